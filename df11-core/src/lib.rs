@@ -1,0 +1,3 @@
+//! The DFloat11 codec.
+#![no_std]
+#![forbid(unsafe_code)]

@@ -1,0 +1,1 @@
+//! DFloat11 on this processor.

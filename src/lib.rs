@@ -1,0 +1,1 @@
+//! DFloat11 model files.
