@@ -1,3 +1,61 @@
-//! The DFloat11 codec.
+//! Lossless compression of BF16 weights (DFloat11): what the bytes mean.
+//!
+//! A trained weight's exponent carries about 2.6 of its 8 bits. It is Huffman-coded; sign and mantissa stay raw; an index of gaps and output
+//! positions lets thousands of threads start anywhere in the stream. This crate reads and writes that layout for any caller: no allocator, no
+//! operating system, no unsafe code, buffers always the caller's. It is the definition of correct for the faster crates, not fast itself.
+//!
+//! ```text
+//! weights -> Histogram -> Plan (code, exact sizes) -> encode -> PartsMut, the caller's buffers
+//! UnitView, borrowed -> validate -> Unit -> decode, decode_range, two_phase -> weights
+//! ```
+//!
+//! ```
+//! use df11_core::{PartsMut, Plan, UnitView, bf16, decode, encode};
+//!
+//! let weights: Vec<bf16> = (0..1000).map(|i| bf16::from_f32((i as f32 * 0.7).sin())).collect();
+//!
+//! let plan = Plan::new(&weights)?;
+//! let sizes = plan.sizes();
+//! let mut parts = [sizes.encoded_exponent, sizes.sign_mantissa, sizes.luts, sizes.gaps, sizes.output_positions].map(|size| vec![0; size]);
+//! let [encoded_exponent, sign_mantissa, luts, gaps, output_positions] = &mut parts;
+//! encode(&weights, &plan, PartsMut { encoded_exponent, sign_mantissa, luts, gaps, output_positions })?;
+//!
+//! let [encoded_exponent, sign_mantissa, luts, gaps, output_positions] = &parts;
+//! let view = UnitView { encoded_exponent, sign_mantissa, luts, gaps, output_positions, split_positions: &[] };
+//! let unit = view.validate()?;
+//! let mut restored = vec![bf16::ZERO; weights.len()];
+//! decode(&unit, &mut restored)?;
+//! assert_eq!(restored, weights);
+//! # Ok::<(), df11_core::Error>(())
+//! ```
+//!
+//! The format is specified in [`format`](mod@format).
 #![no_std]
 #![forbid(unsafe_code)]
+
+#[cfg(test)]
+extern crate std;
+
+mod backend;
+pub mod bf16_word;
+mod bits;
+mod decode;
+mod encode;
+mod error;
+#[doc = include_str!("../FORMAT.md")]
+pub mod format {}
+mod huffman;
+pub mod limits;
+mod plan;
+pub mod two_phase;
+mod unit;
+mod wire;
+
+pub use backend::{Backend, Plain};
+pub use decode::{decode, decode_range};
+pub use encode::{PartsMut, encode, write_luts};
+pub use error::Error;
+pub use half::bf16;
+pub use huffman::{Code, Histogram, Lookup, entropy};
+pub use plan::{PartSizes, Plan, fullest_block};
+pub use unit::{Block, Unit, UnitView};

@@ -1,0 +1,84 @@
+//! Weights to parts, plainly, into the caller's buffers.
+
+use half::bf16;
+
+use crate::bf16_word;
+use crate::bits::BitWriter;
+use crate::error::Error;
+use crate::huffman::Code;
+use crate::limits::{BLOCK_BITS, CHUNK_BITS};
+use crate::plan::{PartSizes, Plan};
+use crate::wire::gaps::GapWriter;
+use crate::wire::luts;
+use crate::wire::positions::PositionWriter;
+
+/// Where to write the parts of a unit: buffers of exactly the sizes of `Plan::sizes`.
+#[derive(Debug)]
+pub struct PartsMut<'a> {
+    /// The stream.
+    pub encoded_exponent: &'a mut [u8],
+    /// Sign and mantissa of each weight.
+    pub sign_mantissa: &'a mut [u8],
+    /// Tables and lengths.
+    pub luts: &'a mut [u8],
+    /// 5 bits a chunk.
+    pub gaps: &'a mut [u8],
+    /// Little-endian u32 a block, and one more.
+    pub output_positions: &'a mut [u8],
+}
+
+impl PartsMut<'_> {
+    /// Checks that the buffers have the planned sizes.
+    ///
+    /// # Errors
+    /// `BufferSize`.
+    pub fn check(&self, sizes: &PartSizes) -> Result<(), Error> {
+        let buffers = [
+            ("encoded_exponent", self.encoded_exponent.len(), sizes.encoded_exponent),
+            ("sign_mantissa", self.sign_mantissa.len(), sizes.sign_mantissa),
+            ("luts", self.luts.len(), sizes.luts),
+            ("gaps", self.gaps.len(), sizes.gaps),
+            ("output_positions", self.output_positions.len(), sizes.output_positions),
+        ];
+        for (buffer, found, expected) in buffers {
+            if found != expected {
+                return Err(Error::BufferSize { buffer, found, expected });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Encodes the weights that `plan` was made of.
+///
+/// # Errors
+/// `BufferSize` if `weights` or a buffer has another size than planned. Weights other than those planned give a unit that does not decode to them.
+pub fn encode(weights: &[bf16], plan: &Plan, parts: PartsMut<'_>) -> Result<(), Error> {
+    parts.check(&plan.sizes())?;
+    if weights.len() as u64 != plan.weights() {
+        let expected = plan.sizes().sign_mantissa;
+        return Err(Error::BufferSize { buffer: "weights", found: weights.len(), expected });
+    }
+    write_luts(plan.code(), parts.luts);
+    for (byte, &weight) in parts.sign_mantissa.iter_mut().zip(weights) {
+        *byte = bf16_word::sign_mantissa(weight);
+    }
+    let mut stream = BitWriter::new(parts.encoded_exponent);
+    let mut gaps = GapWriter::new(parts.gaps);
+    let mut positions = PositionWriter::new(parts.output_positions);
+    for (index, &weight) in weights.iter().enumerate() {
+        let (bit, exponent) = (stream.position(), bf16_word::exponent(weight));
+        gaps.code_starts((bit / CHUNK_BITS) as usize, (bit % CHUNK_BITS) as u32);
+        positions.code_starts((bit / BLOCK_BITS) as usize, index as u64);
+        stream.put(plan.code().bits(exponent), u32::from(plan.code().lengths()[usize::from(exponent)]));
+    }
+    stream.finish();
+    gaps.finish();
+    positions.finish(plan.weights());
+    Ok(())
+}
+
+/// Writes the `luts` of a planned code into a buffer of the planned size: the part of encoding that is the same for every encoder.
+pub fn write_luts(code: &Code, luts: &mut [u8]) {
+    luts::write(code, luts);
+}

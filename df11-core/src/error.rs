@@ -1,0 +1,238 @@
+use core::fmt;
+
+/// One variant for each way to be wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Error {
+    /// A unit has at least one weight.
+    NoWeights,
+    /// Output positions are u32.
+    TooManyWeights {
+        /// Weights given.
+        found: u64,
+    },
+    /// The stream would pass `MAX_STREAM_BYTES`.
+    StreamTooLong {
+        /// Its bytes.
+        found: u64,
+    },
+    /// A unit has at least one byte of stream.
+    NoStream,
+    /// A caller's buffer or array has another size than the unit's.
+    BufferSize {
+        /// The array, by its published name, or `weights`.
+        buffer: &'static str,
+        /// Its elements.
+        found: usize,
+        /// Elements needed.
+        expected: usize,
+    },
+    /// A range reaches past the last weight.
+    RangePastEnd {
+        /// First weight asked for.
+        first: u64,
+        /// Weights asked for.
+        count: u64,
+        /// Weights in the unit.
+        weights: u64,
+    },
+
+    /// `luts` is not 2 to 18 rows of 256 bytes.
+    TablesSize {
+        /// Its bytes.
+        found: usize,
+    },
+    /// No exponent has a code.
+    NoCodes,
+    /// A code has more than 32 bits.
+    CodeTooLong {
+        /// Its exponent.
+        exponent: u8,
+        /// Its bits.
+        length: u8,
+    },
+    /// An exponent from 240 on has a code of 24 bits or fewer, which would be taken for a pointer.
+    HighExponentCodeTooShort {
+        /// The exponent.
+        exponent: u8,
+        /// Bits of its code.
+        length: u8,
+    },
+    /// The row of lengths names a code that the tables do not hold.
+    CodeNotInTables {
+        /// Its exponent.
+        exponent: u8,
+        /// Its bits.
+        length: u8,
+    },
+    /// One code begins another.
+    CodesOverlap {
+        /// The exponent of one.
+        exponent: u8,
+        /// The exponent of the other.
+        other: u8,
+    },
+
+    /// `gaps` does not have 320 bytes for each block.
+    GapsSize {
+        /// Its bytes.
+        found: usize,
+        /// Bytes that the stream needs.
+        expected: usize,
+    },
+    /// The first code starts at the first bit.
+    FirstGapNotZero {
+        /// The first gap.
+        found: u32,
+    },
+    /// `output_positions` does not have 4 bytes for each block and 4 more.
+    OutputPositionsSize {
+        /// Its bytes.
+        found: usize,
+        /// Bytes that the stream needs.
+        expected: usize,
+    },
+    /// The first weight starts in the first block.
+    FirstOutputPositionNotZero {
+        /// The first output position.
+        found: u64,
+    },
+    /// An output position is less than the one before.
+    OutputPositionsFall {
+        /// The block.
+        block: usize,
+        /// Its output position.
+        first: u64,
+        /// The next one.
+        end: u64,
+    },
+    /// A block is given more weights than codes can start in it.
+    BlockHoldsTooManyWeights {
+        /// The block.
+        block: usize,
+        /// Weights given to it.
+        found: u64,
+        /// Most that its shortest code allows.
+        most: u64,
+    },
+    /// The last output position is not the number of weights.
+    OutputPositionsEnd {
+        /// The last output position.
+        found: u64,
+        /// Bytes of `sign_mantissa`.
+        expected: u64,
+    },
+    /// `split_positions` is not a list of i64.
+    SplitPositionsSize {
+        /// Its bytes.
+        found: usize,
+    },
+    /// A split position falls, or passes the number of weights.
+    SplitPositionOutOfOrder {
+        /// Its index.
+        index: usize,
+        /// Its value.
+        found: i64,
+        /// The one before.
+        least: u64,
+        /// The number of weights.
+        most: u64,
+    },
+
+    /// The stream continues with bits that no code begins with.
+    NoSuchCode {
+        /// The weight to be decoded.
+        weight: u64,
+    },
+    /// The stream ends within a code.
+    StreamEndsEarly {
+        /// The weight to be decoded.
+        weight: u64,
+    },
+    /// The first code of a chunk does not start where its gap says.
+    GapContradictsStream {
+        /// The chunk.
+        chunk: u64,
+        /// Its gap.
+        gap: u32,
+        /// Where the code starts.
+        stream: u32,
+    },
+    /// The codes of a block are fewer or more than the output positions say, or do not end where the next block begins.
+    BlockContradictsPositions {
+        /// The block.
+        block: usize,
+    },
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::NoWeights => write!(f, "a unit needs at least one weight"),
+            Self::TooManyWeights { found } => {
+                write!(f, "{found} weights are too many for one unit, which holds fewer than 2^32: split it")
+            }
+            Self::StreamTooLong { found } => {
+                write!(f, "a stream of {found} bytes is too long for one unit, which holds 2^31 - 4096: split it")
+            }
+            Self::NoStream => write!(f, "encoded_exponent is empty"),
+            Self::BufferSize { buffer, found, expected } => {
+                write!(f, "the buffer for {buffer} has {found} elements, expected {expected}")
+            }
+            Self::RangePastEnd { first, count, weights } => {
+                write!(f, "{count} weights from {first} on reach past the unit's {weights}")
+            }
+            Self::TablesSize { found } => {
+                write!(f, "luts has {found} bytes, expected 2 to 18 rows of 256")
+            }
+            Self::NoCodes => write!(f, "the last row of luts gives no exponent a code"),
+            Self::CodeTooLong { exponent, length } => {
+                write!(f, "the code of exponent {exponent} has {length} bits, expected at most 32")
+            }
+            Self::HighExponentCodeTooShort { exponent, length } => {
+                write!(f, "the code of exponent {exponent} has {length} bits, expected 25 to 32")
+            }
+            Self::CodeNotInTables { exponent, length } => {
+                write!(f, "the code of exponent {exponent}, {length} bits, is not in the tables of its level")
+            }
+            Self::CodesOverlap { exponent, other } => {
+                write!(f, "the codes of exponents {exponent} and {other} overlap")
+            }
+            Self::GapsSize { found, expected } => {
+                write!(f, "gaps has {found} bytes, expected {expected}")
+            }
+            Self::FirstGapNotZero { found } => write!(f, "the first gap is {found}, expected 0"),
+            Self::OutputPositionsSize { found, expected } => {
+                write!(f, "output_positions has {found} bytes, expected {expected}")
+            }
+            Self::FirstOutputPositionNotZero { found } => {
+                write!(f, "the first output position is {found}, expected 0")
+            }
+            Self::OutputPositionsFall { block, first, end } => {
+                write!(f, "output positions fall from {first} to {end} behind block {block}")
+            }
+            Self::BlockHoldsTooManyWeights { block, found, most } => {
+                write!(f, "block {block} is given {found} weights, its codes allow {most}")
+            }
+            Self::OutputPositionsEnd { found, expected } => {
+                write!(f, "output positions end at {found}, but sign_mantissa holds {expected} weights")
+            }
+            Self::SplitPositionsSize { found } => {
+                write!(f, "split_positions has {found} bytes, expected a multiple of 8")
+            }
+            Self::SplitPositionOutOfOrder { index, found, least, most } => {
+                write!(f, "split position {index} is {found}, expected {least} to {most}")
+            }
+            Self::NoSuchCode { weight } => write!(f, "no code begins with the bits of weight {weight}"),
+            Self::StreamEndsEarly { weight } => write!(f, "the stream ends before weight {weight} is decoded"),
+            Self::GapContradictsStream { chunk, gap, stream } => {
+                write!(f, "the gap of chunk {chunk} is {gap}, but its first code starts at bit {stream}")
+            }
+            Self::BlockContradictsPositions { block } => {
+                write!(f, "the codes of block {block} do not end where its output positions and the next gap say")
+            }
+        }
+    }
+}
+
+impl core::error::Error for Error {}

@@ -1,0 +1,12 @@
+//! From weights to a code: histogram, lengths, canonical code, lookup. The chapters stand in order of use.
+
+mod canonical;
+mod histogram;
+mod lengths;
+mod lookup;
+mod package_merge;
+
+pub use canonical::Code;
+pub use histogram::{Histogram, entropy};
+pub(crate) use lengths::shortest;
+pub use lookup::Lookup;

@@ -1,0 +1,179 @@
+//! `luts`: the code as tables of 256 entries, and the row of code lengths. FORMAT.md, "Tables".
+//!
+//! ```text
+//! level 1   table 0         [e e e e ... p p]       e < 240: an exponent     p >= 240: go on in table 256 - p
+//! level 2   tables 1..      [e e ... p]
+//! level 3                   [e ... p]
+//! level 4                   [e e e ... ]            any value is an exponent
+//! lengths                   [0 0 4 3 2 ... ]        by exponent
+//! ```
+
+use crate::error::Error;
+use crate::huffman::Code;
+use crate::limits::{FIRST_POINTER, MAX_CODE_BITS, MAX_TABLES, TABLE_BITS, TABLE_ENTRIES};
+
+const LEVELS: usize = (MAX_CODE_BITS / TABLE_BITS) as usize;
+
+/// The level, 0 to 3, on which a code of `length` bits ends.
+fn level_of(length: u8) -> usize {
+    usize::from(length.saturating_sub(1)) / TABLE_BITS as usize
+}
+
+/// Entries of its last table that a code of `length` bits fills.
+fn run_of(length: u8) -> usize {
+    1 << (TABLE_BITS as usize * (level_of(length) + 1) - usize::from(length))
+}
+
+/// The first `level` bytes of a left-aligned code, right-aligned: what leads to its table on that level.
+fn prefix(aligned: u32, level: usize) -> u32 {
+    aligned.checked_shr(MAX_CODE_BITS - TABLE_BITS * level as u32).unwrap_or(0)
+}
+
+/// The byte of a left-aligned code that indexes its table on `level`.
+fn index(aligned: u32, level: usize) -> usize {
+    prefix(aligned, level + 1) as usize % TABLE_ENTRIES
+}
+
+/// Calls `visit(level, aligned code)` once for every table beyond the first, level by level, in order of the bits before it.
+fn for_each_table(code: &Code, mut visit: impl FnMut(usize, u32)) {
+    for level in 1..LEVELS {
+        let mut last = None;
+        // Canonical codes ascend in the order of (length, exponent).
+        for length in (level as u8 * TABLE_BITS as u8 + 1)..=MAX_CODE_BITS as u8 {
+            for exponent in code.exponents().filter(|&e| code.lengths()[usize::from(e)] == length) {
+                let aligned = code.aligned(exponent);
+                if last.replace(prefix(aligned, level)) != Some(prefix(aligned, level)) {
+                    visit(level, aligned);
+                }
+            }
+        }
+    }
+}
+
+/// Tables that a canonical code takes.
+pub(crate) fn tables_for(code: &Code) -> usize {
+    let mut tables = 1;
+    for_each_table(code, |_, _| tables += 1);
+    tables
+}
+
+/// Bytes of so many tables and the row of lengths.
+pub(crate) fn size(tables: usize) -> usize {
+    (tables + 1) * TABLE_ENTRIES
+}
+
+/// Writes the tables of a canonical code, which takes at most 17, and its lengths into exactly `size(tables)` bytes.
+pub(crate) fn write(code: &Code, luts: &mut [u8]) {
+    let (rows, _) = luts.as_chunks_mut::<TABLE_ENTRIES>();
+    let Some((lengths, tables)) = rows.split_last_mut() else { return };
+    *lengths = *code.lengths();
+    let mut tree = Tree::new();
+    let mut reached = [[false; TABLE_ENTRIES]; MAX_TABLES];
+    for_each_table(code, |level, aligned| {
+        let (parent, child) = (tree.find(level - 1, aligned), tree.add(level, aligned));
+        tables[parent][index(aligned, level - 1)] = (TABLE_ENTRIES - child) as u8;
+        reached[parent][index(aligned, level - 1)] = true;
+    });
+    for exponent in code.exponents() {
+        let (aligned, length) = (code.aligned(exponent), code.lengths()[usize::from(exponent)]);
+        let table = tree.find(level_of(length), aligned);
+        let first = index(aligned, level_of(length));
+        tables[table][first..][..run_of(length)].fill(exponent);
+        reached[table][first..][..run_of(length)].fill(true);
+    }
+    for (table, reached) in tables.iter_mut().zip(&reached) {
+        // A canonical code reaches entry 0 of every table it has.
+        for entry in 1..TABLE_ENTRIES {
+            if !reached[entry] {
+                table[entry] = table[entry - 1];
+            }
+        }
+    }
+}
+
+/// Recovers the code from tables and lengths by the rule of FORMAT.md, "Tables".
+pub(crate) fn read(luts: &[u8]) -> Result<Code, Error> {
+    let (rows, rest) = luts.as_chunks::<TABLE_ENTRIES>();
+    let (lengths, tables) = match rows.split_last() {
+        Some((lengths, tables)) if rest.is_empty() && (1..=MAX_TABLES).contains(&tables.len()) => (lengths, tables),
+        _ => return Err(Error::TablesSize { found: luts.len() }),
+    };
+    let tree = Tree::walk(tables);
+    let mut bits = [0; 256];
+    for exponent in 0..=255u8 {
+        let length = lengths[usize::from(exponent)];
+        if length == 0 {
+            continue;
+        }
+        if u32::from(length) > MAX_CODE_BITS {
+            return Err(Error::CodeTooLong { exponent, length });
+        }
+        if exponent >= FIRST_POINTER && level_of(length) < LEVELS - 1 {
+            return Err(Error::HighExponentCodeTooShort { exponent, length });
+        }
+        let is_code = |run: &[u8]| run.iter().all(|&entry| entry == exponent);
+        let found = tree.tables_on(level_of(length)).find_map(|(table, prefix)| {
+            let at = tables[table].chunks_exact(run_of(length)).position(is_code)?;
+            Some(prefix << (u32::from(length) - TABLE_BITS * level_of(length) as u32) | at as u32)
+        });
+        bits[usize::from(exponent)] = found.ok_or(Error::CodeNotInTables { exponent, length })?;
+    }
+    Ok(Code::from_parts(*lengths, bits))
+}
+
+/// Where each table hangs: its level and the bits before it.
+struct Tree {
+    places: [Option<(usize, u32)>; MAX_TABLES],
+    size: usize,
+}
+
+impl Tree {
+    fn new() -> Self {
+        let mut places = [None; MAX_TABLES];
+        places[0] = Some((0, 0));
+        Self { places, size: 1 }
+    }
+
+    /// Adds the table on `level` on the way of a code; returns its number.
+    fn add(&mut self, level: usize, aligned: u32) -> usize {
+        self.places[self.size] = Some((level, prefix(aligned, level)));
+        self.size += 1;
+        self.size - 1
+    }
+
+    /// The table on `level` on the way of a code that was added.
+    fn find(&self, level: usize, aligned: u32) -> usize {
+        let place = Some((level, prefix(aligned, level)));
+        self.places.iter().position(|&other| other == place).unwrap_or(0)
+    }
+
+    /// Places each table where the first pointer to it, in table order, says. Each round places what tables placed so far point to; 17 rounds
+    /// are enough whatever the numbering.
+    fn walk(tables: &[[u8; TABLE_ENTRIES]]) -> Self {
+        let mut tree = Self::new();
+        for _ in tables {
+            for (number, table) in tables.iter().enumerate() {
+                let Some((level, prefix)) = tree.places[number] else { continue };
+                if level == LEVELS - 1 {
+                    continue;
+                }
+                for (index, &entry) in table.iter().enumerate().filter(|&(_, &entry)| entry >= FIRST_POINTER) {
+                    let child = TABLE_ENTRIES - usize::from(entry);
+                    if child < tables.len() && tree.places[child].is_none() {
+                        tree.places[child] = Some((level + 1, prefix << TABLE_BITS | index as u32));
+                    }
+                }
+            }
+        }
+        tree
+    }
+
+    /// Numbers and leading bits of the tables on a level, in table order.
+    fn tables_on(&self, level: usize) -> impl Iterator<Item = (usize, u32)> + '_ {
+        let on_level = move |(number, place): (usize, &Option<(usize, u32)>)| match place {
+            Some((other, prefix)) if *other == level => Some((number, *prefix)),
+            _ => None,
+        };
+        self.places.iter().enumerate().filter_map(on_level)
+    }
+}

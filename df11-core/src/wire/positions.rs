@@ -1,0 +1,91 @@
+//! `output_positions`: a u32 for each block, and one for the end. FORMAT.md, "Stream, gaps, output positions".
+
+use crate::error::Error;
+use crate::limits::{BLOCK_BITS, MAX_WEIGHTS};
+
+const ENTRY_BYTES: usize = size_of::<u32>();
+
+/// Bytes of the output positions of so many blocks.
+pub(crate) fn size(blocks: usize) -> usize {
+    (blocks + 1) * ENTRY_BYTES
+}
+
+/// Output positions that are known to begin at 0, never fall, and end at the number of weights.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Positions<'a> {
+    entries: &'a [[u8; ENTRY_BYTES]],
+    weights: u64,
+}
+
+impl<'a> Positions<'a> {
+    /// Checks every entry.
+    pub fn validate(bytes: &'a [u8], blocks: usize, weights: u64, shortest_code: u8) -> Result<Self, Error> {
+        let (entries, rest) = bytes.as_chunks();
+        // One entry fewer: the last code reaches into a block in which no code starts. A single block has a first code.
+        let expected = blocks + 1;
+        let fits = entries.len() == expected || entries.len() == blocks && blocks > 1;
+        if !rest.is_empty() || !fits {
+            return Err(Error::OutputPositionsSize { found: bytes.len(), expected: expected * ENTRY_BYTES });
+        }
+        let positions = Self { entries, weights };
+        if positions.get(0) != 0 {
+            return Err(Error::FirstOutputPositionNotZero { found: positions.get(0) });
+        }
+        let most = BLOCK_BITS.div_ceil(u64::from(shortest_code));
+        for block in 0..entries.len() - 1 {
+            let (first, end) = (positions.get(block), positions.get(block + 1));
+            match end.checked_sub(first) {
+                None => return Err(Error::OutputPositionsFall { block, first, end }),
+                Some(held) if held > most => return Err(Error::BlockHoldsTooManyWeights { block, found: held, most }),
+                Some(_) => {}
+            }
+        }
+        match positions.get(entries.len() - 1) {
+            end if end == weights => Ok(positions),
+            end => Err(Error::OutputPositionsEnd { found: end, expected: weights }),
+        }
+    }
+
+    /// First weight whose code starts in `block`; the number of weights for a block that has none.
+    pub fn get(&self, block: usize) -> u64 {
+        self.entries.get(block).map_or(self.weights, |&entry| u64::from(u32::from_le_bytes(entry)))
+    }
+
+    /// The block in which the code of `weight` starts.
+    pub fn block_of(&self, weight: u64) -> usize {
+        let behind = self.entries.partition_point(|&entry| u64::from(u32::from_le_bytes(entry)) <= weight);
+        behind.saturating_sub(1)
+    }
+}
+
+/// Writes output positions from where codes start.
+pub(crate) struct PositionWriter<'a> {
+    entries: &'a mut [[u8; ENTRY_BYTES]],
+    blocks: usize,
+}
+
+impl<'a> PositionWriter<'a> {
+    pub fn new(bytes: &'a mut [u8]) -> Self {
+        Self { entries: bytes.as_chunks_mut().0, blocks: 0 }
+    }
+
+    /// The code of `weight` starts in `block`. Only the first of a block counts.
+    pub fn code_starts(&mut self, block: usize, weight: u64) {
+        if block >= self.blocks {
+            self.fill_up_to(block + 1, weight);
+        }
+    }
+
+    /// Blocks in which no code starts, and the end, are at `weights`.
+    pub fn finish(mut self, weights: u64) {
+        self.fill_up_to(self.entries.len(), weights);
+    }
+
+    fn fill_up_to(&mut self, end: usize, weight: u64) {
+        debug_assert!(weight <= MAX_WEIGHTS);
+        if let Some(entries) = self.entries.get_mut(self.blocks..end) {
+            entries.fill((weight as u32).to_le_bytes());
+        }
+        self.blocks = end;
+    }
+}
