@@ -31,8 +31,9 @@ pub fn decode(unit: &Unit<'_>, weights: &mut [bf16]) -> Result<(), Error> {
 /// # Errors
 /// `RangePastEnd`, and as `decode` for the blocks read.
 pub fn decode_range(unit: &Unit<'_>, first: u64, weights: &mut [bf16]) -> Result<(), Error> {
+    let blocks = unit.blocks_of(first, weights.len())?;
     let end = first + weights.len() as u64;
-    for block in unit.blocks_of(first, weights.len())? {
+    for block in blocks {
         decode_block(unit, block, |weight, value| {
             if (first..end).contains(&weight) {
                 weights[(weight - first) as usize] = value;

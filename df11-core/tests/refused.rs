@@ -1,0 +1,272 @@
+//! What a reader refuses: every error that FORMAT.md names, by the smallest damage that earns it.
+
+use df11_core::{Error, PartsMut, Plan, UnitView, bf16, bf16_word, decode, decode_range, encode, two_phase};
+
+/// The arrays of a valid unit, owned, to be damaged.
+#[derive(Clone)]
+struct Arrays {
+    encoded_exponent: Vec<u8>,
+    sign_mantissa: Vec<u8>,
+    luts: Vec<u8>,
+    gaps: Vec<u8>,
+    output_positions: Vec<u8>,
+    split_positions: Vec<u8>,
+}
+
+impl Arrays {
+    fn of(weights: &[bf16]) -> Self {
+        let plan = Plan::new(weights).unwrap();
+        let sizes = plan.sizes();
+        let mut arrays = Self {
+            encoded_exponent: vec![0; sizes.encoded_exponent],
+            sign_mantissa: vec![0; sizes.sign_mantissa],
+            luts: vec![0; sizes.luts],
+            gaps: vec![0; sizes.gaps],
+            output_positions: vec![0; sizes.output_positions],
+            split_positions: Vec::new(),
+        };
+        let parts = PartsMut {
+            encoded_exponent: &mut arrays.encoded_exponent,
+            sign_mantissa: &mut arrays.sign_mantissa,
+            luts: &mut arrays.luts,
+            gaps: &mut arrays.gaps,
+            output_positions: &mut arrays.output_positions,
+        };
+        encode(weights, &plan, parts).unwrap();
+        arrays
+    }
+
+    fn view(&self) -> UnitView<'_> {
+        UnitView {
+            encoded_exponent: &self.encoded_exponent,
+            sign_mantissa: &self.sign_mantissa,
+            luts: &self.luts,
+            gaps: &self.gaps,
+            output_positions: &self.output_positions,
+            split_positions: &self.split_positions,
+        }
+    }
+
+    fn set_position(&mut self, block: usize, position: u32) {
+        self.output_positions[4 * block..][..4].copy_from_slice(&position.to_le_bytes());
+    }
+
+    fn set_splits(&mut self, splits: &[i64]) {
+        self.split_positions = splits.iter().flat_map(|split| split.to_le_bytes()).collect();
+    }
+
+    /// The row of code lengths.
+    fn lengths(&mut self) -> &mut [u8] {
+        let row = self.luts.len() - 256;
+        &mut self.luts[row..]
+    }
+
+    #[track_caller]
+    fn refused(&self) -> Error {
+        self.view().validate().map(|_| ()).unwrap_err()
+    }
+
+    /// The error of the plain decoder; the two-phase decoder must find one too.
+    #[track_caller]
+    fn fails(&self) -> Error {
+        let unit = self.view().validate().unwrap();
+        let two_phase = (0..unit.blocks()).try_for_each(|block| {
+            let weights = unit.block(block).weights;
+            two_phase::decode_block(&unit, block, &mut vec![bf16::ZERO; (weights.end - weights.start) as usize])
+        });
+        two_phase.unwrap_err();
+        decode(&unit, &mut vec![bf16::ZERO; self.sign_mantissa.len()]).unwrap_err()
+    }
+}
+
+/// 30,000 weights of the exponents 119 to 126, 3 bits each but for one that leaves room, and an infinity of 25 bits: three blocks.
+fn weights() -> Vec<bf16> {
+    let mut weights: Vec<bf16> = (0..30_000u16).map(|i| bf16::from_bits((119 + i % 8) << 7 | i % 128)).collect();
+    weights[20_000] = bf16::INFINITY;
+    weights
+}
+
+#[test]
+fn a_whole_unit_is_accepted() {
+    let weights = weights();
+    let arrays = Arrays::of(&weights);
+    let unit = arrays.view().validate().unwrap();
+    assert_eq!(unit.blocks(), 3);
+    let mut restored = vec![bf16::ZERO; weights.len()];
+    decode(&unit, &mut restored).unwrap();
+    assert_eq!(restored, weights);
+}
+
+#[test]
+fn sizes_that_do_not_fit_are_refused() {
+    let good = Arrays::of(&weights());
+    let damaged = |damage: fn(&mut Arrays)| {
+        let mut arrays = good.clone();
+        damage(&mut arrays);
+        arrays.refused()
+    };
+    assert_eq!(damaged(|a| a.sign_mantissa.clear()), Error::NoWeights);
+    assert_eq!(damaged(|a| a.encoded_exponent.clear()), Error::NoStream);
+    assert_eq!(damaged(|a| a.gaps.truncate(640)), Error::GapsSize { found: 640, expected: 960 });
+    assert_eq!(damaged(|a| a.encoded_exponent.truncate(8192)), Error::GapsSize { found: 960, expected: 640 });
+    assert_eq!(damaged(|a| a.luts.push(0)), Error::TablesSize { found: good.luts.len() + 1 });
+    assert_eq!(damaged(|a| a.luts.truncate(256)), Error::TablesSize { found: 256 });
+    assert_eq!(damaged(|a| a.luts.resize(19 * 256, 0)), Error::TablesSize { found: 19 * 256 });
+    let expected = 16;
+    assert_eq!(damaged(|a| a.output_positions.truncate(8)), Error::OutputPositionsSize { found: 8, expected });
+    assert_eq!(damaged(|a| a.output_positions.push(0)), Error::OutputPositionsSize { found: 17, expected });
+    assert_eq!(damaged(|a| a.output_positions.resize(20, 0)), Error::OutputPositionsSize { found: 20, expected });
+    assert_eq!(damaged(|a| a.split_positions.push(0)), Error::SplitPositionsSize { found: 1 });
+    assert_eq!(damaged(|a| a.sign_mantissa.push(0)), Error::OutputPositionsEnd { found: 30_000, expected: 30_001 });
+}
+
+#[test]
+fn a_single_block_needs_its_two_output_positions() {
+    let mut arrays = Arrays::of(&weights()[..9]);
+    arrays.output_positions.truncate(4);
+    assert_eq!(arrays.refused(), Error::OutputPositionsSize { found: 4, expected: 8 });
+}
+
+#[test]
+fn index_entries_out_of_order_are_refused() {
+    let good = Arrays::of(&weights());
+    let mut arrays = good.clone();
+    arrays.gaps[0] |= 1 << 3;
+    assert_eq!(arrays.refused(), Error::FirstGapNotZero { found: 1 });
+    let mut arrays = good.clone();
+    arrays.set_position(0, 7);
+    assert_eq!(arrays.refused(), Error::FirstOutputPositionNotZero { found: 7 });
+    let mut arrays = good.clone();
+    arrays.set_position(1, 20_000);
+    arrays.set_position(2, 19_999);
+    let most = 10_923;
+    assert_eq!(arrays.refused(), Error::BlockHoldsTooManyWeights { block: 0, found: 20_000, most });
+    arrays.set_position(1, most as u32);
+    arrays.set_position(2, most as u32 - 1);
+    assert_eq!(arrays.refused(), Error::OutputPositionsFall { block: 1, first: most, end: most - 1 });
+    for (splits, index, least) in [(&[-1i64][..], 0, 0), (&[5, 4], 1, 5), (&[0, 30_001], 1, 0), (&[i64::MIN], 0, 0)] {
+        let mut arrays = good.clone();
+        arrays.set_splits(splits);
+        let found = splits[index];
+        assert_eq!(arrays.refused(), Error::SplitPositionOutOfOrder { index, found, least, most: 30_000 });
+    }
+    let mut arrays = good;
+    arrays.set_splits(&[0, 10_000, 10_000, 30_000]);
+    let unit = arrays.view().validate().unwrap();
+    assert!(unit.matrices().eq([0..0, 0..10_000, 10_000..10_000, 10_000..30_000, 30_000..30_000]));
+}
+
+#[test]
+fn codes_that_the_tables_cannot_mean_are_refused() {
+    let good = Arrays::of(&weights());
+    let damaged = |exponent: u8, length: u8| {
+        let mut arrays = good.clone();
+        arrays.lengths()[usize::from(exponent)] = length;
+        arrays.refused()
+    };
+    assert_eq!(damaged(5, 33), Error::CodeTooLong { exponent: 5, length: 33 });
+    assert_eq!(damaged(255, 24), Error::HighExponentCodeTooShort { exponent: 255, length: 24 });
+    assert_eq!(damaged(5, 9), Error::CodeNotInTables { exponent: 5, length: 9 });
+    assert_eq!(damaged(120, 1), Error::CodeNotInTables { exponent: 120, length: 1 });
+    let mut arrays = good.clone();
+    arrays.lengths().fill(0);
+    assert_eq!(arrays.refused(), Error::NoCodes);
+}
+
+#[test]
+fn a_pointer_that_loops_or_leads_nowhere_reaches_no_code() {
+    let good = Arrays::of(&weights());
+    // Table 0 points to table 1 behind its last used entry. Let table 1 point to itself, to 0, and past the last table instead.
+    for pointer in [255u8, 0, 240] {
+        let mut arrays = good.clone();
+        arrays.luts[256..512].fill(pointer);
+        assert_eq!(arrays.refused(), Error::CodeNotInTables { exponent: 255, length: 25 }, "{pointer}");
+    }
+}
+
+#[test]
+fn a_stream_that_contradicts_its_index_fails() {
+    let good = Arrays::of(&weights());
+    let mut arrays = good.clone();
+    arrays.set_position(1, u32::from_le_bytes(good.output_positions[4..8].try_into().unwrap()) - 1);
+    assert_eq!(arrays.fails(), Error::BlockContradictsPositions { block: 0 });
+    arrays.set_position(1, u32::from_le_bytes(good.output_positions[4..8].try_into().unwrap()) + 1);
+    assert_eq!(arrays.fails(), Error::BlockContradictsPositions { block: 0 });
+    let mut arrays = good.clone();
+    arrays.gaps[320] ^= 0x08; // the first gap of block 1
+    assert_eq!(arrays.fails(), Error::BlockContradictsPositions { block: 0 });
+    let mut arrays = good.clone();
+    arrays.gaps[1] ^= 0x40; // chunk 1 is bits 5..10
+    assert!(matches!(arrays.fails(), Error::GapContradictsStream { chunk: 1, .. }));
+    // One weight more than the stream holds.
+    let mut arrays = good.clone();
+    arrays.sign_mantissa.extend([0; 8]);
+    arrays.set_position(3, 30_008);
+    assert!(matches!(arrays.fails(), Error::StreamEndsEarly { .. }));
+}
+
+#[test]
+fn bits_that_begin_no_code_fail() {
+    let mut arrays = Arrays::of(&[bf16::ONE; 100]);
+    assert_eq!(arrays.encoded_exponent, [0; 13]);
+    arrays.encoded_exponent[5] = 0x10;
+    assert_eq!(arrays.fails(), Error::NoSuchCode { weight: 43 });
+}
+
+#[test]
+fn buffers_of_another_size_and_ranges_past_the_end_are_refused() {
+    let weights = weights();
+    let arrays = Arrays::of(&weights);
+    let unit = arrays.view().validate().unwrap();
+    let wrong = Error::BufferSize { buffer: "weights", found: 29_999, expected: 30_000 };
+    assert_eq!(decode(&unit, &mut vec![bf16::ZERO; 29_999]), Err(wrong));
+    let past = |first, count| Error::RangePastEnd { first, count, weights: 30_000 };
+    assert_eq!(decode_range(&unit, 29_999, &mut [bf16::ZERO; 2]), Err(past(29_999, 2)));
+    assert_eq!(decode_range(&unit, u64::MAX, &mut [bf16::ZERO; 2]), Err(past(u64::MAX, 2)));
+    assert_eq!(decode_range(&unit, 30_000, &mut []), Ok(()));
+    assert!(two_phase::decode_block(&unit, 0, &mut [bf16::ZERO; 2]).is_err());
+    let plan = Plan::new(&weights).unwrap();
+    let mut arrays = arrays.clone();
+    arrays.gaps.pop();
+    let parts = PartsMut {
+        encoded_exponent: &mut arrays.encoded_exponent,
+        sign_mantissa: &mut arrays.sign_mantissa,
+        luts: &mut arrays.luts,
+        gaps: &mut arrays.gaps,
+        output_positions: &mut arrays.output_positions,
+    };
+    assert_eq!(encode(&weights, &plan, parts), Err(Error::BufferSize { buffer: "gaps", found: 959, expected: 960 }));
+    assert_eq!(Plan::new(&[]).unwrap_err(), Error::NoWeights);
+}
+
+#[test]
+fn ranges_equal_slices_of_the_whole() {
+    let weights = weights();
+    let arrays = Arrays::of(&weights);
+    let unit = arrays.view().validate().unwrap();
+    let borders: Vec<u64> = (0..unit.blocks()).map(|block| unit.block(block).weights.start).collect();
+    for start in borders.iter().flat_map(|&b| [b.saturating_sub(1), b, b + 1]).chain([29_999]) {
+        for count in [0, 1, 2, 63, 12_000].map(|count: u64| count.min(30_000 - start)) {
+            let mut range = vec![bf16::ZERO; count as usize];
+            decode_range(&unit, start, &mut range).unwrap();
+            assert_eq!(range, weights[start as usize..][..count as usize]);
+        }
+    }
+}
+
+/// The last code reaches into a second block and ends there on a byte border: the published tool then writes one output position fewer.
+#[test]
+fn the_output_position_of_a_last_block_without_codes_may_be_missing() {
+    let exponents = [(120, 12_751), (121, 10_000), (255, 1)]; // codes of 1, 2 and 25 bits: 32,751 bits, and 25 more to 4097 bytes
+    let weights: Vec<bf16> =
+        exponents.iter().flat_map(|&(exponent, count)| vec![bf16_word::merge(exponent, 0); count]).collect();
+    let mut arrays = Arrays::of(&weights);
+    assert_eq!(arrays.encoded_exponent.len(), 4097);
+    assert_eq!(arrays.output_positions.len(), 12);
+    arrays.output_positions.truncate(8);
+    let unit = arrays.view().validate().unwrap();
+    assert_eq!((unit.blocks(), unit.block(1).weights.is_empty()), (2, true));
+    let mut restored = vec![bf16::ZERO; weights.len()];
+    decode(&unit, &mut restored).unwrap();
+    assert_eq!(restored, weights);
+}
