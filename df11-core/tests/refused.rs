@@ -81,7 +81,7 @@ impl Arrays {
 
 /// 30,000 weights of the exponents 119 to 126, 3 bits each but for one that leaves room, and an infinity of 25 bits: three blocks.
 fn weights() -> Vec<bf16> {
-    let mut weights: Vec<bf16> = (0..30_000u16).map(|i| bf16::from_bits((119 + i % 8) << 7 | i % 128)).collect();
+    let mut weights: Vec<bf16> = (0..30_000u16).map(|i| bf16::from_bits(((119 + i % 8) << 7) | (i % 128))).collect();
     weights[20_000] = bf16::INFINITY;
     weights
 }
