@@ -47,4 +47,12 @@ cross_compiler() {
   export RUSTC=/usr/bin/rustc RUSTDOC=/usr/bin/rustdoc RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR=target/cross
 }
 
+# virtual_env NAME PACKAGE...: leaves in $python an interpreter, of target/NAME, that has these packages of PyPI.
+virtual_env() {
+  python=target/$1/bin/python
+  shift
+  [ -x "$python" ] || python3 -m venv "${python%/bin/python}"
+  "$python" -m pip install --quiet --disable-pip-version-check "$@"
+}
+
 mkdir -p target
