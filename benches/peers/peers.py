@@ -1,0 +1,171 @@
+"""Ours, ZipNN and zstd on the same bytes, each beside memcpy in its own process, one after the other.
+
+    peers.py PROGRAM FILE NAME     Markdown on standard output; PROGRAM is our `df11`, FILE holds one BF16 matrix
+
+What is compared, and where it leans:
+- Ours: `PROGRAM bench FILE --json`, into the caller's warm buffer, no `target-cpu`.
+- ZipNN: its C core, called as its Python layer calls it for bfloat16. The layer's own copy of the input is left out, in
+  ZipNN's favour. The core reorders the caller's input IN PLACE while it encodes; it gets a new copy before each call,
+  outside the time taken.
+- zstd -1: the exponent bytes alone, already split off; the time of splitting and merging is left out, in zstd's
+  favour. With two threads, one half of the bytes on each.
+- Both peers return memory of their own. `fresh`: as they come, the allocator takes new pages from the kernel for each
+  call. `warm`: the allocator is told to keep its pages, so that from the second call on none is new, and to ask for huge
+  ones: to be compared with ours. The column of page faults shows which case was really timed.
+- GB/s are 1e9 bytes of BF16 a second, medians of REPETITIONS after one call that does not count.
+"""
+
+import ctypes
+import json
+import os
+import pathlib
+import resource
+import statistics
+import struct
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+REPETITIONS = 9
+THREADS = (1, 2)
+M_MMAP_MAX, M_TRIM_THRESHOLD, M_ARENA_MAX = -4, -1, -8  # mallopt(3)
+HUGE_PAGES = {"warm": {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}, "fresh": {}}  # read when a process starts
+ZIPNN_HEADER, ZIPNN_CHUNK = 32, 256 * 1024
+LIBC = ctypes.CDLL(None)
+LIBC.memcpy.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t]
+
+
+class Timer:
+    """Median speed of a call, and of libc memcpy of the same BF16 bytes into a warm buffer, taken in turns."""
+
+    def __init__(self, words):
+        import numpy
+
+        self.source, self.target = words.copy(), numpy.empty_like(words)  # numpy asks for huge pages, as we do
+
+    def memcpy(self) -> float:
+        began = time.perf_counter()
+        LIBC.memcpy(self.target.ctypes.data, self.source.ctypes.data, self.source.nbytes)
+        return time.perf_counter() - began
+
+    def run(self, prepare, call) -> dict:
+        calls, copies, faults = [], [], []
+        for _ in range(1 + REPETITIONS):
+            argument = prepare()
+            before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+            began = time.perf_counter()
+            result = call(argument)
+            calls.append(time.perf_counter() - began)
+            faults.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+            del result, argument
+            copies.append(self.memcpy())
+        speed = lambda seconds: self.source.nbytes / 1e9 / statistics.median(seconds[1:])
+        return {
+            "gb_per_s": speed(calls),
+            "memcpy_gb_per_s": speed(copies),
+            "page_faults": statistics.median(faults[1:]),
+        }
+
+
+def zipnn_rows(words, timer):
+    import zipnn_core
+
+    data = words.tobytes()
+    header = bytes(ZIPNN_HEADER)
+    # buffers 2, bit reorder 1, byte reorder 0b01_010 = bfloat16; threshold 0.95 looked at after 10 %: all its defaults
+    encode = lambda threads: lambda copy: zipnn_core.zipnn_core(header, copy, 2, 1, 10, 0, ZIPNN_CHUNK, 0.95, 10, threads)
+    decode = lambda threads: lambda body: zipnn_core.combine_dtype(body, 2, 1, 10, ZIPNN_CHUNK, len(data), threads)
+    packed = encode(1)(bytearray(data))
+    body = memoryview(packed)[ZIPNN_HEADER:]
+    for threads in THREADS:
+        if encode(threads)(bytearray(data)) != packed or decode(threads)(body) != data:
+            sys.exit("ZipNN did not give the weights back")
+        base = {"who": "ZipNN 0.5.4", "threads": threads, "size": len(packed) / len(data)}
+        yield base | {"op": "encode"} | timer.run(lambda: bytearray(data), encode(threads))
+        yield base | {"op": "decode"} | timer.run(lambda: body, decode(threads))
+
+
+def zstd_rows(words, timer):
+    import zstandard
+
+    exponents = ((words >> 7) & 0xFF).astype("u1").tobytes()
+    for threads in THREADS:
+        part = -(-len(exponents) // threads)
+        parts = [exponents[i : i + part] for i in range(0, len(exponents), part)]
+        with ThreadPoolExecutor(threads) as pool:
+            encode = lambda parts: list(pool.map(lambda p: zstandard.ZstdCompressor(level=1).compress(p), parts))
+            decode = lambda parts: list(pool.map(lambda p: zstandard.ZstdDecompressor().decompress(p), parts))
+            packed = encode(parts)
+            if b"".join(decode(packed)) != exponents:
+                sys.exit("zstd did not give the exponents back")
+            size = (sum(map(len, packed)) + len(words)) / words.nbytes
+            base = {"who": "zstd -1, exponents alone", "threads": threads, "size": size}
+            yield base | {"op": "encode"} | timer.run(lambda: parts, encode)
+            yield base | {"op": "decode"} | timer.run(lambda: packed, decode)
+
+
+def read_words(path: pathlib.Path):
+    import numpy
+
+    with path.open("rb") as file:
+        (length,) = struct.unpack("<Q", file.read(8))
+        return numpy.fromfile(file, "<u2", offset=length)
+
+
+def measure_peers(path: pathlib.Path, memory: str) -> list[dict]:
+    words = read_words(path)
+    timer = Timer(words)  # its buffers come from the kernel in either case
+    if memory == "warm":
+        kept = [(M_MMAP_MAX, 0), (M_TRIM_THRESHOLD, 2**31 - 1), (M_ARENA_MAX, 1)]
+        if not all(LIBC.mallopt(*setting) for setting in kept):
+            sys.exit("this C library's allocator cannot be told to keep its pages")
+    return [row | {"memory": memory} for rows in (zipnn_rows, zstd_rows) for row in rows(words, timer)]
+
+
+def run_json(*command, env={}) -> list[dict]:
+    return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, env=os.environ | env).stdout)
+
+
+def table(rows: list[dict]):
+    yield "| who | output memory | threads | op | GB/s | x memcpy | page faults a call | size |"
+    yield "|---|---|---|---|---|---|---|---|"
+    for row in rows:
+        faults = f"{row['page_faults']:.0f}" if "page_faults" in row else ""
+        size = f"{row['size']:.4f}" if "size" in row else ""
+        yield (
+            f"| {row['who']} | {row['memory']} | {row['threads']} | {row['op']} | {row['gb_per_s']:.2f} "
+            f"| {row['gb_per_s'] / row['memcpy_gb_per_s']:.3f} | {faults} | {size} |"
+        )
+
+
+def ratios(rows: list[dict]):
+    """The fastest of our levels over ZipNN, like with like: same threads, same op, warm output."""
+    yield "| op | threads | our fastest level | / ZipNN warm | / ZipNN fresh |"
+    yield "|---|---|---|---|---|"
+    for op in ("decode", "encode"):
+        for threads in THREADS:
+            like = [row for row in rows if row["op"] == op and row["threads"] == threads]
+            ours = max((row for row in like if "level" in row), key=lambda row: row["gb_per_s"], default=None)
+            if ours:
+                zipnn = {row["memory"]: row["gb_per_s"] for row in like if row["who"].startswith("ZipNN")}
+                ratio = {memory: ours["gb_per_s"] / speed for memory, speed in zipnn.items()}
+                yield f"| {op} | {threads} | {ours['level']} | {ratio['warm']:.2f} | {ratio['fresh']:.2f} |"
+
+
+def main() -> None:
+    match sys.argv[1:]:
+        case ["--peers", memory, file]:
+            json.dump(measure_peers(pathlib.Path(file), memory), sys.stdout)
+        case [program, file, name]:
+            ours = run_json(program, "bench", file, "--json")
+            rows = [row | {"who": f"df11 {row['level']}", "memory": "warm"} for row in ours]
+            for memory in ("warm", "fresh"):
+                rows += run_json(sys.executable, __file__, "--peers", memory, file, env=HUGE_PAGES[memory])
+            print(f"\n### {name}\n", *table(rows), "", *ratios(rows), sep="\n", flush=True)
+        case _:
+            sys.exit(__doc__)
+
+
+if __name__ == "__main__":
+    main()

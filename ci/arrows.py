@@ -1,0 +1,119 @@
+"""The rules of the house, asserted on the output of `cargo metadata --all-features` (a file, the only argument):
+
+1. arrows: core knows nobody; backends know core, GPU backends also the kernels; backends do not know each other; only
+   the facade sees all;
+2. core depends on nothing but half and bytemuck;
+3. unsafe code lives in the rooms named here and nowhere else;
+4. every crate takes its lints, version, edition and minimum compiler from the workspace manifest;
+5. no dependency that a user builds asks for a newer compiler than we promise.
+
+A crate without a row in HOUSE fails: whoever adds a room draws its arrows here.
+"""
+
+import json
+import pathlib
+import re
+import sys
+import tomllib
+
+ALL = object()
+GPU_ROOM = {"knows": {"df11-core", "df11-kernels"}, "unsafe": ["src"]}  # a driver's interface is a foreign one throughout
+HOUSE = {
+    "df11-core": {"knows": set(), "unsafe": [], "outside": {"half", "bytemuck"}},
+    "df11-cpu": {"knows": {"df11-core"}, "unsafe": ["src/x86_64", "src/aarch64"]},
+    "df11-kernels": {"knows": set(), "unsafe": []},
+    "df11-cuda": GPU_ROOM,
+    "df11-hip": GPU_ROOM,
+    "df11": {"knows": ALL, "unsafe": []},
+}
+FORBIDS_UNSAFE = ["df11-core/src/lib.rs"]
+
+NOT_CODE = re.compile(
+    r"""//[^\n]*|/\*.*?\*/|r(#*)".*?"\1|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\\n])'""", re.DOTALL
+)
+
+
+def unsafe_lines(source: str) -> list[int]:
+    """Numbers of the lines that hold the keyword; comments and literals are blanked, their line breaks kept."""
+    code = NOT_CODE.sub(lambda match: "\n" * match.group().count("\n"), source)
+    return [number for number, line in enumerate(code.split("\n"), 1) if re.search(r"\bunsafe\b", line)]
+
+
+def arrows(crate, rule, ours, published):
+    for dependency in crate["dependencies"]:
+        name, kind = dependency["name"], dependency["kind"] or "normal"
+        if name in ours:
+            test_tool = kind == "dev" and name not in published
+            if rule["knows"] is not ALL and name not in rule["knows"] and not test_tool:
+                yield f"{crate['name']} must not know {name} ({kind} dependency)"
+        elif "outside" in rule and kind != "dev" and name not in rule["outside"]:
+            yield f"{crate['name']} may depend on {sorted(rule['outside'])} only, found {name}"
+
+
+def unsafe_rooms(crate, rule, root):
+    folder = pathlib.Path(crate["manifest_path"]).parent
+    rooms = [folder / room for room in rule["unsafe"]]
+    for path in sorted((folder / "src").rglob("*.rs")):
+        if not any(path.is_relative_to(room) for room in rooms):
+            for number in unsafe_lines(path.read_text()):
+                yield f"{path.relative_to(root)}:{number}: unsafe code outside its rooms {rule['unsafe']}"
+
+
+def inheritance(crate, root):
+    path = pathlib.Path(crate["manifest_path"])
+    manifest = tomllib.loads(path.read_text())
+    for key in ("version", "edition", "rust-version", "license"):
+        if manifest["package"].get(key) != {"workspace": True}:
+            yield f"{path.relative_to(root)}: {key} does not come from the workspace"
+    if manifest.get("lints") != {"workspace": True}:
+        yield f"{path.relative_to(root)}: lints do not come from the workspace"
+
+
+def version(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in (text.split("-")[0].split(".") + ["0", "0"])[:3])
+
+
+def newer_compilers(metadata, packages, promise):
+    """Dependencies, through whatever chain of non-dev ones, that name a newer compiler than ours."""
+    edges = {
+        node["id"]: [d["pkg"] for d in node["deps"] if any(k["kind"] != "dev" for k in d["dep_kinds"])]
+        for node in metadata["resolve"]["nodes"]
+    }
+    seen, ahead = set(), list(metadata["workspace_members"])
+    while ahead:
+        if (here := ahead.pop()) not in seen:
+            seen.add(here)
+            ahead += edges[here]
+    for package in sorted((packages[i] for i in seen), key=lambda p: p["name"]):
+        if package["rust_version"] and version(package["rust_version"]) > version(promise):
+            yield f"{package['name']} {package['version']} needs Rust {package['rust_version']}, we promise {promise}"
+
+
+def main() -> int:
+    metadata = json.loads(pathlib.Path(sys.argv[1]).read_text())
+    packages = {package["id"]: package for package in metadata["packages"]}
+    members = [packages[i] for i in metadata["workspace_members"]]
+    root = pathlib.Path(metadata["workspace_root"])
+    promise = tomllib.loads((root / "Cargo.toml").read_text())["workspace"]["package"]["rust-version"]
+    ours = {crate["name"] for crate in members}
+    published = {crate["name"] for crate in members if crate["publish"] != []}
+
+    wrong = list(newer_compilers(metadata, packages, promise))
+    for crate in members:
+        wrong += inheritance(crate, root)
+        if (rule := HOUSE.get(crate["name"])) is None:
+            wrong.append(f"{crate['name']}: no arrows are drawn for this crate; give it a row in ci/arrows.py")
+            continue
+        wrong += arrows(crate, rule, ours, published)
+        wrong += unsafe_rooms(crate, rule, root)
+    for name in FORBIDS_UNSAFE:
+        if "#![forbid(unsafe_code)]" not in (root / name).read_text():
+            wrong.append(f"{name}: #![forbid(unsafe_code)] is missing")
+
+    for line in wrong:
+        print(line)
+    print(f"arrows: {len(members)} crates, {len(wrong)} rules broken")
+    return 1 if wrong else 0
+
+
+sys.exit(main())

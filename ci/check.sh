@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# Everything a change must pass, cheapest first; stops at the first failure and names it. `ci/check.sh STEP...` runs only
+# those steps. What is too slow for every change is in ci/full.sh.
+. "$(dirname "$0")/lib.sh"
+
+formatting() { cargo fmt --all --check; }
+arrows() { bash ci/arrows.sh; }
+# Also the minimum compiler: `incompatible_msrv` is among the denied lints, and knows `rust-version`.
+clippy() { cargo clippy --workspace --all-targets --all-features --locked -- -D warnings; }
+tests() { cargo test --locked; }
+docs() { RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --all-features --locked; }
+cross() { bash ci/cross.sh; }
+
+steps=("$@")
+[ $# -gt 0 ] || steps=(formatting arrows clippy tests docs cross)
+for name in "${steps[@]}"; do step "$name" "$name"; done
+printf '\nall passed: %s (%s s)\n' "${steps[*]}" "$SECONDS"

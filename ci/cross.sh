@@ -1,0 +1,11 @@
+#!/usr/bin/env bash
+# The codec where there is no operating system: built with `core` alone, so neither std nor an allocator can slip in.
+. "$(dirname "$0")/lib.sh"
+
+build_bare() {
+  cross_compiler
+  cargo build --locked --lib --package df11-core --target "$1" -Zbuild-std=core,compiler_builtins
+}
+
+step "core for thumbv7em-none-eabi" build_bare thumbv7em-none-eabi
+step "core for wasm32-unknown-unknown" build_bare wasm32-unknown-unknown

@@ -1,0 +1,58 @@
+# Shared by the scripts of this folder (source it): the repository's root as working directory, timed steps that stop
+# at the first failure and name it, loud skips, Debian packages on demand.
+
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+export CARGO_TERM_PROGRESS_WHEN=never
+exec 2>&1 # one stream, so that a message stands under its heading
+
+current_step=${0##*/}
+trap 'status=$?; [ "$status" = 0 ] || printf "\nFAILED in step: %s (exit %s)\n" "$current_step" "$status"' EXIT
+
+# step NAME COMMAND...: a heading, the command in a subshell (so that `skip` leaves only the step), the time it took.
+step() {
+  current_step=$1
+  shift
+  printf '\n=== %s\n' "$current_step"
+  local began=$SECONDS
+  ("$@")
+  printf -- '--- %s: %s s\n' "$current_step" "$((SECONDS - began))"
+}
+
+# skip WHY: leaves the step without running it. CI has all it needs or can install it, so there it is a failure.
+skip() {
+  printf 'skipped: %s (%s)\n' "$current_step" "$1"
+  [ "${CI:-}" != true ] || exit 1
+  exit 0
+}
+
+# packages NAME...: installs the Debian packages that are missing; skips the step where this user cannot.
+packages() {
+  local missing=() name
+  for name in "$@"; do
+    dpkg-query --show --showformat '${db:Status-Status}' "$name" 2>/dev/null | grep -qx installed || missing+=("$name")
+  done
+  [ ${#missing[@]} -gt 0 ] || return 0
+  [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || skip "needs root and apt-get to install ${missing[*]}"
+  local get=(apt-get -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 -qq)
+  "${get[@]}" update
+  DEBIAN_FRONTEND=noninteractive "${get[@]}" install -y --no-install-recommends "${missing[@]}" >target/apt.log 2>&1 ||
+    { cat target/apt.log; return 1; }
+}
+
+# cross_compiler: Debian's compiler comes with the source of its standard library, so that the usual cargo can build for
+# targets whose ready-made library is not installed. A target folder of its own: the two compilers share nothing.
+cross_compiler() {
+  packages rustc-web rust-web-src
+  export RUSTC=/usr/bin/rustc RUSTDOC=/usr/bin/rustdoc RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR=target/cross
+}
+
+# virtual_env NAME PACKAGE...: leaves in $python an interpreter, of target/NAME, that has these packages of PyPI.
+virtual_env() {
+  python=target/$1/bin/python
+  shift
+  [ -x "$python" ] || python3 -m venv "${python%/bin/python}"
+  "$python" -m pip install --quiet --disable-pip-version-check "$@"
+}
+
+mkdir -p target

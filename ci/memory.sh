@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# Peak resident memory of compress and decompress, default verification on, 2 threads, on 8 units of 256 MiB each, against
+# the promise: the largest unit's input and output, not the model. Needs about 6 GB below TMPDIR; a few minutes.
+. "$(dirname "$0")/lib.sh"
+
+UNIT_MIB=256
+BOUND_MIB=$((UNIT_MIB * 22 / 10 + 64))
+
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+
+prepare() {
+  virtual_env venv-numpy numpy
+  cargo build --release --locked --bin df11
+  "$python" benches/generate.py checkpoint "$scratch/bf16"
+}
+
+# peak NAME COMMAND...: the most memory that the command ever held; above the bound is a failure.
+peak() {
+  python3 - "$BOUND_MIB" "$@" <<'PYTHON'
+import resource, subprocess, sys
+
+bound, name, *command = sys.argv[1:]
+subprocess.run(command, check=True)
+mib = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+print(f"{name}: {mib:.0f} MiB at the peak, bound {bound} MiB")
+sys.exit(mib > int(bound))
+PYTHON
+}
+
+program=${CARGO_TARGET_DIR:-target}/release/df11
+step prepare prepare
+step compress peak compress "$program" compress -T 2 "$scratch/bf16" -o "$scratch/df11"
+step decompress peak decompress "$program" decompress -T 2 "$scratch/df11" -o "$scratch/back"
+step "the same files again" diff -r "$scratch/bf16" "$scratch/back"
