@@ -1,0 +1,123 @@
+//! What the published compressor wrote reads back as what it was given, bit for bit (`tests/vectors/official`).
+//!
+//! The reference decoder and the emulation of the published kernel are proved here on files they had no part in; the rest
+//! of the tests then rests on them.
+
+mod support;
+
+use serde_json::Value;
+use std::collections::BTreeMap;
+use support::safetensors::{self, File};
+use support::{RawUnit, assert_same_words, published_kernel, reference, vectors, words};
+
+const FIXTURES: [&str; 3] = ["edge-long-codes", "llama-sharded", "llama-single-file"];
+/// As many different contents of uninitialised registers.
+const SEEDS: u64 = 8;
+
+/// A model as published, and its source.
+struct Fixture {
+    name: &'static str,
+    df11: File,
+    source: File,
+    /// The lists of `pattern_dict`, and the pattern with its regex escapes resolved to the unit names it stands for.
+    patterns: Vec<(String, Vec<String>)>,
+}
+
+impl Fixture {
+    fn open(name: &'static str) -> Fixture {
+        let folder = vectors("official").join(name);
+        let config = std::fs::read(folder.join("df11/config.json")).expect("the fixture has a config.json");
+        let config: Value = serde_json::from_slice(&config).expect("config.json is JSON");
+        let patterns = config["dfloat11_config"]["pattern_dict"].as_object().expect("a pattern_dict");
+        let list = |list: &Value| serde_json::from_value(list.clone()).expect("a list of attribute paths");
+        Fixture {
+            name,
+            df11: safetensors::read_directory(&folder.join("df11")).expect("the fixture opens"),
+            source: safetensors::read_directory(&folder.join("bf16")).expect("the source opens"),
+            patterns: patterns.iter().map(|(pattern, attributes)| (pattern.clone(), list(attributes))).collect(),
+        }
+    }
+
+    /// Each unit with the names of its matrices in stream order.
+    fn units(&self) -> BTreeMap<String, Vec<String>> {
+        let units = self.df11.unit_names().into_iter();
+        units.map(|unit| (unit.clone(), self.matrices_of(&unit))).collect()
+    }
+
+    fn matrices_of(&self, unit: &str) -> Vec<String> {
+        let matching: Vec<_> = self.patterns.iter().filter(|(pattern, _)| matches(pattern, unit)).collect();
+        let [(_, attributes)] = matching[..] else { panic!("{unit} has {} patterns", matching.len()) };
+        match attributes.as_slice() {
+            [] => vec![format!("{unit}.weight")],
+            list => list.iter().map(|attribute| format!("{unit}.{attribute}.weight")).collect(),
+        }
+    }
+}
+
+/// The regexes of the fixtures use escaped dots and `\d+` alone.
+fn matches(pattern: &str, name: &str) -> bool {
+    let (pattern, mut name) = (pattern.replace("\\.", "."), name);
+    let mut parts = pattern.split("\\d+");
+    let Some(rest) = parts.next().and_then(|first| name.strip_prefix(first)) else {
+        return false;
+    };
+    name = rest;
+    for part in parts {
+        let digits = name.len() - name.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+        match name[digits..].strip_prefix(part) {
+            Some(rest) if digits > 0 => name = rest,
+            _ => return false,
+        }
+    }
+    name.is_empty()
+}
+
+/// Decodes every unit of every fixture and compares each matrix with its source.
+fn every_matrix_comes_back(decode: impl Fn(&RawUnit) -> Result<Vec<u16>, String>) {
+    for name in FIXTURES {
+        let fixture = Fixture::open(name);
+        let units = fixture.units();
+        assert!(!units.is_empty(), "{name} has no unit");
+        for (unit, matrices) in units {
+            let raw = fixture.df11.unit(&unit).expect("a unit is whole");
+            let weights = decode(&raw).unwrap_or_else(|e| panic!("{name}, unit {unit}: {e}"));
+            let ranges = reference::matrices(&raw).expect("split_positions hold");
+            assert_eq!(ranges.len(), matrices.len(), "{name}, unit {unit}: number of matrices");
+            for (matrix, range) in matrices.iter().zip(ranges) {
+                let expected = words(&fixture.source.tensors[matrix].bytes);
+                assert_same_words(&format!("{name}, {matrix}"), &expected, &weights[range]);
+            }
+        }
+    }
+}
+
+#[test]
+fn the_reference_decoder_reads_published_files() {
+    every_matrix_comes_back(reference::decode);
+}
+
+#[test]
+fn the_published_kernel_reads_published_files_whatever_its_registers_hold() {
+    for seed in 0..SEEDS {
+        every_matrix_comes_back(|unit| published_kernel::decode(unit, seed));
+    }
+}
+
+#[test]
+fn every_tensor_of_the_source_is_in_the_published_file() {
+    for name in FIXTURES {
+        let fixture = Fixture::open(name);
+        let mut coded: Vec<String> = fixture.units().into_values().flatten().collect();
+        let raw = fixture.source.tensors.iter().filter(|(name, _)| !coded.contains(name));
+        let raw: Vec<_> = raw.map(|(tensor, source)| (tensor.clone(), source)).collect();
+        for (tensor, source) in &raw {
+            assert_eq!(fixture.df11.tensors.get(tensor), Some(*source), "{}, {tensor}", fixture.name);
+        }
+        coded.extend(raw.into_iter().map(|(tensor, _)| tensor));
+        coded.sort();
+        assert!(
+            coded.iter().eq(fixture.source.tensors.keys()),
+            "{name}: a tensor is coded that the source does not have"
+        );
+    }
+}

@@ -1,0 +1,48 @@
+//! What the tests of this package lean on. Nothing here shares a line with the code under test.
+//!
+//! - [`reference`]: the published layout decoded bit by bit; slow, and strict about every number.
+//! - [`published_kernel`]: the published CUDA kernel played on the CPU, its hazards included.
+//! - [`safetensors`]: just enough of the container to open fixtures and our own output.
+//! - [`cases`]: the units by name that every coder must bring back bit for bit.
+//! - [`random`]: numbers that are the same on every machine.
+
+// Each test file compiles this module for itself and uses a part of it.
+#![allow(dead_code)]
+
+pub mod cases;
+pub mod published_kernel;
+pub mod random;
+pub mod reference;
+pub mod safetensors;
+
+use std::path::PathBuf;
+
+/// The six published tensors of one unit, as raw little-endian bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct RawUnit<'a> {
+    pub encoded_exponent: &'a [u8],
+    pub sign_mantissa: &'a [u8],
+    pub luts: &'a [u8],
+    pub gaps: &'a [u8],
+    pub output_positions: &'a [u8],
+    pub split_positions: &'a [u8],
+}
+
+/// `tests/vectors/NAME`.
+pub fn vectors(name: &str) -> PathBuf {
+    [env!("CARGO_MANIFEST_DIR"), "tests", "vectors", name].iter().collect()
+}
+
+/// Little-endian BF16 words out of a tensor's bytes.
+pub fn words(bytes: &[u8]) -> Vec<u16> {
+    bytes.chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]])).collect()
+}
+
+/// Fails with the first difference, not with a dump of two long vectors.
+#[track_caller]
+pub fn assert_same_words(what: &str, expected: &[u16], found: &[u16]) {
+    assert_eq!(expected.len(), found.len(), "{what}: number of weights");
+    if let Some(at) = expected.iter().zip(found).position(|(e, f)| e != f) {
+        panic!("{what}: weight {at} of {}: expected {:#06x}, found {:#06x}", expected.len(), expected[at], found[at]);
+    }
+}
