@@ -8,7 +8,7 @@ mod support;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use support::safetensors::{self, File};
-use support::{RawUnit, assert_same_words, published_kernel, reference, vectors, words};
+use support::{RawUnit, assert_same_words, published_kernel, published_writer, reference, vectors, words};
 
 const FIXTURES: [&str; 3] = ["edge-long-codes", "llama-sharded", "llama-single-file"];
 /// As many different contents of uninitialised registers.
@@ -100,6 +100,20 @@ fn the_reference_decoder_reads_published_files() {
 fn the_published_kernel_reads_published_files_whatever_its_registers_hold() {
     for seed in 0..SEEDS {
         every_matrix_comes_back(|unit| published_kernel::decode(unit, seed));
+    }
+}
+
+#[test]
+fn the_published_compressor_is_imitated_to_the_byte() {
+    for name in FIXTURES {
+        let fixture = Fixture::open(name);
+        for (unit, matrices) in fixture.units() {
+            let weights: Vec<u16> = matrices.iter().flat_map(|m| words(&fixture.source.tensors[m].bytes)).collect();
+            let mut ours = published_writer::write(&weights).expect("the published compressor wrote it");
+            let published = fixture.df11.unit(&unit).expect("a unit is whole");
+            ours.split_positions = published.split_positions.to_vec();
+            assert!(ours.raw() == published, "{name}, unit {unit}");
+        }
     }
 }
 

@@ -124,7 +124,7 @@ fn ladders(list: &mut List) {
     // limit of 32 bits is what decides.
     for steps in [2, 8, 9, 10, 13, 16] {
         let mut counts: Vec<(u8, u64)> =
-            fibonacci(steps).zip(HIGH..).map(|(count, exponent)| (exponent, count)).collect();
+            fibonacci(steps).zip(HIGH..=255).map(|(count, exponent)| (exponent, count)).collect();
         list.add(format!("high_ladder_of_{steps}"), of_counts(&counts, 70 + steps as u64));
         counts.extend([(120, 5000), (121, 3000), (122, 2000)]);
         list.add(format!("high_ladder_of_{steps}_among_low"), of_counts(&counts, 90 + steps as u64));
@@ -169,21 +169,19 @@ fn borders(list: &mut List) {
     }
 }
 
-/// A dyadic ladder of 2^14 weights has 2^15 - 2 bits, two short of a block, however it is ordered. One weight more, at the
-/// end, with a code of `length` bits: the counts stay so close to powers of two that no length changes.
+/// A dyadic ladder and one weight of 6 bits more have 4 x 32768 - 2 bits, two short of the fourth block's end, however they
+/// are ordered. One more weight comes last, with a code of `length` bits: the counts stay so close to powers of two that no
+/// length changes. (One block's worth would not do: the encoder saves its second table.)
 fn last_codes(list: &mut List) {
     let names = [(1, "ends_1_bit_before_the_block"), (2, "ends_with_the_block"), (3, "straddles_by_1_bit")];
     let more = [(9, "straddles_by_7_bits"), (10, "straddles_and_ends_on_a_byte"), (11, "straddles_by_9_bits")];
     for (length, name) in names.into_iter().chain(more) {
-        let mut weights = of_counts(&dyadic_ladder(), 150 + length);
+        let mut counts: Vec<(u8, u64)> = (1..=14).map(|i| (100 + i, 1 << (16 - i))).chain([(115, 4)]).collect();
+        counts[5].1 += 1;
+        let mut weights = of_counts(&counts, 150 + length);
         weights.push((100 + length as u16) << 7 | 0x55);
         list.add(format!("last_code_{name}"), weights);
     }
-}
-
-/// Exponent 100 + i has a code of i bits, for i in 1..=14, and one more of 14 bits.
-fn dyadic_ladder() -> Vec<(u8, u64)> {
-    (1..=14).map(|i| (100 + i, 1 << (14 - i))).chain([(115, 1)]).collect()
 }
 
 /// All 65,536 words.

@@ -1,16 +1,22 @@
-//! What the tests of this package lean on. Nothing here shares a line with the code under test.
+//! What the tests of this package lean on. But for [`coded`], nothing here shares a line with the code under test.
 //!
 //! - [`reference`]: the published layout decoded bit by bit; slow, and strict about every number.
 //! - [`published_kernel`]: the published CUDA kernel played on the CPU, its hazards included.
+//! - [`published_writer`]: what the published compressor would write, byte for byte.
 //! - [`safetensors`]: just enough of the container to open fixtures and our own output.
 //! - [`cases`]: the units by name that every coder must bring back bit for bit.
+//! - [`optimum`]: what the shortest code would cost.
+//! - [`coded`]: a unit as the library codes it.
 //! - [`random`]: numbers that are the same on every machine.
 
 // Each test file compiles this module for itself and uses a part of it.
 #![allow(dead_code)]
 
 pub mod cases;
+pub mod coded;
+pub mod optimum;
 pub mod published_kernel;
+pub mod published_writer;
 pub mod random;
 pub mod reference;
 pub mod safetensors;
@@ -18,7 +24,7 @@ pub mod safetensors;
 use std::path::PathBuf;
 
 /// The six published tensors of one unit, as raw little-endian bytes.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RawUnit<'a> {
     pub encoded_exponent: &'a [u8],
     pub sign_mantissa: &'a [u8],

@@ -1,0 +1,298 @@
+//! Every decoder brings back every case bit for bit, from what every encoder writes.
+//!
+//! The decoders: the backends of [`backends`], core's `two_phase`, the reference decoder, the published kernel (emulated).
+//! A backend joins by one line there, an encoder by one line in [`encoders`].
+
+mod support;
+
+use df11_core::limits::{
+    BLOCK_BITS, BLOCK_BYTES, FIRST_POINTER, MAX_CODE_BITS, MAX_TABLES, PUBLISHED_MAX_BLOCK_WEIGHTS,
+};
+use df11_core::{Backend, Plain, Unit, bf16, two_phase};
+use support::cases::{self, Case};
+use support::coded::{Coded, to_words};
+use support::optimum::Optimum;
+use support::random::Random;
+use support::{assert_same_words, published_kernel, published_writer, reference};
+
+fn backends() -> Vec<Box<dyn Backend>> {
+    vec![Box::new(Plain)]
+}
+
+type Encoder = fn(&[u16]) -> Coded;
+
+fn encoders() -> Vec<(&'static str, Encoder)> {
+    vec![("core", Coded::by_core)]
+}
+
+/// [`cases::full`], made once for all tests.
+fn all_cases() -> &'static [Case] {
+    static CASES: std::sync::OnceLock<Vec<Case>> = std::sync::OnceLock::new();
+    CASES.get_or_init(cases::full)
+}
+
+/// [`cases::short`], made once for all tests.
+fn short_cases() -> &'static [Case] {
+    static CASES: std::sync::OnceLock<Vec<Case>> = std::sync::OnceLock::new();
+    CASES.get_or_init(cases::short)
+}
+
+/// Runs `check` on every case, on all processors.
+fn for_each(cases: &[Case], check: impl Fn(&Case) + Sync) {
+    let threads = std::thread::available_parallelism().map_or(1, |n| n.get());
+    let next = std::sync::atomic::AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                while let Some(case) = cases.get(next.fetch_add(1, std::sync::atomic::Ordering::Relaxed)) {
+                    check(case);
+                }
+            });
+        }
+    });
+}
+
+/// All weights, by the GPU's algorithm, block after block.
+fn by_two_phase(unit: &Unit) -> Result<Vec<u16>, df11_core::Error> {
+    let mut weights = Vec::new();
+    for block in 0..unit.blocks() {
+        let range = unit.block(block).weights;
+        let mut part = vec![bf16::NAN; (range.end - range.start) as usize];
+        two_phase::decode_block(unit, block, &mut part)?;
+        weights.extend(to_words(&part));
+    }
+    Ok(weights)
+}
+
+fn by_backend(backend: &dyn Backend, unit: &Unit) -> Result<Vec<u16>, df11_core::Error> {
+    let mut weights = vec![bf16::NAN; unit.weights() as usize];
+    backend.decode(unit, &mut weights)?;
+    Ok(to_words(&weights))
+}
+
+/// The heart of this file: one unit through every decoder.
+fn every_decoder_returns(name: &str, expected: &[u16], coded: &Coded) {
+    our_decoders_return(name, expected, coded);
+    for seed in 0..2 {
+        let what = format!("{name}, published kernel, registers {seed}");
+        let weights = published_kernel::decode(&coded.raw(), seed).unwrap_or_else(|e| panic!("{what}: {e}"));
+        assert_same_words(&what, expected, &weights);
+    }
+}
+
+fn our_decoders_return(name: &str, expected: &[u16], coded: &Coded) {
+    let unit = coded.view().validate().unwrap_or_else(|e| panic!("{name}: {e}"));
+    for backend in backends() {
+        let what = format!("{name}, backend {}", backend.name());
+        let weights = by_backend(&*backend, &unit).unwrap_or_else(|e| panic!("{what}: {e}"));
+        assert_same_words(&what, expected, &weights);
+    }
+    let weights = by_two_phase(&unit).unwrap_or_else(|e| panic!("{name}, two_phase: {e}"));
+    assert_same_words(&format!("{name}, two_phase"), expected, &weights);
+    let weights = reference::decode(&coded.raw()).unwrap_or_else(|e| panic!("{name}, reference: {e}"));
+    assert_same_words(&format!("{name}, reference"), expected, &weights);
+}
+
+#[test]
+fn every_case_survives_every_encoder_and_decoder() {
+    for_each(all_cases(), |case| {
+        for (encoder, encode) in encoders() {
+            every_decoder_returns(&format!("{}, encoder {encoder}", case.name), &case.weights, &encode(&case.weights));
+        }
+    });
+}
+
+#[test]
+fn every_encoder_writes_the_same_bytes() {
+    for_each(short_cases(), |case| {
+        let expected = Coded::by_core(&case.weights);
+        for (encoder, encode) in encoders() {
+            assert!(encode(&case.weights) == expected, "{}, encoder {encoder}", case.name);
+        }
+    });
+}
+
+#[test]
+fn every_range_is_the_same_part_of_the_whole() {
+    for_each(short_cases(), |case| {
+        let coded = Coded::by_core(&case.weights);
+        let unit = coded.view().validate().expect("what we write is valid");
+        let all = case.weights.len();
+        let starts = (0..unit.blocks()).map(|block| unit.block(block).weights.start as usize);
+        let mut borders: Vec<usize> = starts.flat_map(|s| [s.saturating_sub(1), s, s + 1]).chain([0, all]).collect();
+        let mut random = Random::new(all as u64);
+        borders.extend((0..6).map(|_| random.below(all as u64 + 1) as usize));
+        borders.retain(|&border| border <= all);
+        for backend in backends() {
+            for _ in 0..40 {
+                let [a, b] = [0, 1].map(|_| borders[random.below(borders.len() as u64) as usize]);
+                // long ranges are one in four: they are what costs time
+                let (from, to) = (a.min(b), if random.below(4) == 0 { a.max(b) } else { all.min(a.min(b) + 700) });
+                let mut part = vec![bf16::NAN; to - from];
+                let what = format!("{}, backend {}, {from}..{to}", case.name, backend.name());
+                backend.decode_range(&unit, from as u64, &mut part).unwrap_or_else(|e| panic!("{what}: {e}"));
+                assert_same_words(&what, &case.weights[from..to], &to_words(&part));
+            }
+            let mut past = vec![bf16::NAN; 2];
+            assert!(backend.decode_range(&unit, all as u64 - 1, &mut past).is_err(), "{}: past the end", case.name);
+        }
+    });
+}
+
+/// There is no raw form to fall back to: also where coding saves nothing, a unit is six tensors with a code for every exponent.
+#[test]
+fn all_65536_words_are_really_coded() {
+    for name in ["every_word", "every_word_in_300k_gaussian", "random_words"] {
+        let case = named(name);
+        let coded = Coded::by_core(&case.weights);
+        let unit = coded.view().validate().expect("what we write is valid");
+        assert_eq!(unit.code().exponents().count(), 256, "{name}");
+        assert_eq!(coded.sign_mantissa.len(), case.weights.len(), "{name}");
+        for high in FIRST_POINTER..=255 {
+            assert!(
+                unit.code().lengths()[usize::from(high)] > 24,
+                "{name}: exponent {high} would be taken for a pointer"
+            );
+        }
+        let bits: u64 =
+            case.weights.iter().map(|word| u64::from(unit.code().lengths()[usize::from(word >> 7 & 0xFF)])).sum();
+        assert_eq!(coded.encoded_exponent.len() as u64, bits.div_ceil(8), "{name}");
+    }
+}
+
+#[test]
+fn no_unit_takes_more_tables_than_there_are() {
+    for_each(all_cases(), |case| {
+        let (optimum, coded) = (Optimum::of(&case.weights), Coded::by_core(&case.weights));
+        if case.beyond_tables {
+            assert!(optimum.tables > MAX_TABLES, "{}: the optimum takes {} tables", case.name, optimum.tables);
+        }
+        let tables = coded.luts.len() / 256 - 1;
+        assert!((1..=MAX_TABLES).contains(&tables), "{}: {tables} tables", case.name);
+    });
+}
+
+/// Stream and tables together: a longer stream may save a table.
+#[test]
+fn no_code_costs_more_than_huffmans_where_that_can_be_written() {
+    let compared = std::sync::atomic::AtomicUsize::new(0);
+    for_each(all_cases(), |case| {
+        let (optimum, coded) = (Optimum::of(&case.weights), Coded::by_core(&case.weights));
+        let huffman = optimum.bits.div_ceil(8) as usize + 256 * (optimum.tables + 1);
+        let ours = coded.encoded_exponent.len() + coded.luts.len();
+        println!(
+            "{} {} {} {:?} {:.4}",
+            case.name,
+            ours,
+            huffman,
+            optimum,
+            (coded.encoded_exponent.len() * 8) as f64 / case.weights.len() as f64
+                - optimum.bits as f64 / case.weights.len() as f64
+        );
+        // codes of 1 bit may be out of bounds: a block of fewer than 32768 / 23550 bits a weight does not launch
+        let launches = optimum.bits * PUBLISHED_MAX_BLOCK_WEIGHTS > BLOCK_BITS * case.weights.len() as u64;
+        if launches && !optimum.high && optimum.longest <= MAX_CODE_BITS && optimum.tables <= MAX_TABLES {
+            assert!(ours <= huffman, "{}: {ours} bytes of stream and tables, Huffman's take {huffman}", case.name);
+            compared.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        }
+    });
+    assert!(compared.into_inner() > 100);
+}
+
+/// The published compressor leaves out the position of a last block in which no code starts, if the stream ends on a byte.
+#[test]
+fn a_missing_last_position_is_accepted_where_the_published_tool_leaves_it_out() {
+    let case = named("last_code_straddles_and_ends_on_a_byte");
+    let mut coded = Coded::by_core(&case.weights);
+    assert_eq!(coded.encoded_exponent.len(), 4 * BLOCK_BYTES + 1, "the last code runs one byte into the fifth block");
+    let last = coded.output_positions.split_off(4 * 5);
+    assert_eq!(
+        (&coded.output_positions[4 * 4..], &last[..]),
+        (&last[..], &(case.weights.len() as u32).to_le_bytes()[..])
+    );
+    every_decoder_returns(&case.name, &case.weights, &coded);
+}
+
+/// Codes of a tree, an end-of-stream symbol, stale entries: the units of the field. The published kernel does not decode all
+/// of them itself: full blocks do not launch, and behind the stream its registers may lead it to an entry without a length.
+#[test]
+fn whatever_the_published_compressor_can_write_is_read() {
+    let written = std::sync::atomic::AtomicUsize::new(0);
+    for_each(short_cases(), |case| {
+        let Ok(coded) = published_writer::write(&case.weights) else { return };
+        written.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let name = format!("{}, published compressor", case.name);
+        our_decoders_return(&name, &case.weights, &coded);
+        match published_kernel::decode(&coded.raw(), 0) {
+            Ok(weights) => assert_same_words(&name, &case.weights, &weights),
+            Err(e) => assert!(e.contains("launch refused") || e.contains("for ever"), "{name}, published kernel: {e}"),
+        }
+    });
+    assert!(written.into_inner() > 100);
+}
+
+/// Behind the last code the published compressor writes the bits of its end-of-stream code, and their gap.
+#[test]
+fn whatever_stands_behind_the_last_code_is_ignored() {
+    for (seed, name) in [(1, "gaussian_1000"), (2, "real_like"), (3, "last_code_straddles_by_1_bit")] {
+        let case = named(name);
+        let mut coded = Coded::by_core(&case.weights);
+        let mut random = Random::new(seed);
+        let unit = coded.view().validate().expect("what we write is valid");
+        let lengths = case.weights.iter().map(|word| u64::from(unit.code().lengths()[usize::from(word >> 7 & 0xFF)]));
+        let (mut end, mut last_start) = (0, 0);
+        lengths.for_each(|length| (last_start, end) = (end, end + length));
+        if end % 8 > 0 {
+            *coded.encoded_exponent.last_mut().expect("a stream") ^= random.next() as u8 & (0xFF >> (end % 8));
+        }
+        let first_free_bit = (last_start / 64 + 1) * 5;
+        for bit in first_free_bit..coded.gaps.len() as u64 * 8 {
+            coded.gaps[(bit / 8) as usize] |= (random.next() as u8 & 1) << (7 - bit % 8);
+        }
+        every_decoder_returns(name, &case.weights, &coded);
+    }
+}
+
+/// One damaged byte: refused, or the same weights from every decoder that accepts it.
+#[test]
+fn damage_is_never_decoded_in_two_ways() {
+    let cases: Vec<Case> =
+        ["gaussian_1000", "high_ladder_of_9_among_low", "every_exponent_once", "one_table_too_many"].map(named).into();
+    for_each(&cases, |case| {
+        let whole = Coded::by_core(&case.weights);
+        for (tensor, bytes) in whole.tensors() {
+            for at in 0..bytes.len() {
+                for flip in [0x01, 0x80, 0xFF] {
+                    let mut damaged = whole.clone();
+                    damaged.tensor_mut(tensor)[at] ^= flip;
+                    let what = format!("{}, {tensor}[{at}] ^ {flip:#x}", case.name);
+                    nobody_contradicts(&what, &damaged);
+                }
+            }
+        }
+    });
+}
+
+fn nobody_contradicts(what: &str, coded: &Coded) {
+    let reference = reference::decode(&coded.raw());
+    let Ok(unit) = coded.view().validate() else { return };
+    let plain = by_backend(&Plain, &unit);
+    if let (Ok(expected), Ok(found)) = (&reference, &plain) {
+        assert_same_words(&format!("{what}, plain against reference"), expected, found);
+    }
+    assert!(reference.is_err() || plain.is_ok(), "{what}: the reference accepts it, plain says {plain:?}");
+    let mut others: Vec<(String, Result<Vec<u16>, _>)> =
+        backends().iter().map(|backend| (backend.name().to_owned(), by_backend(&**backend, &unit))).collect();
+    others.push(("two_phase".into(), by_two_phase(&unit)));
+    for (name, found) in others {
+        match (&plain, found) {
+            (Ok(expected), Ok(found)) => assert_same_words(&format!("{what}, {name}"), expected, &found),
+            (Ok(_), Err(e)) => panic!("{what}: plain accepts it, {name} says {e}"),
+            (Err(_), _) => {}
+        }
+    }
+}
+
+fn named(name: &str) -> Case {
+    short_cases().iter().find(|case| case.name == name).expect("the case is in the list").clone()
+}
