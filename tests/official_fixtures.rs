@@ -7,6 +7,7 @@ mod support;
 
 use serde_json::Value;
 use std::collections::BTreeMap;
+use support::library::{Coded, decode_with_all};
 use support::safetensors::{self, File};
 use support::{RawUnit, assert_same_words, published_kernel, published_writer, reference, vectors, words};
 
@@ -100,6 +101,58 @@ fn the_reference_decoder_reads_published_files() {
 fn the_published_kernel_reads_published_files_whatever_its_registers_hold() {
     for seed in 0..SEEDS {
         every_matrix_comes_back(|unit| published_kernel::decode(unit, seed));
+    }
+}
+
+#[test]
+fn every_decoder_of_ours_reads_published_files() {
+    every_matrix_comes_back(|raw| {
+        let coded = Coded::of(raw);
+        let unit = coded.view().validate().map_err(|e| e.to_string())?;
+        let mut decoded = Vec::new();
+        for (decoder, weights) in decode_with_all(&unit) {
+            let weights = weights.map_err(|e| format!("{decoder}: {e}"))?;
+            if !decoded.is_empty() && decoded != weights {
+                return Err(format!("{decoder} contradicts the decoder before it"));
+            }
+            decoded = weights;
+        }
+        Ok(decoded)
+    });
+}
+
+#[test]
+fn what_we_write_is_no_larger_than_what_was_published() {
+    for name in FIXTURES {
+        let fixture = Fixture::open(name);
+        for (unit, matrices) in fixture.units() {
+            let weights: Vec<u16> = matrices.iter().flat_map(|m| words(&fixture.source.tensors[m].bytes)).collect();
+            let published = Coded::of(&fixture.df11.unit(&unit).expect("a unit is whole"));
+            let mut ours = Coded::by_core(&weights);
+            ours.split_positions.clone_from(&published.split_positions);
+            println!("{name}, {unit}: {} bytes, published {}", ours.bytes(), published.bytes());
+            assert!(ours.bytes() <= published.bytes(), "{name}, {unit}: {} > {}", ours.bytes(), published.bytes());
+        }
+    }
+}
+
+#[test]
+fn the_bundled_sample_gets_no_larger_than_the_published_compressor_would_make_it() {
+    let sample = safetensors::read(&vectors("minilm-sample/model.safetensors")).expect("the sample opens");
+    let layer =
+        sample.tensors.iter().filter(|(name, _)| name.starts_with("encoder.layer.0.")).map(|(_, tensor)| tensor);
+    let layer: Vec<u16> =
+        layer.filter(|tensor| tensor.shape.len() == 2).flat_map(|tensor| words(&tensor.bytes)).collect();
+    let embedding = words(&sample.tensors["embeddings.position_embeddings.weight"].bytes);
+    for (unit, weights) in [("encoder.layer.0", layer), ("embeddings.position_embeddings", embedding)] {
+        let ours = Coded::by_core(&weights);
+        let published = published_writer::write(&weights).expect("the published compressor can write it");
+        println!("{unit}: {} bytes, published {}", ours.bytes(), published.bytes());
+        assert!(ours.bytes() <= published.bytes(), "{unit}: {} > {}", ours.bytes(), published.bytes());
+        let unit = ours.view().validate().expect("what we write is valid");
+        for (decoder, found) in decode_with_all(&unit) {
+            assert_same_words(&decoder, &weights, &found.expect("what we write is decoded"));
+        }
     }
 }
 

@@ -120,8 +120,7 @@ fn ladders(list: &mut List) {
     for longest in [2, 7, 8, 9, 15, 16, 17, 20] {
         list.add(format!("ladder_of_{longest}_bits"), fibonacci_ladder(longest));
     }
-    // High exponents start on level 4. A ladder of nine under one prefix of 24 bits reaches 32; with more of them the
-    // limit of 32 bits is what decides.
+    // High exponents start on level 4: nine and more under one prefix of 24 bits reach 32.
     for steps in [2, 8, 9, 10, 13, 16] {
         let mut counts: Vec<(u8, u64)> =
             fibonacci(steps).zip(HIGH..=255).map(|(count, exponent)| (exponent, count)).collect();
@@ -143,6 +142,9 @@ fn many_tables(list: &mut List) {
     list.add_beyond_tables("one_table_too_many", with_pairs(17));
     list.add_beyond_tables("spike_and_flat", of_counts(&spike_and(each(0..=238, 1), 1000), 140));
     list.add_beyond_tables("spike_and_flat_with_high", of_counts(&spike_and(each(0..=255, 3), 50_000), 141));
+    let mut ladder = spike_and(each(0..=239, 3), 3000);
+    ladder.extend(fibonacci(16).zip(HIGH..=255).map(|(count, exponent)| (exponent, count)));
+    list.add_beyond_tables("spike_and_flat_with_high_ladder", of_counts(&ladder, 144));
     let zipf = |exponents: u8, n: u64| {
         let rank = |e: u8| u64::from(e.wrapping_mul(77)) + 1;
         of_counts(&(0..=exponents).map(|e| (e, n / rank(e) + 1)).collect::<Vec<_>>(), 142 + n)

@@ -1,19 +1,19 @@
-//! What the tests of this package lean on. But for [`coded`], nothing here shares a line with the code under test.
+//! What the tests of this package lean on. But for [`library`], nothing here shares a line with the code under test.
 //!
 //! - [`reference`]: the published layout decoded bit by bit; slow, and strict about every number.
 //! - [`published_kernel`]: the published CUDA kernel played on the CPU, its hazards included.
 //! - [`published_writer`]: what the published compressor would write, byte for byte.
 //! - [`safetensors`]: just enough of the container to open fixtures and our own output.
+//! - [`library`]: every encoder and decoder under test, in two lists.
 //! - [`cases`]: the units by name that every coder must bring back bit for bit.
 //! - [`optimum`]: what the shortest code would cost.
-//! - [`coded`]: a unit as the library codes it.
 //! - [`random`]: numbers that are the same on every machine.
 
 // Each test file compiles this module for itself and uses a part of it.
 #![allow(dead_code)]
 
 pub mod cases;
-pub mod coded;
+pub mod library;
 pub mod optimum;
 pub mod published_kernel;
 pub mod published_writer;

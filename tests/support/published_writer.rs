@@ -7,7 +7,7 @@
 //! - A table entry that no code sets repeats the entry before, from one table into the next.
 //! - A block in which no code starts gets an output position only if the stream does not end on a byte boundary.
 
-use super::coded::Coded;
+use super::library::Coded;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 

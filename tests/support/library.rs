@@ -1,7 +1,46 @@
-//! A unit as the library codes it, owned, so that tests can hand it to any decoder and damage it.
+//! The library under test, as the tests call it: every encoder, every decoder, and a unit's six tensors between them.
+//!
+//! A backend joins all tests by one line in [`backends`], an encoder by one line in [`encoders`].
 
 use super::RawUnit;
-use df11_core::{PartsMut, Plan, UnitView, bf16, encode};
+use df11_core::{Backend, Error, PartsMut, Plain, Plan, Unit, UnitView, bf16, encode, two_phase};
+
+/// Every decoder that fulfils the contract of backends.
+pub fn backends() -> Vec<Box<dyn Backend>> {
+    vec![Box::new(Plain)]
+}
+
+pub type Encoder = fn(&[u16]) -> Coded;
+
+/// Every encoder; all must write the same bytes.
+pub fn encoders() -> Vec<(&'static str, Encoder)> {
+    vec![("core", Coded::by_core)]
+}
+
+/// Every decoder of the library, by name: the backends, and the GPU's algorithm block after block.
+pub fn decode_with_all(unit: &Unit) -> Vec<(String, Result<Vec<u16>, Error>)> {
+    let mut all: Vec<_> =
+        backends().iter().map(|backend| (backend.name().to_owned(), by_backend(&**backend, unit))).collect();
+    all.push(("two_phase".into(), by_two_phase(unit)));
+    all
+}
+
+pub fn by_backend(backend: &dyn Backend, unit: &Unit) -> Result<Vec<u16>, Error> {
+    let mut weights = vec![bf16::NAN; unit.weights() as usize];
+    backend.decode(unit, &mut weights)?;
+    Ok(to_words(&weights))
+}
+
+fn by_two_phase(unit: &Unit) -> Result<Vec<u16>, Error> {
+    let mut weights = Vec::new();
+    for block in 0..unit.blocks() {
+        let range = unit.block(block).weights;
+        let mut part = vec![bf16::NAN; (range.end - range.start) as usize];
+        two_phase::decode_block(unit, block, &mut part)?;
+        weights.extend(to_words(&part));
+    }
+    Ok(weights)
+}
 
 /// The six tensors.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -39,6 +78,18 @@ impl Coded {
             luts: &mut self.luts,
             gaps: &mut self.gaps,
             output_positions: &mut self.output_positions,
+        }
+    }
+
+    /// Tensors of another origin.
+    pub fn of(raw: &RawUnit) -> Coded {
+        Coded {
+            encoded_exponent: raw.encoded_exponent.to_vec(),
+            sign_mantissa: raw.sign_mantissa.to_vec(),
+            luts: raw.luts.to_vec(),
+            gaps: raw.gaps.to_vec(),
+            output_positions: raw.output_positions.to_vec(),
+            split_positions: raw.split_positions.to_vec(),
         }
     }
 
