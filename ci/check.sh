@@ -2,6 +2,7 @@
 # Everything a change must pass, cheapest first; stops at the first failure and names it. `ci/check.sh STEP...` runs only
 # those steps. What is too slow for every change is in ci/full.sh.
 . "$(dirname "$0")/lib.sh"
+exec 2>&1 # one stream, so that a message stands under its heading
 
 formatting() { cargo fmt --all --check; }
 arrows() { bash ci/arrows.sh; }

@@ -4,10 +4,18 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 export CARGO_TERM_PROGRESS_WHEN=never
-exec 2>&1 # one stream, so that a message stands under its heading
 
 current_step=${0##*/}
-trap 'status=$?; [ "$status" = 0 ] || printf "\nFAILED in step: %s (exit %s)\n" "$current_step" "$status"' EXIT
+scratch=
+at_exit() {
+  local status=$?
+  [ -z "$scratch" ] || rm -rf "$scratch"
+  [ "$status" = 0 ] || printf '\nFAILED in step: %s (exit %s)\n' "$current_step" "$status"
+}
+trap at_exit EXIT
+
+# scratch_folder: leaves in $scratch a new folder outside the checkout, gone when the script ends.
+scratch_folder() { scratch=$(mktemp -d); }
 
 # step NAME COMMAND...: a heading, the command in a subshell (so that `skip` leaves only the step), the time it took.
 step() {

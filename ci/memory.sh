@@ -6,8 +6,7 @@
 UNIT_MIB=256
 BOUND_MIB=$((UNIT_MIB * 22 / 10 + 64))
 
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
+scratch_folder
 
 prepare() {
   virtual_env venv-numpy numpy

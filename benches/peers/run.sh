@@ -14,16 +14,15 @@ virtual_env venv-peers numpy zstandard
 cargo build --release --locked
 program=${CARGO_TARGET_DIR:-target}/release/df11
 
-inputs=$(mktemp -d)
-trap 'rm -rf "$inputs"' EXIT
+scratch_folder
 measure() { taskset -c 0,1 "$python" benches/peers/peers.py "$program" "$1" "$2"; }
 
 printf '%s, %s\n' "$(date --utc +%F)" "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)"
-"$python" benches/generate.py gauss "$inputs/gauss.safetensors"
-measure "$inputs/gauss.safetensors" "N(0, 0.02), 64 Mi weights"
+"$python" benches/generate.py gauss "$scratch/gauss.safetensors"
+measure "$scratch/gauss.safetensors" "N(0, 0.02), 64 Mi weights"
 if [ -n "$checkpoint" ]; then
-  "$python" benches/generate.py repeated "$checkpoint" "$inputs/repeated.safetensors"
-  measure "$inputs/repeated.safetensors" "$(basename "$checkpoint") repeated to 64 Mi weights"
+  "$python" benches/generate.py repeated "$checkpoint" "$scratch/repeated.safetensors"
+  measure "$scratch/repeated.safetensors" "$(basename "$checkpoint") repeated to 64 Mi weights"
 else
   echo "skipped: a real model (give a BF16 checkpoint as argument)"
 fi
