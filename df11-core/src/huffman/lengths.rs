@@ -21,6 +21,9 @@ const TIER_SLOTS: [u64; 5] = [1, 2, 4, 8, 12];
 /// Numbers of exponents tried for the second tier. Trying every one took 45 ms in place of 9.
 const TIER_SPLITS: usize = 48;
 
+/// Numbers of fourth-level tables tried for exponents from 240 on: left free they take one for every two exponents.
+const LAST_TABLES: [u64; 3] = [1, 2, 4];
+
 /// Code space of one entry of the first table.
 const SLOT_ROOM: u64 = WHOLE_ROOM >> TABLE_BITS;
 /// Code space of one fourth-level table.
@@ -61,6 +64,22 @@ impl Symbols {
         assign(symbols, WHOLE_ROOM, &mut lengths).then_some(lengths)
     }
 
+    /// As `limited`, with the high exponents in `last_tables` fourth-level tables.
+    fn limited_with_packed_high(&self, limit: u8, last_tables: u64) -> Option<[u8; 256]> {
+        let mut symbols = self.all;
+        symbols[..self.low].iter_mut().for_each(|symbol| symbol.longest = limit);
+        let mut lengths = self.packed_high(last_tables)?;
+        let room = WHOLE_ROOM - last_tables * LAST_TABLE_ROOM;
+        assign(&symbols[..self.low], room, &mut lengths).then_some(lengths)
+    }
+
+    /// Lengths of the high exponents alone, in `last_tables` fourth-level tables.
+    fn packed_high(&self, last_tables: u64) -> Option<[u8; 256]> {
+        let high = &self.all[self.low..][..self.high];
+        let mut lengths = [0; 256];
+        assign(high, last_tables * LAST_TABLE_ROOM, &mut lengths).then_some(lengths)
+    }
+
     /// The `deep` rarest low exponents in `slots` second-level tables, the others in the first table; high ones as in `lengths`.
     fn two_tiers(&self, slots: u64, deep: usize, mut lengths: [u8; 256]) -> Option<[u8; 256]> {
         let mut symbols = self.all;
@@ -87,10 +106,13 @@ pub(crate) fn shortest(histogram: &Histogram, shortest: u8) -> [u8; 256] {
             let fits = best.offer(lengths);
             optimum_fits |= fits && limit == LIMITS[0];
         }
+        if symbols.high > 0 {
+            for lengths in LAST_TABLES.iter().filter_map(|&tables| symbols.limited_with_packed_high(limit, tables)) {
+                best.offer(lengths);
+            }
+        }
     }
-    if !optimum_fits {
-        let mut high = [0; 256];
-        assign(&symbols.all[symbols.low..][..symbols.high], LAST_TABLE_ROOM, &mut high);
+    if !optimum_fits && let Some(high) = symbols.packed_high(1) {
         for slots in TIER_SLOTS {
             for deep in (1..symbols.low).step_by(symbols.low.div_ceil(TIER_SPLITS)) {
                 if let Some(lengths) = symbols.two_tiers(slots, deep, high) {
@@ -187,6 +209,14 @@ mod tests {
     fn a_high_exponent_leaves_the_low_ones_all_but_the_whole_room() {
         let three = histogram([(120, 50), (121, 100), (255, 1)]);
         assert_eq!(used(&three, &shortest(&three, 1)), [2, 1, 25]);
+    }
+
+    #[test]
+    fn few_weights_of_many_high_exponents_share_a_table() {
+        let ladder = histogram((240..=248).zip([1, 1, 2, 3, 5, 8, 13, 21, 34]));
+        let code = Code::canonical(&shortest(&ladder, 1));
+        assert_eq!(luts::tables_for(&code), 4);
+        assert_eq!(ladder.stream_bits(code.lengths()), 88 * 24 + 220);
     }
 
     #[test]
