@@ -16,3 +16,4 @@ steps=("$@")
 [ $# -gt 0 ] || steps=(formatting arrows clippy tests docs cross)
 for name in "${steps[@]}"; do step "$name" "$name"; done
 printf '\nall passed: %s (%s s)\n' "${steps[*]}" "$SECONDS"
+[ ${#skipped[@]} = 0 ] || printf 'but skipped: %s\n' "${skipped[*]}"

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The codec where there is no operating system: built with `core` alone, so neither std nor an allocator can slip in.
+# The codec on other machines: built where there is no operating system, with `core` alone, so that neither std nor an
+# allocator can slip in; its tests run where the most significant byte comes first.
 . "$(dirname "$0")/lib.sh"
 
 build_bare() {
@@ -9,3 +10,5 @@ build_bare() {
 
 step "core for thumbv7em-none-eabi" build_bare thumbv7em-none-eabi
 step "core for wasm32-unknown-unknown" build_bare wasm32-unknown-unknown
+step "core on s390x" test_on_s390x --package df11-core
+exit_with_skips

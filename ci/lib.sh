@@ -5,12 +5,14 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 export CARGO_TERM_PROGRESS_WHEN=never
 
+SKIPPED=77 # the exit status that test runners agree on
 current_step=${0##*/}
+skipped=() # steps left without running
 scratch=
 at_exit() {
   local status=$?
   [ -z "$scratch" ] || rm -rf "$scratch"
-  [ "$status" = 0 ] || printf '\nFAILED in step: %s (exit %s)\n' "$current_step" "$status"
+  [ "$status" = 0 ] || [ "$status" = "$SKIPPED" ] || printf '\nFAILED in step: %s (exit %s)\n' "$current_step" "$status"
 }
 trap at_exit EXIT
 
@@ -22,8 +24,16 @@ step() {
   current_step=$1
   shift
   printf '\n=== %s\n' "$current_step"
-  local began=$SECONDS
-  ("$@")
+  local began=$SECONDS status
+  set +e # or its status could not be looked at; the subshell itself stops at the first failure
+  (set -e && "$@")
+  status=$?
+  set -e
+  case $status in
+    0) ;;
+    "$SKIPPED") skipped+=("$current_step") ;;
+    *) exit "$status" ;;
+  esac
   printf -- '--- %s: %s s\n' "$current_step" "$((SECONDS - began))"
 }
 
@@ -31,6 +41,12 @@ step() {
 skip() {
   printf 'skipped: %s (%s)\n' "$current_step" "$1"
   [ "${CI:-}" != true ] || exit 1
+  exit "$SKIPPED"
+}
+
+# exit_with_skips: the end of a script that is a step of another: tells it what it could not run.
+exit_with_skips() {
+  [ ${#skipped[@]} = 0 ] || exit "$SKIPPED"
   exit 0
 }
 
@@ -53,6 +69,27 @@ packages() {
 cross_compiler() {
   packages rustc-web rust-web-src
   export RUSTC=/usr/bin/rustc RUSTDOC=/usr/bin/rustdoc RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR=target/cross
+}
+
+# test_on TARGET LINKER RUNNER ARGUMENT...: `cargo test ARGUMENT...` built for TARGET and run by RUNNER (may be empty).
+test_on() {
+  local target=$1 linker=$2 runner=$3 variable
+  shift 3
+  cross_compiler
+  variable=CARGO_TARGET_$(tr a-z- A-Z_ <<<"$target")
+  export "${variable}_LINKER=$linker"
+  [ -z "$runner" ] || export "${variable}_RUNNER=$runner"
+  cargo test --locked --lib --tests --target "$target" -Zbuild-std=std,panic_unwind,test "$@"
+}
+
+# test_on_s390x and test_on_aarch64 ARGUMENT...: big-endian, and NEON, under emulation.
+test_on_s390x() {
+  packages qemu-user gcc-s390x-linux-gnu libc6-dev-s390x-cross
+  test_on s390x-unknown-linux-gnu s390x-linux-gnu-gcc "qemu-s390x -L /usr/s390x-linux-gnu" "$@"
+}
+test_on_aarch64() {
+  packages qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross
+  test_on aarch64-unknown-linux-gnu aarch64-linux-gnu-gcc "qemu-aarch64 -L /usr/aarch64-linux-gnu" "$@"
 }
 
 # virtual_env NAME PACKAGE...: leaves in $python an interpreter, of target/NAME, that has these packages of PyPI.

@@ -1,0 +1,109 @@
+#!/usr/bin/env bash
+# The slow proofs: machines we do not have, processors with less than ours, tools that watch memory. Every step runs, under
+# a limit of time, whether or not an earlier one failed; a table at the end says which passed. `ci/full.sh STEP...` runs
+# only those. Results that count are recorded in tests/README.md with their date.
+. "$(dirname "$0")/lib.sh"
+exec 2>&1
+
+# --- Other machines, by Debian's compiler and qemu-user ---------------------------------------------------------------
+
+s390x() { test_on_s390x; }
+
+aarch64() { DF11_REQUIRE=neon test_on_aarch64; }
+
+# 32-bit pointers. Its programs run on this processor as they are; under qemu-i386 they hang.
+i686() {
+  packages gcc-i686-linux-gnu libc6-dev-i386-cross libc6-i386 lib32gcc-s1
+  test_on i686-unknown-linux-gnu i686-linux-gnu-gcc ""
+}
+
+# wasm has no threads: Debian's C library for it lacks two functions that join them, and a call of either would trap.
+wasm() {
+  packages wasi-libc lld
+  virtual_env venv-wasmtime wasmtime
+  local library=/usr/lib/wasm32-wasi
+  export CARGO_TARGET_WASM32_WASIP1_RUSTFLAGS="-C link-self-contained=no -L native=$library \
+    -C link-arg=$library/crt1-command.o -C link-arg=--unresolved-symbols=ignore-all"
+  test_on wasm32-wasip1 wasm-ld "$PWD/$python $PWD/ci/wasi.py" --package df11-core
+}
+
+# --- Other x86 processors, emulated -----------------------------------------------------------------------------------
+
+on_processor() {
+  packages qemu-user
+  CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER="qemu-x86_64 -cpu $1" cargo test --locked --lib --tests
+}
+
+sse_only() { on_processor Nehalem; }
+
+avx2_only() { DF11_REQUIRE=avx2 on_processor Haswell; }
+
+# --- Tools that watch memory ------------------------------------------------------------------------------------------
+
+address_sanitizer() {
+  cargo +nightly --version || skip "no nightly toolchain"
+  RUSTFLAGS=-Zsanitizer=address CARGO_TARGET_DIR=target/asan \
+    cargo +nightly test --locked --lib --tests --target x86_64-unknown-linux-gnu
+}
+
+# Knows no AVX-512 and hides it, so the levels below run.
+valgrind() {
+  packages valgrind
+  CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER="valgrind --quiet --error-exitcode=9" cargo test --locked --lib --tests
+}
+
+# The standard library with its own debug assertions: unchecked indices, overlapping copies, misaligned references.
+careful() {
+  cross_compiler
+  env -u RUSTC -u RUSTC_BOOTSTRAP CARGO_TARGET_DIR=target/tools cargo install --quiet --locked --root target/tools cargo-careful
+  PATH=$PWD/target/tools/bin:$PATH CARGO_TARGET_DIR=target/careful cargo careful test --locked --lib --tests
+}
+
+# --- What we depend on ------------------------------------------------------------------------------------------------
+
+deny() {
+  CARGO_TARGET_DIR=target/tools cargo install --quiet --locked --root target/tools cargo-deny
+  target/tools/bin/cargo-deny check licenses bans sources
+}
+
+# --- The published loader ---------------------------------------------------------------------------------------------
+
+# What we write, read by the published Python loader; the first run installs 5 GB of PyTorch.
+published_loader() {
+  scratch_folder
+  cargo run --locked --release --bin df11 -- compress tests/vectors/minilm-sample -o "$scratch/df11"
+  bash ci/published_loader.sh "$scratch/df11" tests/vectors/minilm-sample
+}
+
+# --- Running them -----------------------------------------------------------------------------------------------------
+
+declare -A limit_s=(
+  [deny]=1200 [i686]=1200 [s390x]=2400 [aarch64]=2400 [wasm]=1200 [sse_only]=2400 [avx2_only]=2400
+  [address_sanitizer]=2400 [valgrind]=3600 [careful]=2400 [published_loader]=1200
+)
+order=(deny i686 s390x aarch64 wasm sse_only avx2_only address_sanitizer valgrind careful published_loader)
+
+# A step runs in a process of its own, this script again, so that `timeout` can end it and all it started.
+if [ "${1:-}" = --inside ]; then
+  step "$2" "$2"
+  exit_with_skips
+fi
+
+[ $# = 0 ] || order=("$@")
+results=() passed=0 failed=0
+for name in "${order[@]}"; do
+  began=$SECONDS
+  status=0
+  timeout --kill-after=10 "${limit_s[$name]}" bash ci/full.sh --inside "$name" || status=$?
+  case $status in
+    0) result=passed && passed=$((passed + 1)) ;;
+    "$SKIPPED") result=skipped ;;
+    124 | 137) result="FAILED: over ${limit_s[$name]} s" && failed=$((failed + 1)) ;;
+    *) result=FAILED && failed=$((failed + 1)) ;;
+  esac
+  results+=("$(printf '%-18s %5s s  %s' "$name" "$((SECONDS - began))" "$result")")
+done
+printf '\n%s, %s\n' "$(date --utc +%F)" "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)"
+printf '%s\n' "${results[@]}"
+printf '\n%s passed, %s failed, %s skipped\n' "$passed" "$failed" "$((${#order[@]} - passed - failed))"
+exit "$((failed > 0))"
