@@ -1,1 +1,32 @@
-//! DFloat11 on this processor.
+//! DFloat11 on this processor: the same bytes and the same weights as `df11_core`, fast.
+//!
+//! ```
+//! use df11_core::bf16;
+//! use df11_cpu::{Decoder, Encoder, Level};
+//!
+//! let weights: Vec<bf16> = (0..10_000).map(|i| bf16::from_f32((i as f32 * 0.7).sin())).collect();
+//!
+//! let encoder = Encoder::new(Level::best());
+//! let plan = encoder.plan(&weights)?;
+//! let parts = encoder.encode_to_parts(&weights, &plan)?;
+//!
+//! let unit = parts.view(&[]).validate()?;
+//! let mut restored = df11_cpu::buffer(weights.len());
+//! Decoder::new(&unit, Level::best()).decode(&mut restored)?;
+//! assert_eq!(restored, weights);
+//! # Ok::<(), df11_core::Error>(())
+//! ```
+#![deny(unsafe_code)]
+
+mod decode;
+mod encode;
+mod level;
+mod memory;
+mod portable;
+mod table;
+mod threads;
+
+pub use decode::{Decoder, decode_batch};
+pub use encode::{Encoder, Parts, Plan};
+pub use level::{Level, LevelError, Listing};
+pub use memory::buffer;

@@ -1,0 +1,129 @@
+//! Weights to parts: the bytes of `df11_core::encode`, for every level and any number of threads.
+//!
+//! ```text
+//! plan:    each shard of the weights: histogram                     in parallel
+//!          sum of the histograms -> code; each shard's histogram and the code -> the bit at which it starts
+//! encode:  each shard: pack its codes from its start bit on,        in parallel, each into bytes of its own
+//!          note gaps and output positions, split off sign and mantissa
+//!          seams: the byte in which one shard ends and the next begins is put together
+//! ```
+
+mod parts;
+mod shard;
+mod sink;
+
+use df11_core::{
+    Code, Error, Histogram, PartsMut, bf16, fullest_block, limits::PUBLISHED_MAX_BLOCK_WEIGHTS, write_luts,
+};
+
+use crate::level::Level;
+use crate::threads;
+pub use parts::Parts;
+pub(crate) use shard::{Shard, Words};
+
+/// Weights that one thread encodes at a time.
+const SHARD_WEIGHTS: usize = 1 << 18;
+
+/// Encodes units at one level.
+#[derive(Clone, Copy, Debug)]
+pub struct Encoder {
+    level: Level,
+}
+
+/// A plan of `df11_core`, which it derefs to, and how its stream divides between threads.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    plan: df11_core::Plan,
+    /// Bits of each shard of `SHARD_WEIGHTS` weights.
+    shard_bits: Vec<u64>,
+}
+
+impl core::ops::Deref for Plan {
+    type Target = df11_core::Plan;
+
+    fn deref(&self) -> &df11_core::Plan {
+        &self.plan
+    }
+}
+
+impl Encoder {
+    /// An encoder at a level.
+    pub fn new(level: Level) -> Self {
+        Self { level }
+    }
+
+    /// The level.
+    pub fn level(&self) -> Level {
+        self.level
+    }
+
+    /// Plans the unit of these weights, as `df11_core::Plan::new` does.
+    ///
+    /// # Errors
+    /// `NoWeights`, `TooManyWeights`, `StreamTooLong`.
+    pub fn plan(&self, weights: &[bf16]) -> Result<Plan, Error> {
+        let mut shards: Vec<_> = weights.chunks(SHARD_WEIGHTS).map(|weights| (weights, [0u32; 256])).collect();
+        threads::for_each(&mut shards, |(weights, counts)| {
+            *counts = self.level.histogram(weights);
+            Ok(())
+        })?;
+        let mut total = [0u64; 256];
+        for (_, counts) in &shards {
+            total.iter_mut().zip(counts).for_each(|(total, &count)| *total += u64::from(count));
+        }
+        let plan = df11_core::Plan::from_histogram(&Histogram::from_counts(total), |code| {
+            fullest_block(code, weights) <= PUBLISHED_MAX_BLOCK_WEIGHTS
+        })?;
+        let shard_bits = shards.iter().map(|(_, counts)| bits(counts, plan.code())).collect();
+        Ok(Plan { plan, shard_bits })
+    }
+
+    /// Encodes the weights that `plan` was made of.
+    ///
+    /// # Errors
+    /// `BufferSize` if `weights` or a buffer has another size than planned. Weights other than those planned give a unit that does not decode to them.
+    pub fn encode(&self, weights: &[bf16], plan: &Plan, parts: PartsMut<'_>) -> Result<(), Error> {
+        parts.check(&plan.sizes())?;
+        if weights.len() as u64 != plan.weights() {
+            let expected = plan.sizes().sign_mantissa;
+            return Err(Error::BufferSize { buffer: "weights", found: weights.len(), expected });
+        }
+        write_luts(plan.code(), parts.luts);
+        let words = Words::new(plan.code());
+        let mut cutter = shard::Cutter::new(
+            weights,
+            parts.sign_mantissa,
+            &mut *parts.encoded_exponent,
+            &mut *parts.gaps,
+            parts.output_positions,
+        );
+        let mut shards: Vec<_> = plan.shard_bits.iter().map(|&bits| cutter.cut(SHARD_WEIGHTS, bits)).collect();
+        threads::for_each(&mut shards, |shard| {
+            self.level.pack(&words, shard);
+            shard.finish(&words);
+            Ok(())
+        })?;
+        let seams: Vec<_> = shards.iter().map(Shard::seams).collect();
+        drop(shards);
+        for [stream, gaps] in seams {
+            stream.close(parts.encoded_exponent);
+            gaps.close(parts.gaps);
+        }
+        Ok(())
+    }
+
+    /// Encodes the weights that `plan` was made of into buffers of its own.
+    ///
+    /// # Errors
+    /// As `encode`.
+    pub fn encode_to_parts(&self, weights: &[bf16], plan: &Plan) -> Result<Parts, Error> {
+        let mut parts = Parts::for_plan(plan);
+        self.encode(weights, plan, parts.as_mut())?;
+        Ok(parts)
+    }
+}
+
+/// Bits of the codes of so many exponents.
+fn bits(counts: &[u32; 256], code: &Code) -> u64 {
+    counts.iter().zip(code.lengths()).map(|(&count, &length)| u64::from(count) * u64::from(length)).sum()
+}

@@ -1,0 +1,55 @@
+use df11_core::{PartsMut, Plan, UnitView};
+
+use crate::memory::buffer;
+
+/// The parts of a unit in buffers of their own.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Parts {
+    /// The stream.
+    pub encoded_exponent: Vec<u8>,
+    /// Sign and mantissa of each weight.
+    pub sign_mantissa: Vec<u8>,
+    /// Tables and lengths.
+    pub luts: Vec<u8>,
+    /// 5 bits a chunk.
+    pub gaps: Vec<u8>,
+    /// Little-endian u32 a block, and one more.
+    pub output_positions: Vec<u8>,
+}
+
+impl Parts {
+    /// Zeros, in the sizes of a plan.
+    pub fn for_plan(plan: &Plan) -> Self {
+        let sizes = plan.sizes();
+        Self {
+            encoded_exponent: buffer(sizes.encoded_exponent),
+            sign_mantissa: buffer(sizes.sign_mantissa),
+            luts: buffer(sizes.luts),
+            gaps: buffer(sizes.gaps),
+            output_positions: buffer(sizes.output_positions),
+        }
+    }
+
+    /// For an encoder to write.
+    pub fn as_mut(&mut self) -> PartsMut<'_> {
+        PartsMut {
+            encoded_exponent: &mut self.encoded_exponent,
+            sign_mantissa: &mut self.sign_mantissa,
+            luts: &mut self.luts,
+            gaps: &mut self.gaps,
+            output_positions: &mut self.output_positions,
+        }
+    }
+
+    /// For a decoder to read. `split_positions`: little-endian i64, the end of each matrix but the last.
+    pub fn view<'a>(&'a self, split_positions: &'a [u8]) -> UnitView<'a> {
+        UnitView {
+            encoded_exponent: &self.encoded_exponent,
+            sign_mantissa: &self.sign_mantissa,
+            luts: &self.luts,
+            gaps: &self.gaps,
+            output_positions: &self.output_positions,
+            split_positions,
+        }
+    }
+}

@@ -1,0 +1,72 @@
+/// Appends bits, most significant first, to bytes that begin in the middle of another's last byte.
+///
+/// The bytes from the one that holds the first bit on are its own, up to the one that holds the bit behind its last, which is the next one's: what
+/// belongs in there is handed over as a `Seam`.
+#[derive(Debug)]
+pub(crate) struct Sink<'a> {
+    bytes: &'a mut [u8],
+    /// Bytes written for good.
+    at: usize,
+    /// The bits behind them, left-aligned; fewer than 8 between two calls.
+    pending: u64,
+    pending_bits: u32,
+    /// Where in the whole array `bytes` begins.
+    offset: usize,
+}
+
+/// The last bits of a sink.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Seam {
+    byte: usize,
+    bits: u8,
+}
+
+impl<'a> Sink<'a> {
+    /// Bytes that begin `offset` bytes into the whole array, in which the first `skip` (at most 7) bits are another's.
+    pub fn new(bytes: &'a mut [u8], offset: usize, skip: u32) -> Self {
+        Self { bytes, at: 0, pending: 0, pending_bits: skip, offset }
+    }
+
+    /// Appends the lowest `bits` (at most 56) bits of `value`, whose others are zero.
+    #[inline(always)]
+    pub fn put(&mut self, value: u64, bits: u32) {
+        let held = self.pending_bits + bits;
+        // 64 only for no bits at all.
+        self.pending |= value.wrapping_shl(u64::BITS - held);
+        let whole = held / 8;
+        match self.bytes.get_mut(self.at..).and_then(<[u8]>::first_chunk_mut) {
+            Some(window) => *window = self.pending.to_be_bytes(),
+            None => self.put_near_end(whole as usize),
+        }
+        self.at += whole as usize;
+        self.pending <<= whole * 8;
+        self.pending_bits = held % 8;
+    }
+
+    #[cold]
+    fn put_near_end(&mut self, whole: usize) {
+        let own = self.bytes.get_mut(self.at..).unwrap_or_default();
+        for (byte, value) in own.iter_mut().zip(self.pending.to_be_bytes()).take(whole) {
+            *byte = value;
+        }
+    }
+
+    /// Ends it: its last bits stand in the byte behind those written, which is the next one's unless there are more of its own.
+    pub fn finish(&mut self) {
+        self.bytes.get_mut(self.at..).unwrap_or_default().fill(0);
+    }
+
+    /// What is left for that byte.
+    pub fn seam(&self) -> Seam {
+        Seam { byte: self.offset + self.at, bits: self.pending.to_be_bytes()[0] }
+    }
+}
+
+impl Seam {
+    /// Puts the bits where they belong.
+    pub fn close(self, bytes: &mut [u8]) {
+        if let Some(byte) = bytes.get_mut(self.byte) {
+            *byte |= self.bits;
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! The one place that detects, names, lists and forces levels.
+//!
+//! A level is a token: a value exists only where the processor was found to have its instructions, so that having one proves that its code may run.
+
+use core::fmt;
+use core::str::FromStr;
+
+use df11_core::{Backend, Error, Unit, bf16};
+
+use crate::decode::{Decoder, Job, Tables};
+use crate::encode::{Shard, Words};
+use crate::portable;
+
+/// A set of instructions that this processor has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Level(Token);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Token {
+    Portable,
+}
+
+/// A level of this crate, and whether it can be used here.
+#[derive(Clone, Copy, Debug)]
+pub struct Listing {
+    /// The name by which it is listed and forced.
+    pub name: &'static str,
+    /// The level, or why it is not available.
+    pub level: Result<Level, &'static str>,
+}
+
+impl Level {
+    /// The level that runs everywhere: no intrinsics, no unsafe code.
+    pub fn portable() -> Self {
+        Self(Token::Portable)
+    }
+
+    /// The fastest level of this processor.
+    pub fn best() -> Self {
+        Self::available().next().unwrap_or_else(Self::portable)
+    }
+
+    /// The levels of this processor, the fastest first.
+    pub fn available() -> impl Iterator<Item = Self> {
+        Self::list().filter_map(|listing| listing.level.ok())
+    }
+
+    /// Every level there is, the fastest first.
+    pub fn list() -> impl Iterator<Item = Listing> {
+        [Listing { name: "portable", level: Ok(Self::portable()) }].into_iter()
+    }
+
+    /// The level of this name.
+    ///
+    /// # Errors
+    /// There is none, or this processor does not have it.
+    pub fn named(name: &str) -> Result<Self, LevelError> {
+        match Self::list().find(|listing| listing.name == name) {
+            Some(Listing { level: Ok(level), .. }) => Ok(level),
+            Some(Listing { name, level: Err(why) }) => Err(LevelError::Unavailable { name, why }),
+            None => Err(LevelError::Unknown { name: name.to_owned() }),
+        }
+    }
+
+    /// The name by which it is listed and forced.
+    pub fn name(self) -> &'static str {
+        match self.0 {
+            Token::Portable => "portable",
+        }
+    }
+
+    pub(crate) fn decode<'a>(
+        self,
+        tables: &'a Tables<'_>,
+        jobs: &mut dyn Iterator<Item = Job<'a>>,
+    ) -> Result<(), Error> {
+        match self.0 {
+            Token::Portable => portable::decode(tables, jobs),
+        }
+    }
+
+    pub(crate) fn histogram(self, weights: &[bf16]) -> [u32; 256] {
+        match self.0 {
+            Token::Portable => portable::histogram(weights),
+        }
+    }
+
+    pub(crate) fn pack(self, words: &Words, shard: &mut Shard<'_>) {
+        match self.0 {
+            Token::Portable => portable::pack(words, shard),
+        }
+    }
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for Level {
+    type Err = LevelError;
+
+    fn from_str(name: &str) -> Result<Self, LevelError> {
+        Self::named(name)
+    }
+}
+
+impl Backend for Level {
+    fn name(&self) -> &str {
+        (*self).name()
+    }
+
+    fn decode_range(&self, unit: &Unit<'_>, first: u64, weights: &mut [bf16]) -> Result<(), Error> {
+        Decoder::new(unit, *self).decode_range(first, weights)
+    }
+}
+
+/// Why a name gave no level.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LevelError {
+    /// No level has this name.
+    Unknown {
+        /// The name asked for.
+        name: String,
+    },
+    /// This processor does not have the level.
+    Unavailable {
+        /// The name asked for.
+        name: &'static str,
+        /// What is missing.
+        why: &'static str,
+    },
+}
+
+impl fmt::Display for LevelError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unknown { name } => write!(f, "there is no level {name:?}")?,
+            Self::Unavailable { name, why } => write!(f, "level {name} is not available: {why}")?,
+        }
+        let names: Vec<_> = Level::available().map(Level::name).collect();
+        write!(f, "; available: {}", names.join(", "))
+    }
+}
+
+impl core::error::Error for LevelError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_level_is_found_by_its_name_and_an_unknown_one_is_refused_with_the_valid_names() {
+        for level in Level::available() {
+            assert_eq!(level.name().parse(), Ok(level));
+        }
+        let error = Level::named("mmx").unwrap_err().to_string();
+        assert!(error.contains("mmx") && error.contains("portable"), "{error}");
+    }
+}

@@ -1,0 +1,71 @@
+//! Who works on what: blocks are halved until they are worth a thread's while; the threads are those of the current rayon pool.
+
+use core::ops::Range;
+
+use df11_core::{Error, bf16};
+
+use crate::decode::{Jobs, Tables};
+use crate::level::Level;
+
+/// Blocks that are not divided between threads.
+const TASK_BLOCKS: usize = 32;
+
+/// Decodes the weights from `first` on, which are in `blocks`.
+pub(crate) fn decode(
+    tables: &Tables<'_>,
+    level: Level,
+    blocks: Range<usize>,
+    first: u64,
+    out: &mut [bf16],
+) -> Result<(), Error> {
+    if blocks.len() > TASK_BLOCKS && threads() > 1 {
+        let middle = blocks.start + blocks.len() / 2;
+        let count = tables.unit.block(middle).weights.start - first;
+        let (out, out_rest) = out.split_at_mut(count as usize);
+        return join(
+            || decode(tables, level, blocks.start..middle, first, out),
+            || decode(tables, level, middle..blocks.end, first + count, out_rest),
+        );
+    }
+    level.decode(tables, &mut Jobs { unit: tables.unit, block: blocks.start, end_block: blocks.end, first, out })
+}
+
+/// Does `work` on each item.
+#[cfg(feature = "rayon")]
+pub(crate) fn for_each<T: Send>(
+    items: &mut [T],
+    work: impl Fn(&mut T) -> Result<(), Error> + Send + Sync,
+) -> Result<(), Error> {
+    use rayon::prelude::*;
+    items.par_iter_mut().try_for_each(work)
+}
+
+/// Does `work` on each item.
+#[cfg(not(feature = "rayon"))]
+pub(crate) fn for_each<T>(items: &mut [T], work: impl Fn(&mut T) -> Result<(), Error>) -> Result<(), Error> {
+    items.iter_mut().try_for_each(work)
+}
+
+#[cfg(feature = "rayon")]
+fn threads() -> usize {
+    rayon::current_num_threads()
+}
+
+#[cfg(not(feature = "rayon"))]
+fn threads() -> usize {
+    1
+}
+
+#[cfg(feature = "rayon")]
+fn join(
+    one: impl FnOnce() -> Result<(), Error> + Send,
+    other: impl FnOnce() -> Result<(), Error> + Send,
+) -> Result<(), Error> {
+    let (one, other) = rayon::join(one, other);
+    one.and(other)
+}
+
+#[cfg(not(feature = "rayon"))]
+fn join(one: impl FnOnce() -> Result<(), Error>, other: impl FnOnce() -> Result<(), Error>) -> Result<(), Error> {
+    one().and_then(|()| other())
+}
