@@ -79,7 +79,7 @@ test_on() {
   variable=CARGO_TARGET_$(tr a-z- A-Z_ <<<"$target")
   export "${variable}_LINKER=$linker"
   [ -z "$runner" ] || export "${variable}_RUNNER=$runner"
-  cargo test --locked --lib --tests --target "$target" -Zbuild-std=std,panic_unwind,test "$@"
+  cargo test --locked --lib --tests --target "$target" -Zbuild-std=std,panic_abort,panic_unwind,test "$@"
 }
 
 # test_on_s390x and test_on_aarch64 ARGUMENT...: big-endian, and NEON, under emulation.
