@@ -1,0 +1,250 @@
+//! The files of a model: which they are, and where each tensor lies. For BF16 sources and DFloat11 models alike.
+//!
+//! A source directory names its weight files itself: `model.safetensors`, the shards of its index, or diffusers' names for the same. A DFloat11
+//! directory is all its `.safetensors` files, since readers go by tensor name. Links are followed; nothing is modified.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::beside::read_small;
+use crate::Error;
+use crate::safetensors::{Reader, TensorInfo};
+
+/// What a directory's only weight file is called, by family, most common first. With `.index.json` behind: the list of its shards.
+pub(crate) const MAIN_FILES: [&str; 2] = ["model.safetensors", "diffusion_pytorch_model.safetensors"];
+/// The model's own description, which `dfloat11_config` is part of.
+pub(crate) const CONFIG_FILE: &str = "config.json";
+
+/// A model's weight files, opened: headers read and checked, data untouched.
+#[derive(Debug)]
+pub(crate) struct Checkpoint {
+    /// INPUT as given.
+    pub path: PathBuf,
+    /// Whether INPUT is a directory.
+    pub is_dir: bool,
+    /// The weight files, by name.
+    pub files: Vec<WeightsFile>,
+    /// Every tensor, by name.
+    pub tensors: BTreeMap<String, Place>,
+    /// The name of the file that the tensors outside units go to.
+    pub main_file: &'static str,
+    /// What was passed over, for the report.
+    pub notes: Vec<String>,
+}
+
+/// One weight file.
+#[derive(Debug)]
+pub(crate) struct WeightsFile {
+    /// Its name without a folder.
+    pub name: String,
+    /// Its checked header.
+    pub reader: Reader,
+}
+
+/// Where a tensor lies.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    /// Which of the files.
+    pub file: usize,
+    /// Dtype, shape and range.
+    pub info: TensorInfo,
+}
+
+impl Checkpoint {
+    /// Opens a model to be compressed or compared with.
+    pub fn open_source(path: &Path) -> Result<Checkpoint, Error> {
+        if !is_directory(path)? {
+            return Checkpoint::open_file(path);
+        }
+        let (names, main_file, index) = match find_source_files(path)? {
+            Found::Whole(name, main_file) => (vec![name], main_file, None),
+            Found::Sharded(index, main_file) => (shard_names(&index)?, main_file, Some(index)),
+        };
+        let mut checkpoint = Checkpoint::open_files(path, &names, main_file)?;
+        if let Some(index) = index {
+            checkpoint.check_index(&index)?;
+        }
+        for name in weights_files(path)? {
+            if !names.contains(&name) {
+                checkpoint.notes.push(format!("{name} is not part of the model and was left out"));
+            }
+        }
+        Ok(checkpoint)
+    }
+
+    /// Opens a DFloat11 model.
+    pub fn open_coded(path: &Path) -> Result<Checkpoint, Error> {
+        if !is_directory(path)? {
+            return Checkpoint::open_file(path);
+        }
+        let names = weights_files(path)?;
+        if names.is_empty() {
+            return Err(Error::NotAModel {
+                path: path.to_path_buf(),
+                reason: "holds no .safetensors file; give the directory that does".into(),
+            });
+        }
+        let main_file = MAIN_FILES.into_iter().find(|main| names.iter().any(|name| name == main));
+        Checkpoint::open_files(path, &names, main_file.unwrap_or(MAIN_FILES[0]))
+    }
+
+    fn open_file(path: &Path) -> Result<Checkpoint, Error> {
+        let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+        let mut checkpoint = Checkpoint::empty(path, false, MAIN_FILES[0]);
+        checkpoint.add(name, Reader::open(path)?)?;
+        Ok(checkpoint)
+    }
+
+    fn open_files(path: &Path, names: &[String], main_file: &'static str) -> Result<Checkpoint, Error> {
+        let mut checkpoint = Checkpoint::empty(path, true, main_file);
+        for name in names {
+            checkpoint.add(name.clone(), Reader::open(&path.join(name))?)?;
+        }
+        Ok(checkpoint)
+    }
+
+    fn empty(path: &Path, is_dir: bool, main_file: &'static str) -> Checkpoint {
+        Checkpoint {
+            path: path.to_path_buf(),
+            is_dir,
+            files: Vec::new(),
+            tensors: BTreeMap::new(),
+            main_file,
+            notes: Vec::new(),
+        }
+    }
+
+    fn add(&mut self, name: String, reader: Reader) -> Result<(), Error> {
+        let file = self.files.len();
+        for (tensor, info) in &reader.header().tensors {
+            if let Some(first) = self.tensors.insert(tensor.clone(), Place { file, info: info.clone() }) {
+                return Err(Error::TensorTwice {
+                    tensor: tensor.clone(),
+                    first: self.files[first.file].reader.path().to_path_buf(),
+                    second: reader.path().to_path_buf(),
+                });
+            }
+        }
+        self.files.push(WeightsFile { name, reader });
+        Ok(())
+    }
+
+    /// Every tensor of the index must be in the file that the index names.
+    fn check_index(&self, index: &Path) -> Result<(), Error> {
+        for (tensor, file) in weight_map(index)? {
+            let found = self.tensors.get(&tensor).is_some_and(|place| self.files[place.file].name == file);
+            if !found {
+                let promised_by = index.display().to_string();
+                return Err(Error::TensorMissing { path: self.path.join(file), tensor, promised_by });
+            }
+        }
+        Ok(())
+    }
+
+    /// The file of a tensor.
+    pub fn reader(&self, place: &Place) -> &Reader {
+        &self.files[place.file].reader
+    }
+
+    /// The folder that config.json is looked for in.
+    pub fn folder(&self) -> &Path {
+        if self.is_dir { &self.path } else { self.path.parent().unwrap_or(Path::new("")) }
+    }
+
+    /// The file that holds what belongs to the whole model.
+    pub fn main_path(&self) -> PathBuf {
+        if self.is_dir { self.path.join(self.main_file) } else { self.path.clone() }
+    }
+
+    /// Bytes of all weight files.
+    pub fn file_bytes(&self) -> u64 {
+        self.files.iter().map(|file| file.reader.file_bytes()).sum()
+    }
+
+    /// The `__metadata__` of all files; where two hold the same key, the first file's.
+    pub fn metadata(&self) -> BTreeMap<String, String> {
+        let mut all = BTreeMap::new();
+        for (key, value) in self.files.iter().flat_map(|file| &file.reader.header().metadata) {
+            all.entry(key.clone()).or_insert_with(|| value.clone());
+        }
+        all
+    }
+}
+
+enum Found {
+    Whole(String, &'static str),
+    Sharded(PathBuf, &'static str),
+}
+
+fn find_source_files(path: &Path) -> Result<Found, Error> {
+    for main in MAIN_FILES {
+        let index = path.join(format!("{main}.index.json"));
+        if path.join(main).is_file() {
+            return Ok(Found::Whole(main.to_owned(), main));
+        }
+        if index.is_file() {
+            return Ok(Found::Sharded(index, main));
+        }
+    }
+    let refused = |reason: String| Err(Error::NotAModel { path: path.to_path_buf(), reason });
+    match weights_files(path)?.as_slice() {
+        [only] => Ok(Found::Whole(only.clone(), MAIN_FILES[0])),
+        [] => refused("holds no .safetensors file; give a file or directory of safetensors weights".into()),
+        many => refused(format!(
+            "holds {} .safetensors files and none of {}, nor an index; give one of the files",
+            many.len(),
+            MAIN_FILES.join(", ")
+        )),
+    }
+}
+
+/// The shards that an index names, each once, in order of name.
+fn shard_names(index: &Path) -> Result<Vec<String>, Error> {
+    let names: BTreeSet<_> = weight_map(index)?.into_values().collect();
+    for name in &names {
+        plain_name(name, index)?;
+    }
+    Ok(names.into_iter().collect())
+}
+
+fn weight_map(index: &Path) -> Result<BTreeMap<String, String>, Error> {
+    #[derive(serde::Deserialize)]
+    struct Index {
+        weight_map: BTreeMap<String, String>,
+    }
+    let bytes = read_small(index)?;
+    let index: Index = serde_json::from_slice(&bytes).map_err(|error| Error::Json {
+        path: index.to_path_buf(),
+        reason: format!("expected an index with a `weight_map` of tensor to file: {error}"),
+    })?;
+    Ok(index.weight_map)
+}
+
+/// Refuses a file name that is more than a name: it came from a stranger's file.
+pub(crate) fn plain_name(name: &str, found_in: &Path) -> Result<(), Error> {
+    let plain = !name.is_empty() && name != "." && !name.contains("..") && !name.contains(['/', '\\', ':', '\0']);
+    if plain { Ok(()) } else { Err(Error::NameLeavesDirectory { path: found_in.to_path_buf(), name: name.to_owned() }) }
+}
+
+fn is_directory(path: &Path) -> Result<bool, Error> {
+    Ok(fs::metadata(path).map_err(Error::io("open", path))?.is_dir())
+}
+
+/// Whether a file is called like weights.
+pub(crate) fn is_weights_file(name: &Path) -> bool {
+    name.extension().is_some_and(|extension| extension == "safetensors")
+}
+
+/// The `.safetensors` files of a directory, by name.
+fn weights_files(path: &Path) -> Result<Vec<String>, Error> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(path).map_err(Error::io("open", path))? {
+        let name = PathBuf::from(entry.map_err(Error::io("open", path))?.file_name());
+        if is_weights_file(&name) && path.join(&name).is_file() {
+            names.push(name.to_string_lossy().into_owned());
+        }
+    }
+    names.sort();
+    Ok(names)
+}

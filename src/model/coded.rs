@@ -1,0 +1,214 @@
+//! A DFloat11 model as it lies on the disk: its units, what they are made of, and its raw tensors. Tensors are found by name only.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use df11_core::{Unit, UnitView};
+use serde_json::Value;
+
+use super::checkpoint::{Checkpoint, Place};
+use super::config::{ConfigFile, DFLOAT11_CONFIG, check_layout};
+use super::names::natural_order;
+use super::record::{Record, config_inside};
+use crate::Error;
+
+/// The published names of the six arrays, in the order of [`UnitArrays`], with their dtypes.
+pub(crate) const LEAVES: [(&str, &str); 6] = [
+    ("encoded_exponent", "U8"),
+    ("sign_mantissa", "U8"),
+    ("luts", "U8"),
+    ("gaps", "U8"),
+    ("output_positions", "U8"),
+    ("split_positions", "I64"),
+];
+const SIGN_MANTISSA: usize = 1;
+const LUTS: usize = 2;
+const SPLIT_POSITIONS: usize = 5;
+
+/// A DFloat11 model, headers read, data untouched.
+#[derive(Debug)]
+pub(crate) struct CodedModel {
+    /// Its files.
+    pub checkpoint: Checkpoint,
+    /// Its units in natural order.
+    pub units: Vec<CodedUnit>,
+    /// The names of its other tensors.
+    pub raw: Vec<String>,
+    /// The config.json in its folder.
+    pub config: Option<ConfigFile>,
+    /// `dfloat11_config`, from there or from inside.
+    pub dfloat11_config: Option<Value>,
+    /// The record of its source, or what is wrong with it.
+    pub record: Result<Option<Record>, Error>,
+}
+
+/// A unit, its arrays found but not read.
+#[derive(Debug)]
+pub(crate) struct CodedUnit {
+    /// The module path.
+    pub name: String,
+    /// Its number of weights, as far as the header can tell.
+    pub weights: u64,
+    /// Bytes of its six arrays.
+    pub bytes: u64,
+    leaves: [Place; LEAVES.len()],
+}
+
+/// The six arrays of a unit, read.
+#[derive(Debug, Default)]
+pub(crate) struct UnitArrays([Vec<u8>; LEAVES.len()]);
+
+impl UnitArrays {
+    /// Borrowed for the codec.
+    pub fn view(&self) -> UnitView<'_> {
+        let [encoded_exponent, sign_mantissa, luts, gaps, output_positions, split_positions] = &self.0;
+        UnitView { encoded_exponent, sign_mantissa, luts, gaps, output_positions, split_positions }
+    }
+}
+
+/// Whether tensors of these names hold units.
+pub(crate) fn has_units<'a>(tensors: impl Iterator<Item = &'a str>) -> bool {
+    !unit_names(tensors).is_empty()
+}
+
+/// The paths that at least two of the published array names are found below: one alone can be anyone's tensor, and of a unit that lost one all
+/// the others are left.
+fn unit_names<'a>(tensors: impl Iterator<Item = &'a str>) -> BTreeSet<&'a str> {
+    let mut found: BTreeMap<&str, usize> = BTreeMap::new();
+    for tensor in tensors {
+        if let Some((unit, leaf)) = tensor.rsplit_once('.')
+            && LEAVES.iter().any(|(name, _)| *name == leaf)
+        {
+            *found.entry(unit).or_default() += 1;
+        }
+    }
+    found.into_iter().filter(|(_, leaves)| *leaves > 1).map(|(unit, _)| unit).collect()
+}
+
+impl CodedModel {
+    /// Opens the model at `path`, a file or a directory.
+    ///
+    /// # Errors
+    /// It is not a DFloat11 model, of another geometry, or a unit misses an array.
+    pub fn open(path: &Path) -> Result<CodedModel, Error> {
+        let checkpoint = Checkpoint::open_coded(path)?;
+        let metadata = checkpoint.metadata();
+        let main = checkpoint.main_path();
+        let config = ConfigFile::read(checkpoint.folder())?;
+        let outside = config.as_ref().and_then(|config| Some((config.get(DFLOAT11_CONFIG)?, config.path())));
+        let inside = config_inside(&metadata, &main)?;
+        let dfloat11_config = match (inside, outside) {
+            (Some(inside), _) => Some((inside, main.as_path())),
+            (None, outside) => outside,
+        };
+        if let Some((value, path)) = &dfloat11_config {
+            check_layout(value, path)?;
+        } else if config.as_ref().is_some_and(|config| config.get("dfloat11_version").is_some()) {
+            return Err(Error::NotAModel {
+                path: path.to_path_buf(),
+                reason: "was written by dfloat11 0.1 (pickled Python objects), which is not read; compress the BF16 model again".into(),
+            });
+        }
+        let dfloat11_config = dfloat11_config.map(|(value, _)| value);
+        let record = Record::from_metadata(&metadata, dfloat11_config.as_ref(), &main);
+        let names = unit_names(checkpoint.tensors.keys().map(String::as_str));
+        if names.is_empty() && matches!(record, Ok(None)) {
+            return Err(Error::NotAModel {
+                path: path.to_path_buf(),
+                reason: "holds no DFloat11 unit (tensors called <unit>.encoded_exponent, <unit>.sign_mantissa, ...)"
+                    .into(),
+            });
+        }
+        let mut units = names.iter().map(|name| CodedUnit::find(name, &checkpoint)).collect::<Result<Vec<_>, _>>()?;
+        units.sort_by(|a, b| natural_order(&a.name, &b.name));
+        let is_leaf = |tensor: &str| {
+            tensor
+                .rsplit_once('.')
+                .is_some_and(|(unit, leaf)| names.contains(unit) && LEAVES.iter().any(|(name, _)| *name == leaf))
+        };
+        let raw = checkpoint.tensors.keys().filter(|tensor| !is_leaf(tensor)).cloned().collect();
+        Ok(CodedModel { units, raw, config, dfloat11_config, record, checkpoint })
+    }
+
+    /// Reads the six arrays of a unit.
+    pub fn read(&self, unit: &CodedUnit) -> Result<UnitArrays, Error> {
+        let mut arrays = UnitArrays::default();
+        for (index, array) in arrays.0.iter_mut().enumerate() {
+            *array = self.read_leaf(unit, index)?;
+        }
+        Ok(arrays)
+    }
+
+    fn read_leaf(&self, unit: &CodedUnit, index: usize) -> Result<Vec<u8>, Error> {
+        let place = &unit.leaves[index];
+        let mut array = vec![0; place.info.bytes() as usize];
+        self.checkpoint.reader(place).read(&unit.leaf_name(index), &place.info, 0, &mut array)?;
+        Ok(array)
+    }
+
+    /// Proves the structure of a unit that was read.
+    pub fn validate<'a>(&self, unit: &CodedUnit, arrays: &'a UnitArrays) -> Result<Unit<'a>, Error> {
+        arrays.view().validate().map_err(|fault| self.damaged(unit, fault))
+    }
+
+    /// The error for a unit that does not decode.
+    pub fn damaged(&self, unit: &CodedUnit, fault: df11_core::Error) -> Error {
+        Error::UnitDamaged { path: self.unit_path(unit), unit: unit.name.clone(), fault }
+    }
+
+    /// The file that a unit is in.
+    pub fn unit_path(&self, unit: &CodedUnit) -> PathBuf {
+        self.checkpoint.reader(&unit.leaves[0]).path().to_path_buf()
+    }
+
+    /// The weights of each matrix of a unit, in order.
+    ///
+    /// # Errors
+    /// They cannot be read, or do not ascend.
+    pub fn splits(&self, unit: &CodedUnit) -> Result<Vec<Range<u64>>, Error> {
+        let splits = self.read_leaf(unit, SPLIT_POSITIONS)?;
+        let ends = splits.as_chunks().0.iter().map(|entry| i64::from_le_bytes(*entry));
+        let mut begin = 0;
+        let ranges = ends.chain([unit.weights as i64]).enumerate().map(|(index, found)| match u64::try_from(found) {
+            Ok(end) if (begin..=unit.weights).contains(&end) => Ok(std::mem::replace(&mut begin, end)..end),
+            _ => {
+                let (least, most) = (begin, unit.weights);
+                Err(self.damaged(unit, df11_core::Error::SplitPositionOutOfOrder { index, found, least, most }))
+            }
+        });
+        ranges.collect()
+    }
+}
+
+impl CodedUnit {
+    fn find(name: &str, checkpoint: &Checkpoint) -> Result<CodedUnit, Error> {
+        let find = |(leaf, dtype): (&str, &str)| {
+            let tensor = format!("{name}.{leaf}");
+            let Some(place) = checkpoint.tensors.get(&tensor) else {
+                let promised_by = format!("unit `{name}`, which has six arrays,");
+                return Err(Error::TensorMissing { path: checkpoint.path.clone(), tensor, promised_by });
+            };
+            let shape = &place.info.shape;
+            let rows_of_256 = matches!(shape.as_slice(), [_, 256]);
+            if place.info.dtype.name() != dtype || (leaf == LEAVES[LUTS].0 && !rows_of_256) {
+                let rows = if leaf == LEAVES[LUTS].0 { " [tables + 1, 256]" } else { "" };
+                return Err(Error::TensorUnfit {
+                    path: checkpoint.reader(place).path().to_path_buf(),
+                    tensor,
+                    found: format!("{} {shape:?}", place.info.dtype),
+                    expected: format!("{dtype}{rows}"),
+                });
+            }
+            Ok(place.clone())
+        };
+        let [a, b, c, d, e, f] = LEAVES.map(find);
+        let leaves = [a?, b?, c?, d?, e?, f?];
+        let bytes = leaves.iter().map(|place| place.info.bytes()).sum();
+        Ok(CodedUnit { name: name.to_owned(), weights: leaves[SIGN_MANTISSA].info.bytes(), bytes, leaves })
+    }
+
+    fn leaf_name(&self, index: usize) -> String {
+        format!("{}.{}", self.name, LEAVES[index].0)
+    }
+}

@@ -1,0 +1,177 @@
+//! One file of the output: laid out, filled unit by unit and tensor by tensor, and given its header last.
+
+use std::collections::BTreeMap;
+
+use df11_core::{UnitView, bf16};
+use df11_cpu::Plan;
+use serde_json::Value;
+
+use super::super::checkpoint::Checkpoint;
+use super::super::codec::{Decoding, Stopped, decode_tiles};
+use super::super::coded::LEAVES;
+use super::super::output::NewFile;
+use super::super::record::{PREFIX, Record, TensorHash};
+use super::super::units::UnitSpec;
+use super::Job;
+use crate::Error;
+use crate::safetensors::{Dtype, Layout, NewTensor};
+
+/// Bytes of a raw tensor that are in memory at a time.
+const COPY_BYTES: usize = 4 << 20;
+
+/// Bytes of one row of `luts`.
+const LUT_ROW_BYTES: u64 = df11_core::limits::TABLE_ENTRIES as u64;
+
+impl Job<'_> {
+    /// Writes a file of these units and raw tensors, with a record where it is the main one.
+    pub(super) fn write_file(
+        &mut self,
+        name: &str,
+        units: &[(usize, Plan)],
+        raw: &[String],
+        record: Option<(Record, &Value)>,
+    ) -> Result<(), Error> {
+        let mut tensors = Vec::new();
+        for (index, plan) in units {
+            let spec = &self.specs[*index];
+            tensors.extend(array_tensors(spec, plan, split_positions(&self.source, spec).len()));
+        }
+        for tensor in raw {
+            let info = &self.source.tensors[tensor].info;
+            let (dtype, shape) = (info.dtype.clone(), info.shape.clone());
+            tensors.push(NewTensor { name: tensor.clone(), dtype, shape, bytes: info.bytes() });
+        }
+        let layout = Layout::new(tensors);
+        let header = self.header(&layout, record.as_ref())?;
+        let file = Target { file: self.output.file(name)?, data_begin: header.len() as u64, layout: &layout };
+        for (index, plan) in units {
+            self.write_unit(*index, plan, &file)?;
+        }
+        self.copy_raw(raw, &file)?;
+        let record = record.map(|(mut record, config)| {
+            for (name, tensor) in &mut record.tensors {
+                tensor.xxh3 = self.hashes.get(name).copied().unwrap_or(0);
+            }
+            (record, config)
+        });
+        // The same length as before: a checksum always has 16 digits.
+        let header = self.header(&layout, record.as_ref())?;
+        file.file.write(&header, 0)?;
+        file.file.finish()?;
+        self.report.output_bytes += header.len() as u64 + layout.data_bytes();
+        self.report.files += 1;
+        Ok(())
+    }
+
+    fn header(&self, layout: &Layout, record: Option<&(Record, &Value)>) -> Result<Vec<u8>, Error> {
+        let mut metadata = BTreeMap::new();
+        if let Some((record, config)) = record {
+            metadata = self.source.metadata();
+            metadata.retain(|key, _| !key.starts_with(PREFIX));
+            metadata.extend(record.to_metadata(config, !self.source.is_dir));
+        }
+        layout.header(&metadata).map_err(|fault| Error::Unreadable { path: self.source.path.clone(), fault })
+    }
+
+    /// Encodes a unit, verifies it and writes its six arrays.
+    fn write_unit(&mut self, index: usize, plan: &Plan, file: &Target<'_>) -> Result<(), Error> {
+        let spec = &self.specs[index];
+        self.progress.unit(&spec.name);
+        self.load(index)?;
+        let weights = &self.buffer[..spec.weights as usize];
+        let not_coded = |fault| Error::UnitNotCoded { path: self.source.path.clone(), unit: spec.name.clone(), fault };
+        let parts = self.options.backend.encode(weights, plan).map_err(not_coded)?;
+        let split_positions = split_positions(&self.source, spec);
+        let view = parts.view(&split_positions);
+        if self.options.verify {
+            verify_unit(&spec.name, view, weights).map_err(|stopped| match stopped {
+                Stopped::Unit(fault) => not_coded(fault),
+                Stopped::Taker(error) => error,
+            })?;
+        }
+        let arrays = [
+            view.encoded_exponent,
+            view.sign_mantissa,
+            view.luts,
+            view.gaps,
+            view.output_positions,
+            view.split_positions,
+        ];
+        for ((leaf, _), array) in LEAVES.iter().zip(arrays) {
+            file.write(&format!("{}.{leaf}", spec.name), 0, array)?;
+        }
+        self.report.units += 1;
+        self.progress.advance(size_of_val(weights) as u64);
+        Ok(())
+    }
+
+    fn copy_raw(&mut self, raw: &[String], file: &Target<'_>) -> Result<(), Error> {
+        let mut buffer = vec![0; COPY_BYTES];
+        for tensor in raw {
+            let place = self.source.tensors[tensor].clone();
+            let mut hash = TensorHash::new(tensor, place.info.dtype.name(), &place.info.shape);
+            self.source.reader(&place).read_chunks(tensor, &place.info, &mut buffer, |offset, bytes| {
+                hash.update(bytes);
+                file.write(tensor, offset, bytes)?;
+                self.progress.advance(bytes.len() as u64);
+                Ok(())
+            })?;
+            self.note_hash(tensor, hash.finish())?;
+        }
+        Ok(())
+    }
+}
+
+/// A file in the making and the places of its tensors.
+struct Target<'a> {
+    file: NewFile,
+    data_begin: u64,
+    layout: &'a Layout,
+}
+
+impl Target<'_> {
+    fn write(&self, tensor: &str, offset: u64, bytes: &[u8]) -> Result<(), Error> {
+        let begin = self.layout.begin(tensor).expect("every tensor of the file was laid out");
+        self.file.write(bytes, self.data_begin + begin + offset)
+    }
+}
+
+/// Decodes plainly, gaps and positions checked, and compares with what was read.
+fn verify_unit(name: &str, view: UnitView<'_>, weights: &[bf16]) -> Result<(), Stopped<Error>> {
+    let unit = view.validate().map_err(Stopped::Unit)?;
+    decode_tiles(&unit, Decoding::Checked, &mut Vec::new(), |first, tile| {
+        let expected = &weights[first as usize..][..tile.len()];
+        let bits = |weight: &bf16| weight.to_bits();
+        if bytemuck::cast_slice::<_, u8>(tile) == bytemuck::cast_slice::<_, u8>(expected) {
+            return Ok(());
+        }
+        let differs = tile.iter().zip(expected).position(|(a, b)| bits(a) != bits(b)).unwrap_or(0);
+        Err(Error::NotVerified { unit: name.to_owned(), weight: first + differs as u64 })
+    })
+}
+
+/// The tensors of a unit's six arrays.
+fn array_tensors(spec: &UnitSpec, plan: &Plan, split_bytes: usize) -> [NewTensor; LEAVES.len()] {
+    let sizes = plan.sizes();
+    let bytes =
+        [sizes.encoded_exponent, sizes.sign_mantissa, sizes.luts, sizes.gaps, sizes.output_positions, split_bytes];
+    std::array::from_fn(|index| {
+        let ((leaf, dtype), bytes) = (LEAVES[index], bytes[index] as u64);
+        let shape = match leaf {
+            "luts" => vec![bytes / LUT_ROW_BYTES, LUT_ROW_BYTES],
+            "split_positions" => vec![bytes / size_of::<i64>() as u64],
+            _ => vec![bytes],
+        };
+        NewTensor { name: format!("{}.{leaf}", spec.name), dtype: Dtype::named(dtype), shape, bytes }
+    })
+}
+
+/// Where each matrix of a unit but the last ends, as it is written.
+pub(super) fn split_positions(source: &Checkpoint, spec: &UnitSpec) -> Vec<u8> {
+    let mut end = 0;
+    let ends = spec.tensors.iter().map(|tensor| {
+        end += source.tensors[tensor].info.bytes() / size_of::<bf16>() as u64;
+        end
+    });
+    ends.take(spec.tensors.len() - 1).flat_map(|end| (end as i64).to_le_bytes()).collect()
+}

@@ -1,0 +1,171 @@
+//! A DFloat11 model becomes BF16 again: the source's files byte for byte where the record of the source is there.
+
+use std::path::{Path, PathBuf};
+
+use super::beside::copy_others;
+use super::codec::{Decoding, Stopped, decode_tiles, matrices_of_tile};
+use super::coded::{CodedModel, CodedUnit};
+use super::matrices::Matrix;
+use super::output::{Form, NewFile, Output};
+use super::pattern::PatternDict;
+use super::progress::Progress;
+use super::record::TensorHash;
+use super::restoration::{Restoration, Target};
+use super::words;
+use crate::Error;
+use crate::backend::Backend;
+use df11_core::bf16;
+
+/// Bytes of a raw tensor that are in memory at a time.
+const COPY_BYTES: usize = 4 << 20;
+
+/// How to decompress.
+#[derive(Clone, Debug, Default)]
+pub struct DecompressOptions {
+    /// What decodes.
+    pub backend: Backend,
+    /// For a model without a record of its source: which modules are units, instead of its own `pattern_dict`.
+    pub pattern_dict: Option<PatternDict>,
+    /// For a model without a record of its source: a BF16 model of the same architecture, to take shapes from.
+    pub like: Option<PathBuf>,
+    /// Replace an OUTPUT that exists.
+    pub force: bool,
+}
+
+/// What was decompressed.
+#[derive(Debug)]
+pub struct DecompressReport {
+    /// Every file is the source's, byte for byte: rebuilt from its own header, every tensor's checksum compared.
+    pub byte_exact: bool,
+    /// Tensors written.
+    pub tensors: usize,
+    /// Bytes of the weight files written, headers included.
+    pub output_bytes: u64,
+    /// Files written, copied ones included.
+    pub files: usize,
+    /// What the user should know.
+    pub notes: Vec<String>,
+}
+
+/// Decompresses the model at `input`, a file or a directory, to `output`, in the form of the source. Runs on the current rayon pool.
+///
+/// # Errors
+/// INPUT is not a readable DFloat11 model, a unit does not decode, a checksum differs, OUTPUT may not be written. OUTPUT is then absent, or what it
+/// was.
+pub fn decompress(
+    input: &Path,
+    output: &Path,
+    options: &DecompressOptions,
+    progress: &dyn Progress,
+) -> Result<DecompressReport, Error> {
+    let mut model = CodedModel::open(input)?;
+    model.record = Ok(std::mem::replace(&mut model.record, Ok(None))?);
+    let plan = Restoration::plan(&model, options.pattern_dict.as_ref(), options.like.as_deref())?;
+    let output = Output::begin(output, input, plan.form, options.force)?;
+    progress.begin(plan.data_bytes());
+    let files = plan.files.iter().map(|(name, header)| {
+        let file = output.file(name)?;
+        file.write(header, 0)?;
+        Ok(file)
+    });
+    let files = files.collect::<Result<Vec<NewFile>, Error>>()?;
+    let job = Job { model: &model, plan: &plan, files: &files, options, progress };
+    let mut tile = Vec::new();
+    for (unit, matrices) in model.units.iter().zip(&plan.matrices) {
+        job.restore_unit(unit, matrices, &mut tile)?;
+    }
+    drop(tile);
+    job.copy_raw()?;
+    files.into_iter().try_for_each(NewFile::finish)?;
+    for (name, bytes) in &plan.verbatim {
+        let file = output.file(name)?;
+        file.write(bytes, 0)?;
+        file.finish()?;
+    }
+    let mut written = plan.files.len() + plan.verbatim.len();
+    if plan.form == Form::Directory && model.checkpoint.is_dir {
+        written += copy_others(input, &output)?;
+    }
+    output.commit()?;
+    let headers: u64 = plan.files.iter().map(|(_, header)| header.len() as u64).sum();
+    Ok(DecompressReport {
+        byte_exact: plan.byte_exact,
+        tensors: plan.targets.len(),
+        output_bytes: headers + plan.data_bytes(),
+        files: written,
+        notes: plan.notes,
+    })
+}
+
+/// A decompression under way.
+struct Job<'a> {
+    model: &'a CodedModel,
+    plan: &'a Restoration,
+    files: &'a [NewFile],
+    options: &'a DecompressOptions,
+    progress: &'a dyn Progress,
+}
+
+impl Job<'_> {
+    fn restore_unit(&self, unit: &CodedUnit, matrices: &[Matrix], tile: &mut Vec<bf16>) -> Result<(), Error> {
+        self.progress.unit(&unit.name);
+        let arrays = self.model.read(unit)?;
+        let proven = self.model.validate(unit, &arrays)?;
+        let mut hashes: Vec<TensorHash> = matrices.iter().map(|matrix| self.hash(&matrix.tensor)).collect();
+        let take = |first: u64, weights: &[bf16]| {
+            for (index, offset, weights) in matrices_of_tile(matrices, first, weights) {
+                let bytes = words::to_file(weights);
+                hashes[index].update(&bytes);
+                self.write(&matrices[index].tensor, offset * size_of::<bf16>() as u64, &bytes)?;
+            }
+            self.progress.advance(size_of_val(weights) as u64);
+            Ok(())
+        };
+        decode_tiles(&proven, Decoding::Fast(self.options.backend), tile, take).map_err(|stopped| match stopped {
+            Stopped::Unit(fault) => self.model.damaged(unit, fault),
+            Stopped::Taker(error) => error,
+        })?;
+        matrices.iter().zip(&hashes).try_for_each(|(matrix, hash)| self.check(&matrix.tensor, hash))
+    }
+
+    fn copy_raw(&self) -> Result<(), Error> {
+        let mut buffer = vec![0; COPY_BYTES];
+        for name in &self.model.raw {
+            let place = &self.model.checkpoint.tensors[name];
+            let mut hash = self.hash(name);
+            self.model.checkpoint.reader(place).read_chunks(name, &place.info, &mut buffer, |offset, bytes| {
+                hash.update(bytes);
+                self.progress.advance(bytes.len() as u64);
+                self.write(name, offset, bytes)
+            })?;
+            self.check(name, &hash)?;
+        }
+        Ok(())
+    }
+
+    /// Where a tensor goes: the plan was checked to know all of them.
+    fn target(&self, tensor: &str) -> &Target {
+        &self.plan.targets[tensor]
+    }
+
+    fn write(&self, tensor: &str, offset: u64, bytes: &[u8]) -> Result<(), Error> {
+        let target = self.target(tensor);
+        self.files[target.file].write(bytes, target.position + offset)
+    }
+
+    fn hash(&self, tensor: &str) -> TensorHash {
+        let target = self.target(tensor);
+        TensorHash::new(tensor, target.dtype.name(), &target.shape)
+    }
+
+    fn check(&self, tensor: &str, hash: &TensorHash) -> Result<(), Error> {
+        let found = hash.finish();
+        match self.target(tensor).xxh3 {
+            Some(expected) if expected != found => {
+                let path = self.model.checkpoint.path.clone();
+                Err(Error::Checksum { path, tensor: tensor.to_owned(), found, expected })
+            }
+            _ => Ok(()),
+        }
+    }
+}

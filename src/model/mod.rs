@@ -1,0 +1,41 @@
+//! The jobs on model files: compress, decompress, verify, inspect.
+//!
+//! # Map
+//!
+//! ```text
+//! compress    checkpoint -> units -> (read a unit, plan, encode, verify, write) ... -> raw tensors -> record, config.json
+//! decompress  coded -> matrices -> restoration (which files, which tensor where) -> (read a unit, decode tile by tile, check, write) ...
+//! verify      coded -> (read a unit, decode plainly tile by tile, compare with record and source) ...
+//! inspect     coded or checkpoint -> (a unit at a time, counted)
+//! ```
+//!
+//! Rooms below: what a model's files are (`checkpoint`, `beside`, `coded`), what belongs together (`units`, `names`, `pattern`, `matrices`), what is
+//! written beside the arrays (`record`, `config`), how a unit passes through memory (`codec`, `words`), and how OUTPUT comes to be (`output`).
+
+mod beside;
+mod checkpoint;
+mod codec;
+mod coded;
+mod compress;
+mod config;
+mod decompress;
+mod inspect;
+mod load;
+mod matrices;
+mod names;
+mod output;
+mod pattern;
+mod progress;
+mod record;
+mod restoration;
+mod units;
+mod verify;
+mod words;
+
+pub use compress::{CompressOptions, CompressReport, KeptRaw, compress};
+pub use decompress::{DecompressOptions, DecompressReport, decompress};
+pub use inspect::{Entropy, InspectOptions, InspectReport, RawReport, UnitReport, inspect};
+pub use load::load_weights;
+pub use pattern::PatternDict;
+pub use progress::Progress;
+pub use verify::{VerifyOptions, VerifyReport, verify};

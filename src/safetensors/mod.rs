@@ -1,0 +1,22 @@
+//! The safetensors container: a strict reader and a writer, both by position.
+//!
+//! # Map
+//!
+//! - [`header`](Header): bytes to names, dtypes, shapes and ranges, every rule checked before anything is allocated or read.
+//! - [`Reader`]: positioned reads of single tensors; a file cut short while it is read is an error.
+//! - [`Layout`]: where each tensor of a file to be written goes, in the order of the reference writer.
+//!
+//! ```text
+//! | header length, u64 LE | JSON, padded with spaces | tensor | tensor | ...    no holes, no overlap, nothing behind
+//! ```
+
+mod dtype;
+mod header;
+mod read;
+mod write;
+
+pub use dtype::Dtype;
+pub use header::{Fault, Header, MAX_HEADER_BYTES, TensorInfo};
+pub use read::Reader;
+pub(crate) use write::write_at;
+pub use write::{Layout, NewTensor};
