@@ -6,6 +6,7 @@
 //! - [`safetensors`]: just enough of the container to open fixtures and our own output.
 //! - [`library`]: every encoder and decoder under test, in two lists.
 //! - [`cases`]: the units by name that every coder must bring back bit for bit.
+//! - [`models`]: model files to be compressed, damaged and compared.
 //! - [`optimum`]: what the shortest code would cost.
 //! - [`random`]: numbers that are the same on every machine.
 
@@ -14,6 +15,7 @@
 
 pub mod cases;
 pub mod library;
+pub mod models;
 pub mod optimum;
 pub mod published_kernel;
 pub mod published_writer;
