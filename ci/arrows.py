@@ -20,7 +20,8 @@ ALL = object()
 GPU_ROOM = {"knows": {"df11-core", "df11-kernels"}, "unsafe": ["src"]}  # a driver's interface is a foreign one throughout
 HOUSE = {
     "df11-core": {"knows": set(), "unsafe": [], "outside": {"half", "bytemuck"}},
-    "df11-cpu": {"knows": {"df11-core"}, "unsafe": ["src/x86_64", "src/aarch64"]},
+    # memory.rs: one system call, advice on huge pages
+    "df11-cpu": {"knows": {"df11-core"}, "unsafe": ["src/x86_64", "src/aarch64", "src/memory.rs"]},
     "df11-kernels": {"knows": set(), "unsafe": []},
     "df11-cuda": GPU_ROOM,
     "df11-hip": GPU_ROOM,
