@@ -16,3 +16,8 @@ pub mod model;
 pub mod safetensors;
 
 pub use error::Error;
+
+/// The examples of the README are tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

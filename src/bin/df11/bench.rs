@@ -1,0 +1,192 @@
+//! `df11 bench`: how fast each level encodes and decodes, beside memcpy of the same bytes.
+//!
+//! The weights of the file are one unit, every buffer is the caller's and was written before: neither fresh pages nor files are timed.
+//!
+//! ```text
+//! encode: weights -> histogram, code, tables, stream, index    decode: six tensors -> validated, tables derived -> weights
+//! for each number of threads, level, op:  warm up; (op, memcpy), (op, memcpy), ... until enough; the median of each
+//! ```
+//! memcpy runs between the repetitions, so that a machine that changes its pace changes both.
+
+use std::hint::black_box;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use df11::model;
+use df11_core::bf16;
+use df11_cpu::{Decoder, Encoder, Level, Parts};
+
+use crate::exit::{Failure, Outcome, Verdict};
+use crate::options::{Machine, pool};
+use crate::terminal::{Terminal, grouped, size};
+
+/// 128 MiB of BF16 are more than a processor's cache holds.
+const MOST_WEIGHTS: u64 = 64 << 20;
+const FEWEST_REPETITIONS: usize = 5;
+const MOST_REPETITIONS: usize = 1001;
+/// Short operations are repeated for at least this long.
+const MEASURED: Duration = Duration::from_millis(500);
+
+/// Measure encoding and decoding of a file's weights, every level at 1 and at all threads, beside memcpy on 1 thread
+///
+/// GB/s are 1e9 bytes of BF16 a second, medians, in warm buffers; at most 64 Mi weights of the file are taken, as one unit. What was
+/// decoded is compared with what was encoded.
+#[derive(Debug, clap::Args)]
+pub struct Bench {
+    /// A .safetensors file or directory, BF16 or DFloat11
+    input: PathBuf,
+    /// Print a JSON array of {level, threads, op, gb_per_s, memcpy_gb_per_s} instead
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    machine: Machine,
+}
+
+#[derive(serde::Serialize)]
+struct Row {
+    level: &'static str,
+    threads: usize,
+    op: &'static str,
+    gb_per_s: f64,
+    memcpy_gb_per_s: f64,
+}
+
+impl Bench {
+    pub fn run(&self, terminal: &Terminal) -> Outcome {
+        let backend = self.machine.backend()?;
+        let all = self.machine.pool()?;
+        let weights = all.install(|| model::load_weights(&self.input, backend, MOST_WEIGHTS))?;
+        let levels: Vec<Level> =
+            if self.machine.is_forced() { vec![backend.level()] } else { Level::available().collect() };
+        let mut buffers = all.install(|| Buffers::new(&weights))?;
+        let mut pools = vec![pool(1)?];
+        if all.current_num_threads() > 1 {
+            pools.push(all);
+        }
+
+        if !self.json {
+            terminal.result(&heading(&self.input.display().to_string(), &weights))?;
+        }
+        let mut rows = Vec::new();
+        for (pool, level) in pools.iter().flat_map(|pool| levels.iter().map(move |&level| (pool, level))) {
+            for op in [Op::Encode, Op::Decode] {
+                let row = buffers.measure(op, level, pool)?;
+                if !self.json {
+                    terminal.result(&line(&row))?;
+                }
+                rows.push(row);
+            }
+        }
+        if self.json {
+            terminal.json(&rows)?;
+        }
+        Ok(Verdict::Fine)
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Op {
+    Encode,
+    Decode,
+}
+
+/// Everything that the measurements touch.
+struct Buffers<'a> {
+    weights: &'a [bf16],
+    parts: Parts,
+    decoded: Vec<bf16>,
+}
+
+impl<'a> Buffers<'a> {
+    fn new(weights: &'a [bf16]) -> Result<Buffers<'a>, Failure> {
+        let plan = Encoder::new(Level::best()).plan(weights)?;
+        Ok(Buffers { weights, parts: Parts::for_plan(&plan), decoded: df11_cpu::buffer(weights.len()) })
+    }
+
+    fn measure(&mut self, op: Op, level: Level, pool: &rayon::ThreadPool) -> Result<Row, Failure> {
+        let threads = pool.current_num_threads();
+        let name = level.name();
+        // The first run warms up, and is where the answer is checked: over what cannot be it.
+        self.decoded.fill(bf16::NAN);
+        pool.install(|| self.run(op, level))?;
+        if matches!(op, Op::Decode) && !same_bits(self.weights, &self.decoded) {
+            return Err(Failure::WrongWeights { level: name, threads });
+        }
+
+        let (mut of_op, mut of_memcpy) = (Vec::new(), Vec::new());
+        let began = Instant::now();
+        while of_op.len() < FEWEST_REPETITIONS || began.elapsed() < MEASURED && of_op.len() < MOST_REPETITIONS {
+            let start = Instant::now();
+            pool.install(|| self.run(op, level))?;
+            of_op.push(start.elapsed());
+            let start = Instant::now();
+            black_box(&mut self.decoded).copy_from_slice(black_box(self.weights));
+            of_memcpy.push(start.elapsed());
+        }
+        let bytes = size_of_val(self.weights);
+        Ok(Row {
+            level: name,
+            threads,
+            op: match op {
+                Op::Encode => "encode",
+                Op::Decode => "decode",
+            },
+            gb_per_s: gb_per_s(bytes, of_op),
+            memcpy_gb_per_s: gb_per_s(bytes, of_memcpy),
+        })
+    }
+
+    fn run(&mut self, op: Op, level: Level) -> Result<(), df11_core::Error> {
+        match op {
+            Op::Encode => {
+                let encoder = Encoder::new(level);
+                let plan = encoder.plan(self.weights)?;
+                encoder.encode(self.weights, &plan, self.parts.as_mut())
+            }
+            Op::Decode => Decoder::new(&self.parts.view(&[]).validate()?, level).decode(&mut self.decoded),
+        }
+    }
+}
+
+fn same_bits(one: &[bf16], other: &[bf16]) -> bool {
+    one.len() == other.len() && one.iter().zip(other).all(|(one, other)| one.to_bits() == other.to_bits())
+}
+
+fn gb_per_s(bytes: usize, mut times: Vec<Duration>) -> f64 {
+    times.sort_unstable();
+    bytes as f64 / 1e9 / times[times.len() / 2].as_secs_f64()
+}
+
+fn heading(name: &str, weights: &[bf16]) -> String {
+    let bytes = size_of_val(weights) as u64;
+    format!(
+        "{name}: {} weights as one unit, {} of BF16\n{:<8}  threads  op          GB/s  of memcpy\n",
+        grouped(weights.len() as u64),
+        size(bytes),
+        "level"
+    )
+}
+
+fn line(row: &Row) -> String {
+    let share = row.gb_per_s / row.memcpy_gb_per_s;
+    format!("{:<8}  {:>7}  {}  {:>8.3}  {share:>9.3}\n", row.level, row.threads, row.op, row.gb_per_s)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn speed_is_that_of_the_median_run() {
+        let times = [9, 1, 2, 100, 3].map(Duration::from_secs).to_vec();
+        assert_eq!(gb_per_s(6_000_000_000, times), 2.0);
+    }
+
+    #[test]
+    fn equal_numbers_with_other_bits_are_not_the_same() {
+        let zeros = [bf16::from_bits(0), bf16::from_bits(0x8000)];
+        assert!(same_bits(&zeros[..1], &zeros[..1]) && !same_bits(&zeros[..1], &zeros[1..]));
+        let nan = [bf16::from_bits(0x7FC1)];
+        assert!(same_bits(&nan, &nan));
+    }
+}

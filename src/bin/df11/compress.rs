@@ -1,0 +1,72 @@
+//! `df11 compress`: BF16 to DFloat11.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use df11::model::{self, CompressOptions, CompressReport};
+
+use crate::exit::{Outcome, Verdict};
+use crate::options::{Destination, Machine, pattern_dict};
+use crate::progress::Progress;
+use crate::terminal::{Terminal, count, size};
+
+/// Compress BF16 safetensors: a file gives a file, a directory gives a directory with a file for each unit
+///
+/// Each unit is decoded again and compared before anything is written. The output holds what the published `dfloat11` loader reads, and
+/// beside it, under `df11.` in the metadata, what `df11 decompress` needs to restore the source files byte for byte.
+#[derive(Debug, clap::Args)]
+pub struct Compress {
+    /// A .safetensors file, or a model directory as it comes from a hub
+    input: PathBuf,
+    #[command(flatten)]
+    destination: Destination,
+    /// From a directory, write one model.safetensors instead of a file for each unit
+    #[arg(long)]
+    single_file: bool,
+    /// Do not decode and compare what was encoded
+    #[arg(long)]
+    no_verify: bool,
+    /// Choose the units by this JSON file: an object of patterns to lists, as `pattern_dict` in a published config.json
+    #[arg(long, value_name = "FILE")]
+    pattern_dict: Option<PathBuf>,
+    #[command(flatten)]
+    machine: Machine,
+}
+
+impl Compress {
+    pub fn run(&self, terminal: &Terminal) -> Outcome {
+        let options = CompressOptions {
+            backend: self.machine.backend()?,
+            pattern_dict: pattern_dict(self.pattern_dict.as_deref())?,
+            single_file: self.single_file,
+            verify: !self.no_verify,
+            force: self.destination.force,
+        };
+        let output = &self.destination.output;
+        let began = Instant::now();
+        let progress = Progress::new(terminal);
+        let report = self.machine.pool()?.install(|| model::compress(&self.input, output, &options, &progress))?;
+        drop(progress);
+        for kept in &report.kept_raw {
+            terminal.note(format_args!("unit `{}` is kept as it is: {}", kept.unit, kept.reason));
+        }
+        for note in &report.notes {
+            terminal.note(note);
+        }
+        let seconds = began.elapsed().as_secs_f64();
+        terminal.summary(&format!("{}: {}", output.display(), summary(&report, options.verify, seconds)))?;
+        Ok(Verdict::Fine)
+    }
+}
+
+fn summary(report: &CompressReport, verified: bool, seconds: f64) -> String {
+    let share = 100.0 * report.output_bytes as f64 / report.source_bytes.max(1) as f64;
+    let checked = if verified { "each decoded and compared" } else { "none decoded and compared (--no-verify)" };
+    format!(
+        "{} in {}, {checked}: {} -> {} ({share:.1} %) in {seconds:.1} s",
+        count(report.units, "unit"),
+        count(report.files, "file"),
+        size(report.source_bytes),
+        size(report.output_bytes),
+    )
+}

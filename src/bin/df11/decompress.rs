@@ -1,0 +1,67 @@
+//! `df11 decompress`: DFloat11 back to BF16.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use df11::model::{self, DecompressOptions, DecompressReport};
+
+use crate::exit::{Outcome, Verdict};
+use crate::options::{Destination, Machine, pattern_dict};
+use crate::progress::Progress;
+use crate::terminal::{Terminal, count, size};
+
+/// Restore the BF16 safetensors that a DFloat11 file or directory was made from
+///
+/// Files that this program compressed come back byte for byte, each tensor checked. Files of other tools hold neither shapes nor
+/// checksums: shapes are taken from --like or from the config.json of a known architecture, else weights come back flat with a note.
+#[derive(Debug, clap::Args)]
+pub struct Decompress {
+    /// A DFloat11 .safetensors file or directory
+    input: PathBuf,
+    #[command(flatten)]
+    destination: Destination,
+    /// Take names and shapes from the tensors of this BF16 model
+    #[arg(long, value_name = "DIR")]
+    like: Option<PathBuf>,
+    /// Take the patterns from this JSON file instead of config.json
+    #[arg(long, value_name = "FILE")]
+    pattern_dict: Option<PathBuf>,
+    #[command(flatten)]
+    machine: Machine,
+}
+
+impl Decompress {
+    pub fn run(&self, terminal: &Terminal) -> Outcome {
+        let options = DecompressOptions {
+            backend: self.machine.backend()?,
+            pattern_dict: pattern_dict(self.pattern_dict.as_deref())?,
+            like: self.like.clone(),
+            force: self.destination.force,
+        };
+        let output = &self.destination.output;
+        let began = Instant::now();
+        let progress = Progress::new(terminal);
+        let report = self.machine.pool()?.install(|| model::decompress(&self.input, output, &options, &progress))?;
+        drop(progress);
+        for note in &report.notes {
+            terminal.note(note);
+        }
+        let seconds = began.elapsed().as_secs_f64();
+        terminal.summary(&format!("{}: {}", output.display(), summary(&report, seconds)))?;
+        Ok(Verdict::Fine)
+    }
+}
+
+fn summary(report: &DecompressReport, seconds: f64) -> String {
+    let exact = if report.byte_exact {
+        "each equal to its checksum, every file byte for byte the source"
+    } else {
+        "bit for bit what the units hold (the input has no record of its source files)"
+    };
+    format!(
+        "{} in {}, {exact}: {} in {seconds:.1} s",
+        count(report.tensors, "tensor"),
+        count(report.files, "file"),
+        size(report.output_bytes),
+    )
+}

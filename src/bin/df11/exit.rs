@@ -1,0 +1,91 @@
+//! What a verb ends in, and the exit code it stands for.
+
+use std::io;
+use std::process::ExitCode;
+
+use crate::terminal::Terminal;
+
+/// For `--help`.
+pub const CODES: &str = "\
+Exit codes:
+  0  fine
+  1  a check failed: `verify` read the files and a unit, checksum or word in them is wrong
+  2  wrong usage, or the job could not run: bad input, an output that exists, no space";
+
+const CHECK_FAILED: u8 = 1;
+const COULD_NOT_RUN: u8 = 2;
+
+/// How a verb that ran ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    Fine,
+    /// What is wrong was said already.
+    CheckFailed,
+}
+
+/// Why a verb did not run to its end.
+#[derive(Debug)]
+pub enum Failure {
+    /// The library's own words.
+    Job(df11::Error),
+    /// A coder refused weights that came from no file in particular.
+    Coder(df11_core::Error),
+    /// The threads asked for could not be started.
+    Threads(rayon::ThreadPoolBuildError),
+    /// A backend gave other weights than went in.
+    WrongWeights { level: &'static str, threads: usize },
+    /// Stdout took no more, for another reason than that its reader left.
+    Stdout(io::Error),
+}
+
+/// What every verb returns.
+pub type Outcome = Result<Verdict, Failure>;
+
+impl From<df11::Error> for Failure {
+    fn from(error: df11::Error) -> Failure {
+        Failure::Job(error)
+    }
+}
+
+impl From<df11_core::Error> for Failure {
+    fn from(error: df11_core::Error) -> Failure {
+        Failure::Coder(error)
+    }
+}
+
+impl From<rayon::ThreadPoolBuildError> for Failure {
+    fn from(error: rayon::ThreadPoolBuildError) -> Failure {
+        Failure::Threads(error)
+    }
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Failure::Job(error) => error.fmt(f),
+            Failure::Coder(error) => error.fmt(f),
+            Failure::Threads(error) => write!(f, "cannot start the threads: {error}; give fewer with --threads"),
+            Failure::WrongWeights { level, threads } => write!(
+                f,
+                "level {level} with {threads} threads gave other weights than were encoded; this is a bug, please report it; \
+                 until then choose another with --backend"
+            ),
+            Failure::Stdout(error) => write!(f, "cannot write the result to stdout: {error}"),
+        }
+    }
+}
+
+/// Says what went wrong and gives the exit code.
+pub fn code(outcome: Outcome, terminal: &Terminal) -> ExitCode {
+    match outcome {
+        Ok(Verdict::Fine) => ExitCode::SUCCESS,
+        Ok(Verdict::CheckFailed) => ExitCode::from(CHECK_FAILED),
+        Err(failure) => {
+            terminal.error(&failure);
+            match failure {
+                Failure::WrongWeights { .. } => ExitCode::from(CHECK_FAILED),
+                _ => ExitCode::from(COULD_NOT_RUN),
+            }
+        }
+    }
+}

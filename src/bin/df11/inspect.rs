@@ -1,0 +1,193 @@
+//! `df11 inspect`: what a model's weights are made of, unit by unit.
+
+use std::fmt::Write;
+use std::path::PathBuf;
+
+use df11::model::{self, InspectOptions, InspectReport, UnitReport};
+
+use crate::exit::{Outcome, Verdict};
+use crate::options::Machine;
+use crate::progress::Progress;
+use crate::terminal::{Terminal, count, grouped, size};
+
+/// Characters of the longest bar of a histogram.
+const BAR: usize = 40;
+/// A BF16 exponent of 127 is 2^0.
+const BIAS: i32 = 127;
+
+/// Show what a BF16 or DFloat11 model is made of: sizes, entropies, code lengths, a histogram of exponents
+///
+/// Bits a weight are those of the coded unit with its tables and index. Entropies are in bits: sign (1 at most), exponent (8), mantissa (7).
+#[derive(Debug, clap::Args)]
+pub struct Inspect {
+    /// A .safetensors file or directory, BF16 or DFloat11
+    input: PathBuf,
+    /// Print {units: [{name, weights, bits_per_weight, entropy, exponents_in_use, longest_code, bytes}], raw: [...]} instead
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    machine: Machine,
+}
+
+impl Inspect {
+    pub fn run(&self, terminal: &Terminal) -> Outcome {
+        let options = InspectOptions { backend: self.machine.backend()? };
+        let progress = Progress::new(terminal);
+        let report = self.machine.pool()?.install(|| model::inspect(&self.input, &options, &progress))?;
+        drop(progress);
+        if self.json {
+            terminal.json(&report)?;
+        } else {
+            terminal.result(&describe(&report, terminal.verbose()))?;
+        }
+        Ok(Verdict::Fine)
+    }
+}
+
+fn describe(report: &InspectReport, each_unit: bool) -> String {
+    let mut text = String::new();
+    if !report.units.is_empty() {
+        text += &units(&report.units);
+        text.push('\n');
+        if each_unit && report.units.len() > 1 {
+            for unit in &report.units {
+                let _ = writeln!(text, "exponents of {}", unit.name);
+                text += &histogram(&unit.histogram);
+                text.push('\n');
+            }
+        }
+        let _ = writeln!(text, "exponents of {}", count(report.units.len(), "unit"));
+        text += &histogram(&sum(&report.units));
+    }
+    if !report.raw.is_empty() {
+        let bytes = report.raw.iter().map(|tensor| tensor.bytes).sum();
+        let separator = if text.is_empty() { "" } else { "\n" };
+        let _ = writeln!(text, "{separator}{} kept as they are, {}", count(report.raw.len(), "tensor"), size(bytes));
+        let rows = report.raw.iter().map(|raw| {
+            [raw.name.clone(), raw.dtype.clone(), format!("{:?}", raw.shape), format!("{} bytes", grouped(raw.bytes))]
+        });
+        text += &columns(rows.collect(), &[Side::Left, Side::Left, Side::Left, Side::Right]);
+    }
+    text
+}
+
+fn units(units: &[UnitReport]) -> String {
+    let heading =
+        ["unit", "weights", "bits/weight", "sign", "exponent", "mantissa", "exponents", "longest code", "bytes"];
+    let row = |name: &str, weights: u64, bits: f64, middle: [String; 5], bytes: u64| {
+        let [sign, exponent, mantissa, in_use, longest] = middle;
+        [
+            name.to_owned(),
+            grouped(weights),
+            format!("{bits:.3}"),
+            sign,
+            exponent,
+            mantissa,
+            in_use,
+            longest,
+            grouped(bytes),
+        ]
+    };
+    let mut rows = vec![heading.map(str::to_owned)];
+    rows.extend(units.iter().map(|unit| {
+        let entropy =
+            [unit.entropy.sign, unit.entropy.exponent, unit.entropy.mantissa].map(|bits| format!("{bits:.3}"));
+        let [sign, exponent, mantissa] = entropy;
+        let middle = [sign, exponent, mantissa, unit.exponents_in_use.to_string(), unit.longest_code.to_string()];
+        row(&unit.name, unit.weights, unit.bits_per_weight, middle, unit.bytes)
+    }));
+    if units.len() > 1 {
+        let weights: u64 = units.iter().map(|unit| unit.weights).sum();
+        let bytes: u64 = units.iter().map(|unit| unit.bytes).sum();
+        let bits = 8.0 * bytes as f64 / weights.max(1) as f64;
+        rows.push(row("all", weights, bits, Default::default(), bytes));
+    }
+    let mut sides = [Side::Right; 9];
+    sides[0] = Side::Left;
+    columns(rows, &sides)
+}
+
+fn sum(units: &[UnitReport]) -> [u64; 256] {
+    let mut total = [0; 256];
+    for unit in units {
+        for (sum, count) in total.iter_mut().zip(unit.histogram.iter()) {
+            *sum += count;
+        }
+    }
+    total
+}
+
+/// A line for each exponent in use, with the magnitudes it stands for; `...` where exponents between are not in use.
+fn histogram(counts: &[u64; 256]) -> String {
+    let total = counts.iter().sum::<u64>().max(1) as f64;
+    let most = counts.iter().copied().max().unwrap_or(0).max(1) as f64;
+    let mut text = String::new();
+    let mut last = None;
+    for (exponent, &count) in counts.iter().enumerate().filter(|&(_, &count)| count > 0) {
+        if last.is_some_and(|last| last + 1 < exponent) {
+            text += "       ...\n";
+        }
+        last = Some(exponent);
+        let share = 100.0 * count as f64 / total;
+        let bar = "#".repeat((BAR as f64 * count as f64 / most).round() as usize);
+        let line = format!("  {exponent:>3}  {:<11} {:>15} {share:>8.4} %  {bar}", magnitude(exponent), grouped(count));
+        let _ = writeln!(text, "{}", line.trim_end());
+    }
+    text
+}
+
+fn magnitude(exponent: usize) -> String {
+    match exponent {
+        0 => "0, tiny".to_owned(),
+        255 => "inf, NaN".to_owned(),
+        _ => format!("2^{}", exponent as i32 - BIAS),
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Side {
+    Left,
+    Right,
+}
+
+/// Rows as aligned columns, two spaces between.
+fn columns<const N: usize>(rows: Vec<[String; N]>, sides: &[Side; N]) -> String {
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: [usize; N] = std::array::from_fn(width);
+    let mut text = String::new();
+    for row in &rows {
+        let cell = |column: usize| match sides[column] {
+            Side::Left => format!("{:<1$}", row[column], widths[column]),
+            Side::Right => format!("{:>1$}", row[column], widths[column]),
+        };
+        let cells: [String; N] = std::array::from_fn(cell);
+        let _ = writeln!(text, "{}", cells.join("  ").trim_end());
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_histogram_shows_gaps_shares_and_magnitudes() {
+        let mut counts = [0; 256];
+        for (exponent, count) in [(0, 10), (120, 30), (121, 60), (255, 0)] {
+            counts[exponent] = count;
+        }
+        let bars = ["#".repeat(7), "#".repeat(20), "#".repeat(40)];
+        let expected = format!(
+            "    0  0, tiny                  10  10.0000 %  {}\n       ...\n  120  2^-7                     30  30.0000 %  {}\n  \
+             121  2^-6                     60  60.0000 %  {}\n",
+            bars[0], bars[1], bars[2]
+        );
+        assert_eq!(histogram(&counts), expected);
+    }
+
+    #[test]
+    fn columns_are_aligned() {
+        let rows = vec![["a".to_owned(), "1".to_owned()], ["long".to_owned(), "1000".to_owned()]];
+        assert_eq!(columns(rows, &[Side::Left, Side::Right]), "a        1\nlong  1000\n");
+    }
+}

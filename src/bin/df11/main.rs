@@ -1,0 +1,70 @@
+//! The program `df11`: BF16 safetensors to DFloat11 and back, and what one wants to know about both.
+//!
+//! # Map
+//!
+//! - one file per verb: the arguments it takes, the job of the library it calls, the words it answers with;
+//! - [`options`]: arguments that several verbs share, threads and backend among them;
+//! - [`terminal`]: results to stdout, all else to stderr, numbers for people;
+//! - [`progress`]: how far a job is, drawn or told;
+//! - [`exit`]: what a verb ends in, and the exit code it stands for.
+
+mod backends;
+mod bench;
+mod completions;
+mod compress;
+mod decompress;
+mod exit;
+mod inspect;
+mod options;
+mod progress;
+mod terminal;
+mod verify;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use exit::Outcome;
+use terminal::{Talk, Terminal};
+
+/// Lossless compression of BF16 model weights (DFloat11): about 70 % of the size, every bit comes back.
+///
+/// Reads and writes the checkpoints that the published `dfloat11` loader reads. INPUT is a .safetensors file or a model directory; it
+/// is never modified. Results go to stdout, all else to stderr.
+#[derive(Debug, Parser)]
+#[command(name = "df11", version, arg_required_else_help = true, after_help = exit::CODES, after_long_help = exit::CODES)]
+struct Cli {
+    #[command(flatten)]
+    talk: Talk,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    Compress(compress::Compress),
+    Decompress(decompress::Decompress),
+    Verify(verify::Verify),
+    Inspect(inspect::Inspect),
+    Bench(bench::Bench),
+    Backends(backends::Backends),
+    Completions(completions::Completions),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let terminal = Terminal::new(cli.talk);
+    exit::code(run(cli.verb, &terminal), &terminal)
+}
+
+fn run(verb: Verb, terminal: &Terminal) -> Outcome {
+    match verb {
+        Verb::Compress(verb) => verb.run(terminal),
+        Verb::Decompress(verb) => verb.run(terminal),
+        Verb::Verify(verb) => verb.run(terminal),
+        Verb::Inspect(verb) => verb.run(terminal),
+        Verb::Bench(verb) => verb.run(terminal),
+        Verb::Backends(verb) => verb.run(terminal),
+        Verb::Completions(verb) => verb.run(terminal),
+    }
+}

@@ -1,0 +1,75 @@
+//! Arguments that several verbs share.
+
+use std::path::{Path, PathBuf};
+
+use clap::value_parser;
+use df11::backend::Backend;
+use df11::model::PatternDict;
+
+use crate::exit::Failure;
+
+/// Where the result goes.
+#[derive(Debug, clap::Args)]
+pub struct Destination {
+    /// The file or directory to write; appears only when it is complete
+    #[arg(short, long, value_name = "OUTPUT")]
+    pub output: PathBuf,
+    /// Replace OUTPUT if it exists
+    #[arg(short, long)]
+    pub force: bool,
+}
+
+/// Each thread costs memory; who asks for more has mistyped.
+const MOST_THREADS: u64 = 1024;
+
+/// How many threads work.
+#[derive(Debug, clap::Args)]
+pub struct Threads {
+    /// Threads to work with; 0 is one for each processor. The result is the same for any number
+    #[arg(short = 'T', long, value_name = "N", default_value_t = 0, value_parser = value_parser!(u64).range(..=MOST_THREADS))]
+    threads: u64,
+}
+
+impl Threads {
+    /// The threads asked for.
+    pub fn pool(&self) -> Result<rayon::ThreadPool, Failure> {
+        pool(self.threads as usize)
+    }
+}
+
+/// What the work runs on.
+#[derive(Debug, clap::Args)]
+pub struct Machine {
+    #[command(flatten)]
+    threads: Threads,
+    /// The backend to work with, by a name of `df11 backends`; without it $DF11_BACKEND, else the best one here
+    #[arg(long, value_name = "NAME")]
+    backend: Option<String>,
+}
+
+impl Machine {
+    /// The backend asked for, or the best.
+    pub fn backend(&self) -> Result<Backend, Failure> {
+        Ok(Backend::choose(self.backend.as_deref())?)
+    }
+
+    /// Whether one was asked for, here or in the environment.
+    pub fn is_forced(&self) -> bool {
+        self.backend.is_some() || std::env::var_os("DF11_BACKEND").is_some_and(|name| !name.is_empty())
+    }
+
+    /// The threads asked for.
+    pub fn pool(&self) -> Result<rayon::ThreadPool, Failure> {
+        self.threads.pool()
+    }
+}
+
+/// `threads` threads; 0 is one for each processor.
+pub fn pool(threads: usize) -> Result<rayon::ThreadPool, Failure> {
+    Ok(rayon::ThreadPoolBuilder::new().num_threads(threads).build()?)
+}
+
+/// Reads `--pattern-dict FILE`, where it is given.
+pub fn pattern_dict(file: Option<&Path>) -> Result<Option<PatternDict>, Failure> {
+    Ok(file.map(PatternDict::read).transpose()?)
+}

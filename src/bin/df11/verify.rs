@@ -1,0 +1,111 @@
+//! `df11 verify`: is this model whole, is it what was compressed, is it this source.
+
+use std::path::PathBuf;
+
+use df11::model::{self, VerifyOptions, VerifyReport};
+
+use crate::exit::{CODES, Failure, Outcome, Verdict};
+use crate::options::{Threads, pattern_dict};
+use crate::progress::Progress;
+use crate::terminal::{Terminal, count, grouped};
+
+/// Check a DFloat11 file or directory: its structure, its checksums, its source
+///
+/// Every unit is decoded, every number of its structure checked. Where the files hold checksums (those of this program do), every tensor
+/// is compared with its own; with --against, every tensor is compared with the source bit for bit.
+#[derive(Debug, clap::Args)]
+#[command(after_help = CODES, after_long_help = CODES)]
+pub struct Verify {
+    /// A DFloat11 .safetensors file or directory
+    input: PathBuf,
+    /// Compare every tensor with this BF16 file or directory, bit for bit
+    #[arg(long, value_name = "SOURCE")]
+    against: Option<PathBuf>,
+    /// Take the patterns from this JSON file instead of config.json
+    #[arg(long, value_name = "FILE")]
+    pattern_dict: Option<PathBuf>,
+    /// Print a JSON object of what was checked and what failed instead
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    threads: Threads,
+}
+
+/// `checksums` and `compared` are null where there was nothing to compare with.
+#[derive(serde::Serialize)]
+struct Findings {
+    units: usize,
+    weights: u64,
+    raw_tensors: usize,
+    checksums: Option<usize>,
+    compared: Option<usize>,
+    failures: Vec<String>,
+    notes: Vec<String>,
+}
+
+impl Verify {
+    pub fn run(&self, terminal: &Terminal) -> Outcome {
+        match self.check(terminal) {
+            Err(Failure::Job(error)) if error.is_failed_check() => {
+                terminal.error(&error);
+                Ok(Verdict::CheckFailed)
+            }
+            outcome => outcome,
+        }
+    }
+
+    fn check(&self, terminal: &Terminal) -> Outcome {
+        let options =
+            VerifyOptions { pattern_dict: pattern_dict(self.pattern_dict.as_deref())?, against: self.against.clone() };
+        let progress = Progress::new(terminal);
+        let report = self.threads.pool()?.install(|| model::verify(&self.input, &options, &progress))?;
+        drop(progress);
+        let failed = !report.failures.is_empty();
+        for failure in &report.failures {
+            terminal.error(failure);
+        }
+        if self.json {
+            terminal.json(&Findings::from(report))?;
+        } else {
+            for note in &report.notes {
+                terminal.note(note);
+            }
+            terminal.summary(&format!("{}: {}", self.input.display(), self.summary(&report)))?;
+        }
+        Ok(if failed { Verdict::CheckFailed } else { Verdict::Fine })
+    }
+
+    fn summary(&self, report: &VerifyReport) -> String {
+        if !report.failures.is_empty() {
+            return format!("FAILED: {}", count(report.failures.len(), "error"));
+        }
+        let mut text = format!(
+            "fine: {} of {} weights and {}",
+            count(report.units, "unit"),
+            grouped(report.weights),
+            count(report.raw_tensors, "raw tensor")
+        );
+        text += &match report.checksums {
+            Some(tensors) => format!(", {} equal to their checksums", count(tensors, "tensor")),
+            None => ", structure alone (the files hold no checksums)".to_owned(),
+        };
+        if let (Some(tensors), Some(source)) = (report.compared, &self.against) {
+            text += &format!(", {} bit for bit those of {}", count(tensors, "tensor"), source.display());
+        }
+        text
+    }
+}
+
+impl From<VerifyReport> for Findings {
+    fn from(report: VerifyReport) -> Findings {
+        Findings {
+            units: report.units,
+            weights: report.weights,
+            raw_tensors: report.raw_tensors,
+            checksums: report.checksums,
+            compared: report.compared,
+            failures: report.failures.iter().map(ToString::to_string).collect(),
+            notes: report.notes,
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! What the program promises: its verbs, its exit codes, what it says and where, and what it leaves behind.
+//!
+//! - [`round_trips`]: every form comes back, byte for byte;
+//! - [`reports`]: what inspect, bench, backends and completions print;
+//! - [`conduct`]: streams, exit codes, existing outputs, broken pipes, full disks;
+//! - [`damage`]: bad input is refused by name and leaves nothing behind.
+
+mod conduct;
+mod damage;
+mod miniature;
+mod reports;
+mod round_trips;
+#[path = "../support/mod.rs"]
+mod support;
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+/// What a run of the program ended in.
+struct Run {
+    code: i32,
+    stdout: String,
+    stderr: String,
+}
+
+/// The program, without the environment's wishes.
+fn program() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_df11"));
+    command.env_remove("DF11_BACKEND").stdin(Stdio::null());
+    command
+}
+
+/// Runs the program to its end.
+fn df11<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Run {
+    ended(program().args(arguments).output().expect("the program starts"))
+}
+
+fn ended(output: Output) -> Run {
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("the program writes UTF-8");
+    let code = output.status.code().expect("no signal ends the program");
+    Run { code, stdout: text(output.stdout), stderr: text(output.stderr) }
+}
+
+impl Run {
+    #[track_caller]
+    fn fine(self) -> Run {
+        assert_eq!(self.code, 0, "{}{}", self.stdout, self.stderr);
+        self
+    }
+
+    /// The run ended with this code and its errors hold all these words.
+    #[track_caller]
+    fn fails(self, code: i32, words: &[&str]) -> Run {
+        assert_eq!(self.code, code, "{}{}", self.stdout, self.stderr);
+        assert!(self.stderr.starts_with("error: "), "{}", self.stderr);
+        for word in words {
+            assert!(self.stderr.contains(word), "`{word}` is not in: {}", self.stderr);
+        }
+        self
+    }
+
+    #[track_caller]
+    fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error} in: {}", self.stdout))
+    }
+}
+
+/// A place for one test, removed behind it.
+struct Place(tempfile::TempDir);
+
+impl Place {
+    fn new() -> Place {
+        Place(tempfile::tempdir().expect("a temporary folder"))
+    }
+
+    fn at(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    /// What lies in it, by name.
+    fn names(&self) -> Vec<String> {
+        let entries = std::fs::read_dir(self.0.path()).expect("the folder");
+        let mut names: Vec<_> =
+            entries.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned()).collect();
+        names.sort();
+        names
+    }
+}
+
+/// A path as an argument.
+fn text(path: &Path) -> &str {
+    path.to_str().expect("test paths are UTF-8")
+}

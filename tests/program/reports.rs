@@ -1,0 +1,195 @@
+//! What inspect, bench, backends, completions and the help print.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::support::models::{Contents, Tensor};
+use crate::support::vectors;
+use crate::{Place, df11, ended, miniature, program, text};
+
+const LEAVES: [&str; 6] = ["encoded_exponent", "sign_mantissa", "luts", "gaps", "output_positions", "split_positions"];
+
+#[track_caller]
+fn keys(value: &Value) -> Vec<&str> {
+    let mut keys: Vec<_> = value.as_object().expect("an object").keys().map(String::as_str).collect();
+    keys.sort_unstable();
+    keys
+}
+
+#[track_caller]
+fn number(value: &Value) -> f64 {
+    value.as_f64().unwrap_or_else(|| panic!("a number, found {value}"))
+}
+
+fn tensors(path: &Path) -> BTreeMap<String, Tensor> {
+    Contents::read(path).tensors.into_iter().map(|tensor| (tensor.name.clone(), tensor)).collect()
+}
+
+#[test]
+fn inspect_gives_the_same_facts_of_a_source_and_of_what_it_became() {
+    let place = Place::new();
+    let (source, coded) = (place.at("a.safetensors"), place.at("b.safetensors"));
+    miniature::write_file(&source);
+    df11(["compress", text(&source), "-o", text(&coded)]).fine();
+    let of_source = df11(["inspect", text(&source), "--json"]).fine().json();
+    let of_coded = df11(["inspect", text(&coded), "--json"]).fine().json();
+    assert_eq!(of_source, of_coded);
+
+    assert_eq!(keys(&of_coded), ["raw", "units"]);
+    let (before, after) = (tensors(&source), tensors(&coded));
+    let units = of_coded["units"].as_array().expect("a list");
+    assert!(units.iter().map(|unit| &unit["name"]).eq(&miniature::UNITS), "{units:?}");
+    for unit in units {
+        let expected = ["bits_per_weight", "bytes", "entropy", "exponents_in_use", "longest_code", "name", "weights"];
+        assert_eq!(keys(unit), expected);
+        assert_eq!(keys(&unit["entropy"]), ["exponent", "mantissa", "sign"]);
+        let name = unit["name"].as_str().expect("a name");
+        let bytes: usize = LEAVES.iter().map(|leaf| after[&format!("{name}.{leaf}")].bytes.len()).sum();
+        assert_eq!(unit["bytes"], bytes, "{name}");
+        let weights = after[&format!("{name}.sign_mantissa")].bytes.len();
+        assert_eq!(unit["weights"], weights, "{name}");
+        let bits = number(&unit["bits_per_weight"]);
+        assert!((bits - 8.0 * bytes as f64 / weights as f64).abs() < 1e-9, "{name}: {bits}");
+        let [sign, exponent, mantissa] = ["sign", "exponent", "mantissa"].map(|part| number(&unit["entropy"][part]));
+        assert!(sign > 0.99 && sign <= 1.0 && mantissa > 6.9 && mantissa <= 7.0, "{name}: {sign} {mantissa}");
+        assert!(exponent > 2.0 && exponent < 3.0, "{name}: {exponent}");
+        assert!((10..=40).contains(&unit["exponents_in_use"].as_u64().expect("a count")), "{unit}");
+        assert!((4..=32).contains(&unit["longest_code"].as_u64().expect("bits")), "{unit}");
+    }
+    for raw in of_coded["raw"].as_array().expect("a list") {
+        assert_eq!(keys(raw), ["bytes", "dtype", "name", "shape"]);
+        let tensor = &before[raw["name"].as_str().expect("a name")];
+        assert_eq!((&raw["dtype"], &raw["bytes"]), (&tensor.dtype.clone().into(), &tensor.bytes.len().into()));
+        assert_eq!(raw["shape"], serde_json::json!(tensor.shape));
+    }
+}
+
+#[test]
+fn inspect_draws_a_histogram_a_person_can_read() {
+    let run = df11(["inspect", text(&vectors("minilm-sample"))]).fine();
+    assert!(run.stdout.contains("embeddings.position_embeddings"), "{}", run.stdout);
+    assert!(run.stdout.contains("exponents of 2 units"), "{}", run.stdout);
+    let bars: Vec<usize> =
+        run.stdout.lines().filter(|line| line.contains("2^-")).map(|line| line.matches('#').count()).collect();
+    assert!(bars.len() > 10 && bars.iter().max() == Some(&40), "{}", run.stdout);
+    assert!(run.stdout.lines().all(|line| line.len() <= 120), "{}", run.stdout);
+    assert!(run.stdout.contains("encoder.layer.0.output.LayerNorm.weight"), "{}", run.stdout);
+
+    let verbose = df11(["inspect", text(&vectors("minilm-sample")), "--verbose"]).fine();
+    assert!(verbose.stdout.contains("exponents of encoder.layer.0\n"), "{}", verbose.stdout);
+}
+
+#[test]
+fn inspect_reads_published_files() {
+    let report = df11(["inspect", text(&vectors("official/edge-long-codes/df11")), "--json"]).fine().json();
+    assert_eq!(report["units"][0]["weights"], 514_228);
+    assert_eq!(report["units"][0]["exponents_in_use"], 27);
+    assert_eq!(report["units"][0]["longest_code"], 27);
+}
+
+#[test]
+fn bench_puts_every_level_beside_memcpy() {
+    let place = Place::new();
+    let file = place.at("a.safetensors");
+    miniature::write_file(&file);
+    let rows = df11(["bench", text(&file), "--json", "-T", "2"]).fine().json();
+    let backends = df11(["backends", "--json"]).fine().json();
+    let levels: Vec<_> = backends
+        .as_array()
+        .expect("a list")
+        .iter()
+        .filter(|row| row["available"] == true)
+        .map(|row| &row["name"])
+        .collect();
+    let rows = rows.as_array().expect("a list");
+    for level in levels {
+        for (threads, op) in [(1, "encode"), (1, "decode"), (2, "encode"), (2, "decode")] {
+            let of_this = |row: &&Value| row["level"] == *level && row["threads"] == threads && row["op"] == op;
+            assert_eq!(rows.iter().filter(of_this).count(), 1, "{level} {threads} {op}");
+        }
+    }
+    for row in rows {
+        assert_eq!(keys(row), ["gb_per_s", "level", "memcpy_gb_per_s", "op", "threads"]);
+        assert!(number(&row["gb_per_s"]) > 0.0 && number(&row["memcpy_gb_per_s"]) > 0.0, "{row}");
+    }
+}
+
+#[test]
+fn bench_takes_a_compressed_file_and_one_level() {
+    let file = vectors("official/llama-single-file/df11");
+    let run = df11(["bench", text(&file), "--backend", "portable", "-T", "1"]).fine();
+    let lines: Vec<&str> = run.stdout.lines().collect();
+    assert_eq!(lines.len(), 4, "{}", run.stdout);
+    assert!(lines[0].contains("157,696 weights"), "{}", run.stdout);
+    assert!(lines[2].starts_with("portable") && lines[2].contains(" encode "), "{}", run.stdout);
+    assert!(lines[3].starts_with("portable") && lines[3].contains(" decode "), "{}", run.stdout);
+}
+
+#[test]
+fn backends_are_listed_with_the_reason_why_not() {
+    let rows = df11(["backends", "--json"]).fine().json();
+    let rows = rows.as_array().expect("a list");
+    for row in rows {
+        assert_eq!(keys(row), ["available", "best", "name", "reason"]);
+        assert_eq!(row["available"] == true, row["reason"].is_null(), "{row}");
+    }
+    assert!(rows.iter().any(|row| row["name"] == "portable" && row["available"] == true));
+    assert_eq!(rows.iter().filter(|row| row["best"] == true).count(), 1);
+
+    let listed = df11(["backends"]).fine().stdout;
+    assert_eq!(listed.lines().count(), rows.len());
+    for (line, row) in listed.lines().zip(rows) {
+        assert!(line.starts_with(row["name"].as_str().expect("a name")), "{line}");
+        assert!(row["reason"].as_str().is_none_or(|reason| line.ends_with(reason)), "{line}");
+    }
+}
+
+#[test]
+fn an_unknown_or_absent_backend_is_refused_with_the_list_of_valid_ones() {
+    let place = Place::new();
+    let source = vectors("minilm-sample");
+    let out = place.at("out");
+    let run = df11(["compress", text(&source), "-o", text(&out), "--backend", "abacus"]);
+    run.fails(2, &["backend `abacus`", "portable"]);
+    let run = program().args(["inspect", text(&source)]).env("DF11_BACKEND", "abacus").output();
+    ended(run.expect("the program starts")).fails(2, &["backend `abacus`", "portable"]);
+    for row in df11(["backends", "--json"]).json().as_array().expect("a list") {
+        if row["available"] == false {
+            let name = row["name"].as_str().expect("a name");
+            df11(["inspect", text(&source), "--backend", name]).fails(2, &[name, "portable"]);
+        }
+    }
+    assert_eq!(place.names(), [""; 0]);
+}
+
+#[test]
+fn every_shell_gets_its_completions() {
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        let run = df11(["completions", shell]).fine();
+        for verb in ["compress", "decompress", "verify", "inspect", "bench", "backends"] {
+            assert!(run.stdout.contains(verb), "{shell}: {verb}");
+        }
+    }
+}
+
+#[test]
+fn the_help_documents_verbs_and_exit_codes() {
+    let help = df11(["--help"]).fine().stdout;
+    for word in [
+        "compress",
+        "decompress",
+        "verify",
+        "inspect",
+        "bench",
+        "backends",
+        "completions",
+        "Exit codes",
+        "could not run",
+    ] {
+        assert!(help.contains(word), "{word}: {help}");
+    }
+    assert!(df11(["verify", "--help"]).fine().stdout.contains("Exit codes"));
+    assert_eq!(df11(["--version"]).fine().stdout, format!("df11 {}\n", env!("CARGO_PKG_VERSION")));
+}
