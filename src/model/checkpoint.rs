@@ -142,6 +142,11 @@ impl Checkpoint {
         Ok(())
     }
 
+    /// Every tensor with its header entry, by name.
+    pub fn infos(&self) -> impl Iterator<Item = (&str, &TensorInfo)> {
+        self.tensors.iter().map(|(name, place)| (name.as_str(), &place.info))
+    }
+
     /// The file of a tensor.
     pub fn reader(&self, place: &Place) -> &Reader {
         &self.files[place.file].reader

@@ -23,12 +23,13 @@ use super::beside::{copy_others, replaced_files};
 use super::checkpoint::{CONFIG_FILE, Checkpoint};
 use super::coded::{LEAVES, has_units};
 use super::config::{ConfigFile, dfloat11_config, text_of_only};
+use super::infer::infer_units;
 use super::names::{file_names, is_below};
 use super::output::{Form, Output};
 use super::pattern::PatternDict;
 use super::progress::Progress;
 use super::record::{PREFIX, Record, SourceFile, SourceKind, TensorHash, TensorRecord};
-use super::units::{UnitSpec, infer_units, units_by_pattern};
+use super::units::{UnitSpec, units_by_pattern};
 use super::words;
 use crate::Error;
 use crate::backend::Backend;
@@ -40,6 +41,8 @@ pub struct CompressOptions {
     pub backend: Backend,
     /// Which modules are units; by default they are inferred from the headers.
     pub pattern_dict: Option<PatternDict>,
+    /// Where units are inferred: code every BF16 tensor of some size, in an extension that the published loader cannot read.
+    pub all: bool,
     /// For a directory: one `model.safetensors` instead of a file for each unit.
     pub single_file: bool,
     /// Decode each unit and compare it with what was read before it is written. On by default.
@@ -51,7 +54,7 @@ pub struct CompressOptions {
 impl Default for CompressOptions {
     fn default() -> Self {
         let backend = Backend::best();
-        CompressOptions { backend, pattern_dict: None, single_file: false, verify: true, force: false }
+        CompressOptions { backend, pattern_dict: None, all: false, single_file: false, verify: true, force: false }
     }
 }
 
@@ -100,7 +103,7 @@ pub fn compress(
     }
     let specs = match &options.pattern_dict {
         Some(patterns) => units_by_pattern(&source, patterns)?,
-        None => infer_units(source.tensors.iter().map(|(name, place)| (name.as_str(), &place.info))),
+        None => infer_units(source.infos(), options.all).units,
     };
     check_names_free(&source, &specs)?;
     let form = if source.is_dir { Form::Directory } else { Form::File };
@@ -207,7 +210,7 @@ impl<'a> Job<'a> {
         rest.range(first..)
             .map(String::as_str)
             .take_while(|tensor| is_below(tensor, &spec.name))
-            .filter(move |tensor| !below.iter().any(|other| is_below(tensor, &other.name)))
+            .filter(move |tensor| !below.iter().any(|other| *tensor == other.name || is_below(tensor, &other.name)))
             .collect::<Vec<_>>()
             .into_iter()
     }
@@ -276,7 +279,15 @@ impl<'a> Job<'a> {
     /// Writes the main file, with the record in it, and config.json.
     fn write_main(&mut self, units: &[(usize, Plan)], raw: &[String], coded: &[usize]) -> Result<(), Error> {
         let coded: Vec<&UnitSpec> = coded.iter().map(|&index| &self.specs[index]).collect();
-        let pattern_dict = PatternDict::to_json(&coded, self.source.tensors.keys().map(String::as_str));
+        let (extension, published): (Vec<&UnitSpec>, Vec<&UnitSpec>) =
+            coded.iter().partition(|spec| spec.is_extension());
+        if !extension.is_empty() {
+            let count = extension.len();
+            self.report.notes.push(format!(
+                "{count} tensors are coded that the published loader cannot inject; only df11 reads this model"
+            ));
+        }
+        let pattern_dict = PatternDict::to_json(&published, self.source.tensors.keys().map(String::as_str));
         let config = dfloat11_config(pattern_dict);
         let record = self.record(&coded)?;
         self.progress.unit(self.source.main_file);

@@ -9,7 +9,8 @@
 //! inspect     coded or checkpoint -> (a unit at a time, counted)
 //! ```
 //!
-//! Rooms below: what a model's files are (`checkpoint`, `beside`, `coded`), what belongs together (`units`, `names`, `pattern`, `matrices`), what is
+//! Rooms below: what a model's files are (`checkpoint`, `beside`, `coded`), what belongs together (`names`, `owners`, `infer`,
+//! `units`, `pattern`, `matrices`), what is
 //! written beside the arrays (`record`, `config`), how a unit passes through memory (`codec`, `words`), and how OUTPUT comes to be (`output`).
 
 mod beside;
@@ -19,11 +20,13 @@ mod coded;
 mod compress;
 mod config;
 mod decompress;
+mod infer;
 mod inspect;
 mod load;
 mod matrices;
 mod names;
 mod output;
+mod owners;
 mod pattern;
 mod progress;
 mod record;
