@@ -13,7 +13,7 @@
 mod file;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use df11_core::bf16;
 use df11_core::limits::MAX_WEIGHTS;
@@ -21,14 +21,15 @@ use df11_cpu::Plan;
 
 use super::beside::{copy_others, replaced_files};
 use super::checkpoint::{CONFIG_FILE, Checkpoint};
-use super::coded::{LEAVES, has_units};
+use super::coded::{LEAVES, is_coded};
 use super::config::{ConfigFile, dfloat11_config, text_of_only};
 use super::infer::infer_units;
 use super::names::{file_names, is_below};
 use super::output::{Form, Output};
 use super::pattern::PatternDict;
+use super::pipeline::{PartProgress, each_part, parts};
 use super::progress::Progress;
-use super::record::{PREFIX, Record, SourceFile, SourceKind, TensorHash, TensorRecord};
+use super::record::{Record, SourceFile, SourceKind, TensorHash, TensorRecord};
 use super::units::{UnitSpec, units_by_pattern};
 use super::words;
 use crate::Error;
@@ -59,7 +60,7 @@ impl Default for CompressOptions {
 }
 
 /// What was compressed.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct CompressReport {
     /// Units that were coded.
     pub units: usize,
@@ -94,17 +95,14 @@ pub fn compress(
     options: &CompressOptions,
     progress: &dyn Progress,
 ) -> Result<CompressReport, Error> {
-    let source = Checkpoint::open_source(input)?;
-    if has_units(source.tensors.keys().map(String::as_str))
-        || source.metadata().keys().any(|key| key.starts_with(PREFIX))
-    {
-        let reason = "is a DFloat11 model already; decompress it first, or give the BF16 model".into();
-        return Err(Error::NotAModel { path: input.to_path_buf(), reason });
+    let parts = parts(input)?;
+    if !parts.is_empty() {
+        return compress_parts(input, output, &parts, options, progress);
     }
-    let specs = match &options.pattern_dict {
-        Some(patterns) => units_by_pattern(&source, patterns)?,
-        None => infer_units(source.infos(), options.all).units,
-    };
+    let source = Checkpoint::open_source(input)?;
+    refuse_coded(&source)?;
+    refuse_without_bf16(&source)?;
+    let specs = units_of(&source, options)?;
     check_names_free(&source, &specs)?;
     let form = if source.is_dir { Form::Directory } else { Form::File };
     let output = Output::begin(output, input, form, options.force)?;
@@ -116,10 +114,89 @@ pub fn compress(
     }
     let mut report = job.report;
     if form == Form::Directory {
-        report.files += copy_others(input, &output)?;
+        report.files += copy_others(input, &output, &[])?;
     }
     output.commit()?;
     Ok(report)
+}
+
+/// Compresses the parts of a pipeline that have units; the others are copied.
+fn compress_parts(
+    input: &Path,
+    output: &Path,
+    parts: &[PathBuf],
+    options: &CompressOptions,
+    progress: &dyn Progress,
+) -> Result<CompressReport, Error> {
+    let mut all = CompressReport::default();
+    let mut coded = Vec::new();
+    let mut work = 0;
+    for part in parts {
+        let source = Checkpoint::open_source(&input.join(part))?;
+        refuse_coded(&source)?;
+        if units_of(&source, options)?.is_empty() {
+            all.notes.push(format!("{}: nothing to code, copied", part.display()));
+            all.source_bytes += source.file_bytes();
+            all.output_bytes += source.file_bytes();
+        } else {
+            coded.push(part.clone());
+            work += source.file_bytes();
+        }
+    }
+    progress.begin(work);
+    let copied = each_part(input, output, options.force, &coded, |from, to| {
+        let report = compress(from, to, options, &PartProgress(progress))?;
+        all.add(report, &from.file_name().unwrap_or_default().to_string_lossy());
+        Ok(())
+    })?;
+    all.files += copied.files;
+    all.notes.extend(copied.notes);
+    Ok(all)
+}
+
+impl CompressReport {
+    /// Takes in the report of a pipeline's part.
+    fn add(&mut self, part: CompressReport, name: &str) {
+        self.units += part.units;
+        self.kept_raw
+            .extend(part.kept_raw.into_iter().map(|kept| KeptRaw { unit: format!("{name}: {}", kept.unit), ..kept }));
+        self.source_bytes += part.source_bytes;
+        self.output_bytes += part.output_bytes;
+        self.files += part.files;
+        self.notes.extend(part.notes.into_iter().map(|note| format!("{name}: {note}")));
+    }
+}
+
+fn units_of(source: &Checkpoint, options: &CompressOptions) -> Result<Vec<UnitSpec>, Error> {
+    match &options.pattern_dict {
+        Some(patterns) => units_by_pattern(source, patterns),
+        None => Ok(infer_units(source.infos(), options.all).units),
+    }
+}
+
+fn refuse_coded(source: &Checkpoint) -> Result<(), Error> {
+    if is_coded(source) {
+        let reason = "is a DFloat11 model already; decompress it first, or give the BF16 model".into();
+        return Err(Error::NotAModel { path: source.path.clone(), reason });
+    }
+    Ok(())
+}
+
+/// Says what a model is made of in which nothing can be coded.
+fn refuse_without_bf16(source: &Checkpoint) -> Result<(), Error> {
+    let mut dtypes: BTreeMap<&str, usize> = BTreeMap::new();
+    for (_, info) in source.infos() {
+        *dtypes.entry(info.dtype.name()).or_default() += 1;
+    }
+    if dtypes.is_empty() || dtypes.contains_key("BF16") {
+        return Ok(());
+    }
+    let found: Vec<_> = dtypes.iter().map(|(dtype, count)| format!("{count} of {dtype}")).collect();
+    let reason = format!(
+        "holds no BF16 tensor: {}; give the BF16 model, DFloat11 does not shrink quantised weights",
+        found.join(", ")
+    );
+    Err(Error::NotAModel { path: source.path.clone(), reason })
 }
 
 /// A compression under way.

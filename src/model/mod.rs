@@ -9,7 +9,7 @@
 //! inspect     coded or checkpoint -> (a unit at a time, counted)
 //! ```
 //!
-//! Rooms below: what a model's files are (`checkpoint`, `beside`, `coded`), what belongs together (`names`, `owners`, `infer`,
+//! Rooms below: what a model's files are (`checkpoint`, `beside`, `coded`, `pipeline`), what belongs together (`names`, `owners`, `infer`,
 //! `units`, `pattern`, `matrices`), what is
 //! written beside the arrays (`record`, `config`), how a unit passes through memory (`codec`, `words`), and how OUTPUT comes to be (`output`).
 
@@ -28,6 +28,7 @@ mod names;
 mod output;
 mod owners;
 mod pattern;
+mod pipeline;
 mod progress;
 mod record;
 mod restoration;
