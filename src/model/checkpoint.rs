@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use super::beside::{names, read_small};
 use super::pipeline::parts;
+use super::shapes::read_shapes;
 use crate::Error;
 use crate::safetensors::{Reader, TensorInfo};
 
@@ -92,6 +93,14 @@ impl Checkpoint {
         Checkpoint::open_files(path, &names, main_file.unwrap_or(MAIN_FILES[0]))
     }
 
+    /// A directory of these shapes, which has no files to read.
+    pub fn of_shapes(path: &Path) -> Result<Checkpoint, Error> {
+        let mut checkpoint = Checkpoint::empty(path, true, MAIN_FILES[0]);
+        let places = read_shapes(path)?.into_iter().map(|(name, info)| (name, Place { file: 0, info }));
+        checkpoint.tensors = places.collect();
+        Ok(checkpoint)
+    }
+
     fn open_file(path: &Path) -> Result<Checkpoint, Error> {
         let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
         let mut checkpoint = Checkpoint::empty(path, false, MAIN_FILES[0]);
@@ -165,8 +174,11 @@ impl Checkpoint {
         if self.is_dir { self.path.join(self.main_file) } else { self.path.clone() }
     }
 
-    /// Bytes of all weight files.
+    /// Bytes of all weight files; of the data alone where there are none.
     pub fn file_bytes(&self) -> u64 {
+        if self.files.is_empty() {
+            return self.infos().map(|(_, info)| info.bytes()).sum();
+        }
         self.files.iter().map(|file| file.reader.file_bytes()).sum()
     }
 

@@ -10,7 +10,7 @@
 //! Memory holds one unit: its weights and its arrays. In one file every unit is read twice instead of kept: the sizes in the header come first,
 //! and an upper bound for them would leave holes. A header is written when the data is, since the record in it has every tensor's checksum.
 
-mod file;
+pub(crate) mod file;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -174,7 +174,7 @@ fn units_of(source: &Checkpoint, options: &CompressOptions) -> Result<Vec<UnitSp
     }
 }
 
-fn refuse_coded(source: &Checkpoint) -> Result<(), Error> {
+pub(crate) fn refuse_coded(source: &Checkpoint) -> Result<(), Error> {
     if is_coded(source) {
         let reason = "is a DFloat11 model already; decompress it first, or give the BF16 model".into();
         return Err(Error::NotAModel { path: source.path.clone(), reason });
@@ -183,7 +183,7 @@ fn refuse_coded(source: &Checkpoint) -> Result<(), Error> {
 }
 
 /// Says what a model is made of in which nothing can be coded.
-fn refuse_without_bf16(source: &Checkpoint) -> Result<(), Error> {
+pub(crate) fn refuse_without_bf16(source: &Checkpoint) -> Result<(), Error> {
     let mut dtypes: BTreeMap<&str, usize> = BTreeMap::new();
     for (_, info) in source.infos() {
         *dtypes.entry(info.dtype.name()).or_default() += 1;
@@ -254,7 +254,7 @@ impl<'a> Job<'a> {
             let spec = &self.specs[index];
             let Some(plan) = self.plan(index)? else { continue };
             remove(&mut rest, &spec.tensors);
-            let others: Vec<String> = self.others_of(spec, &rest).map(str::to_owned).collect();
+            let others = others_of(self.specs, spec, &rest);
             remove(&mut rest, &others);
             self.write_file(file, &[(index, plan)], &others, None)?;
             coded.push(index);
@@ -278,18 +278,6 @@ impl<'a> Job<'a> {
         let rest: Vec<String> = rest.into_iter().collect();
         let coded: Vec<usize> = units.iter().map(|(index, _)| *index).collect();
         self.write_main(&units, &rest, &coded)
-    }
-
-    /// The tensors of `rest` that go into a unit's file: those below its module, unless another unit's module is nearer.
-    fn others_of<'r>(&self, spec: &UnitSpec, rest: &'r BTreeSet<String>) -> impl Iterator<Item = &'r str> {
-        let below: Vec<&UnitSpec> = self.specs.iter().filter(|other| is_below(&other.name, &spec.name)).collect();
-        let first = format!("{}.", spec.name);
-        rest.range(first..)
-            .map(String::as_str)
-            .take_while(|tensor| is_below(tensor, &spec.name))
-            .filter(move |tensor| !below.iter().any(|other| *tensor == other.name || is_below(tensor, &other.name)))
-            .collect::<Vec<_>>()
-            .into_iter()
     }
 
     /// Reads a unit and plans it; `None` where it stays raw, which is reported.
@@ -366,7 +354,7 @@ impl<'a> Job<'a> {
         }
         let pattern_dict = PatternDict::to_json(&published, self.source.tensors.keys().map(String::as_str));
         let config = dfloat11_config(pattern_dict);
-        let record = self.record(&coded)?;
+        let record = record_of(&self.source, &coded, &self.hashes)?;
         self.progress.unit(self.source.main_file);
         self.write_file(self.source.main_file, units, raw, Some((record, &config)))?;
         if self.source.is_dir {
@@ -382,31 +370,46 @@ impl<'a> Job<'a> {
         Ok(())
     }
 
-    /// The record of the source; checksums of tensors that are yet to be read are 0.
-    fn record(&self, coded: &[&UnitSpec]) -> Result<Record, Error> {
-        let units = coded.iter().map(|spec| (spec.name.clone(), spec.tensors.clone())).collect();
-        let tensors = self.source.tensors.iter().map(|(name, place)| {
-            let (dtype, shape) = (place.info.dtype.name().to_owned(), place.info.shape.clone());
-            (name.clone(), TensorRecord { dtype, shape, xxh3: self.hashes.get(name).copied().unwrap_or(0) })
-        });
-        let headers = self.source.files.iter().map(|file| {
-            let bytes = file.reader.header_bytes()?;
-            Ok(SourceFile { name: file.name.clone(), kind: SourceKind::Safetensors, bytes })
-        });
-        let mut sources = headers.collect::<Result<Vec<_>, Error>>()?;
-        if self.source.is_dir {
-            let verbatim = |(name, bytes)| SourceFile { name, kind: SourceKind::Verbatim, bytes };
-            sources.extend(replaced_files(self.source.folder())?.into_iter().map(verbatim));
-        }
-        Ok(Record { units, tensors: tensors.collect(), sources })
-    }
-
     fn data_bytes(&self) -> u64 {
         self.source.tensors.values().map(|place| place.info.bytes()).sum()
     }
 }
 
-fn remove(rest: &mut BTreeSet<String>, tensors: &[String]) {
+/// The tensors of `rest` that go into a unit's file: those below its module, unless another unit's module is nearer or a unit is made of them.
+pub(crate) fn others_of(specs: &[UnitSpec], spec: &UnitSpec, rest: &BTreeSet<String>) -> Vec<String> {
+    let below: Vec<&UnitSpec> = specs.iter().filter(|other| is_below(&other.name, &spec.name)).collect();
+    let first = format!("{}.", spec.name);
+    let others = rest.range(first..).take_while(|tensor| is_below(tensor, &spec.name));
+    others
+        .filter(|tensor| !below.iter().any(|other| **tensor == other.name || is_below(tensor, &other.name)))
+        .cloned()
+        .collect()
+}
+
+/// The record of the source; the checksum of a tensor that is yet to be read is 0.
+pub(crate) fn record_of(
+    source: &Checkpoint,
+    coded: &[&UnitSpec],
+    hashes: &BTreeMap<String, u64>,
+) -> Result<Record, Error> {
+    let units = coded.iter().map(|spec| (spec.name.clone(), spec.tensors.clone())).collect();
+    let tensors = source.infos().map(|(name, info)| {
+        let (dtype, shape) = (info.dtype.name().to_owned(), info.shape.clone());
+        (name.to_owned(), TensorRecord { dtype, shape, xxh3: hashes.get(name).copied().unwrap_or(0) })
+    });
+    let headers = source.files.iter().map(|file| {
+        let bytes = file.reader.header_bytes()?;
+        Ok(SourceFile { name: file.name.clone(), kind: SourceKind::Safetensors, bytes })
+    });
+    let mut sources = headers.collect::<Result<Vec<_>, Error>>()?;
+    if source.is_dir && !source.files.is_empty() {
+        let verbatim = |(name, bytes)| SourceFile { name, kind: SourceKind::Verbatim, bytes };
+        sources.extend(replaced_files(source.folder())?.into_iter().map(verbatim));
+    }
+    Ok(Record { units, tensors: tensors.collect(), sources })
+}
+
+pub(crate) fn remove(rest: &mut BTreeSet<String>, tensors: &[String]) {
     for tensor in tensors {
         rest.remove(tensor);
     }
