@@ -41,14 +41,14 @@ pub(crate) fn replaced_files(folder: &Path) -> Result<Vec<(String, Vec<u8>)>, Er
 }
 
 /// Copies what is beside the weights of a directory: everything but weight files, lists of shards, config.json and version control. Links are
-/// followed.
+/// followed. What is called like one of `made` is there already.
 ///
 /// Returns the number of files.
-pub(crate) fn copy_others(folder: &Path, output: &Output) -> Result<usize, Error> {
-    copy_folder(folder, Path::new(""), output, 0)
+pub(crate) fn copy_others(folder: &Path, output: &Output, made: &[PathBuf]) -> Result<usize, Error> {
+    copy_folder(folder, Path::new(""), output, made, 0)
 }
 
-fn copy_folder(root: &Path, below: &Path, output: &Output, depth: usize) -> Result<usize, Error> {
+fn copy_folder(root: &Path, below: &Path, output: &Output, made: &[PathBuf], depth: usize) -> Result<usize, Error> {
     let folder = root.join(below);
     if depth > MAX_DEPTH {
         let reason = format!("is more than {MAX_DEPTH} folders deep; a link that leads in a circle? remove it");
@@ -60,12 +60,12 @@ fn copy_folder(root: &Path, below: &Path, output: &Output, depth: usize) -> Resu
         let path = root.join(&relative);
         let kind = fs::metadata(&path).map_err(Error::io("open", &path))?;
         if kind.is_dir() {
-            if is_housekeeping(&name) {
+            if is_housekeeping(&name) || made.contains(&relative) {
                 continue;
             }
             let copy = output.path(&relative);
             fs::create_dir(&copy).map_err(Error::io("create", &copy))?;
-            files += copy_folder(root, &relative, output, depth + 1)?;
+            files += copy_folder(root, &relative, output, made, depth + 1)?;
         } else if kind.is_file() && (depth > 0 || !is_ours(&name)) {
             copy_file(&path, &output.path(&relative))?;
             files += 1;
@@ -91,7 +91,8 @@ fn copy_file(from: &Path, to: &Path) -> Result<(), Error> {
     copy.sync_all().map_err(Error::io("write", to))
 }
 
-fn names(folder: &Path) -> Result<Vec<PathBuf>, Error> {
+/// The names in a folder, in order.
+pub(crate) fn names(folder: &Path) -> Result<Vec<PathBuf>, Error> {
     let entries = fs::read_dir(folder).map_err(Error::io("open", folder))?;
     let names: Result<Vec<PathBuf>, _> = entries.map(|entry| entry.map(|entry| entry.file_name().into())).collect();
     let mut names = names.map_err(Error::io("open", folder))?;

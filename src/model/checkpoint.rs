@@ -7,7 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::beside::read_small;
+use super::beside::{names, read_small};
+use super::pipeline::parts;
+use super::shapes::read_shapes;
 use crate::Error;
 use crate::safetensors::{Reader, TensorInfo};
 
@@ -58,7 +60,7 @@ impl Checkpoint {
             return Checkpoint::open_file(path);
         }
         let (names, main_file, index) = match find_source_files(path)? {
-            Found::Whole(name, main_file) => (vec![name], main_file, None),
+            Found::Whole(names, main_file) => (names, main_file, None),
             Found::Sharded(index, main_file) => (shard_names(&index)?, main_file, Some(index)),
         };
         let mut checkpoint = Checkpoint::open_files(path, &names, main_file)?;
@@ -67,7 +69,12 @@ impl Checkpoint {
         }
         for name in weights_files(path)? {
             if !names.contains(&name) {
-                checkpoint.notes.push(format!("{name} is not part of the model and was left out"));
+                let why = if is_consolidated(&name) {
+                    "holds the same weights in another form"
+                } else {
+                    "is not part of the model"
+                };
+                checkpoint.notes.push(format!("{name} {why} and was left out"));
             }
         }
         Ok(checkpoint)
@@ -80,13 +87,18 @@ impl Checkpoint {
         }
         let names = weights_files(path)?;
         if names.is_empty() {
-            return Err(Error::NotAModel {
-                path: path.to_path_buf(),
-                reason: "holds no .safetensors file; give the directory that does".into(),
-            });
+            return Err(Error::NotAModel { path: path.to_path_buf(), reason: no_weights(path)? });
         }
         let main_file = MAIN_FILES.into_iter().find(|main| names.iter().any(|name| name == main));
         Checkpoint::open_files(path, &names, main_file.unwrap_or(MAIN_FILES[0]))
+    }
+
+    /// A directory of these shapes, which has no files to read.
+    pub fn of_shapes(path: &Path) -> Result<Checkpoint, Error> {
+        let mut checkpoint = Checkpoint::empty(path, true, MAIN_FILES[0]);
+        let places = read_shapes(path)?.into_iter().map(|(name, info)| (name, Place { file: 0, info }));
+        checkpoint.tensors = places.collect();
+        Ok(checkpoint)
     }
 
     fn open_file(path: &Path) -> Result<Checkpoint, Error> {
@@ -142,6 +154,11 @@ impl Checkpoint {
         Ok(())
     }
 
+    /// Every tensor with its header entry, by name.
+    pub fn infos(&self) -> impl Iterator<Item = (&str, &TensorInfo)> {
+        self.tensors.iter().map(|(name, place)| (name.as_str(), &place.info))
+    }
+
     /// The file of a tensor.
     pub fn reader(&self, place: &Place) -> &Reader {
         &self.files[place.file].reader
@@ -157,8 +174,11 @@ impl Checkpoint {
         if self.is_dir { self.path.join(self.main_file) } else { self.path.clone() }
     }
 
-    /// Bytes of all weight files.
+    /// Bytes of all weight files; of the data alone where there are none.
     pub fn file_bytes(&self) -> u64 {
+        if self.files.is_empty() {
+            return self.infos().map(|(_, info)| info.bytes()).sum();
+        }
         self.files.iter().map(|file| file.reader.file_bytes()).sum()
     }
 
@@ -173,7 +193,7 @@ impl Checkpoint {
 }
 
 enum Found {
-    Whole(String, &'static str),
+    Whole(Vec<String>, &'static str),
     Sharded(PathBuf, &'static str),
 }
 
@@ -181,22 +201,66 @@ fn find_source_files(path: &Path) -> Result<Found, Error> {
     for main in MAIN_FILES {
         let index = path.join(format!("{main}.index.json"));
         if path.join(main).is_file() {
-            return Ok(Found::Whole(main.to_owned(), main));
+            return Ok(Found::Whole(vec![main.to_owned()], main));
         }
         if index.is_file() {
             return Ok(Found::Sharded(index, main));
         }
     }
     let refused = |reason: String| Err(Error::NotAModel { path: path.to_path_buf(), reason });
-    match weights_files(path)?.as_slice() {
-        [only] => Ok(Found::Whole(only.clone(), MAIN_FILES[0])),
-        [] => refused("holds no .safetensors file; give a file or directory of safetensors weights".into()),
+    let own: Vec<String> = weights_files(path)?.into_iter().filter(|name| !is_consolidated(name)).collect();
+    if let Some(shards) = whole_set(&own) {
+        return Ok(Found::Whole(shards, MAIN_FILES[0]));
+    }
+    match own.as_slice() {
+        [_] => Ok(Found::Whole(own, MAIN_FILES[0])),
+        [] => match weights_files(path)?.as_slice() {
+            [_] => Ok(Found::Whole(weights_files(path)?, MAIN_FILES[0])),
+            _ => refused(no_weights(path)?),
+        },
         many => refused(format!(
             "holds {} .safetensors files and none of {}, nor an index; give one of the files",
             many.len(),
             MAIN_FILES.join(", ")
         )),
     }
+}
+
+/// Whether a file holds the same weights as the others in another form: Mistral's own, beside those of transformers.
+fn is_consolidated(name: &str) -> bool {
+    name.starts_with("consolidated")
+}
+
+/// The files, if they are the shards 1 to N of N: `model-00001-of-00003.safetensors`. An index says the same where there is one.
+fn whole_set(names: &[String]) -> Option<Vec<String>> {
+    let shard = |name: &String| {
+        let (number, of) = name.strip_suffix(".safetensors")?.rsplit_once("-of-")?;
+        let (stem, number) = number.rsplit_once('-')?;
+        Some((stem.to_owned(), number.parse::<usize>().ok()?, of.parse::<usize>().ok()?))
+    };
+    let shards: Vec<_> = names.iter().map(shard).collect::<Option<_>>()?;
+    let (stem, _, of) = shards.first()?.clone();
+    let expected: Vec<_> = (1..=names.len()).map(|number| (stem.clone(), number, of)).collect();
+    (of == names.len() && shards == expected).then(|| names.to_vec())
+}
+
+/// Why a directory without safetensors files is refused, by what it holds instead.
+fn no_weights(path: &Path) -> Result<String, Error> {
+    let parts = parts(path)?;
+    if !parts.is_empty() {
+        let parts: Vec<_> = parts.iter().map(|part| part.display().to_string()).collect();
+        return Ok(format!("is a pipeline folder; give one of its parts: {}", parts.join(", ")));
+    }
+    let names = names(path)?;
+    let of_kind = |endings: &[&str]| {
+        names.iter().find(|name| name.extension().is_some_and(|e| endings.iter().any(|end| e == *end)))
+    };
+    let found = |name: &Path, advice: &str| format!("holds no .safetensors file, but {}: {advice}", name.display());
+    Ok(match (of_kind(&["gguf"]), of_kind(&["bin", "pt", "pth", "ckpt"])) {
+        (Some(name), _) => found(name, "GGUF weights are not read; get the BF16 safetensors that they were made from"),
+        (_, Some(name)) => found(name, "pickled weights can run code and are not read; save them as safetensors first"),
+        _ => "holds no .safetensors file; give a file or directory of safetensors weights".into(),
+    })
 }
 
 /// The shards that an index names, each once, in order of name.
@@ -237,7 +301,7 @@ pub(crate) fn is_weights_file(name: &Path) -> bool {
 }
 
 /// The `.safetensors` files of a directory, by name.
-fn weights_files(path: &Path) -> Result<Vec<String>, Error> {
+pub(crate) fn weights_files(path: &Path) -> Result<Vec<String>, Error> {
     let mut names = Vec::new();
     for entry in fs::read_dir(path).map_err(Error::io("open", path))? {
         let name = PathBuf::from(entry.map_err(Error::io("open", path))?.file_name());

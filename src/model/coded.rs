@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::checkpoint::{Checkpoint, Place};
 use super::config::{ConfigFile, DFLOAT11_CONFIG, check_layout};
 use super::names::natural_order;
-use super::record::{Record, config_inside};
+use super::record::{PREFIX, Record, config_inside};
 use crate::Error;
 
 /// The published names of the six arrays, in the order of [`UnitArrays`], with their dtypes.
@@ -70,6 +70,12 @@ impl UnitArrays {
 /// Whether tensors of these names hold units.
 pub(crate) fn has_units<'a>(tensors: impl Iterator<Item = &'a str>) -> bool {
     !unit_names(tensors).is_empty()
+}
+
+/// Whether a model has units, or a record of ours that says why not.
+pub(crate) fn is_coded(checkpoint: &Checkpoint) -> bool {
+    has_units(checkpoint.tensors.keys().map(String::as_str))
+        || checkpoint.metadata().keys().any(|key| key.starts_with(PREFIX))
 }
 
 /// The paths that at least two of the published array names are found below: one alone can be anyone's tensor, and of a unit that lost one all

@@ -10,10 +10,10 @@
 //! Memory holds one unit: its weights and its arrays. In one file every unit is read twice instead of kept: the sizes in the header come first,
 //! and an upper bound for them would leave holes. A header is written when the data is, since the record in it has every tensor's checksum.
 
-mod file;
+pub(crate) mod file;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use df11_core::bf16;
 use df11_core::limits::MAX_WEIGHTS;
@@ -21,14 +21,16 @@ use df11_cpu::Plan;
 
 use super::beside::{copy_others, replaced_files};
 use super::checkpoint::{CONFIG_FILE, Checkpoint};
-use super::coded::{LEAVES, has_units};
+use super::coded::{LEAVES, is_coded};
 use super::config::{ConfigFile, dfloat11_config, text_of_only};
+use super::infer::infer_units;
 use super::names::{file_names, is_below};
 use super::output::{Form, Output};
 use super::pattern::PatternDict;
+use super::pipeline::{PartProgress, each_part, parts};
 use super::progress::Progress;
-use super::record::{PREFIX, Record, SourceFile, SourceKind, TensorHash, TensorRecord};
-use super::units::{UnitSpec, infer_units, units_by_pattern};
+use super::record::{Record, SourceFile, SourceKind, TensorHash, TensorRecord};
+use super::units::{UnitSpec, units_by_pattern};
 use super::words;
 use crate::Error;
 use crate::backend::Backend;
@@ -40,6 +42,8 @@ pub struct CompressOptions {
     pub backend: Backend,
     /// Which modules are units; by default they are inferred from the headers.
     pub pattern_dict: Option<PatternDict>,
+    /// Where units are inferred: code every BF16 tensor of some size, in an extension that the published loader cannot read.
+    pub all: bool,
     /// For a directory: one `model.safetensors` instead of a file for each unit.
     pub single_file: bool,
     /// Decode each unit and compare it with what was read before it is written. On by default.
@@ -51,12 +55,12 @@ pub struct CompressOptions {
 impl Default for CompressOptions {
     fn default() -> Self {
         let backend = Backend::best();
-        CompressOptions { backend, pattern_dict: None, single_file: false, verify: true, force: false }
+        CompressOptions { backend, pattern_dict: None, all: false, single_file: false, verify: true, force: false }
     }
 }
 
 /// What was compressed.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct CompressReport {
     /// Units that were coded.
     pub units: usize,
@@ -91,17 +95,14 @@ pub fn compress(
     options: &CompressOptions,
     progress: &dyn Progress,
 ) -> Result<CompressReport, Error> {
-    let source = Checkpoint::open_source(input)?;
-    if has_units(source.tensors.keys().map(String::as_str))
-        || source.metadata().keys().any(|key| key.starts_with(PREFIX))
-    {
-        let reason = "is a DFloat11 model already; decompress it first, or give the BF16 model".into();
-        return Err(Error::NotAModel { path: input.to_path_buf(), reason });
+    let parts = parts(input)?;
+    if !parts.is_empty() {
+        return compress_parts(input, output, &parts, options, progress);
     }
-    let specs = match &options.pattern_dict {
-        Some(patterns) => units_by_pattern(&source, patterns)?,
-        None => infer_units(source.tensors.iter().map(|(name, place)| (name.as_str(), &place.info))),
-    };
+    let source = Checkpoint::open_source(input)?;
+    refuse_coded(&source)?;
+    refuse_without_bf16(&source)?;
+    let specs = units_of(&source, options)?;
     check_names_free(&source, &specs)?;
     let form = if source.is_dir { Form::Directory } else { Form::File };
     let output = Output::begin(output, input, form, options.force)?;
@@ -113,10 +114,89 @@ pub fn compress(
     }
     let mut report = job.report;
     if form == Form::Directory {
-        report.files += copy_others(input, &output)?;
+        report.files += copy_others(input, &output, &[])?;
     }
     output.commit()?;
     Ok(report)
+}
+
+/// Compresses the parts of a pipeline that have units; the others are copied.
+fn compress_parts(
+    input: &Path,
+    output: &Path,
+    parts: &[PathBuf],
+    options: &CompressOptions,
+    progress: &dyn Progress,
+) -> Result<CompressReport, Error> {
+    let mut all = CompressReport::default();
+    let mut coded = Vec::new();
+    let mut work = 0;
+    for part in parts {
+        let source = Checkpoint::open_source(&input.join(part))?;
+        refuse_coded(&source)?;
+        if units_of(&source, options)?.is_empty() {
+            all.notes.push(format!("{}: nothing to code, copied", part.display()));
+            all.source_bytes += source.file_bytes();
+            all.output_bytes += source.file_bytes();
+        } else {
+            coded.push(part.clone());
+            work += source.file_bytes();
+        }
+    }
+    progress.begin(work);
+    let copied = each_part(input, output, options.force, &coded, |from, to| {
+        let report = compress(from, to, options, &PartProgress(progress))?;
+        all.add(report, &from.file_name().unwrap_or_default().to_string_lossy());
+        Ok(())
+    })?;
+    all.files += copied.files;
+    all.notes.extend(copied.notes);
+    Ok(all)
+}
+
+impl CompressReport {
+    /// Takes in the report of a pipeline's part.
+    fn add(&mut self, part: CompressReport, name: &str) {
+        self.units += part.units;
+        self.kept_raw
+            .extend(part.kept_raw.into_iter().map(|kept| KeptRaw { unit: format!("{name}: {}", kept.unit), ..kept }));
+        self.source_bytes += part.source_bytes;
+        self.output_bytes += part.output_bytes;
+        self.files += part.files;
+        self.notes.extend(part.notes.into_iter().map(|note| format!("{name}: {note}")));
+    }
+}
+
+fn units_of(source: &Checkpoint, options: &CompressOptions) -> Result<Vec<UnitSpec>, Error> {
+    match &options.pattern_dict {
+        Some(patterns) => units_by_pattern(source, patterns),
+        None => Ok(infer_units(source.infos(), options.all).units),
+    }
+}
+
+pub(crate) fn refuse_coded(source: &Checkpoint) -> Result<(), Error> {
+    if is_coded(source) {
+        let reason = "is a DFloat11 model already; decompress it first, or give the BF16 model".into();
+        return Err(Error::NotAModel { path: source.path.clone(), reason });
+    }
+    Ok(())
+}
+
+/// Says what a model is made of in which nothing can be coded.
+pub(crate) fn refuse_without_bf16(source: &Checkpoint) -> Result<(), Error> {
+    let mut dtypes: BTreeMap<&str, usize> = BTreeMap::new();
+    for (_, info) in source.infos() {
+        *dtypes.entry(info.dtype.name()).or_default() += 1;
+    }
+    if dtypes.is_empty() || dtypes.contains_key("BF16") {
+        return Ok(());
+    }
+    let found: Vec<_> = dtypes.iter().map(|(dtype, count)| format!("{count} of {dtype}")).collect();
+    let reason = format!(
+        "holds no BF16 tensor: {}; give the BF16 model, DFloat11 does not shrink quantised weights",
+        found.join(", ")
+    );
+    Err(Error::NotAModel { path: source.path.clone(), reason })
 }
 
 /// A compression under way.
@@ -174,7 +254,7 @@ impl<'a> Job<'a> {
             let spec = &self.specs[index];
             let Some(plan) = self.plan(index)? else { continue };
             remove(&mut rest, &spec.tensors);
-            let others: Vec<String> = self.others_of(spec, &rest).map(str::to_owned).collect();
+            let others = others_of(self.specs, spec, &rest);
             remove(&mut rest, &others);
             self.write_file(file, &[(index, plan)], &others, None)?;
             coded.push(index);
@@ -198,18 +278,6 @@ impl<'a> Job<'a> {
         let rest: Vec<String> = rest.into_iter().collect();
         let coded: Vec<usize> = units.iter().map(|(index, _)| *index).collect();
         self.write_main(&units, &rest, &coded)
-    }
-
-    /// The tensors of `rest` that go into a unit's file: those below its module, unless another unit's module is nearer.
-    fn others_of<'r>(&self, spec: &UnitSpec, rest: &'r BTreeSet<String>) -> impl Iterator<Item = &'r str> {
-        let below: Vec<&UnitSpec> = self.specs.iter().filter(|other| is_below(&other.name, &spec.name)).collect();
-        let first = format!("{}.", spec.name);
-        rest.range(first..)
-            .map(String::as_str)
-            .take_while(|tensor| is_below(tensor, &spec.name))
-            .filter(move |tensor| !below.iter().any(|other| is_below(tensor, &other.name)))
-            .collect::<Vec<_>>()
-            .into_iter()
     }
 
     /// Reads a unit and plans it; `None` where it stays raw, which is reported.
@@ -276,9 +344,17 @@ impl<'a> Job<'a> {
     /// Writes the main file, with the record in it, and config.json.
     fn write_main(&mut self, units: &[(usize, Plan)], raw: &[String], coded: &[usize]) -> Result<(), Error> {
         let coded: Vec<&UnitSpec> = coded.iter().map(|&index| &self.specs[index]).collect();
-        let pattern_dict = PatternDict::to_json(&coded, self.source.tensors.keys().map(String::as_str));
+        let (extension, published): (Vec<&UnitSpec>, Vec<&UnitSpec>) =
+            coded.iter().partition(|spec| spec.is_extension());
+        if !extension.is_empty() {
+            let count = extension.len();
+            self.report.notes.push(format!(
+                "{count} tensors are coded that the published loader cannot inject; only df11 reads this model"
+            ));
+        }
+        let pattern_dict = PatternDict::to_json(&published, self.source.tensors.keys().map(String::as_str));
         let config = dfloat11_config(pattern_dict);
-        let record = self.record(&coded)?;
+        let record = record_of(&self.source, &coded, &self.hashes)?;
         self.progress.unit(self.source.main_file);
         self.write_file(self.source.main_file, units, raw, Some((record, &config)))?;
         if self.source.is_dir {
@@ -294,31 +370,46 @@ impl<'a> Job<'a> {
         Ok(())
     }
 
-    /// The record of the source; checksums of tensors that are yet to be read are 0.
-    fn record(&self, coded: &[&UnitSpec]) -> Result<Record, Error> {
-        let units = coded.iter().map(|spec| (spec.name.clone(), spec.tensors.clone())).collect();
-        let tensors = self.source.tensors.iter().map(|(name, place)| {
-            let (dtype, shape) = (place.info.dtype.name().to_owned(), place.info.shape.clone());
-            (name.clone(), TensorRecord { dtype, shape, xxh3: self.hashes.get(name).copied().unwrap_or(0) })
-        });
-        let headers = self.source.files.iter().map(|file| {
-            let bytes = file.reader.header_bytes()?;
-            Ok(SourceFile { name: file.name.clone(), kind: SourceKind::Safetensors, bytes })
-        });
-        let mut sources = headers.collect::<Result<Vec<_>, Error>>()?;
-        if self.source.is_dir {
-            let verbatim = |(name, bytes)| SourceFile { name, kind: SourceKind::Verbatim, bytes };
-            sources.extend(replaced_files(self.source.folder())?.into_iter().map(verbatim));
-        }
-        Ok(Record { units, tensors: tensors.collect(), sources })
-    }
-
     fn data_bytes(&self) -> u64 {
         self.source.tensors.values().map(|place| place.info.bytes()).sum()
     }
 }
 
-fn remove(rest: &mut BTreeSet<String>, tensors: &[String]) {
+/// The tensors of `rest` that go into a unit's file: those below its module, unless another unit's module is nearer or a unit is made of them.
+pub(crate) fn others_of(specs: &[UnitSpec], spec: &UnitSpec, rest: &BTreeSet<String>) -> Vec<String> {
+    let below: Vec<&UnitSpec> = specs.iter().filter(|other| is_below(&other.name, &spec.name)).collect();
+    let first = format!("{}.", spec.name);
+    let others = rest.range(first..).take_while(|tensor| is_below(tensor, &spec.name));
+    others
+        .filter(|tensor| !below.iter().any(|other| **tensor == other.name || is_below(tensor, &other.name)))
+        .cloned()
+        .collect()
+}
+
+/// The record of the source; the checksum of a tensor that is yet to be read is 0.
+pub(crate) fn record_of(
+    source: &Checkpoint,
+    coded: &[&UnitSpec],
+    hashes: &BTreeMap<String, u64>,
+) -> Result<Record, Error> {
+    let units = coded.iter().map(|spec| (spec.name.clone(), spec.tensors.clone())).collect();
+    let tensors = source.infos().map(|(name, info)| {
+        let (dtype, shape) = (info.dtype.name().to_owned(), info.shape.clone());
+        (name.to_owned(), TensorRecord { dtype, shape, xxh3: hashes.get(name).copied().unwrap_or(0) })
+    });
+    let headers = source.files.iter().map(|file| {
+        let bytes = file.reader.header_bytes()?;
+        Ok(SourceFile { name: file.name.clone(), kind: SourceKind::Safetensors, bytes })
+    });
+    let mut sources = headers.collect::<Result<Vec<_>, Error>>()?;
+    if source.is_dir && !source.files.is_empty() {
+        let verbatim = |(name, bytes)| SourceFile { name, kind: SourceKind::Verbatim, bytes };
+        sources.extend(replaced_files(source.folder())?.into_iter().map(verbatim));
+    }
+    Ok(Record { units, tensors: tensors.collect(), sources })
+}
+
+pub(crate) fn remove(rest: &mut BTreeSet<String>, tensors: &[String]) {
     for tensor in tensors {
         rest.remove(tensor);
     }

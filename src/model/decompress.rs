@@ -8,6 +8,7 @@ use super::coded::{CodedModel, CodedUnit};
 use super::matrices::Matrix;
 use super::output::{Form, NewFile, Output};
 use super::pattern::PatternDict;
+use super::pipeline::{PartProgress, coded_parts, each_part};
 use super::progress::Progress;
 use super::record::TensorHash;
 use super::restoration::{Restoration, Target};
@@ -58,6 +59,10 @@ pub fn decompress(
     options: &DecompressOptions,
     progress: &dyn Progress,
 ) -> Result<DecompressReport, Error> {
+    let parts = coded_parts(input)?;
+    if !parts.is_empty() {
+        return decompress_parts(input, output, &parts, options, progress);
+    }
     let mut model = CodedModel::open(input)?;
     model.record = Ok(std::mem::replace(&mut model.record, Ok(None))?);
     let plan = Restoration::plan(&model, options.pattern_dict.as_ref(), options.like.as_deref())?;
@@ -84,7 +89,7 @@ pub fn decompress(
     }
     let mut written = plan.files.len() + plan.verbatim.len();
     if plan.form == Form::Directory && model.checkpoint.is_dir {
-        written += copy_others(input, &output)?;
+        written += copy_others(input, &output, &[])?;
     }
     output.commit()?;
     let headers: u64 = plan.files.iter().map(|(_, header)| header.len() as u64).sum();
@@ -95,6 +100,38 @@ pub fn decompress(
         files: written,
         notes: plan.notes,
     })
+}
+
+/// Decompresses the parts of a pipeline that are coded; the others are copied.
+fn decompress_parts(
+    input: &Path,
+    output: &Path,
+    parts: &[PathBuf],
+    options: &DecompressOptions,
+    progress: &dyn Progress,
+) -> Result<DecompressReport, Error> {
+    let mut work = 0;
+    for part in parts {
+        let model = CodedModel::open(&input.join(part))?;
+        let raw = model.raw.iter().map(|name| model.checkpoint.tensors[name].info.bytes());
+        let coded = model.units.iter().map(|unit| unit.weights * size_of::<bf16>() as u64);
+        work += raw.chain(coded).sum::<u64>();
+    }
+    progress.begin(work);
+    let mut all = DecompressReport { byte_exact: true, tensors: 0, output_bytes: 0, files: 0, notes: Vec::new() };
+    let copied = each_part(input, output, options.force, parts, |from, to| {
+        let part = decompress(from, to, options, &PartProgress(progress))?;
+        all.byte_exact &= part.byte_exact;
+        all.tensors += part.tensors;
+        all.output_bytes += part.output_bytes;
+        all.files += part.files;
+        let name = from.file_name().unwrap_or_default().to_string_lossy();
+        all.notes.extend(part.notes.into_iter().map(|note| format!("{name}: {note}")));
+        Ok(())
+    })?;
+    all.files += copied.files;
+    all.notes.extend(copied.notes);
+    Ok(all)
 }
 
 /// A decompression under way.

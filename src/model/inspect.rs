@@ -9,9 +9,9 @@ use serde::Serialize;
 use super::checkpoint::Checkpoint;
 use super::codec::{Decoding, Stopped, decode_tiles};
 use super::coded::{CodedModel, has_units};
+use super::infer::infer_units;
 use super::load::read_unit;
 use super::progress::Progress;
-use super::units::infer_units;
 use crate::Error;
 use crate::backend::Backend;
 use crate::safetensors::TensorInfo;
@@ -127,7 +127,7 @@ fn inspect_source(
     options: &InspectOptions,
     progress: &dyn Progress,
 ) -> Result<InspectReport, Error> {
-    let specs = infer_units(source.tensors.iter().map(|(name, place)| (name.as_str(), &place.info)));
+    let specs = infer_units(source.infos(), false).units;
     progress.begin(specs.iter().map(|spec| spec.weights * size_of::<bf16>() as u64).sum());
     let mut buffer = Vec::new();
     let units = specs.iter().map(|spec| {

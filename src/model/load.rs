@@ -7,7 +7,8 @@ use df11_core::bf16;
 use super::checkpoint::Checkpoint;
 use super::codec::{Decoding, Stopped, decode_tiles};
 use super::coded::{CodedModel, has_units};
-use super::units::{UnitSpec, infer_units};
+use super::infer::infer_units;
+use super::units::UnitSpec;
 use super::words;
 use crate::Error;
 use crate::backend::Backend;
@@ -40,7 +41,7 @@ pub fn load_weights(input: &Path, backend: Backend, at_most: u64) -> Result<Vec<
     } else {
         let source = Checkpoint::open_source(input)?;
         let mut buffer = Vec::new();
-        for spec in infer_units(source.tensors.iter().map(|(name, place)| (name.as_str(), &place.info))) {
+        for spec in infer_units(source.infos(), false).units {
             if weights.len() >= at_most {
                 break;
             }

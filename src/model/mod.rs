@@ -7,9 +7,11 @@
 //! decompress  coded -> matrices -> restoration (which files, which tensor where) -> (read a unit, decode tile by tile, check, write) ...
 //! verify      coded -> (read a unit, decode plainly tile by tile, compare with record and source) ...
 //! inspect     coded or checkpoint -> (a unit at a time, counted)
+//! estimate    checkpoint or shapes -> units -> (a sample of each unit, planned) -> layout
 //! ```
 //!
-//! Rooms below: what a model's files are (`checkpoint`, `beside`, `coded`), what belongs together (`units`, `names`, `pattern`, `matrices`), what is
+//! Rooms below: what a model's files are (`checkpoint`, `beside`, `coded`, `pipeline`), what belongs together (`names`, `owners`, `infer`,
+//! `units`, `pattern`, `matrices`), what is
 //! written beside the arrays (`record`, `config`), how a unit passes through memory (`codec`, `words`), and how OUTPUT comes to be (`output`).
 
 mod beside;
@@ -19,21 +21,27 @@ mod coded;
 mod compress;
 mod config;
 mod decompress;
+mod estimate;
+mod infer;
 mod inspect;
 mod load;
 mod matrices;
 mod names;
 mod output;
+mod owners;
 mod pattern;
+mod pipeline;
 mod progress;
 mod record;
 mod restoration;
+mod shapes;
 mod units;
 mod verify;
 mod words;
 
 pub use compress::{CompressOptions, CompressReport, KeptRaw, compress};
 pub use decompress::{DecompressOptions, DecompressReport, decompress};
+pub use estimate::{EstimateOptions, EstimateReport, EstimatedRaw, EstimatedUnit, estimate};
 pub use inspect::{Entropy, InspectOptions, InspectReport, RawReport, UnitReport, inspect};
 pub use load::load_weights;
 pub use pattern::PatternDict;

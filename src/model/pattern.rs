@@ -7,12 +7,15 @@
 //! nothing else:
 //!
 //! ```text
-//! units that differ only in numbers, with equal attributes  ->  one pattern, differing numbers as \d+,
-//!                                                               if it matches no other module and no unseen number lies below the highest
-//! else                                                      ->  each its own name, escaped
+//! units that differ only in numbers, with equal attributes  ->  as few products of sets of numbers as hold exactly them, one pattern each:
+//!     a number that never varies                                itself
+//!     a set, if it matches no other module that way             \d+
+//!       and no unseen number lies below the highest
+//!     else                                                      (?:3|4|5)
 //! ```
 //!
-//! An unseen number is a module without tensors, an activation between two layers: it is not in the file, but the loader would try it.
+//! An unseen number is a module without tensors, an activation between two layers: it is not in the file, but the loader would try it. Few patterns,
+//! because the loader tries all of them for each unit, and Python compiles each anew where there are more than 512.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -21,7 +24,7 @@ use regex::{Regex, RegexBuilder, RegexSet, RegexSetBuilder};
 use serde_json::{Map, Value};
 
 use super::beside::read_small;
-use super::names::{is_decimal, parent_and_last, prefixes};
+use super::names::{is_decimal, natural_order, parent_and_last, prefixes};
 use super::units::UnitSpec;
 use crate::Error;
 
@@ -91,6 +94,8 @@ impl PatternDict {
         for tensor in tensors {
             modules.extend(prefixes(parent_and_last(tensor).0));
         }
+        // A module's list in hand, the loader goes on comparing with the path of the last module in it.
+        modules.extend(units.iter().filter_map(|unit| Some(parent_and_last(unit.attributes.last()?).0)));
         let mut families: Vec<Vec<&UnitSpec>> = Vec::new();
         let mut places: BTreeMap<(String, &[String]), usize> = BTreeMap::new();
         for unit in units {
@@ -102,9 +107,9 @@ impl PatternDict {
         }
         let mut dictionary = Map::new();
         for family in families {
-            match family_pattern(&family, &modules) {
-                Some(pattern) => drop(dictionary.insert(pattern, family[0].attributes.clone().into())),
-                None => dictionary.extend(family.iter().map(|u| (regex::escape(&u.name), u.attributes.clone().into()))),
+            let names: Vec<Vec<&str>> = family.iter().map(|unit| unit.name.split('.').collect()).collect();
+            for product in products(&names) {
+                dictionary.insert(pattern_of(&product, &modules), family[0].attributes.clone().into());
             }
         }
         dictionary.into()
@@ -133,35 +138,75 @@ fn numbers_masked(path: &str) -> String {
     masked.join(".")
 }
 
-/// One pattern for all units of a family, if it is safe.
-fn family_pattern(family: &[&UnitSpec], modules: &BTreeSet<&str>) -> Option<String> {
-    let components: Vec<Vec<&str>> = family.iter().map(|unit| unit.name.split('.').collect()).collect();
-    let first = &components[0];
-    let varies: Vec<bool> =
-        (0..first.len()).map(|place| components.iter().any(|other| other[place] != first[place])).collect();
-    if !varies.contains(&true) {
-        return Some(regex::escape(&family[0].name));
+/// Paths of equal length as few products of sets of components, one set a place: {a.0, a.1, b.0, b.1} is {a, b} x {0, 1}.
+fn products<'a>(paths: &[Vec<&'a str>]) -> Vec<Vec<Vec<&'a str>>> {
+    let mut products: Vec<(Vec<Vec<&str>>, BTreeSet<&[&str]>)> =
+        vec![(Vec::new(), paths.iter().map(Vec::as_slice).collect())];
+    for _ in 0..paths[0].len() {
+        products = products.into_iter().flat_map(|(sets, rest)| take_a_set(&sets, &rest)).collect();
     }
-    let pattern: Vec<_> = first
-        .iter()
-        .zip(&varies)
-        .map(|(component, &varies)| if varies { r"\d+".to_owned() } else { regex::escape(component) })
-        .collect();
-    let pattern = pattern.join(r"\.");
-    let regex = compile(&pattern).ok()?;
-    let whole = Regex::new(&whole(regex.as_str())).ok()?;
-    let matched = modules.iter().filter(|module| whole.is_match(module)).count();
-    let mut highest: BTreeMap<&str, u64> = BTreeMap::new();
-    for (unit, components) in family.iter().zip(&components) {
-        for ((path, component), &varies) in prefixes(&unit.name).zip(components).zip(&varies) {
-            if varies {
-                let highest = highest.entry(parent_and_last(path).0).or_default();
-                *highest = component.parse().map_or(u64::MAX, |number: u64| number.max(*highest));
-            }
+    products.into_iter().map(|(sets, _)| sets).collect()
+}
+
+/// What may stand first, in sets that go on in the same ways.
+fn take_a_set<'p, 'a>(
+    sets: &[Vec<&'a str>],
+    paths: &BTreeSet<&'p [&'a str]>,
+) -> Vec<(Vec<Vec<&'a str>>, BTreeSet<&'p [&'a str]>)> {
+    let mut ways_on: BTreeMap<&str, BTreeSet<&[&str]>> = BTreeMap::new();
+    for path in paths {
+        ways_on.entry(path[0]).or_default().insert(&path[1..]);
+    }
+    let mut firsts: BTreeMap<BTreeSet<&[&str]>, Vec<&str>> = BTreeMap::new();
+    for (first, on) in ways_on {
+        firsts.entry(on).or_default().push(first);
+    }
+    let taken = firsts.into_iter().map(|(on, mut first)| {
+        first.sort_by(|a, b| natural_order(a, b));
+        ([sets, &[first]].concat(), on)
+    });
+    taken.collect()
+}
+
+/// The pattern that matches exactly the paths of a product, as short as is safe.
+fn pattern_of(product: &[Vec<&str>], modules: &BTreeSet<&str>) -> String {
+    let mut any = vec![false; product.len()];
+    for place in 0..product.len() {
+        any[place] = product[place].len() > 1;
+        if any[place] && !matches_only(product, &any, modules) {
+            any[place] = false;
         }
     }
-    let unseen = highest.iter().any(|(parent, &highest)| has_unseen_number_below(parent, highest, modules));
-    (matched == family.len() && !unseen).then_some(pattern)
+    text(product, &any)
+}
+
+/// The product as a pattern, with `\d+` at the places that may be any number.
+fn text(product: &[Vec<&str>], any: &[bool]) -> String {
+    let component = |(set, &any): (&Vec<&str>, &bool)| match set.as_slice() {
+        _ if any => r"\d+".to_owned(),
+        [one] => regex::escape(one),
+        several => format!("(?:{})", several.join("|")),
+    };
+    let components: Vec<_> = product.iter().zip(any).map(component).collect();
+    components.join(r"\.")
+}
+
+/// Whether the paths that match are those of the product, and no number below the highest of a place is unseen.
+fn matches_only(product: &[Vec<&str>], any: &[bool], modules: &BTreeSet<&str>) -> bool {
+    let Ok(pattern) = Regex::new(&whole(&text(product, any))) else { return false };
+    let matching: Vec<&str> = modules.iter().copied().filter(|module| pattern.is_match(module)).collect();
+    let size = product.iter().fold(1_usize, |size, set| size.saturating_mul(set.len()));
+    let mut highest: BTreeMap<&str, u64> = BTreeMap::new();
+    for (path, component) in matching
+        .iter()
+        .flat_map(|path| prefixes(path).zip(path.split('.')).zip(any))
+        .filter_map(|((path, component), &any)| any.then_some((path, component)))
+    {
+        let highest = highest.entry(parent_and_last(path).0).or_default();
+        *highest = component.parse().map_or(u64::MAX, |number: u64| number.max(*highest));
+    }
+    matching.len() == size
+        && !highest.iter().any(|(parent, &highest)| has_unseen_number_below(parent, highest, modules))
 }
 
 /// Whether some number below `highest` stands for no module with tensors among those numbered below `parent`.
@@ -201,15 +246,30 @@ mod tests {
     #[test]
     fn blocks_that_differ_get_patterns_of_their_own() {
         let units = [unit("l.0", &["a"]), unit("l.1", &["a", "b"]), unit("l.2", &["a"])];
-        assert_eq!(written(&units, &[]), r#"{"l\\.0":["a"],"l\\.2":["a"],"l\\.1":["a","b"]}"#);
+        assert_eq!(written(&units, &[]), r#"{"l\\.(?:0|2)":["a"],"l\\.1":["a","b"]}"#);
         let units = [unit("l.0", &["a"]), unit("l.1", &["a"])];
-        assert_eq!(written(&units, &["l.2.norm.weight"]), r#"{"l\\.0":["a"],"l\\.1":["a"]}"#);
+        assert_eq!(written(&units, &["l.2.norm.weight"]), r#"{"l\\.(?:0|1)":["a"]}"#);
     }
 
     #[test]
     fn a_number_that_no_tensor_shows_is_not_matched_by_chance() {
         let units = [unit("mlp.0", &[]), unit("mlp.2", &[])];
-        assert_eq!(written(&units, &[]), r#"{"mlp\\.0":[],"mlp\\.2":[]}"#);
+        assert_eq!(written(&units, &[]), r#"{"mlp\\.(?:0|2)":[]}"#);
+    }
+
+    #[test]
+    fn blocks_that_are_no_product_get_as_few_patterns_as_hold_them() {
+        let mut units: Vec<UnitSpec> = (0..3).map(|layer| unit(&format!("l.{layer}"), &["a", "b"])).collect();
+        let pairs = (3..12).flat_map(|layer| (0..16).map(move |expert| (layer, expert)));
+        units.extend(pairs.map(|(layer, expert)| unit(&format!("l.{layer}.e.{expert}"), &["a"])));
+        units.push(unit("l.12.e.0", &["a"]));
+        let layers = "(?:3|4|5|6|7|8|9|10|11)";
+        let expected = serde_json::json!({
+            "l\\.(?:0|1|2)": ["a", "b"],
+            format!("l\\.12\\.e\\.0"): ["a"],
+            format!("l\\.{layers}\\.e\\.\\d+"): ["a"],
+        });
+        assert_eq!(serde_json::from_str::<Value>(&written(&units, &[])).expect("JSON"), expected);
     }
 
     #[test]

@@ -10,6 +10,7 @@ use super::codec::{Decoding, Stopped, decode_tiles, matrices_of_tile};
 use super::coded::{CodedModel, CodedUnit};
 use super::matrices::{Matrix, Naming};
 use super::pattern::PatternDict;
+use super::pipeline::coded_parts;
 use super::progress::Progress;
 use super::record::{Record, TensorHash, TensorRecord};
 use super::words;
@@ -52,6 +53,16 @@ pub struct VerifyReport {
 /// The check could not be made. What is wrong with a model that could be read is not an error but a failure in the report, except for what keeps
 /// it from being read at all ([`Error::is_failed_check`] tells them apart).
 pub fn verify(input: &Path, options: &VerifyOptions, progress: &dyn Progress) -> Result<VerifyReport, Error> {
+    let mut all = VerifyReport::default();
+    let parts = coded_parts(input)?;
+    for part in &parts {
+        let against = options.against.as_ref().map(|source| source.join(part));
+        let options = VerifyOptions { against, ..options.clone() };
+        all.add(verify(&input.join(part), &options, progress)?);
+    }
+    if !parts.is_empty() {
+        return Ok(all);
+    }
     let mut model = CodedModel::open(input)?;
     let mut report = VerifyReport { raw_tensors: model.raw.len(), ..VerifyReport::default() };
     if let Err(error) = std::mem::replace(&mut model.record, Ok(None)).map(|record| model.record = Ok(record)) {
@@ -83,6 +94,20 @@ pub fn verify(input: &Path, options: &VerifyOptions, progress: &dyn Progress) ->
     }
     job.all_seen();
     Ok(job.report)
+}
+
+impl VerifyReport {
+    /// Takes in the report of a pipeline's part.
+    fn add(&mut self, part: VerifyReport) {
+        let sum = |a: Option<usize>, b: Option<usize>| a.map(|a| a + b.unwrap_or(0)).or(b);
+        self.units += part.units;
+        self.weights += part.weights;
+        self.raw_tensors += part.raw_tensors;
+        self.checksums = sum(self.checksums, part.checksums);
+        self.compared = sum(self.compared, part.compared);
+        self.failures.extend(part.failures);
+        self.notes.extend(part.notes);
+    }
 }
 
 /// A verification under way.

@@ -8,11 +8,13 @@
 //! - [`cases`]: the units by name that every coder must bring back bit for bit.
 //! - [`models`]: model files to be compressed, damaged and compared.
 //! - [`optimum`]: what the shortest code would cost.
+//! - [`architectures`]: models of `vectors/architectures` as directories filled with seeded weights.
 //! - [`random`]: numbers that are the same on every machine.
 
 // Each test file compiles this module for itself and uses a part of it.
 #![allow(dead_code)]
 
+pub mod architectures;
 pub mod cases;
 pub mod library;
 pub mod models;

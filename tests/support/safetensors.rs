@@ -82,6 +82,22 @@ pub fn parse(bytes: &[u8]) -> Result<File, String> {
     Ok(file)
 }
 
+/// A file of these tensors (name, dtype, shape, data), in this order.
+pub fn to_bytes(tensors: &[(String, String, Vec<u64>, Vec<u8>)]) -> Vec<u8> {
+    let mut header = serde_json::Map::new();
+    header.insert("__metadata__".into(), serde_json::json!({"format": "pt"}));
+    let mut data = Vec::new();
+    for (name, dtype, shape, bytes) in tensors {
+        let begin = data.len();
+        data.extend_from_slice(bytes);
+        let entry = serde_json::json!({"dtype": dtype, "shape": shape, "data_offsets": [begin, data.len()]});
+        header.insert(name.clone(), entry);
+    }
+    let mut text = serde_json::to_string(&header).expect("JSON");
+    text.push_str(&" ".repeat(text.len().next_multiple_of(8) - text.len()));
+    [&(text.len() as u64).to_le_bytes(), text.as_bytes(), &data].concat()
+}
+
 fn tensor(value: &Value, data: &[u8]) -> Result<(Tensor, [usize; 2]), String> {
     let field = |name: &str| value.get(name).cloned().ok_or_else(|| format!("no {name}"));
     let dtype: String = serde_json::from_value(field("dtype")?).map_err(|e| e.to_string())?;

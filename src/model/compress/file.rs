@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use df11_core::{UnitView, bf16};
+use df11_core::{PartSizes, UnitView, bf16};
 use df11_cpu::Plan;
 use serde_json::Value;
 
@@ -31,19 +31,10 @@ impl Job<'_> {
         raw: &[String],
         record: Option<(Record, &Value)>,
     ) -> Result<(), Error> {
-        let mut tensors = Vec::new();
-        for (index, plan) in units {
-            let spec = &self.specs[*index];
-            tensors.extend(array_tensors(spec, plan, split_positions(&self.source, spec).len()));
-        }
-        for tensor in raw {
-            let info = &self.source.tensors[tensor].info;
-            let (dtype, shape) = (info.dtype.clone(), info.shape.clone());
-            tensors.push(NewTensor { name: tensor.clone(), dtype, shape, bytes: info.bytes() });
-        }
-        let layout = Layout::new(tensors);
-        let header = self.header(&layout, record.as_ref())?;
-        let file = Target { file: self.output.file(name)?, data_begin: header.len() as u64, layout: &layout };
+        let sized = units.iter().map(|(index, plan)| (&self.specs[*index], plan.sizes()));
+        let layout = layout(&self.source, sized, raw.iter().map(String::as_str));
+        let data_begin = header(&self.source, &layout, record.as_ref())?.len() as u64;
+        let file = Target { file: self.output.file(name)?, data_begin, layout: &layout };
         for (index, plan) in units {
             self.write_unit(*index, plan, &file)?;
         }
@@ -55,22 +46,12 @@ impl Job<'_> {
             (record, config)
         });
         // The same length as before: a checksum always has 16 digits.
-        let header = self.header(&layout, record.as_ref())?;
+        let header = header(&self.source, &layout, record.as_ref())?;
         file.file.write(&header, 0)?;
         file.file.finish()?;
         self.report.output_bytes += header.len() as u64 + layout.data_bytes();
         self.report.files += 1;
         Ok(())
-    }
-
-    fn header(&self, layout: &Layout, record: Option<&(Record, &Value)>) -> Result<Vec<u8>, Error> {
-        let mut metadata = BTreeMap::new();
-        if let Some((record, config)) = record {
-            metadata = self.source.metadata();
-            metadata.retain(|key, _| !key.starts_with(PREFIX));
-            metadata.extend(record.to_metadata(config, !self.source.is_dir));
-        }
-        layout.header(&metadata).map_err(|fault| Error::Unreadable { path: self.source.path.clone(), fault })
     }
 
     /// Encodes a unit, verifies it and writes its six arrays.
@@ -150,9 +131,38 @@ fn verify_unit(name: &str, view: UnitView<'_>, weights: &[bf16]) -> Result<(), S
     })
 }
 
+/// The places of these units' arrays and these raw tensors in one file.
+pub(crate) fn layout<'a>(
+    source: &Checkpoint,
+    units: impl Iterator<Item = (&'a UnitSpec, PartSizes)>,
+    raw: impl Iterator<Item = &'a str>,
+) -> Layout {
+    let arrays = units.flat_map(|(spec, sizes)| array_tensors(spec, sizes, split_positions(source, spec).len()));
+    let raw = raw.map(|tensor| {
+        let info = &source.tensors[tensor].info;
+        let (dtype, shape) = (info.dtype.clone(), info.shape.clone());
+        NewTensor { name: tensor.to_owned(), dtype, shape, bytes: info.bytes() }
+    });
+    Layout::new(arrays.chain(raw).collect())
+}
+
+/// The header of a file, with a record in it where it is the main one.
+pub(crate) fn header(
+    source: &Checkpoint,
+    layout: &Layout,
+    record: Option<&(Record, &Value)>,
+) -> Result<Vec<u8>, Error> {
+    let mut metadata = BTreeMap::new();
+    if let Some((record, config)) = record {
+        metadata = source.metadata();
+        metadata.retain(|key, _| !key.starts_with(PREFIX));
+        metadata.extend(record.to_metadata(config, !source.is_dir));
+    }
+    layout.header(&metadata).map_err(|fault| Error::Unreadable { path: source.path.clone(), fault })
+}
+
 /// The tensors of a unit's six arrays.
-fn array_tensors(spec: &UnitSpec, plan: &Plan, split_bytes: usize) -> [NewTensor; LEAVES.len()] {
-    let sizes = plan.sizes();
+fn array_tensors(spec: &UnitSpec, sizes: PartSizes, split_bytes: usize) -> [NewTensor; LEAVES.len()] {
     let bytes =
         [sizes.encoded_exponent, sizes.sign_mantissa, sizes.luts, sizes.gaps, sizes.output_positions, split_bytes];
     std::array::from_fn(|index| {
@@ -167,7 +177,7 @@ fn array_tensors(spec: &UnitSpec, plan: &Plan, split_bytes: usize) -> [NewTensor
 }
 
 /// Where each matrix of a unit but the last ends, as it is written.
-pub(super) fn split_positions(source: &Checkpoint, spec: &UnitSpec) -> Vec<u8> {
+pub(crate) fn split_positions(source: &Checkpoint, spec: &UnitSpec) -> Vec<u8> {
     let mut end = 0;
     let ends = spec.tensors.iter().map(|tensor| {
         end += source.tensors[tensor].info.bytes() / size_of::<bf16>() as u64;

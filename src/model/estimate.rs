@@ -1,0 +1,292 @@
+//! What compression would come to, without encoding: which units, which tensors stay raw, how many bytes.
+//!
+//! ```text
+//! for each unit: about 1 weight in 24, in runs spread over its tensors  -> the code of that sample -> bits a weight
+//! sizes of the six arrays by formula  ->  the files laid out and their headers made, as compression would
+//! ```
+//!
+//! Everything but the length of the streams is exact: a header is as long as the real one, since checksums and offsets have fixed or nearly fixed
+//! widths.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use df11_core::limits::{BLOCK_BYTES, BLOCK_GAP_BYTES, TABLE_ENTRIES};
+use df11_core::{PartSizes, bf16};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::checkpoint::Checkpoint;
+use super::compress::file::{header, layout, split_positions};
+use super::compress::{others_of, record_of, refuse_coded, refuse_without_bf16, remove};
+use super::config::dfloat11_config;
+use super::infer::{Inferred, infer_units};
+use super::pattern::PatternDict;
+use super::pipeline::parts;
+use super::shapes::is_shapes;
+use super::units::{UnitSpec, units_by_pattern};
+use super::words;
+use crate::Error;
+use crate::backend::Backend;
+
+/// One weight in so many is read: less than 5 % with what rounding adds.
+const SAMPLE_SHARE: u64 = 24;
+/// Most weights of a unit that are read: the error of a larger unit's mean code length is below 0.002 bits with these.
+const MAX_SAMPLE: u64 = 1 << 20;
+/// Places of a tensor that are read. Weights of a row are alike: 36 runs of 2048 missed the mean of a MiniLM layer by 0.5 %.
+const RUNS: u64 = 256;
+/// Fewest weights that are read at one place, 128 bytes.
+const SHORTEST_RUN: u64 = 64;
+/// Most: a page of 4 KiB, since a disk reads no less.
+const LONGEST_RUN: u64 = 2048;
+
+/// Bits of an exponent's code where no weight is read: the mean of MiniLM's units, coded. Gaussian weights need 2.6.
+const TYPICAL_CODE_BITS: f64 = 2.69;
+/// Tables of a unit where no weight is read: trained weights need two or three.
+const TYPICAL_TABLES: usize = 3;
+
+/// What to estimate.
+#[derive(Clone, Debug)]
+pub struct EstimateOptions {
+    /// What plans the samples' codes.
+    pub backend: Backend,
+    /// Which modules are units; by default they are inferred from the headers.
+    pub pattern_dict: Option<PatternDict>,
+    /// Where units are inferred: every BF16 tensor of some size.
+    pub all: bool,
+    /// For a directory: one `model.safetensors` instead of a file for each unit.
+    pub single_file: bool,
+    /// Read no weights: a typical code length is taken for all.
+    pub headers_only: bool,
+}
+
+impl Default for EstimateOptions {
+    fn default() -> Self {
+        let backend = Backend::best();
+        EstimateOptions { backend, pattern_dict: None, all: false, single_file: false, headers_only: false }
+    }
+}
+
+/// What compression would come to. Serialises to the JSON of `df11 estimate --json`.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct EstimateReport {
+    /// The units in natural order, those of a pipeline's parts with `PART/` before.
+    pub units: Vec<EstimatedUnit>,
+    /// The tensors that stay raw, by name.
+    pub raw: Vec<EstimatedRaw>,
+    /// Bytes of the source's weight files.
+    pub source_bytes: u64,
+    /// Predicted bytes of the weight files written, headers included.
+    pub output_bytes: u64,
+    /// Weights of all units.
+    pub weights: u64,
+    /// Of those, weights that were read.
+    pub weights_read: u64,
+    /// What the published loader would find the units by; for a pipeline, by part.
+    pub pattern_dict: Value,
+    /// What the user should know.
+    pub notes: Vec<String>,
+}
+
+/// A unit to be.
+#[derive(Clone, Debug, Serialize)]
+pub struct EstimatedUnit {
+    /// The module path.
+    pub name: String,
+    /// The tensors that it is made of, in the order of its stream.
+    pub tensors: Vec<String>,
+    /// Their weights.
+    pub weights: u64,
+    /// Predicted bytes of its six arrays.
+    pub bytes: u64,
+}
+
+/// A tensor that stays raw.
+#[derive(Clone, Debug, Serialize)]
+pub struct EstimatedRaw {
+    /// Its name.
+    pub name: String,
+    /// Its dtype.
+    pub dtype: String,
+    /// Its shape.
+    pub shape: Vec<u64>,
+    /// Bytes of its data.
+    pub bytes: u64,
+    /// Why it is not coded.
+    pub reason: String,
+}
+
+/// Estimates the model at `input`: a file, a directory, a pipeline folder, or a file of shapes (see FORMAT.md, "Shapes without weights"), of which
+/// only the headers count.
+///
+/// # Errors
+/// INPUT is not a readable BF16 model.
+pub fn estimate(input: &Path, options: &EstimateOptions) -> Result<EstimateReport, Error> {
+    if is_shapes(input) {
+        let source = Checkpoint::of_shapes(input)?;
+        return estimate_one(&source, &EstimateOptions { headers_only: true, ..options.clone() });
+    }
+    let parts = parts(input)?;
+    if parts.is_empty() {
+        return estimate_one(&Checkpoint::open_source(input)?, options);
+    }
+    let mut all = EstimateReport { pattern_dict: Value::Object(serde_json::Map::new()), ..EstimateReport::default() };
+    for part in parts {
+        all.add(&part, estimate_one(&Checkpoint::open_source(&input.join(&part))?, options)?);
+    }
+    Ok(all)
+}
+
+impl EstimateReport {
+    /// Takes in the report of a pipeline's part.
+    fn add(&mut self, part: &PathBuf, report: EstimateReport) {
+        let name = part.display();
+        let below = |path: String| format!("{name}/{path}");
+        self.units.extend(report.units.into_iter().map(|unit| EstimatedUnit { name: below(unit.name), ..unit }));
+        self.raw.extend(report.raw.into_iter().map(|raw| EstimatedRaw { name: below(raw.name), ..raw }));
+        self.source_bytes += report.source_bytes;
+        self.output_bytes += report.output_bytes;
+        self.weights += report.weights;
+        self.weights_read += report.weights_read;
+        self.pattern_dict[name.to_string()] = report.pattern_dict;
+        self.notes.extend(report.notes.into_iter().map(below));
+    }
+}
+
+fn estimate_one(source: &Checkpoint, options: &EstimateOptions) -> Result<EstimateReport, Error> {
+    refuse_coded(source)?;
+    refuse_without_bf16(source)?;
+    let Inferred { units: mut specs, raw: reasons } = match &options.pattern_dict {
+        Some(patterns) => Inferred { units: units_by_pattern(source, patterns)?, ..Inferred::default() },
+        None => infer_units(source.infos(), options.all),
+    };
+    let mut report =
+        EstimateReport { source_bytes: source.file_bytes(), notes: source.notes.clone(), ..EstimateReport::default() };
+    let mut sizes = Vec::new();
+    let mut kept = BTreeSet::new();
+    for spec in &specs {
+        let size = sizes_of(source, spec, options, &mut report.weights_read)?;
+        let bytes = (size.total() + split_positions(source, spec).len()) as u64;
+        if bytes < spec.weights * size_of::<bf16>() as u64 {
+            let (name, tensors) = (spec.name.clone(), spec.tensors.clone());
+            report.units.push(EstimatedUnit { name, tensors, weights: spec.weights, bytes });
+            report.weights += spec.weights;
+            sizes.push(size);
+        } else {
+            kept.extend(spec.tensors.iter().cloned());
+        }
+    }
+    specs.retain(|spec| !kept.contains(&spec.tensors[0]));
+    let published: Vec<&UnitSpec> = specs.iter().filter(|spec| !spec.is_extension()).collect();
+    report.pattern_dict = PatternDict::to_json(&published, source.tensors.keys().map(String::as_str));
+    let coded: BTreeSet<&String> = specs.iter().flat_map(|spec| &spec.tensors).collect();
+    for (name, info) in
+        source.tensors.iter().filter(|(name, _)| !coded.contains(name)).map(|(name, place)| (name, &place.info))
+    {
+        let reason = match reasons.get(name) {
+            Some(reason) => reason.to_string(),
+            None if kept.contains(name) => "coded it would not be smaller".into(),
+            None => "in no unit of the patterns".into(),
+        };
+        let (dtype, shape) = (info.dtype.name().to_owned(), info.shape.clone());
+        report.raw.push(EstimatedRaw { name: name.clone(), dtype, shape, bytes: info.bytes(), reason });
+    }
+    report.output_bytes = output_bytes(source, &specs, &sizes, &report.pattern_dict, options.single_file)?;
+    Ok(report)
+}
+
+/// Bytes of the files that these units and the rest would be written to.
+fn output_bytes(
+    source: &Checkpoint,
+    specs: &[UnitSpec],
+    sizes: &[PartSizes],
+    patterns: &Value,
+    single_file: bool,
+) -> Result<u64, Error> {
+    let mut rest: BTreeSet<String> = source.tensors.keys().cloned().collect();
+    specs.iter().for_each(|spec| remove(&mut rest, &spec.tensors));
+    let config = dfloat11_config(patterns.clone());
+    let record = record_of(source, &specs.iter().collect::<Vec<_>>(), &Default::default())?;
+    let mut units: Vec<(&UnitSpec, PartSizes)> = specs.iter().zip(sizes.iter().copied()).collect();
+    let mut total = 0;
+    if source.is_dir && !single_file {
+        for unit in units.drain(..) {
+            let others = others_of(specs, unit.0, &rest);
+            remove(&mut rest, &others);
+            let layout = layout(source, std::iter::once(unit), others.iter().map(String::as_str));
+            total += layout.data_bytes() + header(source, &layout, None)?.len() as u64;
+        }
+    }
+    let layout = layout(source, units.into_iter(), rest.iter().map(String::as_str));
+    Ok(total + layout.data_bytes() + header(source, &layout, Some(&(record, &config)))?.len() as u64)
+}
+
+/// Sizes of a unit's arrays, from a sample of its weights.
+fn sizes_of(
+    source: &Checkpoint,
+    spec: &UnitSpec,
+    options: &EstimateOptions,
+    read: &mut u64,
+) -> Result<PartSizes, Error> {
+    let (bits, tables) = if options.headers_only {
+        (TYPICAL_CODE_BITS, TYPICAL_TABLES)
+    } else {
+        let sample = sample(source, spec)?;
+        *read += sample.len() as u64;
+        match options.backend.plan(&sample) {
+            Ok(plan) => {
+                let sizes = plan.sizes();
+                (8.0 * sizes.encoded_exponent as f64 / sample.len() as f64, sizes.luts / TABLE_ENTRIES - 1)
+            }
+            Err(fault) => {
+                return Err(Error::UnitNotCoded { path: source.path.clone(), unit: spec.name.clone(), fault });
+            }
+        }
+    };
+    let stream = ((spec.weights as f64 * bits / 8.0).ceil() as usize).max(1);
+    let blocks = stream.div_ceil(BLOCK_BYTES);
+    Ok(PartSizes {
+        encoded_exponent: stream,
+        sign_mantissa: spec.weights as usize,
+        luts: (tables + 1) * TABLE_ENTRIES,
+        gaps: blocks * BLOCK_GAP_BYTES,
+        output_positions: (blocks + 1) * size_of::<u32>(),
+    })
+}
+
+/// Runs of weights, one in each of equally many parts of a tensor, at a place in its part that differs from part to part: were they evenly spaced,
+/// they could all fall on the same columns.
+fn sample(source: &Checkpoint, spec: &UnitSpec) -> Result<Vec<bf16>, Error> {
+    let share = (spec.weights / SAMPLE_SHARE).clamp(1, MAX_SAMPLE) as f64 / spec.weights as f64;
+    let mut sample: Vec<bf16> = Vec::new();
+    for tensor in &spec.tensors {
+        let place = &source.tensors[tensor];
+        let weights = place.info.bytes() / size_of::<bf16>() as u64;
+        let wanted = ((weights as f64 * share) as u64).clamp(1, weights);
+        let runs = wanted.div_ceil((wanted / RUNS).clamp(SHORTEST_RUN, LONGEST_RUN));
+        let length = wanted / runs;
+        for run in 0..runs {
+            let part = |index: u64| (u128::from(weights) * u128::from(index) / u128::from(runs)) as u64;
+            let room = (part(run + 1) - part(run)).saturating_sub(length);
+            let first = part(run) + scatter(run) % (room + 1);
+            let begin = sample.len();
+            sample.resize(begin + length as usize, bf16::ZERO);
+            let offset = first * size_of::<bf16>() as u64;
+            words::from_file(&mut sample[begin..], |bytes| {
+                source.reader(place).read(tensor, &place.info, offset, bytes)
+            })?;
+        }
+    }
+    Ok(sample)
+}
+
+/// A number that looks random: the finaliser of SplitMix64 (Steele, Lea, Flood 2014).
+fn scatter(index: u64) -> u64 {
+    let mix = |z: u64, shift: u32, factor: u64| (z ^ (z >> shift)).wrapping_mul(factor);
+    let z = mix(
+        mix(index.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15), 30, 0xBF58_476D_1CE4_E5B9),
+        27,
+        0x94D0_49BB_1331_11EB,
+    );
+    z ^ (z >> 31)
+}

@@ -1,0 +1,83 @@
+//! A pipeline folder of diffusers: `model_index.json`, and a sub-folder for each part, of which those with weights are models of their own.
+//!
+//! Each is compressed and decompressed as if it were given alone; one without units is copied like every other file.
+
+use std::path::{Path, PathBuf};
+
+use super::beside::{copy_others, names};
+use super::checkpoint::{Checkpoint, weights_files};
+use super::coded::is_coded;
+use super::output::{Form, Output};
+use super::progress::Progress;
+use crate::Error;
+
+/// What makes a folder a pipeline.
+const PIPELINE_FILE: &str = "model_index.json";
+
+/// The sub-folders with weights of a pipeline folder, by name; none of any other input.
+pub(crate) fn parts(input: &Path) -> Result<Vec<PathBuf>, Error> {
+    if !input.join(PIPELINE_FILE).is_file() {
+        return Ok(Vec::new());
+    }
+    let mut parts = Vec::new();
+    for name in names(input)? {
+        let folder = input.join(&name);
+        if folder.is_dir() && !weights_files(&folder)?.is_empty() {
+            parts.push(name);
+        }
+    }
+    Ok(parts)
+}
+
+/// The parts of a pipeline folder that are DFloat11 models.
+pub(crate) fn coded_parts(input: &Path) -> Result<Vec<PathBuf>, Error> {
+    let mut coded = Vec::new();
+    for part in parts(input)? {
+        if is_coded(&Checkpoint::open_coded(&input.join(&part))?) {
+            coded.push(part);
+        }
+    }
+    Ok(coded)
+}
+
+/// What a job on a pipeline came to beside its parts' own reports.
+#[derive(Debug, Default)]
+pub(crate) struct Copied {
+    /// Files copied.
+    pub files: usize,
+    /// What the user should know.
+    pub notes: Vec<String>,
+}
+
+/// Makes the folder `output` of the pipeline `input`: `job` makes each of `parts` from its sub-folder, the rest is copied. Weights beside the parts
+/// are the same model in another form, and are left out.
+pub(crate) fn each_part(
+    input: &Path,
+    output: &Path,
+    force: bool,
+    parts: &[PathBuf],
+    mut job: impl FnMut(&Path, &Path) -> Result<(), Error>,
+) -> Result<Copied, Error> {
+    let output = Output::begin(output, input, Form::Directory, force)?;
+    for part in parts {
+        job(&input.join(part), &output.path(part))?;
+    }
+    let left_out = weights_files(input)?;
+    let notes = left_out.iter().map(|name| format!("{name} is not part of the pipeline and was left out")).collect();
+    let files = copy_others(input, &output, parts)?;
+    output.commit()?;
+    Ok(Copied { files, notes })
+}
+
+/// The progress of one part: the whole was announced before.
+pub(crate) struct PartProgress<'a>(pub &'a dyn Progress);
+
+impl Progress for PartProgress<'_> {
+    fn unit(&self, name: &str) {
+        self.0.unit(name);
+    }
+
+    fn advance(&self, bytes: u64) {
+        self.0.advance(bytes);
+    }
+}

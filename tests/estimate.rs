@@ -1,0 +1,127 @@
+//! What is foretold without encoding is what compression then writes.
+
+mod support;
+
+use df11::model::{CompressOptions, EstimateOptions, EstimateReport, PatternDict, compress, estimate};
+use regex::Regex;
+use std::path::Path;
+use support::architectures::{Model, models};
+use support::vectors;
+
+/// Bytes of the weight files that compression writes.
+fn written(source: &Path, single_file: bool) -> u64 {
+    let work = tempfile::tempdir().expect("a folder");
+    let options = CompressOptions { single_file, ..CompressOptions::default() };
+    compress(source, &work.path().join("df11"), &options, &()).expect("compressed").output_bytes
+}
+
+fn relative_error(found: u64, expected: u64) -> f64 {
+    (found as f64 - expected as f64).abs() / expected as f64
+}
+
+#[test]
+fn trained_weights_are_foretold_within_0_3_percent_from_5_percent_of_them() {
+    for source in [vectors("minilm-sample"), vectors("minilm-sample").join("model.safetensors")] {
+        for single_file in [false, true] {
+            let options = EstimateOptions { single_file, ..EstimateOptions::default() };
+            let report = estimate(&source, &options).expect("estimated");
+            let error = relative_error(report.output_bytes, written(&source, single_file));
+            assert!(error < 0.003, "{error}");
+            assert!(report.weights_read * 20 <= report.weights, "{} of {}", report.weights_read, report.weights);
+        }
+    }
+}
+
+#[test]
+fn the_units_foretold_are_those_that_compression_makes() {
+    for model in models(|file| file == "miniature") {
+        let work = tempfile::tempdir().expect("a folder");
+        let source = work.path().join("source");
+        model.write(&source);
+        let report = estimate(&source, &EstimateOptions::default()).expect("estimated");
+        let coded = compress(&source, &work.path().join("df11"), &CompressOptions::default(), &()).expect("compressed");
+        assert_eq!(report.units.len(), coded.units, "{}", model.name);
+        assert_eq!(report.source_bytes, coded.source_bytes, "{}", model.name);
+        let error = relative_error(report.output_bytes, coded.output_bytes);
+        assert!(error < 0.01, "{}: {error}", model.name);
+        let tensors = report.units.iter().map(|unit| unit.tensors.len()).sum::<usize>() + report.raw.len();
+        assert_eq!(tensors, model.tensors.len(), "{}", model.name);
+    }
+}
+
+/// The paper's table, from shapes alone: bytes and share of the coded model.
+#[test]
+fn the_published_sizes_are_foretold_from_shapes_within_1_5_points() {
+    let published = [
+        ("llama/llama-3.1-8b", 16.1, 67.8),
+        ("llama/llama-3.3-70b", 141.0, 67.6),
+        ("llama/llama-3.1-405b", 812.0, 67.9),
+        ("qwen3/qwen3-14b", 29.5, 68.2),
+        ("flux/flux.1-dev", 23.8, 68.6),
+        ("sd3.5/sd3.5-large", 16.3, 69.5),
+    ];
+    let full = models(|file| !file.starts_with("miniature"));
+    for (name, gigabytes, percent) in published {
+        let model = full.iter().find(|model| model.name == name).expect("of the folder");
+        let report = estimate(&model.path, &EstimateOptions::default()).expect("estimated");
+        let share = 100.0 * report.output_bytes as f64 / report.source_bytes as f64;
+        println!(
+            "{name}: {:.2} -> {:.2} GB ({share:.1} %)",
+            report.source_bytes as f64 / 1e9,
+            report.output_bytes as f64 / 1e9
+        );
+        assert!((share - percent).abs() < 1.5, "{name}: {share:.2} %, published {percent} %");
+        assert!(
+            relative_error(report.source_bytes, (gigabytes * 1e9) as u64) < 0.02,
+            "{name}: {}",
+            report.source_bytes
+        );
+    }
+}
+
+/// What the published loader does with released models, as far as headers tell.
+#[test]
+fn units_of_released_models_are_called_modules_found_by_few_patterns() {
+    for model in models(|file| !file.starts_with("miniature")) {
+        let report = estimate(&model.path, &EstimateOptions::default()).expect("estimated");
+        check_units(&model, &report);
+    }
+}
+
+fn check_units(model: &Model, report: &EstimateReport) {
+    /// Python keeps so many compiled patterns; the loader tries every pattern for each unit.
+    const COMPILED_PATTERNS: usize = 512;
+    const MOST_WEIGHTS_OF_SEVERAL: u64 = 1 << 30;
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(file.path(), report.pattern_dict.to_string()).expect("written");
+    PatternDict::read(file.path()).expect("usable patterns");
+    let dictionary = report.pattern_dict.as_object().expect("patterns");
+    assert!(dictionary.len() < COMPILED_PATTERNS, "{}: {} patterns", model.name, dictionary.len());
+    let patterns: Vec<_> =
+        dictionary.iter().map(|(p, list)| (Regex::new(&format!("^(?:{p})$")).expect("a regex"), list)).collect();
+    let mut last = "";
+    for unit in &report.units {
+        assert!(!model.containers.contains(&unit.name), "{}: {} is only a list", model.name, unit.name);
+        assert!(
+            !unit.name.starts_with(&format!("{last}.")) || last.is_empty(),
+            "{}: {} in {last}",
+            model.name,
+            unit.name
+        );
+        assert!(unit.tensors.len() == 1 || unit.weights <= MOST_WEIGHTS_OF_SEVERAL, "{}: {}", model.name, unit.name);
+        let matching: Vec<_> = patterns.iter().filter(|(pattern, _)| pattern.is_match(&unit.name)).collect();
+        let [(_, list)] = matching.as_slice() else {
+            panic!("{}: {} patterns match {}", model.name, matching.len(), unit.name)
+        };
+        let list = list.as_array().expect("a list");
+        let of = |attribute: &serde_json::Value| format!("{}.{}.weight", unit.name, attribute.as_str().expect("text"));
+        let named: Vec<String> =
+            if list.is_empty() { vec![format!("{}.weight", unit.name)] } else { list.iter().map(of).collect() };
+        assert_eq!(named, unit.tensors, "{}", model.name);
+        for tensor in &unit.tensors {
+            let owner = &model.tensors[tensor];
+            assert!(owner.is_a("Linear") || (list.is_empty() && owner.is_a("Embedding")), "{}: {tensor}", model.name);
+        }
+        last = &unit.name;
+    }
+}
