@@ -92,6 +92,16 @@ pub enum Error {
         /// What its role asks for.
         expected: String,
     },
+    /// What has to be in memory at once is more than this machine can address.
+    #[error("{}: unit `{unit}`: {bytes} bytes at once are more than this machine can address; use a 64-bit machine", path.display())]
+    TooLargeToAddress {
+        /// The file.
+        path: PathBuf,
+        /// The unit.
+        unit: String,
+        /// Its bytes.
+        bytes: u64,
+    },
     /// The six tensors of a unit do not decode.
     #[error("{}: unit `{unit}`: {fault}; the file is damaged or was not written by a DFloat11 tool: get it again", path.display())]
     UnitDamaged {
@@ -229,6 +239,12 @@ impl Error {
                 | Error::Checksum { .. }
                 | Error::Differs { .. }
         )
+    }
+
+    /// `bytes` as the size of a buffer.
+    pub(crate) fn addressable(bytes: u64, path: &Path, unit: &str) -> Result<usize, Error> {
+        let too_large = || Error::TooLargeToAddress { path: path.to_path_buf(), unit: unit.to_owned(), bytes };
+        usize::try_from(bytes).ok().filter(|&bytes| isize::try_from(bytes).is_ok()).ok_or_else(too_large)
     }
 
     pub(crate) fn io(doing: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Error {

@@ -364,3 +364,29 @@ fn what_is_no_bf16_source_is_refused_with_the_next_step() {
     assert!(error.to_string().contains("no DFloat11 unit"), "{error}");
     assert!(matches!(compress_refused(&work.path("nowhere")), Error::Io { .. }));
 }
+
+#[test]
+fn a_changed_byte_is_refused_or_harmless_and_never_gives_other_words() {
+    let work = Work(tempdir().expect("a temporary folder"));
+    let matrices = ["b.0.x", "b.0.y", "b.1.x", "b.1.y"];
+    let mut tensors: Vec<_> = matrices.iter().map(|name| weights(&format!("{name}.weight"), &[64, 32], 9)).collect();
+    tensors.push(weights("norm", &[8], 1));
+    Contents { tensors, ..Contents::default() }.write(&work.path("source"), 0);
+    compress(&work.path("source"), &work.path("coded"), &CompressOptions::default(), &()).expect("a sound model");
+    let (source, sound) = (fs::read(work.path("source")).expect("read"), fs::read(work.path("coded")).expect("read"));
+    let options = DecompressOptions { force: true, ..DecompressOptions::default() };
+    // Every byte takes minutes of writing files; with a step that is prime, every part of every array and of the header has its turn.
+    let (step, mut tried, mut harmless) = (5, 0, 0);
+    for at in (0..sound.len()).step_by(step) {
+        let mut bytes = sound.clone();
+        bytes[at] ^= 1 << (at % 8);
+        tried += 1;
+        fs::write(work.path("coded"), &bytes).expect("written");
+        if decompress(&work.path("coded"), &work.path("out"), &options, &()).is_ok() {
+            harmless += 1;
+            assert!(fs::read(work.path("out")).expect("read") == source, "byte {at} of {}", sound.len());
+        }
+    }
+    // Spaces, paddings, table entries that no code reaches, gaps that no decoder needs.
+    assert!(harmless < tried / 5, "{harmless} of {tried} bytes");
+}

@@ -148,7 +148,7 @@ impl CodedModel {
 
     fn read_leaf(&self, unit: &CodedUnit, index: usize) -> Result<Vec<u8>, Error> {
         let place = &unit.leaves[index];
-        let mut array = vec![0; place.info.bytes() as usize];
+        let mut array = vec![0; Error::addressable(place.info.bytes(), &self.unit_path(unit), &unit.name)?];
         self.checkpoint.reader(place).read(&unit.leaf_name(index), &place.info, 0, &mut array)?;
         Ok(array)
     }

@@ -106,7 +106,7 @@ pub fn compress(
     check_names_free(&source, &specs)?;
     let form = if source.is_dir { Form::Directory } else { Form::File };
     let output = Output::begin(output, input, form, options.force)?;
-    let mut job = Job::new(source, &specs, &output, options, progress);
+    let mut job = Job::new(source, &specs, &output, options, progress)?;
     if form == Form::Directory && !options.single_file {
         job.file_for_each_unit()?;
     } else {
@@ -221,9 +221,12 @@ impl<'a> Job<'a> {
         output: &'a Output,
         options: &'a CompressOptions,
         progress: &'a dyn Progress,
-    ) -> Job<'a> {
-        let largest =
-            specs.iter().map(|spec| spec.weights).filter(|&weights| weights <= MAX_WEIGHTS).max().unwrap_or(0);
+    ) -> Result<Job<'a>, Error> {
+        let read = specs.iter().filter(|spec| spec.weights <= MAX_WEIGHTS);
+        let largest = match read.max_by_key(|spec| spec.weights) {
+            Some(spec) => Error::addressable(spec.weights * size_of::<bf16>() as u64, &source.path, &spec.name)?,
+            None => 0,
+        };
         let report = CompressReport {
             units: 0,
             kept_raw: Vec::new(),
@@ -232,17 +235,17 @@ impl<'a> Job<'a> {
             files: 0,
             notes: source.notes.clone(),
         };
-        Job {
+        Ok(Job {
             source,
             specs,
             output,
             options,
             progress,
-            buffer: df11_cpu::buffer(largest as usize),
+            buffer: df11_cpu::buffer(largest / size_of::<bf16>()),
             loaded: None,
             hashes: BTreeMap::new(),
             report,
-        }
+        })
     }
 
     fn file_for_each_unit(&mut self) -> Result<(), Error> {

@@ -17,9 +17,6 @@ use crate::Error;
 use crate::backend::Backend;
 use df11_core::bf16;
 
-/// Bytes of a raw tensor that are in memory at a time.
-const COPY_BYTES: usize = 4 << 20;
-
 /// How to decompress.
 #[derive(Clone, Debug, Default)]
 pub struct DecompressOptions {
@@ -166,11 +163,10 @@ impl Job<'_> {
     }
 
     fn copy_raw(&self) -> Result<(), Error> {
-        let mut buffer = vec![0; COPY_BYTES];
         for name in &self.model.raw {
             let place = &self.model.checkpoint.tensors[name];
             let mut hash = self.hash(name);
-            self.model.checkpoint.reader(place).read_chunks(name, &place.info, &mut buffer, |offset, bytes| {
+            self.model.checkpoint.reader(place).read_chunks(name, &place.info, |offset, bytes| {
                 hash.update(bytes);
                 self.progress.advance(bytes.len() as u64);
                 self.write(name, offset, bytes)

@@ -1,5 +1,6 @@
 //! What a model consists of: each unit's size and entropies, counted from its words, and the tensors that are not coded.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use df11_core::{Histogram, bf16, bf16_word, entropy};
@@ -146,8 +147,8 @@ fn inspect_source(
         Ok(counts.report(&spec.name, u32::from(plan.code().longest()), bytes))
     });
     let units = units.collect::<Result<_, Error>>()?;
-    let is_coded = |name: &String| specs.iter().any(|spec| spec.tensors.contains(name));
-    let raw = source.tensors.iter().filter(|(name, _)| !is_coded(name));
+    let coded: BTreeSet<&String> = specs.iter().flat_map(|spec| &spec.tensors).collect();
+    let raw = source.tensors.iter().filter(|(name, _)| !coded.contains(name));
     Ok(InspectReport { units, raw: raw.map(|(name, place)| raw_report(name, &place.info)).collect() })
 }
 

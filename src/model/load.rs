@@ -54,7 +54,8 @@ pub fn load_weights(input: &Path, backend: Backend, at_most: u64) -> Result<Vec<
 
 /// Reads a BF16 unit's weights in the order of its stream. `buffer` is kept from call to call.
 pub(crate) fn read_unit(source: &Checkpoint, spec: &UnitSpec, buffer: &mut Vec<bf16>) -> Result<(), Error> {
-    buffer.resize(spec.weights as usize, bf16::ZERO);
+    let bytes = Error::addressable(spec.weights.saturating_mul(size_of::<bf16>() as u64), &source.path, &spec.name)?;
+    buffer.resize(bytes / size_of::<bf16>(), bf16::ZERO);
     let mut rest = buffer.as_mut_slice();
     for tensor in &spec.tensors {
         let place = &source.tensors[tensor];

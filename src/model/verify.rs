@@ -16,9 +16,6 @@ use super::record::{Record, TensorHash, TensorRecord};
 use super::words;
 use crate::Error;
 
-/// Bytes of a raw tensor that are in memory at a time.
-const COPY_BYTES: usize = 4 << 20;
-
 /// How to verify.
 #[derive(Clone, Debug, Default)]
 pub struct VerifyOptions {
@@ -178,8 +175,7 @@ impl<'a> Job<'a> {
         let place = &self.model.checkpoint.tensors[name];
         let info = &place.info;
         let mut comparison = self.begin(name, info.dtype.name(), Some(&info.shape), info.bytes())?;
-        let mut buffer = vec![0; COPY_BYTES];
-        self.model.checkpoint.reader(place).read_chunks(name, info, &mut buffer, |offset, bytes| {
+        self.model.checkpoint.reader(place).read_chunks(name, info, |offset, bytes| {
             self.progress.advance(bytes.len() as u64);
             comparison.take(offset, bytes)
         })?;

@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 use super::header::{Fault, Header, LENGTH_BYTES, TensorInfo, json_bytes};
 use crate::Error;
 
+/// Bytes of a tensor that are in memory at a time where it only passes through: enough that system calls do not matter.
+const PIECE_BYTES: u64 = 4 << 20;
+
 /// A safetensors file whose header has been checked.
 #[derive(Debug)]
 pub struct Reader {
@@ -73,15 +76,15 @@ impl Reader {
         self.read_from(&file, name, info, offset, buffer)
     }
 
-    /// Hands the data of tensor `name` to `take`, at most `buffer` bytes at a time.
+    /// Hands the data of tensor `name` to `take`, with its offset, a piece at a time.
     pub(crate) fn read_chunks(
         &self,
         name: &str,
         info: &TensorInfo,
-        buffer: &mut [u8],
         mut take: impl FnMut(u64, &[u8]) -> Result<(), Error>,
     ) -> Result<(), Error> {
         let file = File::open(&self.path).map_err(Error::io("open", &self.path))?;
+        let mut buffer = vec![0; info.bytes().min(PIECE_BYTES) as usize];
         let mut offset = 0;
         while offset < info.bytes() {
             let length = (info.bytes() - offset).min(buffer.len() as u64) as usize;

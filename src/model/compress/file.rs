@@ -16,9 +16,6 @@ use super::Job;
 use crate::Error;
 use crate::safetensors::{Dtype, Layout, NewTensor};
 
-/// Bytes of a raw tensor that are in memory at a time.
-const COPY_BYTES: usize = 4 << 20;
-
 /// Bytes of one row of `luts`.
 const LUT_ROW_BYTES: u64 = df11_core::limits::TABLE_ENTRIES as u64;
 
@@ -87,11 +84,10 @@ impl Job<'_> {
     }
 
     fn copy_raw(&mut self, raw: &[String], file: &Target<'_>) -> Result<(), Error> {
-        let mut buffer = vec![0; COPY_BYTES];
         for tensor in raw {
             let place = self.source.tensors[tensor].clone();
             let mut hash = TensorHash::new(tensor, place.info.dtype.name(), &place.info.shape);
-            self.source.reader(&place).read_chunks(tensor, &place.info, &mut buffer, |offset, bytes| {
+            self.source.reader(&place).read_chunks(tensor, &place.info, |offset, bytes| {
                 hash.update(bytes);
                 file.write(tensor, offset, bytes)?;
                 self.progress.advance(bytes.len() as u64);
