@@ -5,15 +5,24 @@
 //! - [`published_writer`]: what the published compressor would write, byte for byte.
 //! - [`safetensors`]: just enough of the container to open fixtures and our own output.
 //! - [`library`]: every encoder and decoder under test, in two lists.
+//! - [`agreement`]: bytes of any origin through every decoder, none of which may contradict another.
 //! - [`cases`]: the units by name that every coder must bring back bit for bit.
 //! - [`models`]: model files to be compressed, damaged and compared.
-//! - [`optimum`]: what the shortest code would cost.
+//! - [`adversarial`]: weights that want to break a coder, out of a few choices.
+//! - [`any_unit`]: valid units that no encoder writes.
+//! - [`optimum`]: what the shortest code would cost; [`exact_lengths`]: what the best code within the rules costs, tables included.
+//! - [`draw`]: where generators take their choices from.
 //! - [`random`]: numbers that are the same on every machine.
 
 // Each test file compiles this module for itself and uses a part of it.
 #![allow(dead_code)]
 
+pub mod adversarial;
+pub mod agreement;
+pub mod any_unit;
 pub mod cases;
+pub mod draw;
+pub mod exact_lengths;
 pub mod library;
 pub mod models;
 pub mod optimum;
