@@ -33,6 +33,7 @@ pub mod reference;
 pub mod safetensors;
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// The six published tensors of one unit, as raw little-endian bytes.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -62,4 +63,19 @@ pub fn assert_same_words(what: &str, expected: &[u16], found: &[u16]) {
     if let Some(at) = expected.iter().zip(found).position(|(e, f)| e != f) {
         panic!("{what}: weight {at} of {}: expected {:#06x}, found {:#06x}", expected.len(), expected[at], found[at]);
     }
+}
+
+/// Checks every item, several at a time.
+pub fn on_all_processors<T: Sync>(items: &[T], check: impl Fn(&T) + Sync) {
+    let threads = std::thread::available_parallelism().map_or(1, |n| n.get());
+    let next = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                while let Some(item) = items.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    check(item);
+                }
+            });
+        }
+    });
 }
