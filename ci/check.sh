@@ -11,9 +11,10 @@ clippy() { cargo clippy --workspace --all-targets --all-features --locked -- -D 
 tests() { cargo test --locked; }
 docs() { RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --all-features --locked; }
 cross() { bash ci/cross.sh; }
+fuzz() { bash ci/fuzz_smoke.sh; }
 
 steps=("$@")
-[ $# -gt 0 ] || steps=(formatting arrows clippy tests docs cross)
+[ $# -gt 0 ] || steps=(formatting arrows clippy tests docs cross fuzz)
 for name in "${steps[@]}"; do step "$name" "$name"; done
 printf '\nall passed: %s (%s s)\n' "${steps[*]}" "$SECONDS"
 [ ${#skipped[@]} = 0 ] || printf 'but skipped: %s\n' "${skipped[*]}"

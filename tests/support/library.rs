@@ -3,18 +3,22 @@
 //! A backend joins all tests by one line in [`backends`], an encoder by one line in [`encoders`].
 
 use super::RawUnit;
-use df11_core::{Backend, Error, PartsMut, Plain, Plan, Unit, UnitView, bf16, encode, two_phase};
+use df11_core::{Backend, Error, PartSizes, PartsMut, Plain, Plan, Unit, UnitView, bf16, encode, two_phase};
+use df11_cpu::{Encoder as CpuEncoder, Level};
 
 /// Every decoder that fulfils the contract of backends.
 pub fn backends() -> Vec<Box<dyn Backend>> {
-    vec![Box::new(Plain)]
+    let levels = Level::available().map(|level| Box::new(level) as Box<dyn Backend>);
+    levels.chain([Box::new(Plain) as Box<dyn Backend>]).collect()
 }
 
-pub type Encoder = fn(&[u16]) -> Coded;
+pub type Encoder = Box<dyn Fn(&[u16]) -> Coded>;
 
 /// Every encoder; all must write the same bytes.
 pub fn encoders() -> Vec<(&'static str, Encoder)> {
-    vec![("core", Coded::by_core)]
+    let by_level =
+        |level: Level| (level.name(), Box::new(move |words: &[u16]| Coded::by_level(words, level)) as Encoder);
+    Level::available().map(by_level).chain([("core", Box::new(Coded::by_core) as Encoder)]).collect()
 }
 
 /// Every decoder of the library, by name: the backends, and the GPU's algorithm block after block.
@@ -54,21 +58,34 @@ pub struct Coded {
 }
 
 impl Coded {
-    /// As the core's encoder writes it, into buffers that held something else.
+    /// As the core's encoder writes it.
     pub fn by_core(weights: &[u16]) -> Coded {
         let weights = to_bf16s(weights);
         let plan = Plan::new(&weights).expect("a unit of a test can be planned");
-        let sizes = plan.sizes();
-        let mut coded = Coded {
+        let mut coded = Coded::of_sizes(&plan.sizes());
+        encode(&weights, &plan, coded.parts()).expect("a planned unit is encoded");
+        coded
+    }
+
+    /// As a level of the CPU's encoder writes it.
+    pub fn by_level(weights: &[u16], level: Level) -> Coded {
+        let (weights, encoder) = (to_bf16s(weights), CpuEncoder::new(level));
+        let plan = encoder.plan(&weights).expect("a unit of a test can be planned");
+        let mut coded = Coded::of_sizes(&plan.sizes());
+        encoder.encode(&weights, &plan, coded.parts()).expect("a planned unit is encoded");
+        coded
+    }
+
+    /// Buffers that hold something else.
+    fn of_sizes(sizes: &PartSizes) -> Coded {
+        Coded {
             encoded_exponent: vec![0xA5; sizes.encoded_exponent],
             sign_mantissa: vec![0xA5; sizes.sign_mantissa],
             luts: vec![0xA5; sizes.luts],
             gaps: vec![0xA5; sizes.gaps],
             output_positions: vec![0xA5; sizes.output_positions],
             split_positions: Vec::new(),
-        };
-        encode(&weights, &plan, coded.parts()).expect("a planned unit is encoded");
-        coded
+        }
     }
 
     fn parts(&mut self) -> PartsMut<'_> {

@@ -5,17 +5,26 @@
 //! - [`published_writer`]: what the published compressor would write, byte for byte.
 //! - [`safetensors`]: just enough of the container to open fixtures and our own output.
 //! - [`library`]: every encoder and decoder under test, in two lists.
+//! - [`agreement`]: bytes of any origin through every decoder, none of which may contradict another.
 //! - [`cases`]: the units by name that every coder must bring back bit for bit.
 //! - [`models`]: model files to be compressed, damaged and compared.
-//! - [`optimum`]: what the shortest code would cost.
 //! - [`architectures`]: models of `vectors/architectures` as directories filled with seeded weights.
+//! - [`adversarial`]: weights that want to break a coder, out of a few choices.
+//! - [`any_unit`]: valid units that no encoder writes.
+//! - [`optimum`]: what the shortest code would cost; [`exact_lengths`]: what the best code within the rules costs, tables included.
+//! - [`draw`]: where generators take their choices from.
 //! - [`random`]: numbers that are the same on every machine.
 
 // Each test file compiles this module for itself and uses a part of it.
 #![allow(dead_code)]
 
+pub mod adversarial;
+pub mod agreement;
+pub mod any_unit;
 pub mod architectures;
 pub mod cases;
+pub mod draw;
+pub mod exact_lengths;
 pub mod library;
 pub mod models;
 pub mod optimum;
@@ -26,6 +35,7 @@ pub mod reference;
 pub mod safetensors;
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// The six published tensors of one unit, as raw little-endian bytes.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -55,4 +65,19 @@ pub fn assert_same_words(what: &str, expected: &[u16], found: &[u16]) {
     if let Some(at) = expected.iter().zip(found).position(|(e, f)| e != f) {
         panic!("{what}: weight {at} of {}: expected {:#06x}, found {:#06x}", expected.len(), expected[at], found[at]);
     }
+}
+
+/// Checks every item, several at a time.
+pub fn on_all_processors<T: Sync>(items: &[T], check: impl Fn(&T) + Sync) {
+    let threads = std::thread::available_parallelism().map_or(1, |n| n.get());
+    let next = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                while let Some(item) = items.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    check(item);
+                }
+            });
+        }
+    });
 }

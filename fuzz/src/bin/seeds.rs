@@ -1,0 +1,58 @@
+//! Writes the inputs to begin with into `corpus/TARGET`: published units and what they hold, the small named cases, and bytes of no plan.
+
+use df11_fuzz::support::library::Coded;
+use df11_fuzz::support::random::Random;
+use df11_fuzz::support::{cases, published_writer, safetensors, words};
+use df11_fuzz::targets;
+use std::path::{Path, PathBuf};
+
+const FIXTURES: [&str; 3] = ["edge-long-codes", "llama-sharded", "llama-single-file"];
+/// Weights of a seed: what is longer slows the fuzzer down.
+const MOST_WEIGHTS: usize = 3000;
+
+fn main() {
+    let fuzz = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut units = Vec::new();
+    for fixture in FIXTURES.map(|name| fuzz.join("../tests/vectors/official").join(name)) {
+        let coded = safetensors::read_directory(&fixture.join("df11")).expect("a fixture opens");
+        for name in coded.unit_names() {
+            let unit = coded.unit(&name).expect("a fixture has whole units");
+            units.push(pack(&Coded::of(&unit)));
+        }
+        let source = safetensors::read_directory(&fixture.join("bf16")).expect("a source opens");
+        for tensor in source.tensors.values().filter(|tensor| tensor.dtype == "BF16") {
+            let words = words(&tensor.bytes);
+            units.extend(both_writers(&words[..words.len().min(MOST_WEIGHTS)]));
+        }
+    }
+    for case in cases::short().iter().filter(|case| case.weights.len() <= MOST_WEIGHTS) {
+        units.extend(both_writers(&case.weights));
+    }
+    write(&fuzz.join("corpus/validate"), &units);
+    for (target, _) in targets::ALL {
+        let mut random = Random::new(1);
+        let inputs: Vec<Vec<u8>> =
+            (0..64).map(|length| (0..8 * length).map(|_| random.next() as u8).collect()).collect();
+        write(&fuzz.join("corpus").join(target), &inputs);
+    }
+}
+
+fn both_writers(words: &[u16]) -> impl Iterator<Item = Vec<u8>> {
+    [Some(Coded::by_core(words)), published_writer::write(words).ok()].into_iter().flatten().map(|coded| pack(&coded))
+}
+
+/// The bytes of which the target `validate` makes these arrays.
+fn pack(coded: &Coded) -> Vec<u8> {
+    let tensors = coded.tensors();
+    let lengths = tensors.iter().flat_map(|(_, tensor)| (tensor.len() as u32).to_le_bytes().into_iter().take(3));
+    let as_they_are = 1;
+    lengths.chain([as_they_are]).chain(tensors.iter().flat_map(|(_, tensor)| tensor.iter().copied())).collect()
+}
+
+fn write(folder: &PathBuf, inputs: &[Vec<u8>]) {
+    std::fs::create_dir_all(folder).expect("a folder for the seeds");
+    for (number, input) in inputs.iter().enumerate() {
+        let name = format!("seed-{}-{number:03}", input.len());
+        std::fs::write(folder.join(name), input).expect("a seed is written");
+    }
+}

@@ -1,0 +1,91 @@
+//! Bytes of any origin: every decoder refuses them, or all that accept them read the same.
+
+use crate::support::adversarial;
+use crate::support::agreement::verdict;
+use crate::support::any_unit;
+use crate::support::draw::{Bytes, Draw};
+use crate::support::library::Coded;
+use crate::support::published_writer;
+
+const TENSORS: [&str; 6] = ["encoded_exponent", "sign_mantissa", "luts", "gaps", "output_positions", "split_positions"];
+
+/// Most weights of a unit, by a draw.
+const MOST: [usize; 8] = [20, 20, 20, 20, 400, 400, 2000, 20_000];
+
+/// A sound unit, of ours, of the published compressor, or of any code, and up to four damages.
+pub fn decode_any_bytes(data: &[u8]) {
+    let mut draw = Bytes::new(data);
+    let most = MOST[draw.below(8) as usize];
+    let mut coded = match draw.below(3) {
+        0 => any_unit::write(&mut draw, most).coded,
+        writer => {
+            let words = adversarial::weights(&mut draw, most);
+            let published = (writer == 1).then(|| published_writer::write(&words).ok()).flatten();
+            published.unwrap_or_else(|| Coded::by_core(&words))
+        }
+    };
+    for _ in 0..1 + draw.below(4) {
+        damage(&mut coded, &mut draw);
+    }
+    verdict("damaged unit", &coded);
+}
+
+fn damage(coded: &mut Coded, draw: &mut Bytes) {
+    let tensor = TENSORS[draw.below(6) as usize];
+    let bytes = coded.tensor_mut(tensor);
+    let at = draw.below(bytes.len().max(1) as u64) as usize;
+    match draw.below(8) {
+        0 if !bytes.is_empty() => bytes[at] ^= 1 << draw.below(8),
+        1 if !bytes.is_empty() => bytes[at] = draw.below(256) as u8,
+        2 => bytes.truncate(at),
+        3 => bytes.extend((0..1 + draw.below(600)).map(|i| i as u8)),
+        // one number of an index a little higher or lower
+        4 if bytes.len() >= 4 => {
+            let entry = &mut bytes[at / 4 * 4..];
+            if let Some(entry) = entry.first_chunk_mut::<4>() {
+                let change = draw.below(5) as u32;
+                *entry = u32::from_le_bytes(*entry).wrapping_add(change).wrapping_sub(2).to_le_bytes();
+            }
+        }
+        // a code of another length
+        5 => {
+            let row = coded.luts.len().saturating_sub(256);
+            let exponents: Vec<usize> = (row..coded.luts.len()).filter(|&at| coded.luts[at] > 0).collect();
+            if !exponents.is_empty() {
+                coded.luts[exponents[draw.below(exponents.len() as u64) as usize]] = draw.below(34) as u8;
+            }
+        }
+        // one tensor in another's place
+        6 => {
+            let other = TENSORS[draw.below(6) as usize];
+            let (one, two) = (std::mem::take(coded.tensor_mut(tensor)), coded.tensor_mut(other).clone());
+            *coded.tensor_mut(other) = if other == tensor { one.clone() } else { one };
+            *coded.tensor_mut(tensor) = two;
+        }
+        _ => {
+            let splits = (0..draw.below(4)).flat_map(|_| (draw.below(1 << 16) as i64 - 99).to_le_bytes());
+            coded.split_positions = splits.collect();
+        }
+    }
+}
+
+/// Six arrays out of the bytes: the length of each as u24, whether index arrays get the length that fits, then their contents.
+pub fn validate(data: &[u8]) {
+    let mut draw = Bytes::new(data);
+    let lengths: [usize; 6] = std::array::from_fn(|_| draw.below(1 << 24) as usize);
+    let fits = draw.below(256) == 0;
+    let mut rest = draw.rest();
+    let mut coded = Coded::default();
+    for (tensor, length) in TENSORS.into_iter().zip(lengths) {
+        let (bytes, behind) = rest.split_at(length.min(rest.len()));
+        rest = behind;
+        *coded.tensor_mut(tensor) = bytes.to_vec();
+    }
+    if fits {
+        let blocks = coded.encoded_exponent.len().div_ceil(4096);
+        coded.gaps.resize(320 * blocks, 0);
+        coded.output_positions.resize(4 * blocks, 0);
+        coded.output_positions.extend((coded.sign_mantissa.len() as u32).to_le_bytes());
+    }
+    verdict("arrays", &coded);
+}

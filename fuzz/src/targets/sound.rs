@@ -1,0 +1,58 @@
+//! Sound units: what was encoded comes back, from every encoder through every decoder.
+
+use crate::support::agreement::{Verdict, verdict};
+use crate::support::any_unit::{self, AnyUnit};
+use crate::support::draw::{Bytes, Draw};
+use crate::support::library::{Coded, encoders};
+use crate::support::{adversarial, assert_same_words, published_kernel, reference};
+
+/// Most weights of a unit, by a draw: several blocks seldom, so that there are thousands of units a minute.
+const MOST: [usize; 16] = [16, 16, 16, 16, 16, 16, 300, 300, 300, 300, 300, 2000, 2000, 2000, 2000, 40_000];
+/// The emulated kernel is slow.
+const MOST_FOR_KERNEL: usize = 300;
+
+/// Adversarial weights through every encoder, which all write the same bytes, and back through every decoder, those of others included.
+pub fn round_trip(data: &[u8]) {
+    let mut draw = Bytes::new(data);
+    let most = MOST[draw.below(16) as usize];
+    let cuts_first = draw.chance(50);
+    let words = adversarial::weights(&mut draw, most);
+    let cuts = if cuts_first { adversarial::cuts(&mut draw, words.len()) } else { Vec::new() };
+    let mut expected: Option<Coded> = None;
+    for (encoder, encode) in encoders() {
+        let mut coded = encode(&words);
+        coded.split_positions = cuts.iter().flat_map(|&cut| (cut as i64).to_le_bytes()).collect();
+        assert!(expected.as_ref().is_none_or(|expected| *expected == coded), "{encoder} writes other bytes");
+        expected = Some(coded);
+    }
+    let coded = expected.expect("an encoder");
+    let Verdict::Decoded(found) = verdict("round trip", &coded) else { panic!("what we write is refused") };
+    assert_same_words("round trip", &words, &found);
+    let found = reference::decode(&coded.raw()).unwrap_or_else(|e| panic!("reference: {e}"));
+    assert_same_words("reference", &words, &found);
+    if words.len() <= MOST_FOR_KERNEL {
+        let found = published_kernel::decode(&coded.raw(), data.len() as u64).unwrap_or_else(|e| panic!("kernel: {e}"));
+        assert_same_words("published kernel", &words, &found);
+    }
+    let unit = coded.view().validate().expect("it was decoded");
+    let ends: Vec<usize> = unit.matrices().map(|matrix| matrix.end as usize).collect();
+    assert_eq!(ends, [&cuts[..], &[words.len()]].concat());
+}
+
+/// Units of any code that the tables can express.
+pub fn backends_agree(data: &[u8]) {
+    let mut draw = Bytes::new(data);
+    let most = MOST[draw.below(16) as usize];
+    let AnyUnit { weights, coded, points_back } = any_unit::write(&mut draw, most);
+    let Verdict::Decoded(found) = verdict("any unit", &coded) else {
+        let refusal = coded.view().validate().err();
+        panic!("a valid unit is refused: {refusal:?}")
+    };
+    assert_same_words("any unit", &weights, &found);
+    let blocks = coded.encoded_exponent.len().div_ceil(4096);
+    let whole = coded.output_positions.len() == 4 * (blocks + 1);
+    if whole && !points_back {
+        let found = reference::decode(&coded.raw()).unwrap_or_else(|e| panic!("reference: {e}"));
+        assert_same_words("reference", &weights, &found);
+    }
+}

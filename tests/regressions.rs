@@ -1,0 +1,37 @@
+//! What once broke stays mended: every input that a fuzzer found, through the target that it broke; and, so that targets do not rot where no
+//! fuzzer runs, hundreds of inputs of no plan.
+
+mod support;
+#[path = "../fuzz/src/targets/mod.rs"]
+mod targets;
+
+use std::path::PathBuf;
+use support::random::Random;
+
+fn folder(target: &str) -> PathBuf {
+    [env!("CARGO_MANIFEST_DIR"), "fuzz", "regressions", target].iter().collect()
+}
+
+#[test]
+fn every_input_that_ever_failed_passes() {
+    for (name, target) in targets::ALL {
+        let Ok(inputs) = std::fs::read_dir(folder(name)) else { continue };
+        for input in inputs {
+            let path = input.expect("a folder can be listed").path();
+            println!("{}", path.display());
+            target(&std::fs::read(path).expect("an input can be read"));
+        }
+    }
+}
+
+#[test]
+fn inputs_of_no_plan_pass() {
+    for (name, target) in targets::ALL {
+        let mut random = Random::new(11);
+        for length in 0..100 {
+            println!("{name}, {length}");
+            let input: Vec<u8> = (0..length).map(|_| random.next() as u8).collect();
+            target(&input);
+        }
+    }
+}
