@@ -17,12 +17,13 @@
 
 struct Chunk {
   u32 first, second;  // as bytes in memory
-  u32 third;          // of the warp's last lane: what is behind
-  u32 gaps;                  // three bytes from the one in which the gap begins
-  u32 end;                   // first weight behind the block
+  u32 third;          // in the warp's last lane: what is behind
+  u32 gaps;           // the byte in which the gap begins, and in the low byte the one behind it
+  u32 end;            // first weight behind the block
 };
 
 DF11_DEVICE u32 load_bytes(const Job& job, u64 at, u32 number) {
+  DF11_RUN(load_bytes)
   u32 word = 0;
   for (u32 i = 0; i < number; ++i) {
     if (at + i < job.stream_bytes) word |= global_load8(stream_bytes, job.stream + at + i) << (8 * i);
@@ -34,6 +35,7 @@ DF11_DEVICE u32 load_position(const Job& job, u32 block) {
   if (block >= job.blocks) return job.weights;
   u64 at = job.positions + 4ull * block;
   if ((at & 3) == 0) return global_load32(position, at);
+  DF11_RUN(load_bytes)
   u32 word = 0;
   for (u32 i = 0; i < 4; ++i) word |= global_load8(position, at + i) << (8 * i);
   return word;
@@ -57,8 +59,7 @@ DF11_DEVICE Chunk load_chunk(const Job& job, u32 block) {
     chunk.third = load_bytes(job, at + 8ull, 4);
   }
   const u32 gap = block * BLOCK_GAP_BYTES + (5 * thread >> 3), last = job.blocks * BLOCK_GAP_BYTES - 1;
-  const u32 second = gap + 1 < last ? gap + 1 : last, third = gap + 2 < last ? gap + 2 : last;
-  chunk.gaps = global_load8(gap, job.gaps + gap) << 16 | global_load8(gap, job.gaps + second) << 8 | global_load8(gap, job.gaps + third);
+  chunk.gaps = global_load8(gap, job.gaps + gap) << 8 | global_load8(gap, job.gaps + (gap < last ? gap + 1 : last));
   chunk.end = load_position(job, block + 1);
   return chunk;
 }
@@ -69,6 +70,7 @@ DF11_DEVICE u32 first_behind(u32 firsts, u32 count, u32 beyond) {
   u32 behind = shuffle_down(firsts, 1);
   if (last) behind = beyond;
   if (warp_any(count < 3)) {
+    DF11_RUN(short_lane)
     for (u32 i = 0; i < 3; ++i) {
       behind = shuffle_down(join(firsts, count < 4 ? 8 * count : 32, behind), 1);
       if (last) behind = beyond;
@@ -96,6 +98,23 @@ struct Packer {
   DF11_DEVICE_MEMBER void operator()(u32 exponent) { append<true>(exponent, 8); }
 };
 
+// Of the first CHECKED entries it is not known whether their exponents reach a word that starts in this lane.
+template <u32 CHECKED>
+DF11_DEVICE void write_entries(const Decoded& decoded, const Common& common, Packer& packer) {
+#pragma unroll
+  for (u32 k = 0; k < KEPT; ++k) {
+    DF11_AT(write, k)
+    if (k >= 8 && k == decoded.steps) break;
+    DF11_RUN(write)
+    const u32 entry = decoded.entries[k];
+    if (k < CHECKED) packer.append<true>(entry_exponents(entry, common), entry_bits(entry));
+    else packer.append<false>(entry_exponents(entry, common), entry_bits(entry));
+  }
+  DF11_AT(finish, 0)
+  DF11_RUN(finish)
+  packer.append<true>(entry_exponents(decoded.last, common), entry_bits(decoded.last));
+}
+
 // Takes the first exponents of a walked chunk.
 struct Firsts {
   u32 exponents, bits;
@@ -115,70 +134,93 @@ struct Store {
 
 // Four weights out of four rotated exponents and their bytes of sign_mantissa: sign | upper 7 bits of the exponent, and last bit | mantissa.
 DF11_DEVICE void merge_four(u32 exponents, u32 sign_mantissa, u32& low, u32& high) {
-  u32 upper = (sign_mantissa & 0x80808080) | (exponents & 0x7F7F7F7F);
-  u32 lower = (exponents & 0x80808080) | (sign_mantissa & 0x7F7F7F7F);
+  u32 upper = select_bits(0x80808080, sign_mantissa, exponents), lower = select_bits(0x80808080, exponents, sign_mantissa);
   low = select_bytes(lower, upper, 0x5140);
   high = select_bytes(lower, upper, 0x7362);
 }
 
-// Weights `from` to `to` of a block out of the stage; `place` is where weight 0 of the unit would stand in it, modulo 2^32.
+// The part of a block that is wanted, in bytes of the stage; weight w stands at w + place, modulo 2^32.
+struct Span {
+  u32 place, begin, end;
+  u32 at;        // this thread's first eight; all of them begin at multiples of 8
+  bool aligned;  // eights of sign_mantissa begin at multiples of 8, too
+  u32x2 raw;     // its first eight bytes of sign_mantissa
+
+  DF11_DEVICE_MEMBER u32 stop() const { return aligned ? end & ~7u : begin; }
+};
+
+// Starts the first load, to arrive while the stage is written. Threads in front of the first whole eight begin a round later.
+DF11_DEVICE Span span_of(const Job& job, u32 place, u32 from, u32 to) {
+  Span span = {place, from + place, to + place, 0, ((job.sign_mantissa - place) & 7) == 0, {0, 0}};
+  span.at = (span.begin & ~127u) + 8 * thread_index();
+  if (span.at < span.begin) span.at += 8 * BLOCK_CHUNKS;
+  if (span.at < span.stop()) span.raw = global_load64(sign_mantissa, job.sign_mantissa + (span.at - place));
+  return span;
+}
+
 template <class Sink>
-DF11_DEVICE void merge(const Job& job, u32 place, u32 from, u32 to, Sink& sink) {
-  const bool aligned = ((job.sign_mantissa - place) & 7) == 0;
-  const u32 begin = from + place, end = to + place;
-  for (u32 at = (begin & ~127u) + 8 * thread_index(); at < end; at += 8 * BLOCK_CHUNKS) {
+DF11_DEVICE void merge_one(const Job& job, const Span& span, u32 at, Sink& sink) {
+  DF11_RUN(merge_one)
+  const u32 weight = at - span.place;
+  u32 low, high;
+  merge_four(shared_load8(staged_one, SHARED_STAGE + at), global_load8(sign_mantissa_one, job.sign_mantissa + weight), low, high);
+  sink.one(weight, low & 0xFFFF);
+}
+
+template <class Sink>
+DF11_DEVICE void merge(const Job& job, const Span& span, Sink& sink) {
+  const u32 stop = span.stop(), thread = thread_index();
+  u32x2 raw = span.raw;
+  for (u32 at = span.at; at < stop; at += 8 * BLOCK_CHUNKS) {
     DF11_AT(merge, 0)
     DF11_RUN(merge)
-    const u32 weight = at - place;
-    if (aligned && at >= begin && at + 8 <= end) {
-      u32x2 raw = global_load64(sign_mantissa, job.sign_mantissa + weight), exponents = shared_load64(staged, SHARED_STAGE + at);
-      u32x4 words;
-      merge_four(exponents.x, raw.x, words.x, words.y);
-      merge_four(exponents.y, raw.y, words.z, words.w);
-      sink.eight(weight, words);
-    } else {
-      for (u32 i = 0; i < 8; ++i) {
-        if (at + i < begin || at + i >= end) continue;
-        DF11_AT(merge_edge, 0)
-        DF11_RUN(merge_edge)
-        u32 low, high;
-        merge_four(shared_load8(staged_edge, SHARED_STAGE + at + i), global_load8(sign_mantissa_edge, job.sign_mantissa + (weight + i)), low, high);
-        sink.one(weight + i, low & 0xFFFF);
-      }
-    }
+    const u32 weight = at - span.place;
+    const u32x2 exponents = shared_load64(staged, SHARED_STAGE + at), now = raw;
+    if (at + 8 * BLOCK_CHUNKS < stop) raw = global_load64(sign_mantissa, job.sign_mantissa + (weight + 8 * BLOCK_CHUNKS));
+    u32x4 words;
+    merge_four(exponents.x, now.x, words.x, words.y);
+    merge_four(exponents.y, now.y, words.z, words.w);
+    sink.eight(weight, words);
+  }
+  DF11_AT(edges, 0)
+  DF11_RUN(edges)
+  if (!span.aligned) {
+    for (u32 at = span.begin + thread; at < span.end; at += BLOCK_CHUNKS) merge_one(job, span, at, sink);
+  } else if (thread < 8) {
+    const u32 head = (span.begin & ~7u) + thread, tail = stop + thread;
+    if (head >= span.begin && head < span.end && (span.begin & 7) != 0) merge_one(job, span, head, sink);
+    if (tail < span.end && (tail >= span.begin + 7 || (span.begin & 7) == 0) && stop > (span.begin & ~7u)) merge_one(job, span, tail, sink);
   }
 }
 
 template <class Sink>
-DF11_DEVICE void decode_block(const Job& job, u32 block, u32 position, u32 end, const Chunk& chunk, u32 stage_bytes, Chunk* next, Sink& sink) {
-  if (position > end || end > job.weights || (block == 0 && position != 0) || end - position + STAGE_SLACK > stage_bytes) {
-    if (thread_index() == 0) report(job.status, STATUS_POSITIONS);
-    if (next != 0) *next = load_chunk(job, block + 1);
-    return;
-  }
+DF11_DEVICE void decode_block(const Job& job, u32 block, u32 position, const Chunk& chunk, u32 stage_bytes, bool more, Chunk& next, Sink& sink) {
   DF11_AT(start, 0)
   DF11_RUN(start)
   const u32 thread = thread_index(), lane = thread & (DF11_WARP - 1), warp = thread / DF11_WARP;
   const u32 index = block * BLOCK_CHUNKS + thread, chunks = (job.stream_bytes + 7) / 8;
-  const u32 place_in_gaps = 5 * thread & 7;
-  const u32 gap = (chunk.gaps >> (19 - place_in_gaps)) & 31, next_gap = (chunk.gaps >> (14 - place_in_gaps)) & 31;
+  u32 end = chunk.end;
+  const bool last_lane = lane == DF11_WARP - 1;
+  // The gap of the chunk behind a warp begins a byte: the last lane's second.
+  const u32 gap = (chunk.gaps >> (11 - (5 * thread & 7))) & 31, gap_of_next = shuffle_down(gap, 1);
+  const u32 next_gap = last_lane ? (chunk.gaps >> 3) & 31 : gap_of_next;
   const u32 of_next = shuffle_down(chunk.first, 1);
-  Window window = {swap_bytes(chunk.first), swap_bytes(chunk.second), swap_bytes(lane == DF11_WARP - 1 ? chunk.third : of_next)};
+  Window window = {swap_bytes(chunk.first), swap_bytes(chunk.second), swap_bytes(last_lane ? chunk.third : of_next)};
   skip(window, gap);
   // Of the last two chunks, codes may end behind the stream, and the gap of the last may say anything.
   const bool fast = index + 2 < chunks;
   const Common common = load_common();
   Decoded decoded;
-  decode_chunk(window, CHUNK_BITS + next_gap - gap, fast, common, decoded);
+  decode_chunk(window, fast ? CHUNK_BITS + next_gap - gap : 0, common, decoded);
 
-  u64 bit = (u64)index * CHUNK_BITS, walked = 0;
+  u32 walked = 0;
   if (!fast) {
     decoded.count = decoded.first = decoded.last = 0;
     decoded.walk = index < chunks;
   }
   if (decoded.walk) {
     Firsts firsts = {0, 0};
-    decoded.count = walk_chunk(job, common, bit, gap, CHUNK_BITS, walked, firsts);
+    decoded.count = walk_chunk(job, common, index, gap, CHUNK_BITS, walked, firsts);
     decoded.first = firsts.exponents;
   }
   DF11_AT(scan, 0)
@@ -186,49 +228,55 @@ DF11_DEVICE void decode_block(const Job& job, u32 block, u32 position, u32 end, 
   u32 count = decoded.count;
   const u32 up_to = warp_sum(count);
   if (warp_any(count < 3)) decoded.first = join(decoded.first, count < 4 ? 8 * count : 32, first_behind(decoded.first, count, 0));
-  if (lane == DF11_WARP - 1) shared_store(totals, SHARED_TOTALS + 4 * warp, up_to);
+  if (last_lane) shared_store(totals, SHARED_TOTALS + 4 * warp, up_to);
   if (lane == 0) shared_store(firsts, SHARED_FIRSTS + 4 * warp, decoded.first);
   barrier(counted);
 
   const u32 warps = BLOCK_CHUNKS / DF11_WARP;
   const u32 total = lane < warps ? shared_load(totals, SHARED_TOTALS + 4 * lane) : 0;
-  const u32 beyond = lane == DF11_WARP - 1 && warp + 1 < warps ? shared_load(firsts, SHARED_FIRSTS + 4 * (warp + 1)) : 0;
+  const u32 beyond = last_lane && warp + 1 < warps ? shared_load(firsts, SHARED_FIRSTS + 4 * (warp + 1)) : 0;
   const u32 behind = first_behind(decoded.first, count, beyond);
-  const u32 start = warp_total(lane < warp ? total : 0) + up_to - count, held = warp_total(total), expected = end - position;
-  if (next != 0) *next = load_chunk(job, block + 1);
+  const u32 start = warp_total(lane < warp ? total : 0) + up_to - count, held = warp_total(total);
+  if (more) next = load_chunk(job, block + 1);
 
-  // Only at the unit's end may lanes find more than there is; only there may a chunk end elsewhere than the next one's gap says.
   DF11_AT(place, 0)
   DF11_RUN(place)
-  bool wrong = held < expected || (index == 0 && gap != 0);
-  if (start + count > expected) {
-    wrong = wrong || end != job.weights;
-    count = start < expected ? expected - start : 0;
-    decoded.walk = true;
-  } else if (decoded.walk && count != 0 && start + count < job.weights - position && walked != bit + CHUNK_BITS + next_gap) {
-    wrong = true;
+  u32 expected = end - position, faults = 0;
+  if (position > end || end > job.weights || (block == 0 && position != 0) || expected + STAGE_SLACK > stage_bytes) {
+    faults = STATUS_POSITIONS;
+    end = position;
+    expected = 0;
   }
-  if (wrong) report(job.status, STATUS_STREAM);
-
+  if (held < expected || (block == 0 && thread == 0 && gap != 0)) faults |= STATUS_STREAM;
+  // Only at the unit's end may lanes find more than there is; only there may a chunk end elsewhere than the next one's gap says.
+  if (decoded.walk || start + count > expected) {
+    DF11_RUN(check)
+    if (start + count > expected) {
+      if (end != job.weights) faults |= STATUS_STREAM;
+      count = start < expected ? expected - start : 0;
+      decoded.walk = true;
+    } else if (count != 0 && start + count < job.weights - position && walked != CHUNK_BITS + next_gap) {
+      faults |= STATUS_STREAM;
+    }
+  }
+  if (faults != 0) {
+    DF11_RUN(faults)
+    report(job.status, faults);
+  }
+  DF11_AT(ready, 0)
+  DF11_RUN(ready)
   const u32 phase = (u32)(job.out >> 1) - job.first, margin = (position + phase) & 127;
+  const u32 from = position > job.first ? position : job.first, to = end < job.end ? end : job.end;
+  const Span span = span_of(job, margin - position, from, to > from ? to : from);
   Packer packer = {0, 8 * (margin + start), thread == 0 ? 0 : (8 * (margin + start) + 31) & ~31u};
   if (decoded.walk) {
-    if (count != 0) walk_chunk(job, common, bit, gap, count, walked, packer);
+    if (count != 0) walk_chunk(job, common, index, gap, count, walked, packer);
+  } else if (decoded.waited) {
+    write_entries<KEPT>(decoded, common, packer);
   } else {
-#pragma unroll
-    for (int k = 0; k < KEPT; ++k) {
-      DF11_AT(write, k)
-      if (k >= 7 && (k & 1) != 0 && decoded.entries[k] == 0) break;
-      DF11_RUN(write)
-      if (k < 4) packer.append<true>(entry_exponents(decoded.entries[k], common), entry_bits(decoded.entries[k]));
-      else packer.append<false>(entry_exponents(decoded.entries[k], common), entry_bits(decoded.entries[k]));
-    }
-    DF11_AT(finish, 0)
-    DF11_RUN(finish)
-    packer.append<true>(entry_exponents(decoded.last, common), entry_bits(decoded.last));
+    write_entries<3>(decoded, common, packer);
   }
   packer.finish(behind);
   barrier(staged);
-  const u32 from = position > job.first ? position : job.first, to = end < job.end ? end : job.end;
-  if (from < to) merge(job, margin - position, from, to, sink);
+  merge(job, span, sink);
 }

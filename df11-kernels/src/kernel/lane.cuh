@@ -3,8 +3,8 @@
 // 1. A window of three words holds the chunk's bits from its gap on, and the next chunk's first 32: every code that starts here ends in it.
 // 2. The next chunk's gap is the exact stop, and so the check of the chain of gaps: a lane that cannot stop there has an error, or is the last.
 // 3. An entry that would pass the stop is cut to the codes in front of it, with the lengths of its common exponents and one subtraction.
-// 4. Entries stay in registers: at most KEPT steps, unrolled. All codes of 1 bit need 16. What needs more (valid, but no weights look so), what
-//    fails, and the unit's last two chunks are walked code by code.
+// 4. Entries stay in registers: at most KEPT steps, unrolled, without a branch that parts the lanes. All codes of 1 bit need 16 steps. What needs more
+//    (valid, but no weights look so), what fails, and the unit's last two chunks are walked code by code.
 
 #define KEPT 16
 
@@ -60,10 +60,12 @@ DF11_DEVICE u32 find_long(u32 entry, u32 window) {
 // What a lane has decoded.
 struct Decoded {
   u32 entries[KEPT];
+  u32 steps;  // entries that are of meaning, in every lane of the warp
   u32 last;   // the entry that was cut at the stop
   u32 count;  // exponents
   u32 first;  // the first three of them, or all
-  bool walk;  // the above means nothing: walk the chunk
+  bool waited;  // a lane of the warp has an empty one among its first three entries
+  bool walk;    // the above means nothing: walk the chunk
 };
 
 // `rest` behind the first `bits` / 8 bytes of `exponents`.
@@ -71,39 +73,45 @@ DF11_DEVICE u32 join(u32 exponents, u32 bits, u32 rest) {
   return shift_left(rest, bits) | (exponents & ~shift_left(~0u, bits));
 }
 
-DF11_DEVICE void decode_chunk(Window window, u32 left, bool active, const Common& common, Decoded& decoded) {
+// `left`: bits from the gap to the stop; 0 for a lane that has nothing to decode.
+DF11_DEVICE void decode_chunk(Window window, u32 left, const Common& common, Decoded& decoded) {
   const u32 all = left;
   u32 sum = 0, entry = 0;
+  bool taken = true;
+  decoded.steps = KEPT;
 #pragma unroll
-  for (int k = 0; k < KEPT; ++k) {
-    decoded.entries[k] = 0;
-  }
-#pragma unroll
-  for (int k = 0; k < KEPT; ++k) {
+  for (u32 k = 0; k < KEPT; ++k) {
     DF11_AT(step, k)
-    if (k >= 7 && !active) break;
+    if (k >= 8) {
+      DF11_RUN(vote)
+      if (!warp_any(taken)) {
+        decoded.steps = k;
+        break;
+      }
+    }
     DF11_RUN(step)
-    if (active) {
-      entry = shared_load(lookup, 4 * (window.first >> (32 - INDEX_BITS)));
-      u32 length = entry_length(entry);
-      if (length <= left) {
-        decoded.entries[k] = entry;
-        left -= length;
-        sum += entry >> 24;  // 8 * length + count: the lengths add up to all - left, so the counts need no sum of their own
-        skip(window, length);
-      } else {
-        active = false;
-        if ((int)entry < 0 && left != 0) {
-          DF11_RUN(long_code)
-          u32 found = find_long(entry, window.first);
-          length = found & 0x3F;
-          if (found != 0 && length <= left) {
-            active = true;
+    // What is not taken counts as an entry of nothing, so that no lane parts from the others. It would not be taken at the next step either.
+    if (taken) entry = shared_load(lookup, 4 * upper_bits(window.first, INDEX_BITS));
+    taken = entry_length(entry) <= left;
+    const u32 kept = taken ? entry : 0, length = entry_length(kept);
+    decoded.entries[k] = kept;
+    left -= length;
+    sum += kept >> 24;  // 8 * length + count: the lengths add up to all - left, so the counts need no sum of their own
+    skip(window, length);
+    // A lane that meets a long code waits for the next fourth step.
+    if (k % 4 == 3) {
+      const bool met = (int)entry < 0 && left != 0;
+      if (warp_any(met)) {
+        DF11_RUN(long_code)
+        if (met) {
+          const u32 found = find_long(entry, window.first), bits = found & 0x3F;
+          if (found != 0 && bits <= left) {
+            taken = true;
             decoded.entries[k] = rare_entry(found);
-            left -= length;
-            sum += 8 * length + 1;
-            skip(window, length / 2);
-            skip(window, length - length / 2);
+            left -= bits;
+            sum += 8 * bits + 1;
+            skip(window, bits / 2);
+            skip(window, bits - bits / 2);
           }
         }
       }
@@ -111,17 +119,25 @@ DF11_DEVICE void decode_chunk(Window window, u32 left, bool active, const Common
   }
   DF11_AT(cut, 0)
   DF11_RUN(cut)
-  u32 ends = entry_ends(entry, common);
-  u32 in_front = count_bits(((left | 0x80) * 0x01010101 - ends) & 0x80808080);
-  bool cut = left != 0;
-  decoded.last = cut ? (entry & 0xFFFFFF) | in_front << 24 : 0;
-  decoded.walk = active || (cut && ((int)entry < 0 || (((ends << 8) >> (8 * in_front)) & 0xFF) != left));
-  decoded.count = sum - 8 * (all - left) + (cut ? in_front : 0);
+  const u32 ends = entry_ends(entry, common);
+  const u32 in_front = left != 0 ? count_bits(((left | 0x80) * 0x01010101 - ends) & 0x80808080) : 0;
+  decoded.last = (entry & 0xFFFFFF) | in_front << 24;
+  decoded.walk = taken || (left != 0 && ((int)entry < 0 || (((ends << 8) >> (8 * in_front)) & 0xFF) != left));
+  decoded.count = sum - 8 * (all - left) + in_front;
   u32 third = entry_exponents(decoded.entries[2], common);
+  decoded.waited = false;
   if (warp_any(decoded.entries[2] == 0)) {
-    third = join(third, entry_bits(decoded.entries[2]), entry_exponents(decoded.last, common));
+    DF11_RUN(short_lane)
+    decoded.waited = true;
+    third = entry_exponents(decoded.last, common);
+#pragma unroll
+    for (u32 k = KEPT - 1; k >= 2; --k) {
+      if (k < decoded.steps) third = join(entry_exponents(decoded.entries[k], common), entry_bits(decoded.entries[k]), third);
+    }
   }
-  u32 second = join(entry_exponents(decoded.entries[1], common), entry_bits(decoded.entries[1]), third);
+  DF11_AT(first, 0)
+  DF11_RUN(first)
+  const u32 second = join(entry_exponents(decoded.entries[1], common), entry_bits(decoded.entries[1]), third);
   decoded.first = join(entry_exponents(decoded.entries[0], common), entry_bits(decoded.entries[0]), second);
 }
 
@@ -136,15 +152,17 @@ DF11_DEVICE u32 bits_at(const Job& job, u64 bit) {
 }
 
 // The slow way through one chunk, code by code: gives `take` the exponents that start in it, at most `most`; returns their number, and in `end`
-// the bit behind the last one.
+// the bit behind the last one, counted from the chunk's first.
 template <class Take>
-DF11_DEVICE u32 walk_chunk(const Job& job, const Common& common, u64 bit, u32 gap, u32 most, u64& end, Take& take) {
-  const u64 stop = bit + CHUNK_BITS, stream_end = 8ull * job.stream_bytes;
-  u32 count = 0;
-  for (bit += gap; bit < stop && count < most; ++count) {
+DF11_DEVICE u32 walk_chunk(const Job& job, const Common& common, u32 chunk, u32 gap, u32 most, u32& end, Take& take) {
+  DF11_AT(walk_start, 0)
+  DF11_RUN(walk_start)
+  const u64 first = (u64)chunk * CHUNK_BITS, bits = 8ull * job.stream_bytes - first;
+  u32 count = 0, bit = gap;
+  for (; bit < CHUNK_BITS && count < most; ++count) {
     DF11_AT(walk, 0)
     DF11_RUN(walk)
-    u32 window = bits_at(job, bit), entry = shared_load(walk_lookup, 4 * (window >> (32 - INDEX_BITS)));
+    u32 window = bits_at(job, first + bit), entry = shared_load(walk_lookup, 4 * (window >> (32 - INDEX_BITS)));
     u32 exponent, length;
     if ((int)entry < 0) {
       u32 found = find_long(entry, window);
@@ -154,7 +172,7 @@ DF11_DEVICE u32 walk_chunk(const Job& job, const Common& common, u64 bit, u32 ga
       exponent = entry_exponents(entry, common) & 0xFF;
       length = entry_ends(entry, common) & 0xFF;
     }
-    if (length == 0 || bit + length > stream_end) break;
+    if (length == 0 || bit + length > bits) break;
     take(exponent);
     bit += length;
   }

@@ -11,9 +11,9 @@ DF11_DEVICE void load_tables(u64 tables) {
 
 // Decodes the windows of `job_count` jobs, `blocks` blocks in all, each job at least one. Thread block i takes the i-th part of the blocks.
 DF11_KERNEL(df11_decode)(DF11_PARAMETER Jobs jobs, u32 job_count, u32 blocks, u32 stage_bytes) {
-  const u32 grid = grid_size();
-  u32 at = (u32)((u64)blocks * block_index() / grid);
-  const u32 end = (u32)((u64)blocks * (block_index() + 1) / grid);
+  const u32 part = blocks / grid_size(), more = blocks % grid_size(), index = block_index();
+  u32 at = index * part + (index < more ? index : more);
+  const u32 end = at + part + (index < more ? 1 : 0);
   u32 low = 0, high = job_count;
   while (high - low > 1) {
     u32 middle = (low + high) / 2;
@@ -31,7 +31,7 @@ DF11_KERNEL(df11_decode)(DF11_PARAMETER Jobs jobs, u32 job_count, u32 blocks, u3
     Store store = {job.out, job.first};
     barrier(tables);
     for (; block < stop; ++block) {
-      decode_block(job, block, position, chunk.end, chunk, stage_bytes, block + 1 < stop ? &next : 0, store);
+      decode_block(job, block, position, chunk, stage_bytes, block + 1 < stop, next, store);
       position = chunk.end;
       chunk = next;
     }
@@ -62,8 +62,8 @@ DF11_KERNEL(df11_gather)(DF11_PARAMETER Job all, u64 rows, u32 row_count, u32 ro
     }
     Store store = {job.out, job.first};
     for (u32 block = low, position = load_position(job, low); block < job.blocks && position < job.end; ++block) {
-      const Chunk chunk = load_chunk(job, block);
-      decode_block(job, block, position, chunk.end, chunk, stage_bytes, (Chunk*)0, store);
+      Chunk chunk = load_chunk(job, block), none = chunk;
+      decode_block(job, block, position, chunk, stage_bytes, false, none, store);
       position = chunk.end;
     }
   }

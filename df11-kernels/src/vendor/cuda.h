@@ -14,7 +14,7 @@ typedef uint4 u32x4;
 #define DF11_DEVICE_MEMBER __device__ __forceinline__
 // Three blocks of 512 threads fit every multiprocessor from 8.0 on; 7.5 holds two at most.
 #if __CUDA_ARCH__ >= 800
-#define DF11_RESIDENT 3
+#define DF11_RESIDENT 2
 #else
 #define DF11_RESIDENT 2
 #endif
@@ -38,8 +38,20 @@ DF11_DEVICE u32 shift_left(u32 word, u32 n) {
   asm("shl.b32 %0, %1, %2;" : "=r"(result) : "r"(word), "r"(n));
   return result;
 }
+// The upper n bits. Hidden from the compiler's front, which would mask and add where the address takes a scaled index.
+DF11_DEVICE u32 upper_bits(u32 word, u32 n) {
+  u32 result;
+  asm("shr.u32 %0, %1, %2;" : "=r"(result) : "r"(word), "r"(32 - n));
+  return result;
+}
 // Byte i of the result is byte `nibble i of select` of high:low.
 DF11_DEVICE u32 select_bytes(u32 low, u32 high, u32 select) { return __byte_perm(low, high, select); }
+// Where the mask has ones, the bits of `ones`; elsewhere those of `zeros`.
+DF11_DEVICE u32 select_bits(u32 mask, u32 ones, u32 zeros) {
+  u32 result;
+  asm("lop3.b32 %0, %1, %2, %3, 0xCA;" : "=r"(result) : "r"(mask), "r"(ones), "r"(zeros));
+  return result;
+}
 DF11_DEVICE u32 swap_bytes(u32 word) { return __byte_perm(word, 0, 0x0123); }
 DF11_DEVICE u32 count_bits(u32 word) { return __popc(word); }
 
@@ -72,20 +84,36 @@ DF11_DEVICE u32 warp_sum(u32 value) {
 #define shared_store16(site, at, word) (*(u16*)((u8*)df11_shared + (at)) = (u16)(word))
 #define shared_store128(site, at, words) (*(u32x4*)((u8*)df11_shared + (at)) = (words))
 
-#define global_load8(site, at) ((u32)*(const u8*)(at))
-#define global_load32(site, at) (*(const u32*)(at))
-#define global_load64(site, at) load_once64(at)
-#define global_load128(site, at) (*(const u32x4*)(at))
-#define global_store16(site, at, word) (*(u16*)(at) = (u16)(word))
-#define global_store128(site, at, words) store_once128(at, words)
-
-// Read or written once: not worth a line of the first cache, first to go from the second.
-DF11_DEVICE u32x2 load_once64(u64 at) {
+// Addresses are numbers: only so is it said that they are of global memory.
+DF11_DEVICE u32 load_global8(u64 at) {
+  u32 byte;
+  asm("ld.global.u8 %0, [%1];" : "=r"(byte) : "l"(at));
+  return byte;
+}
+DF11_DEVICE u32 load_global32(u64 at) {
+  u32 word;
+  asm("ld.global.u32 %0, [%1];" : "=r"(word) : "l"(at));
+  return word;
+}
+// Read or written once: first to go from the caches.
+DF11_DEVICE u32x2 load_global64(u64 at) {
   u32x2 pair;
   asm("ld.global.cs.v2.u32 {%0, %1}, [%2];" : "=r"(pair.x), "=r"(pair.y) : "l"(at));
   return pair;
 }
-DF11_DEVICE void store_once128(u64 at, u32x4 words) {
+DF11_DEVICE u32x4 load_global128(u64 at) {
+  u32x4 words;
+  asm("ld.global.v4.u32 {%0, %1, %2, %3}, [%4];" : "=r"(words.x), "=r"(words.y), "=r"(words.z), "=r"(words.w) : "l"(at));
+  return words;
+}
+DF11_DEVICE void store_global16(u64 at, u32 word) { asm volatile("st.global.u16 [%0], %1;" ::"l"(at), "h"((u16)word) : "memory"); }
+DF11_DEVICE void store_global128(u64 at, u32x4 words) {
   asm volatile("st.global.cs.v4.u32 [%0], {%1, %2, %3, %4};" ::"l"(at), "r"(words.x), "r"(words.y), "r"(words.z), "r"(words.w) : "memory");
 }
+#define global_load8(site, at) load_global8(at)
+#define global_load32(site, at) load_global32(at)
+#define global_load64(site, at) load_global64(at)
+#define global_load128(site, at) load_global128(at)
+#define global_store16(site, at, word) store_global16(at, word)
+#define global_store128(site, at, words) store_global128(at, words)
 #define report(at, bits) atomicOr((u32*)(at), bits)

@@ -24,12 +24,14 @@ DF11_DEVICE u32 grid_size() { return machine::grid(); }
 DF11_DEVICE u32 funnel_left(u32 low, u32 high, u32 n) { return (u32)((((u64)high << 32 | low) << (n & 31)) >> 32); }
 DF11_DEVICE u32 funnel_right(u32 low, u32 high, u32 n) { return (u32)(((u64)high << 32 | low) >> machine::up_to_32(n)); }
 DF11_DEVICE u32 shift_left(u32 word, u32 n) { return (u32)((u64)word << machine::up_to_32(n)); }
+DF11_DEVICE u32 upper_bits(u32 word, u32 n) { return word >> (32 - n); }
 DF11_DEVICE u32 select_bytes(u32 low, u32 high, u32 select) {
   const u64 bytes = (u64)high << 32 | low;
   u32 word = 0;
   for (u32 i = 0; i < 4; ++i) word |= (u32)(bytes >> 8 * (select >> 4 * i & 7) & 0xFF) << 8 * i;
   return word;
 }
+DF11_DEVICE u32 select_bits(u32 mask, u32 ones, u32 zeros) { return (mask & ones) | (~mask & zeros); }
 DF11_DEVICE u32 swap_bytes(u32 word) { return __builtin_bswap32(word); }
 DF11_DEVICE u32 count_bits(u32 word) { return (u32)__builtin_popcount(word); }
 
