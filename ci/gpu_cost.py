@@ -58,11 +58,11 @@ def main() -> int:
     rows = [line.rstrip("\n").split("\t") for line in open(sys.argv[3])]
     copies = defaultdict(lambda: 1)
     steps = int(re.search(r"#define KEPT (\d+)", source)[1])
-    copies["step"], copies["write"] = steps, 2 * steps
-    copies["long_code"], copies["vote"] = steps // 4, steps // 2
-    copies["load_bytes"] = 8
-    copies["walk"] = copies["walk_start"] = 2  # to count, and to write
-    copies["load"] = 2  # the first block's chunk, and the next one's
+    sure = int(re.search(r"#define SURE_STEPS (\d+)", source)[1])
+    copies |= {"step": steps, "vote": steps - sure, "long_code": steps // 4}
+    copies |= {"write": 2 * steps, "write_vote": 2 * (steps - sure), "finish": 2}  # for warps with and without a lane that waited
+    copies |= {"walk": 2, "walk_start": 2, "short_lane": 2, "merge_one": 3}  # to count, and to write
+    copies |= {"load": 2, "load_gaps": 2, "load_slow": 2, "load_bytes": 12}  # the first block's chunks, and the next one's
     static = static_instructions(sass, os.path.basename(sys.argv[1]), "df11_decode", regions_of(source))
     wrong = []
     for data in dict.fromkeys(row[0] for row in rows):

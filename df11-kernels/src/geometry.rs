@@ -5,8 +5,10 @@ use df11_core::limits::{BLOCK_CHUNKS, MAX_BLOCK_WEIGHTS};
 
 use crate::tables::TABLE_WORDS;
 
-/// Threads of a thread block: one a chunk.
-pub const BLOCK_THREADS: u32 = BLOCK_CHUNKS as u32;
+/// Threads of a thread block: one for every two chunks.
+pub const BLOCK_THREADS: u32 = BLOCK_CHUNKS as u32 / 2;
+/// Threads of a thread block of the plain kernel: one a chunk.
+pub const PLAIN_THREADS: u32 = BLOCK_CHUNKS as u32;
 /// Where the stage begins in shared memory: behind the tables, a word a warp for counts and one for first exponents (`SHARED_STAGE`).
 const STAGE_OFFSET: u32 = 10_496;
 /// What the stage holds besides a block's exponents: up to 127 bytes in front, a last word that is written whole (`STAGE_SLACK`).

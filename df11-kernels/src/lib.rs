@@ -20,7 +20,7 @@ mod jobs;
 mod source;
 mod tables;
 
-pub use geometry::{BLOCK_THREADS, Geometry, stage_bytes};
+pub use geometry::{BLOCK_THREADS, Geometry, PLAIN_THREADS, stage_bytes};
 pub use jobs::{DeviceUnit, Job, Jobs, LAUNCH_JOBS, TooManyJobs, fault};
 pub use source::{CUDA, DECODE, GATHER, HIP, PLAIN};
 pub use tables::{TABLE_WORDS, Tables};

@@ -27,7 +27,7 @@ mod price {
     use super::{cases, unit::Parts};
 
     /// Enough blocks for steady figures, few enough for seconds.
-    const WEIGHTS: usize = 400_000;
+    const WEIGHTS: usize = 1_000_000;
 
     pub fn main() {
         let json = std::env::args().any(|argument| argument == "--json");

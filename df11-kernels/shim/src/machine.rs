@@ -2,6 +2,8 @@
 
 use std::ffi::c_void;
 
+use df11_kernels::{BLOCK_THREADS, PLAIN_THREADS};
+
 /// In which way a launch is run.
 #[derive(Clone, Copy, Debug)]
 pub struct Order {
@@ -108,7 +110,7 @@ pub(crate) fn launch<T>(kernel: Kernel, arguments: &T, grid: u32, shared_bytes: 
         kernel: entry,
         arguments: std::ptr::from_ref(arguments).cast(),
         grid,
-        threads: df11_kernels::BLOCK_THREADS,
+        threads: if matches!(kernel, Kernel::Plain) { PLAIN_THREADS } else { BLOCK_THREADS },
         shared_bytes,
         warp: order.warp,
         seed: order.seed,

@@ -1,4 +1,4 @@
-// The fast kernel: blocks of 512 chunks, one thread a chunk.
+// The fast kernel: a block of 512 chunks to 256 threads, two chunks each.
 //
 //   each lane:  window -> entries, count, first exponents         (lane.cuh)
 //   scan:       counts -> each lane's place in the stage          (shuffles, one word a warp, one barrier)
@@ -15,11 +15,11 @@
 //    while this one's words are written.
 // 5. What becomes of eight merged weights is the sink's business: now they are stored.
 
-struct Chunk {
-  u32 first, second;  // as bytes in memory
-  u32 third;          // in the warp's last lane: what is behind
-  u32 gaps;           // the byte in which the gap begins, and in the low byte the one behind it
-  u32 end;            // first weight behind the block
+// What a lane reads of a block.
+struct Chunks {
+  u32 word[5];  // as bytes in memory; the last one only in the warp's last lane
+  u32 gaps;     // the byte in which the gap begins, the one behind it, and in the warp's last lane the third
+  u32 end;      // first weight behind the block
 };
 
 DF11_DEVICE u32 load_bytes(const Job& job, u64 at, u32 number) {
@@ -41,27 +41,30 @@ DF11_DEVICE u32 load_position(const Job& job, u32 block) {
   return word;
 }
 
-DF11_DEVICE Chunk load_chunk(const Job& job, u32 block) {
+DF11_DEVICE Chunks load_chunks(const Job& job, u32 block) {
   DF11_AT(load, 0)
   DF11_RUN(load)
-  Chunk chunk;
-  const u32 thread = thread_index();
-  const u32 at = 8 * (block * BLOCK_CHUNKS + thread);
-  if (at + 12 <= job.stream_bytes && (job.stream & 7) == 0) {
-    u32x2 pair = global_load64(stream, job.stream + at);
-    chunk.first = pair.x;
-    chunk.second = pair.y;
-    chunk.third = 0;
-    if ((thread & (DF11_WARP - 1)) == DF11_WARP - 1) chunk.third = global_load32(stream_next, job.stream + at + 8);
+  Chunks chunks;
+  const u32 thread = thread_index(), at = 16 * (block * BLOCK_THREADS + thread);
+  const bool last_lane = (thread & (DF11_WARP - 1)) == DF11_WARP - 1;
+  if (at + 20 <= job.stream_bytes && (job.stream & 15) == 0) {
+    const u32x4 words = global_load128(stream, job.stream + at);
+    chunks.word[0] = words.x;
+    chunks.word[1] = words.y;
+    chunks.word[2] = words.z;
+    chunks.word[3] = words.w;
+    chunks.word[4] = 0;
+    if (last_lane) chunks.word[4] = global_load32(stream_next, job.stream + at + 16);
   } else {
-    chunk.first = load_bytes(job, at, 4);
-    chunk.second = load_bytes(job, at + 4ull, 4);
-    chunk.third = load_bytes(job, at + 8ull, 4);
+    DF11_RUN(load_slow)
+    for (u32 i = 0; i < 5; ++i) chunks.word[i] = load_bytes(job, at + 4ull * i, 4);
   }
-  const u32 gap = block * BLOCK_GAP_BYTES + (5 * thread >> 3), last = job.blocks * BLOCK_GAP_BYTES - 1;
-  chunk.gaps = global_load8(gap, job.gaps + gap) << 8 | global_load8(gap, job.gaps + (gap < last ? gap + 1 : last));
-  chunk.end = load_position(job, block + 1);
-  return chunk;
+  DF11_RUN(load_gaps)
+  const u32 gap = block * BLOCK_GAP_BYTES + (10 * thread >> 3), last = job.blocks * BLOCK_GAP_BYTES - 1;
+  chunks.gaps = global_load8(gap, job.gaps + gap) << 16 | global_load8(gap, job.gaps + (gap + 1)) << 8;
+  if (last_lane && gap + 1 < last) chunks.gaps |= global_load8(gap_next, job.gaps + (gap + 2));
+  chunks.end = load_position(job, block + 1);
+  return chunks;
 }
 
 // The first exponents behind this lane: the next lane's, `beyond` for the last lane. A lane with fewer than three passes on what follows it.
@@ -104,7 +107,10 @@ DF11_DEVICE void write_entries(const Decoded& decoded, const Common& common, Pac
 #pragma unroll
   for (u32 k = 0; k < KEPT; ++k) {
     DF11_AT(write, k)
-    if (k >= 8 && k == decoded.steps) break;
+    if (k >= SURE_STEPS) {
+      DF11_RUN(write_vote)
+      if (k == decoded.steps) break;
+    }
     DF11_RUN(write)
     const u32 entry = decoded.entries[k];
     if (k < CHECKED) packer.append<true>(entry_exponents(entry, common), entry_bits(entry));
@@ -153,7 +159,7 @@ struct Span {
 DF11_DEVICE Span span_of(const Job& job, u32 place, u32 from, u32 to) {
   Span span = {place, from + place, to + place, 0, ((job.sign_mantissa - place) & 7) == 0, {0, 0}};
   span.at = (span.begin & ~127u) + 8 * thread_index();
-  if (span.at < span.begin) span.at += 8 * BLOCK_CHUNKS;
+  if (span.at < span.begin) span.at += 8 * BLOCK_THREADS;
   if (span.at < span.stop()) span.raw = global_load64(sign_mantissa, job.sign_mantissa + (span.at - place));
   return span;
 }
@@ -171,12 +177,12 @@ template <class Sink>
 DF11_DEVICE void merge(const Job& job, const Span& span, Sink& sink) {
   const u32 stop = span.stop(), thread = thread_index();
   u32x2 raw = span.raw;
-  for (u32 at = span.at; at < stop; at += 8 * BLOCK_CHUNKS) {
+  for (u32 at = span.at; at < stop; at += 8 * BLOCK_THREADS) {
     DF11_AT(merge, 0)
     DF11_RUN(merge)
     const u32 weight = at - span.place;
     const u32x2 exponents = shared_load64(staged, SHARED_STAGE + at), now = raw;
-    if (at + 8 * BLOCK_CHUNKS < stop) raw = global_load64(sign_mantissa, job.sign_mantissa + (weight + 8 * BLOCK_CHUNKS));
+    if (at + 8 * BLOCK_THREADS < stop) raw = global_load64(sign_mantissa, job.sign_mantissa + (weight + 8 * BLOCK_THREADS));
     u32x4 words;
     merge_four(exponents.x, now.x, words.x, words.y);
     merge_four(exponents.y, now.y, words.z, words.w);
@@ -185,42 +191,47 @@ DF11_DEVICE void merge(const Job& job, const Span& span, Sink& sink) {
   DF11_AT(edges, 0)
   DF11_RUN(edges)
   if (!span.aligned) {
-    for (u32 at = span.begin + thread; at < span.end; at += BLOCK_CHUNKS) merge_one(job, span, at, sink);
+    DF11_RUN(unaligned)
+#pragma unroll 1
+    for (u32 at = span.begin + thread; at < span.end; at += BLOCK_THREADS) merge_one(job, span, at, sink);
   } else if (thread < 8) {
-    const u32 head = (span.begin & ~7u) + thread, tail = stop + thread;
-    if (head >= span.begin && head < span.end && (span.begin & 7) != 0) merge_one(job, span, head, sink);
-    if (tail < span.end && (tail >= span.begin + 7 || (span.begin & 7) == 0) && stop > (span.begin & ~7u)) merge_one(job, span, tail, sink);
+    const u32 body = (span.begin + 7) & ~7u, head = (span.begin & ~7u) + thread, tail = stop + thread;
+    if (head >= span.begin && head < body && head < span.end) merge_one(job, span, head, sink);
+    if (tail >= body && tail < span.end) merge_one(job, span, tail, sink);
   }
 }
 
 template <class Sink>
-DF11_DEVICE void decode_block(const Job& job, u32 block, u32 position, const Chunk& chunk, u32 stage_bytes, bool more, Chunk& next, Sink& sink) {
+DF11_DEVICE void decode_block(const Job& job, u32 block, u32 position, const Chunks& chunks, u32 stage_bytes, bool more, Chunks& next, Sink& sink) {
   DF11_AT(start, 0)
   DF11_RUN(start)
   const u32 thread = thread_index(), lane = thread & (DF11_WARP - 1), warp = thread / DF11_WARP;
-  const u32 index = block * BLOCK_CHUNKS + thread, chunks = (job.stream_bytes + 7) / 8;
-  u32 end = chunk.end;
+  const u32 index = block * BLOCK_CHUNKS + LANE_CHUNKS * thread, unit_chunks = (job.stream_bytes + 7) / 8;
+  u32 end = chunks.end;
   const bool last_lane = lane == DF11_WARP - 1;
-  // The gap of the chunk behind a warp begins a byte: the last lane's second.
-  const u32 gap = (chunk.gaps >> (11 - (5 * thread & 7))) & 31, gap_of_next = shuffle_down(gap, 1);
-  const u32 next_gap = last_lane ? (chunk.gaps >> 3) & 31 : gap_of_next;
-  const u32 of_next = shuffle_down(chunk.first, 1);
-  Window window = {swap_bytes(chunk.first), swap_bytes(chunk.second), swap_bytes(last_lane ? chunk.third : of_next)};
+  // Ten bits of gaps a lane: the gap behind a warp begins a byte, the last lane's third.
+  const u32 gap = (chunks.gaps >> (19 - (10 * thread & 7))) & 31, gap_of_next = shuffle_down(gap, 1);
+  const u32 next_gap = last_lane ? (chunks.gaps >> 3) & 31 : gap_of_next;
+  const u32 word_of_next = shuffle_down(chunks.word[0], 1);
+  Window window;
+#pragma unroll
+  for (u32 i = 0; i < 4; ++i) window.word[i] = swap_bytes(chunks.word[i]);
+  window.word[4] = swap_bytes(last_lane ? chunks.word[4] : word_of_next);
   skip(window, gap);
   // Of the last two chunks, codes may end behind the stream, and the gap of the last may say anything.
-  const bool fast = index + 2 < chunks;
+  const bool fast = index + LANE_CHUNKS + 1 < unit_chunks;
   const Common common = load_common();
   Decoded decoded;
-  decode_chunk(window, fast ? CHUNK_BITS + next_gap - gap : 0, common, decoded);
+  decode_lane(window, fast ? LANE_BITS + next_gap - gap : 0, common, decoded);
 
   u32 walked = 0;
   if (!fast) {
     decoded.count = decoded.first = decoded.last = 0;
-    decoded.walk = index < chunks;
+    decoded.walk = index < unit_chunks;
   }
   if (decoded.walk) {
     Firsts firsts = {0, 0};
-    decoded.count = walk_chunk(job, common, index, gap, CHUNK_BITS, walked, firsts);
+    decoded.count = walk_lane(job, common, index, gap, LANE_BITS, walked, firsts);
     decoded.first = firsts.exponents;
   }
   DF11_AT(scan, 0)
@@ -232,12 +243,12 @@ DF11_DEVICE void decode_block(const Job& job, u32 block, u32 position, const Chu
   if (lane == 0) shared_store(firsts, SHARED_FIRSTS + 4 * warp, decoded.first);
   barrier(counted);
 
-  const u32 warps = BLOCK_CHUNKS / DF11_WARP;
+  const u32 warps = BLOCK_THREADS / DF11_WARP;
   const u32 total = lane < warps ? shared_load(totals, SHARED_TOTALS + 4 * lane) : 0;
   const u32 beyond = last_lane && warp + 1 < warps ? shared_load(firsts, SHARED_FIRSTS + 4 * (warp + 1)) : 0;
   const u32 behind = first_behind(decoded.first, count, beyond);
   const u32 start = warp_total(lane < warp ? total : 0) + up_to - count, held = warp_total(total);
-  if (more) next = load_chunk(job, block + 1);
+  if (more) next = load_chunks(job, block + 1);
 
   DF11_AT(place, 0)
   DF11_RUN(place)
@@ -255,7 +266,7 @@ DF11_DEVICE void decode_block(const Job& job, u32 block, u32 position, const Chu
       if (end != job.weights) faults |= STATUS_STREAM;
       count = start < expected ? expected - start : 0;
       decoded.walk = true;
-    } else if (count != 0 && start + count < job.weights - position && walked != CHUNK_BITS + next_gap) {
+    } else if (count != 0 && start + count < job.weights - position && walked != LANE_BITS + next_gap) {
       faults |= STATUS_STREAM;
     }
   }
@@ -270,12 +281,15 @@ DF11_DEVICE void decode_block(const Job& job, u32 block, u32 position, const Chu
   const Span span = span_of(job, margin - position, from, to > from ? to : from);
   Packer packer = {0, 8 * (margin + start), thread == 0 ? 0 : (8 * (margin + start) + 31) & ~31u};
   if (decoded.walk) {
-    if (count != 0) walk_chunk(job, common, index, gap, count, walked, packer);
+    DF11_RUN(walk_again)
+    if (count != 0) walk_lane(job, common, index, gap, count, walked, packer);
   } else if (decoded.waited) {
     write_entries<KEPT>(decoded, common, packer);
   } else {
     write_entries<3>(decoded, common, packer);
   }
+  DF11_AT(finish, 1)
+  DF11_RUN(end)
   packer.finish(behind);
   barrier(staged);
   merge(job, span, sink);

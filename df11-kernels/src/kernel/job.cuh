@@ -33,6 +33,9 @@ struct Jobs {
 #define STATUS_ROW 4u        // a row to gather does not exist
 
 #define BLOCK_CHUNKS 512u
+#define BLOCK_THREADS 256u
+#define LANE_CHUNKS 2u
+#define LANE_BITS 128u
 #define CHUNK_BITS 64u
 #define BLOCK_GAP_BYTES 320u
 

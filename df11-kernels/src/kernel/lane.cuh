@@ -1,22 +1,25 @@
-// One lane, one chunk: from bits to table entries.
+// One lane, two chunks: from bits to table entries.
 //
-// 1. A window of three words holds the chunk's bits from its gap on, and the next chunk's first 32: every code that starts here ends in it.
-// 2. The next chunk's gap is the exact stop, and so the check of the chain of gaps: a lane that cannot stop there has an error, or is the last.
+// 1. A window of five words holds the chunks' bits from the first one's gap on, and the next lane's first 32: every code that starts here ends in it.
+// 2. The next lane's gap is the exact stop, and so the check of the chain of gaps: a lane that cannot stop there has an error, or is the last. (The gap
+//    between a lane's two chunks is not used.)
 // 3. An entry that would pass the stop is cut to the codes in front of it, with the lengths of its common exponents and one subtraction.
-// 4. Entries stay in registers: at most KEPT steps, unrolled, without a branch that parts the lanes. All codes of 1 bit need 16 steps. What needs more
+// 4. Entries stay in registers: at most KEPT steps, unrolled, without a branch that parts the lanes. All codes of 1 bit need 32 steps. What needs more
 //    (valid, but no weights look so), what fails, and the unit's last two chunks are walked code by code.
 
-#define KEPT 16
+#define KEPT 32
+// Steps that nearly every warp takes: only behind them is it asked whether any lane goes on.
+#define SURE_STEPS 14
 
 struct Window {
-  u32 first, second, third;
+  u32 word[5];
 };
 
 // Drops `bits` < 32 bits.
 DF11_DEVICE void skip(Window& window, u32 bits) {
-  window.first = funnel_left(window.second, window.first, bits);
-  window.second = funnel_left(window.third, window.second, bits);
-  window.third = shift_left(window.third, bits);
+#pragma unroll
+  for (u32 i = 0; i < 4; ++i) window.word[i] = funnel_left(window.word[i + 1], window.word[i], bits);
+  window.word[4] = shift_left(window.word[4], bits);
 }
 
 DF11_DEVICE u32 entry_length(u32 entry) { return (u32)((int)entry >> 27); }
@@ -65,7 +68,7 @@ struct Decoded {
   u32 count;  // exponents
   u32 first;  // the first three of them, or all
   bool waited;  // a lane of the warp has an empty one among its first three entries
-  bool walk;    // the above means nothing: walk the chunk
+  bool walk;    // the above means nothing: walk the chunks
 };
 
 // `rest` behind the first `bits` / 8 bytes of `exponents`.
@@ -74,7 +77,7 @@ DF11_DEVICE u32 join(u32 exponents, u32 bits, u32 rest) {
 }
 
 // `left`: bits from the gap to the stop; 0 for a lane that has nothing to decode.
-DF11_DEVICE void decode_chunk(Window window, u32 left, const Common& common, Decoded& decoded) {
+DF11_DEVICE void decode_lane(Window window, u32 left, const Common& common, Decoded& decoded) {
   const u32 all = left;
   u32 sum = 0, entry = 0;
   bool taken = true;
@@ -82,16 +85,16 @@ DF11_DEVICE void decode_chunk(Window window, u32 left, const Common& common, Dec
 #pragma unroll
   for (u32 k = 0; k < KEPT; ++k) {
     DF11_AT(step, k)
-    if (k >= 8) {
+    if (k >= SURE_STEPS) {
       DF11_RUN(vote)
-      if (!warp_any(taken)) {
+      if (!warp_any(taken || ((int)entry < 0 && left != 0))) {
         decoded.steps = k;
         break;
       }
     }
     DF11_RUN(step)
     // What is not taken counts as an entry of nothing, so that no lane parts from the others. It would not be taken at the next step either.
-    if (taken) entry = shared_load(lookup, 4 * upper_bits(window.first, INDEX_BITS));
+    entry = shared_load(lookup, 4 * upper_bits(window.word[0], INDEX_BITS));
     taken = entry_length(entry) <= left;
     const u32 kept = taken ? entry : 0, length = entry_length(kept);
     decoded.entries[k] = kept;
@@ -104,7 +107,7 @@ DF11_DEVICE void decode_chunk(Window window, u32 left, const Common& common, Dec
       if (warp_any(met)) {
         DF11_RUN(long_code)
         if (met) {
-          const u32 found = find_long(entry, window.first), bits = found & 0x3F;
+          const u32 found = find_long(entry, window.word[0]), bits = found & 0x3F;
           if (found != 0 && bits <= left) {
             taken = true;
             decoded.entries[k] = rare_entry(found);
@@ -127,7 +130,7 @@ DF11_DEVICE void decode_chunk(Window window, u32 left, const Common& common, Dec
   u32 third = entry_exponents(decoded.entries[2], common);
   decoded.waited = false;
   if (warp_any(decoded.entries[2] == 0)) {
-    DF11_RUN(short_lane)
+    DF11_RUN(waited)
     decoded.waited = true;
     third = entry_exponents(decoded.last, common);
 #pragma unroll
@@ -151,15 +154,15 @@ DF11_DEVICE u32 bits_at(const Job& job, u64 bit) {
   return (u32)(bits >> (8 - (bit & 7)));
 }
 
-// The slow way through one chunk, code by code: gives `take` the exponents that start in it, at most `most`; returns their number, and in `end`
-// the bit behind the last one, counted from the chunk's first.
+// The slow way through a lane's chunks, code by code: gives `take` the exponents that start in them, at most `most`; returns their number, and in
+// `end` the bit behind the last one, counted from the first chunk's first.
 template <class Take>
-DF11_DEVICE u32 walk_chunk(const Job& job, const Common& common, u32 chunk, u32 gap, u32 most, u32& end, Take& take) {
+DF11_DEVICE u32 walk_lane(const Job& job, const Common& common, u32 chunk, u32 gap, u32 most, u32& end, Take& take) {
   DF11_AT(walk_start, 0)
   DF11_RUN(walk_start)
   const u64 first = (u64)chunk * CHUNK_BITS, bits = 8ull * job.stream_bytes - first;
   u32 count = 0, bit = gap;
-  for (; bit < CHUNK_BITS && count < most; ++count) {
+  for (; bit < LANE_BITS && count < most; ++count) {
     DF11_AT(walk, 0)
     DF11_RUN(walk)
     u32 window = bits_at(job, first + bit), entry = shared_load(walk_lookup, 4 * (window >> (32 - INDEX_BITS)));

@@ -2,7 +2,8 @@
 
 // Copies a unit's tables into shared memory. The caller brings a barrier.
 DF11_DEVICE void load_tables(u64 tables) {
-  for (u32 at = 16 * thread_index(); at < 4 * TABLE_WORDS; at += 16 * BLOCK_CHUNKS) {
+#pragma unroll 1
+  for (u32 at = 16 * thread_index(); at < 4 * TABLE_WORDS; at += 16 * BLOCK_THREADS) {
     DF11_AT(tables, 0)
     DF11_RUN(tables)
     shared_store128(tables, at, global_load128(tables, tables + at));
@@ -10,7 +11,7 @@ DF11_DEVICE void load_tables(u64 tables) {
 }
 
 // Decodes the windows of `job_count` jobs, `blocks` blocks in all, each job at least one. Thread block i takes the i-th part of the blocks.
-DF11_KERNEL(df11_decode)(DF11_PARAMETER Jobs jobs, u32 job_count, u32 blocks, u32 stage_bytes) {
+DF11_KERNEL(256, df11_decode)(DF11_PARAMETER Jobs jobs, u32 job_count, u32 blocks, u32 stage_bytes) {
   const u32 part = blocks / grid_size(), more = blocks % grid_size(), index = block_index();
   u32 at = index * part + (index < more ? index : more);
   const u32 end = at + part + (index < more ? 1 : 0);
@@ -27,20 +28,20 @@ DF11_KERNEL(df11_decode)(DF11_PARAMETER Jobs jobs, u32 job_count, u32 blocks, u3
     const u32 left = end - at, stop = job.end_block - block < left ? job.end_block : block + left;
     at += stop - block;
     u32 position = load_position(job, block);
-    Chunk chunk = load_chunk(job, block), next = chunk;
+    Chunks chunks = load_chunks(job, block), next = chunks;
     Store store = {job.out, job.first};
     barrier(tables);
     for (; block < stop; ++block) {
-      decode_block(job, block, position, chunk, stage_bytes, block + 1 < stop, next, store);
-      position = chunk.end;
-      chunk = next;
+      decode_block(job, block, position, chunks, stage_bytes, block + 1 < stop, next, store);
+      position = chunks.end;
+      chunks = next;
     }
   }
 }
 
 // Gathers rows: for each of `row_count` numbers in `rows` (u32, in device memory) the job's weights from number * row_weights on, one row behind the
 // other. The window of the job is not used.
-DF11_KERNEL(df11_gather)(DF11_PARAMETER Job all, u64 rows, u32 row_count, u32 row_weights, u32 stage_bytes) {
+DF11_KERNEL(256, df11_gather)(DF11_PARAMETER Job all, u64 rows, u32 row_count, u32 row_weights, u32 stage_bytes) {
   Job job = all;
   const u64 out = job.out;
   load_tables(job.tables);
@@ -62,9 +63,9 @@ DF11_KERNEL(df11_gather)(DF11_PARAMETER Job all, u64 rows, u32 row_count, u32 ro
     }
     Store store = {job.out, job.first};
     for (u32 block = low, position = load_position(job, low); block < job.blocks && position < job.end; ++block) {
-      Chunk chunk = load_chunk(job, block), none = chunk;
-      decode_block(job, block, position, chunk, stage_bytes, false, none, store);
-      position = chunk.end;
+      Chunks chunks = load_chunks(job, block), none = chunks;
+      decode_block(job, block, position, chunks, stage_bytes, false, none, store);
+      position = chunks.end;
     }
   }
 }

@@ -32,7 +32,7 @@ DF11_DEVICE u32 plain_lookup(u64 luts, u32 tables, const Walker& walker, u32& le
   return entry;
 }
 
-DF11_KERNEL(df11_plain)(u64 luts, u64 stream, u64 sign_mantissa, u64 positions, u64 gaps, u64 out, u32 tables, u32 stream_bytes, u32 weights) {
+DF11_KERNEL(512, df11_plain)(u64 luts, u64 stream, u64 sign_mantissa, u64 positions, u64 gaps, u64 out, u32 tables, u32 stream_bytes, u32 weights) {
   const u32 thread = thread_index(), block = block_index();
   const u32 index = block * BLOCK_CHUNKS + thread, blocks = (stream_bytes + 4095) / 4096;
   const u32 position = global_load32(position, positions + 4ull * block);

@@ -12,13 +12,8 @@ typedef uint4 u32x4;
 #define DF11_ALL 0xFFFFFFFFu
 #define DF11_DEVICE static __device__ __forceinline__
 #define DF11_DEVICE_MEMBER __device__ __forceinline__
-// Three blocks of 512 threads fit every multiprocessor from 8.0 on; 7.5 holds two at most.
-#if __CUDA_ARCH__ >= 800
-#define DF11_RESIDENT 2
-#else
-#define DF11_RESIDENT 2
-#endif
-#define DF11_KERNEL(name) extern "C" __global__ void __launch_bounds__(512, DF11_RESIDENT) name
+// 64 registers a thread: 1024 threads on every multiprocessor.
+#define DF11_KERNEL(threads, name) extern "C" __global__ void __launch_bounds__(threads, 1024 / threads) name
 #define DF11_PARAMETER const __grid_constant__
 #define DF11_AT(region, step)
 #define DF11_RUN(region)
@@ -44,8 +39,12 @@ DF11_DEVICE u32 upper_bits(u32 word, u32 n) {
   asm("shr.u32 %0, %1, %2;" : "=r"(result) : "r"(word), "r"(32 - n));
   return result;
 }
-// Byte i of the result is byte `nibble i of select` of high:low.
-DF11_DEVICE u32 select_bytes(u32 low, u32 high, u32 select) { return __byte_perm(low, high, select); }
+// Byte i of the result is byte `nibble i of select` of high:low; nibbles are below 8.
+DF11_DEVICE u32 select_bytes(u32 low, u32 high, u32 select) {
+  u32 result;
+  asm("prmt.b32 %0, %1, %2, %3;" : "=r"(result) : "r"(low), "r"(high), "r"(select));
+  return result;
+}
 // Where the mask has ones, the bits of `ones`; elsewhere those of `zeros`.
 DF11_DEVICE u32 select_bits(u32 mask, u32 ones, u32 zeros) {
   u32 result;
@@ -79,10 +78,19 @@ DF11_DEVICE u32 warp_sum(u32 value) {
 #define shared_load16(site, at) ((u32)*(const u16*)((const u8*)df11_shared + (at)))
 #define shared_load(site, at) (df11_shared[(at) / 4])
 #define shared_load64(site, at) (*(const u32x2*)((const u8*)df11_shared + (at)))
-#define shared_load128(site, at) (*(const u32x4*)((const u8*)df11_shared + (at)))
+#define shared_load128(site, at) load_shared128(at)
 #define shared_store(site, at, word) (df11_shared[(at) / 4] = (word))
 #define shared_store16(site, at, word) (*(u16*)((u8*)df11_shared + (at)) = (u16)(word))
 #define shared_store128(site, at, words) (*(u32x4*)((u8*)df11_shared + (at)) = (words))
+
+// Hidden from the compiler's sight: what all lanes read alike it would keep in uniform registers, and move out of them at every use.
+DF11_DEVICE u32x4 load_shared128(u32 at) {
+  u32x4 words;
+  asm volatile("ld.shared.v4.u32 {%0, %1, %2, %3}, [%4];"
+               : "=r"(words.x), "=r"(words.y), "=r"(words.z), "=r"(words.w)
+               : "r"((u32)__cvta_generic_to_shared((const u8*)df11_shared + at)));
+  return words;
+}
 
 // Addresses are numbers: only so is it said that they are of global memory.
 DF11_DEVICE u32 load_global8(u64 at) {

@@ -4,7 +4,7 @@
 #define DF11_DEVICE static inline
 #define DF11_DEVICE_MEMBER inline
 #define DF11_PARAMETER const
-#define DF11_KERNEL(name) static void name
+#define DF11_KERNEL(threads, name) static void name
 #define DF11_AT(region, step) machine::at(step);
 #define DF11_RUN(region) machine::run(DF11_SITE(region));
 #define DF11_SITE(name) ([]() -> int { static const int site = machine::site(#name); return site; }())
