@@ -1,0 +1,95 @@
+"""What the fast kernel costs a weight, without a GPU: `gpu_cost.py SOURCE SASS COUNTS`.
+
+SOURCE is the kernel's text as it was compiled, SASS what `nvdisasm -gi -c` says of it, COUNTS what the shim's example `cost --json` counted. Wavefronts
+come from the shim alone. Instructions: each SASS instruction belongs to the region (DF11_RUN) in whose lines it was inlined; a region's
+instructions, over the copies that unrolling made of it, times the warps that run it. The rules stand in df11-kernels/shim/cpp/machine.h.
+"""
+
+import os
+import re
+import sys
+from collections import Counter, defaultdict
+
+MOST_WAVEFRONTS, MOST_INSTRUCTIONS = 0.16, 20.0
+BUDGET_WAVEFRONTS, BUDGET_INSTRUCTIONS = 0.183, 23.4  # an H200 at full bandwidth
+PUBLISHED_WAVEFRONTS, TOLERANCE = 0.73, 0.15  # the model of the published kernel on gauss
+WARP = 32
+
+
+def regions_of(source: str) -> dict[int, str]:
+    """By line number: the last DF11_RUN at or above it in the same function."""
+    found, region = {}, None
+    for number, line in enumerate(source.split("\n"), 1):
+        if line.startswith("}"):
+            region = None
+        if match := re.search(r"^\s+DF11_RUN\((\w+)\)", line):
+            region = match[1]
+        if region:
+            found[number] = region
+    return found
+
+
+def static_instructions(sass: str, name: str, kernel: str, regions: dict[int, str]) -> Counter:
+    """Instructions of the kernel by region."""
+    text = sass[sass.index(f"\n.text.{kernel}:") :]
+    end = text.find("\n\t.section", 1)
+    # Where lanes may be apart, a warp operation has a second form behind the kernel's end, reached by BRA.DIV only when they are: they are not.
+    apart = set(re.findall(r"BRA\.DIV .*?`\((\.L\w+)\)", text))
+    counts, chain, fresh, skipping = Counter(), [], True, False
+    for line in text[: end if end > 0 else None].split("\n"):
+        if match := re.match(r"(\.L\w+):", line):
+            skipping = skipping or match[1] in apart
+        elif places := re.findall(r'"([^"]*)", line (\d+)', line):
+            chain = [] if fresh else chain
+            chain += [int(number) for path, number in places if path.endswith(name)]
+            fresh = False
+        elif re.match(r"\s+/\*[0-9a-f]{4,}\*/", line):
+            fresh = True
+            if skipping:
+                skipping = not re.search(r"\*/\s+BRA `", line)
+                continue
+            if not re.search(r"\bNOP\b", line):
+                counts[next((regions[number] for number in chain if number in regions), "outside")] += 1
+    return counts
+
+
+def main() -> int:
+    source, sass = (open(path).read() for path in sys.argv[1:3])
+    rows = [line.rstrip("\n").split("\t") for line in open(sys.argv[3])]
+    copies = defaultdict(lambda: 1)
+    steps = int(re.search(r"#define KEPT (\d+)", source)[1])
+    sure = int(re.search(r"#define SURE_STEPS (\d+)", source)[1])
+    copies |= {"step": steps, "vote": steps - sure, "long_code": steps // 4}
+    copies |= {"write": 2 * steps, "write_vote": 2 * (steps - sure), "finish": 2}  # for warps with and without a lane that waited
+    copies |= {"walk": 2, "walk_start": 2, "short_lane": 2, "merge_one": 3}  # to count, and to write
+    copies |= {"load": 2, "load_gaps": 2, "load_slow": 2, "load_bytes": 12}  # the first block's chunks, and the next one's
+    static = static_instructions(sass, os.path.basename(sys.argv[1]), "df11_decode", regions_of(source))
+    wrong = []
+    for data in dict.fromkeys(row[0] for row in rows):
+        print(f"\n{data}: a weight costs")
+        total = {}
+        for kernel in ("plain", "fast"):
+            total[kernel] = next(float(r[4]) for r in rows if r[:4] == [data, kernel, "total", "wavefronts"])
+        instructions = 0.0
+        for _, _, kind, name, runs, wavefronts, sectors in (r for r in rows if r[:2] == [data, "fast"] and r[2] != "total"):
+            if kind == "region":
+                each = static[name] / copies[name]
+                cost = each * float(runs) * WARP
+                instructions += cost
+                print(f"  region       {name:20} {each:7.1f} instructions x {float(runs):.5f} x {WARP} = {cost:6.3f}")
+            else:
+                print(f"  {kind:12} {name:20} {float(wavefronts):.5f} wavefronts, {float(sectors):.5f} sectors")
+        print(f"  fast:  {total['fast']:.4f} wavefronts ({total['fast'] / BUDGET_WAVEFRONTS:.0%} of an H200's at full bandwidth), bound {MOST_WAVEFRONTS}")
+        print(f"         {instructions:.2f} lane-instructions ({instructions / BUDGET_INSTRUCTIONS:.0%}), bound {MOST_INSTRUCTIONS}")
+        print(f"  plain: {total['plain']:.4f} wavefronts; the model of the published kernel says {PUBLISHED_WAVEFRONTS} on gauss")
+        if data != "real-like" and (total["fast"] > MOST_WAVEFRONTS or instructions > MOST_INSTRUCTIONS):
+            wrong.append(f"{data}: the fast kernel is over its bound")
+        if data == "gauss" and abs(total["plain"] / PUBLISHED_WAVEFRONTS - 1) > TOLERANCE:
+            wrong.append("gauss: the counter is out of tune, see the plain kernel")
+    print(f"\nnot in any region: {static['outside']} instructions, once a thread block")
+    for line in wrong:
+        print(line)
+    return 1 if wrong else 0
+
+
+sys.exit(main())

@@ -1,0 +1,29 @@
+//! Builds the machine and the kernels with the C++ compiler at hand. Without one, or where fibers have no code, the crate is empty and its tests say
+//! that they are skipped.
+
+use std::env;
+
+fn main() {
+    println!("cargo::rustc-check-cfg=cfg(df11_no_machine)");
+    for folder in ["cpp", "../src"] {
+        println!("cargo::rerun-if-changed={folder}");
+    }
+    let target = |name: &str| env::var(format!("CARGO_CFG_TARGET_{name}")).unwrap_or_default();
+    let fits = target("FAMILY") == "unix" && target("POINTER_WIDTH") == "64" && target("ENDIAN") == "little";
+    let build = |name: &str, file: &str, width: Option<&str>| {
+        let mut build = cc::Build::new();
+        build.cpp(true).std("c++17").file(file).opt_level(2).warnings(true).flag("-Wno-unknown-pragmas").flag("-Wno-unused-function");
+        if let Some(width) = width {
+            build.define("DF11_WARP", width);
+        }
+        build.try_compile(name)
+    };
+    let built = fits
+        && build("df11_kernels_32", "cpp/kernels.cpp", Some("32")).is_ok()
+        && build("df11_kernels_64", "cpp/kernels.cpp", Some("64")).is_ok()
+        && build("df11_machine", "cpp/machine.cpp", None).is_ok()
+        && build("df11_machine_api", "cpp/api.cpp", None).is_ok();
+    if !built {
+        println!("cargo::rustc-cfg=df11_no_machine");
+    }
+}

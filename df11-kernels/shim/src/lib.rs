@@ -1,0 +1,21 @@
+//! A GPU played on the processor: the kernels of `df11-kernels`, compiled as C++ and run thread for thread.
+//!
+//! `cpp/machine.h` says what it checks and how it counts. Memory of a "device" is this process's memory. Without a C++ compiler there is no machine, and
+//! [`MACHINE`] is false.
+
+#[cfg(not(df11_no_machine))]
+mod device;
+#[cfg(not(df11_no_machine))]
+mod guarded;
+#[cfg(not(df11_no_machine))]
+mod machine;
+
+#[cfg(not(df11_no_machine))]
+pub use device::{Outcome, Uploaded, decode, gather, plain};
+#[cfg(not(df11_no_machine))]
+pub use guarded::Guarded;
+#[cfg(not(df11_no_machine))]
+pub use machine::{Count, Counts, Fault, Order};
+
+/// Whether there is a machine: a C++ compiler was at hand, and fibers have code for this processor.
+pub const MACHINE: bool = cfg!(not(df11_no_machine));

@@ -1,0 +1,140 @@
+//! `machine::launch` of `cpp/machine.h`, in Rust.
+
+use std::ffi::c_void;
+
+use df11_kernels::{BLOCK_THREADS, PLAIN_THREADS};
+
+/// In which way a launch is run.
+#[derive(Clone, Copy, Debug)]
+pub struct Order {
+    /// Lanes of a warp: 32 or 64.
+    pub warp: u32,
+    /// Decides who runs when, and what shared memory holds at first.
+    pub seed: u64,
+    /// Whether to count.
+    pub count: bool,
+}
+
+/// What one site came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Count {
+    /// The site's name in the source, and what is done there: `shared_load`, `shared_store`, `global_load`, `global_store`, `region`.
+    pub name: String,
+    /// What is done there.
+    pub kind: &'static str,
+    /// Warp instructions; of a region, times that a warp runs it.
+    pub warp_instructions: u64,
+    /// Wavefronts.
+    pub wavefronts: u64,
+    /// Sectors of 32 bytes.
+    pub sectors: u64,
+}
+
+/// What a launch came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// By site; empty if not counted.
+    pub sites: Vec<Count>,
+    /// Barriers of all thread blocks.
+    pub barriers: u64,
+    /// Warp operations that move values.
+    pub shuffles: u64,
+}
+
+/// What a GPU would not have said: the launch broke a rule of `cpp/machine.h`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault(pub String);
+
+/// The kernels, numbered as in `cpp/kernels.cpp`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Kernel {
+    Decode = 0,
+    Gather = 1,
+    Plain = 2,
+}
+
+type Entry = unsafe extern "C" fn(*const c_void);
+
+#[repr(C)]
+struct RawCount {
+    name: [u8; 32],
+    space: u32,
+    reserved: u32,
+    warp_instructions: u64,
+    wavefronts: u64,
+    sectors: u64,
+}
+
+#[repr(C)]
+struct RawLaunch {
+    kernel: Option<Entry>,
+    arguments: *const c_void,
+    grid: u32,
+    threads: u32,
+    shared_bytes: u32,
+    warp: u32,
+    seed: u64,
+    counts: *mut RawCount,
+    most_counts: u32,
+    found_counts: u32,
+    barriers: u64,
+    shuffles: u64,
+    message: [u8; 256],
+}
+
+unsafe extern "C" {
+    fn df11_shim_kernel_32(number: u32) -> Option<Entry>;
+    fn df11_shim_kernel_64(number: u32) -> Option<Entry>;
+    fn df11_shim_launch(launch: *mut RawLaunch) -> bool;
+}
+
+const KINDS: [&str; 5] = ["shared_load", "shared_store", "global_load", "global_store", "region"];
+const MOST_SITES: usize = 128;
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes.split(|&byte| byte == 0).next().unwrap_or(&[])).into_owned()
+}
+
+/// Runs a kernel. `arguments` is its structure in `cpp/kernels.cpp`, whose addresses are of this process's memory.
+pub(crate) fn launch<T>(kernel: Kernel, arguments: &T, grid: u32, shared_bytes: u32, order: Order) -> Result<Counts, Fault> {
+    // SAFETY: the functions read nothing but their number.
+    let entry = unsafe {
+        match order.warp {
+            32 => df11_shim_kernel_32(kernel as u32),
+            64 => df11_shim_kernel_64(kernel as u32),
+            warp => return Err(Fault(format!("warps of {warp} lanes, only 32 and 64 are built"))),
+        }
+    };
+    let mut raw: Vec<RawCount> = Vec::with_capacity(if order.count { MOST_SITES } else { 0 });
+    let mut launch = RawLaunch {
+        kernel: entry,
+        arguments: std::ptr::from_ref(arguments).cast(),
+        grid,
+        threads: if matches!(kernel, Kernel::Plain) { PLAIN_THREADS } else { BLOCK_THREADS },
+        shared_bytes,
+        warp: order.warp,
+        seed: order.seed,
+        counts: if order.count { raw.as_mut_ptr() } else { std::ptr::null_mut() },
+        most_counts: MOST_SITES as u32,
+        found_counts: 0,
+        barriers: 0,
+        shuffles: 0,
+        message: [0; 256],
+    };
+    // SAFETY: the kernel's arguments are of the type that its number stands for (the three callers below see to it), what they point to is the
+    // callers' borrowed memory, and `counts` has room for `most_counts`.
+    let ended_well = unsafe { df11_shim_launch(&mut launch) };
+    if !ended_well {
+        return Err(Fault(text(&launch.message)));
+    }
+    // SAFETY: so many were written, no more than there is room for.
+    unsafe { raw.set_len(if order.count { launch.found_counts as usize } else { 0 }) };
+    let sites = raw.iter().map(|count| Count {
+        name: text(&count.name),
+        kind: KINDS[count.space as usize],
+        warp_instructions: count.warp_instructions,
+        wavefronts: count.wavefronts,
+        sectors: count.sectors,
+    });
+    Ok(Counts { sites: sites.collect(), barriers: launch.barriers, shuffles: launch.shuffles })
+}

@@ -1,0 +1,49 @@
+//! How large a launch is.
+
+use df11_core::Unit;
+use df11_core::limits::{BLOCK_CHUNKS, MAX_BLOCK_WEIGHTS};
+
+use crate::tables::TABLE_WORDS;
+
+/// Threads of a thread block: one for every two chunks.
+pub const BLOCK_THREADS: u32 = BLOCK_CHUNKS as u32 / 2;
+/// Threads of a thread block of the plain kernel: one a chunk.
+pub const PLAIN_THREADS: u32 = BLOCK_CHUNKS as u32;
+/// Where the stage begins in shared memory: behind the tables, a word a warp for counts and one for first exponents (`SHARED_STAGE`).
+const STAGE_OFFSET: u32 = 10_496;
+/// What the stage holds besides a block's exponents: up to 127 bytes in front, a last word that is written whole (`STAGE_SLACK`).
+const STAGE_SLACK: u32 = 136;
+
+// Any unit fits the 48 KiB that every GPU gives without being asked, 1-bit codes included.
+const _: () = assert!(STAGE_OFFSET + MAX_BLOCK_WEIGHTS as u32 + STAGE_SLACK <= 48 * 1024);
+const _: () = assert!(STAGE_OFFSET >= 4 * TABLE_WORDS as u32 + 2 * 64 && STAGE_OFFSET % 128 == 0);
+
+/// Shared memory that the fullest block of a unit needs for its exponents. The stage of a launch is the largest of its units'.
+pub fn stage_bytes(unit: &Unit<'_>) -> u32 {
+    let held = |block| unit.block(block).weights.end - unit.block(block).weights.start;
+    // Proof: validation bounds a block's weights by its bits, 32768.
+    let fullest = (0..unit.blocks()).map(held).max().unwrap_or(0) as u32;
+    (fullest + STAGE_SLACK).next_multiple_of(16)
+}
+
+/// A launch of the decoding kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Geometry {
+    /// Thread blocks, of `BLOCK_THREADS` each.
+    pub grid: u32,
+    /// Dynamic shared memory of each, bytes.
+    pub shared_bytes: u32,
+}
+
+impl Geometry {
+    /// The launch that decodes `blocks` blocks on a device that holds `resident` thread blocks of `shared_bytes(stage)` at a time: no more of them, each
+    /// takes several blocks in turn.
+    pub fn new(blocks: u32, stage_bytes: u32, resident: u32) -> Self {
+        Self { grid: blocks.min(resident.max(1)), shared_bytes: Self::shared_bytes(stage_bytes) }
+    }
+
+    /// Dynamic shared memory of a thread block with such a stage.
+    pub fn shared_bytes(stage_bytes: u32) -> u32 {
+        STAGE_OFFSET + stage_bytes
+    }
+}

@@ -1,0 +1,148 @@
+//! What a launch is told, as `kernel/job.cuh` declares it.
+
+use core::fmt;
+use core::ops::Range;
+
+use bytemuck::{Pod, Zeroable};
+use df11_core::Unit;
+
+/// Jobs of one launch: they travel in its parameters, of which every driver takes 4 KiB.
+pub const LAUNCH_JOBS: usize = 40;
+
+/// Bits of a job's status word, 0 as long as all is well.
+pub mod fault {
+    /// The stream contradicts gaps or output positions, or holds no code.
+    pub const STREAM: u32 = 1;
+    /// Output positions fall, pass the end, or a block holds more weights than the launch was prepared for.
+    pub const POSITIONS: u32 = 2;
+    /// A row to gather does not exist.
+    pub const ROW: u32 = 4;
+}
+
+/// Where a unit lies in device memory: addresses, each of a copy of the array of that name, byte for byte.
+///
+/// Any address is right. Fast are a `stream` and a `sign_mantissa` that are multiples of 8, with the output of a window's first weight at a multiple
+/// of 16 if that weight's number is one of 8; allocations are.
+#[derive(Clone, Copy, Debug)]
+pub struct DeviceUnit {
+    /// `encoded_exponent`.
+    pub stream: u64,
+    /// `sign_mantissa`.
+    pub sign_mantissa: u64,
+    /// `gaps`.
+    pub gaps: u64,
+    /// `output_positions`.
+    pub positions: u64,
+    /// The words of `Tables`; a multiple of 16.
+    pub tables: u64,
+    /// Bytes of the stream.
+    pub stream_bytes: u32,
+    /// Weights of the unit.
+    pub weights: u32,
+    /// Blocks of the unit.
+    pub blocks: u32,
+}
+
+impl DeviceUnit {
+    /// A unit whose arrays are at these addresses.
+    pub fn new(unit: &Unit<'_>, stream: u64, sign_mantissa: u64, gaps: u64, positions: u64, tables: u64) -> Self {
+        // Proof: validation bounds the stream by 2^31 bytes and the weights by 2^32 - 1.
+        let (stream_bytes, weights) = (unit.view().encoded_exponent.len() as u32, unit.weights() as u32);
+        Self { stream, sign_mantissa, gaps, positions, tables, stream_bytes, weights, blocks: unit.blocks() as u32 }
+    }
+}
+
+/// A window of a unit's weights, and where it goes.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+pub struct Job {
+    stream: u64,
+    sign_mantissa: u64,
+    gaps: u64,
+    positions: u64,
+    tables: u64,
+    out: u64,
+    status: u64,
+    stream_bytes: u32,
+    weights: u32,
+    blocks: u32,
+    first: u32,
+    end: u32,
+    first_block: u32,
+    end_block: u32,
+    launch_block: u32,
+}
+
+impl Job {
+    /// All weights of `unit` to the BF16 words at `out` (a multiple of 2), faults to the u32 at `status`, which the caller has set to 0.
+    pub fn all(unit: &DeviceUnit, out: u64, status: u64) -> Self {
+        Self::window(unit, 0..u64::from(unit.weights), 0..unit.blocks as usize, out, status)
+    }
+
+    /// Only `weights`, whose codes start in `blocks`: `Unit::blocks_of` gives and checks them.
+    pub fn window(unit: &DeviceUnit, weights: Range<u64>, blocks: Range<usize>, out: u64, status: u64) -> Self {
+        let DeviceUnit { stream, sign_mantissa, gaps, positions, tables, stream_bytes, weights: of_unit, blocks: unit_blocks } = *unit;
+        Self {
+            stream,
+            sign_mantissa,
+            gaps,
+            positions,
+            tables,
+            out,
+            status,
+            stream_bytes,
+            weights: of_unit,
+            blocks: unit_blocks,
+            first: weights.start as u32,
+            end: weights.end as u32,
+            first_block: blocks.start as u32,
+            end_block: blocks.end as u32,
+            launch_block: 0,
+        }
+    }
+
+    /// Thread blocks that it can keep busy.
+    pub fn blocks(&self) -> u32 {
+        self.end_block - self.first_block
+    }
+}
+
+/// The jobs of one launch, in the order of their blocks.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+pub struct Jobs {
+    jobs: [Job; LAUNCH_JOBS],
+}
+
+/// More jobs than a launch carries, or none: `LAUNCH_JOBS` a launch, each with a window of at least one weight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooManyJobs {
+    /// Jobs asked for that have a block to decode.
+    pub found: usize,
+}
+
+impl fmt::Display for TooManyJobs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a launch takes 1 to {LAUNCH_JOBS} jobs, found {}: split the batch", self.found)
+    }
+}
+
+impl core::error::Error for TooManyJobs {}
+
+impl Jobs {
+    /// The jobs, their number, and their blocks together.
+    ///
+    /// # Errors
+    /// `TooManyJobs`, counting those that have blocks: the others are left out.
+    pub fn new(jobs: &[Job]) -> Result<(Self, u32, u32), TooManyJobs> {
+        let mut all = Self::zeroed();
+        let (mut count, mut blocks) = (0, 0u32);
+        for job in jobs.iter().filter(|job| job.blocks() > 0) {
+            let place = all.jobs.get_mut(count).ok_or(TooManyJobs { found: jobs.len() })?;
+            *place = Job { launch_block: blocks, ..*job };
+            blocks = blocks.checked_add(job.blocks()).ok_or(TooManyJobs { found: jobs.len() })?;
+            count += 1;
+        }
+        if count == 0 { Err(TooManyJobs { found: 0 }) } else { Ok((all, count as u32, blocks)) }
+    }
+}

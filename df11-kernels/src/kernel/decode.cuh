@@ -1,0 +1,296 @@
+// The fast kernel: a block of 512 chunks to 256 threads, two chunks each.
+//
+//   each lane:  window -> entries, count, first exponents         (lane.cuh)
+//   scan:       counts -> each lane's place in the stage          (shuffles, one word a warp, one barrier)
+//   each lane:  entries -> exponents -> whole words of the stage  (each word is written once, by the lane in which it starts)
+//   barrier
+//   each thread: eight exponents of the stage + eight bytes of sign_mantissa -> eight weights -> the sink
+//
+// 1. The stage has the alignment of the output's 128-byte lines, so that the last step loads and stores whole vectors and lines; only a window's
+//    or block's first and last vector is made weight by weight.
+// 2. A lane's last word may want the next lanes' first exponents: they come by shuffle, between warps with the counts. So no word has two writers,
+//    and nothing is read back.
+// 3. Two barriers a block: counts are read between them and written outside; the stage is written between them and read outside.
+// 4. A thread block runs through a run of the launch's blocks, reloads the tables where the unit changes, and loads the next block's chunk
+//    while this one's words are written.
+// 5. What becomes of eight merged weights is the sink's business: now they are stored.
+
+// What a lane reads of a block.
+struct Chunks {
+  u32 word[5];  // as bytes in memory; the last one only in the warp's last lane
+  u32 gaps;     // the byte in which the gap begins, the one behind it, and in the warp's last lane the third
+  u32 end;      // first weight behind the block
+};
+
+DF11_DEVICE u32 load_bytes(const Job& job, u64 at, u32 number) {
+  DF11_RUN(load_bytes)
+  u32 word = 0;
+  for (u32 i = 0; i < number; ++i) {
+    if (at + i < job.stream_bytes) word |= global_load8(stream_bytes, job.stream + at + i) << (8 * i);
+  }
+  return word;
+}
+
+DF11_DEVICE u32 load_position(const Job& job, u32 block) {
+  if (block >= job.blocks) return job.weights;
+  u64 at = job.positions + 4ull * block;
+  if ((at & 3) == 0) return global_load32(position, at);
+  DF11_RUN(load_bytes)
+  u32 word = 0;
+  for (u32 i = 0; i < 4; ++i) word |= global_load8(position, at + i) << (8 * i);
+  return word;
+}
+
+DF11_DEVICE Chunks load_chunks(const Job& job, u32 block) {
+  DF11_AT(load, 0)
+  DF11_RUN(load)
+  Chunks chunks;
+  const u32 thread = thread_index(), at = 16 * (block * BLOCK_THREADS + thread);
+  const bool last_lane = (thread & (DF11_WARP - 1)) == DF11_WARP - 1;
+  if (at + 20 <= job.stream_bytes && (job.stream & 15) == 0) {
+    const u32x4 words = global_load128(stream, job.stream + at);
+    chunks.word[0] = words.x;
+    chunks.word[1] = words.y;
+    chunks.word[2] = words.z;
+    chunks.word[3] = words.w;
+    chunks.word[4] = 0;
+    if (last_lane) chunks.word[4] = global_load32(stream_next, job.stream + at + 16);
+  } else {
+    DF11_RUN(load_slow)
+    for (u32 i = 0; i < 5; ++i) chunks.word[i] = load_bytes(job, at + 4ull * i, 4);
+  }
+  DF11_RUN(load_gaps)
+  const u32 gap = block * BLOCK_GAP_BYTES + (10 * thread >> 3), last = job.blocks * BLOCK_GAP_BYTES - 1;
+  chunks.gaps = global_load8(gap, job.gaps + gap) << 16 | global_load8(gap, job.gaps + (gap + 1)) << 8;
+  if (last_lane && gap + 1 < last) chunks.gaps |= global_load8(gap_next, job.gaps + (gap + 2));
+  chunks.end = load_position(job, block + 1);
+  return chunks;
+}
+
+// The first exponents behind this lane: the next lane's, `beyond` for the last lane. A lane with fewer than three passes on what follows it.
+DF11_DEVICE u32 first_behind(u32 firsts, u32 count, u32 beyond) {
+  const bool last = (thread_index() & (DF11_WARP - 1)) == DF11_WARP - 1;
+  u32 behind = shuffle_down(firsts, 1);
+  if (last) behind = beyond;
+  if (warp_any(count < 3)) {
+    DF11_RUN(short_lane)
+    for (u32 i = 0; i < 3; ++i) {
+      behind = shuffle_down(join(firsts, count < 4 ? 8 * count : 32, behind), 1);
+      if (last) behind = beyond;
+    }
+  }
+  return behind;
+}
+
+// Puts exponents one behind the other into the stage, in whole words.
+struct Packer {
+  u32 latest;  // the last four exponents
+  u32 bit;     // place of the next one, in bits of the stage
+  u32 owned;   // from here on words start in this lane; a multiple of 32
+
+  template <bool CHECKED>
+  DF11_DEVICE_MEMBER void append(u32 exponents, u32 bits) {
+    u32 word = funnel_left(latest, exponents, bit), next = bit + bits;
+    latest = funnel_right(latest, exponents, bits);
+    if (((next ^ bit) & 32) != 0 && (!CHECKED || bit >= owned)) shared_store(stage_word, SHARED_STAGE + ((bit >> 5) << 2), word);
+    bit = next;
+  }
+  DF11_DEVICE_MEMBER void finish(u32 behind) {
+    if ((bit & 31) != 0 && bit >= owned) shared_store(stage_last, SHARED_STAGE + ((bit >> 5) << 2), funnel_left(latest, behind, bit));
+  }
+  DF11_DEVICE_MEMBER void operator()(u32 exponent) { append<true>(exponent, 8); }
+};
+
+// Of the first CHECKED entries it is not known whether their exponents reach a word that starts in this lane.
+template <u32 CHECKED>
+DF11_DEVICE void write_entries(const Decoded& decoded, const Common& common, Packer& packer) {
+#pragma unroll
+  for (u32 k = 0; k < KEPT; ++k) {
+    DF11_AT(write, k)
+    if (k >= SURE_STEPS) {
+      DF11_RUN(write_vote)
+      if (k == decoded.steps) break;
+    }
+    DF11_RUN(write)
+    const u32 entry = decoded.entries[k];
+    if (k < CHECKED) packer.append<true>(entry_exponents(entry, common), entry_bits(entry));
+    else packer.append<false>(entry_exponents(entry, common), entry_bits(entry));
+  }
+  DF11_AT(finish, 0)
+  DF11_RUN(finish)
+  packer.append<true>(entry_exponents(decoded.last, common), entry_bits(decoded.last));
+}
+
+// Takes the first exponents of a walked chunk.
+struct Firsts {
+  u32 exponents, bits;
+  DF11_DEVICE_MEMBER void operator()(u32 exponent) {
+    if (bits < 32) exponents |= exponent << bits;
+    bits += 8;
+  }
+};
+
+// The sink that stores.
+struct Store {
+  u64 out;
+  u32 first;
+  DF11_DEVICE_MEMBER void eight(u32 weight, u32x4 words) { global_store128(out, out + 2ull * (weight - first), words); }
+  DF11_DEVICE_MEMBER void one(u32 weight, u32 word) { global_store16(out_edge, out + 2ull * (weight - first), word); }
+};
+
+// Four weights out of four rotated exponents and their bytes of sign_mantissa: sign | upper 7 bits of the exponent, and last bit | mantissa.
+DF11_DEVICE void merge_four(u32 exponents, u32 sign_mantissa, u32& low, u32& high) {
+  u32 upper = select_bits(0x80808080, sign_mantissa, exponents), lower = select_bits(0x80808080, exponents, sign_mantissa);
+  low = select_bytes(lower, upper, 0x5140);
+  high = select_bytes(lower, upper, 0x7362);
+}
+
+// The part of a block that is wanted, in bytes of the stage; weight w stands at w + place, modulo 2^32.
+struct Span {
+  u32 place, begin, end;
+  u32 at;        // this thread's first eight; all of them begin at multiples of 8
+  bool aligned;  // eights of sign_mantissa begin at multiples of 8, too
+  u32x2 raw;     // its first eight bytes of sign_mantissa
+
+  DF11_DEVICE_MEMBER u32 stop() const { return aligned ? end & ~7u : begin; }
+};
+
+// Starts the first load, to arrive while the stage is written. Threads in front of the first whole eight begin a round later.
+DF11_DEVICE Span span_of(const Job& job, u32 place, u32 from, u32 to) {
+  Span span = {place, from + place, to + place, 0, ((job.sign_mantissa - place) & 7) == 0, {0, 0}};
+  span.at = (span.begin & ~127u) + 8 * thread_index();
+  if (span.at < span.begin) span.at += 8 * BLOCK_THREADS;
+  if (span.at < span.stop()) span.raw = global_load64(sign_mantissa, job.sign_mantissa + (span.at - place));
+  return span;
+}
+
+template <class Sink>
+DF11_DEVICE void merge_one(const Job& job, const Span& span, u32 at, Sink& sink) {
+  DF11_RUN(merge_one)
+  const u32 weight = at - span.place;
+  u32 low, high;
+  merge_four(shared_load8(staged_one, SHARED_STAGE + at), global_load8(sign_mantissa_one, job.sign_mantissa + weight), low, high);
+  sink.one(weight, low & 0xFFFF);
+}
+
+template <class Sink>
+DF11_DEVICE void merge(const Job& job, const Span& span, Sink& sink) {
+  const u32 stop = span.stop(), thread = thread_index();
+  u32x2 raw = span.raw;
+  for (u32 at = span.at; at < stop; at += 8 * BLOCK_THREADS) {
+    DF11_AT(merge, 0)
+    DF11_RUN(merge)
+    const u32 weight = at - span.place;
+    const u32x2 exponents = shared_load64(staged, SHARED_STAGE + at), now = raw;
+    if (at + 8 * BLOCK_THREADS < stop) raw = global_load64(sign_mantissa, job.sign_mantissa + (weight + 8 * BLOCK_THREADS));
+    u32x4 words;
+    merge_four(exponents.x, now.x, words.x, words.y);
+    merge_four(exponents.y, now.y, words.z, words.w);
+    sink.eight(weight, words);
+  }
+  DF11_AT(edges, 0)
+  DF11_RUN(edges)
+  if (!span.aligned) {
+    DF11_RUN(unaligned)
+#pragma unroll 1
+    for (u32 at = span.begin + thread; at < span.end; at += BLOCK_THREADS) merge_one(job, span, at, sink);
+  } else if (thread < 8) {
+    const u32 body = (span.begin + 7) & ~7u, head = (span.begin & ~7u) + thread, tail = stop + thread;
+    if (head >= span.begin && head < body && head < span.end) merge_one(job, span, head, sink);
+    if (tail >= body && tail < span.end) merge_one(job, span, tail, sink);
+  }
+}
+
+template <class Sink>
+DF11_DEVICE void decode_block(const Job& job, u32 block, u32 position, const Chunks& chunks, u32 stage_bytes, bool more, Chunks& next, Sink& sink) {
+  DF11_AT(start, 0)
+  DF11_RUN(start)
+  const u32 thread = thread_index(), lane = thread & (DF11_WARP - 1), warp = thread / DF11_WARP;
+  const u32 index = block * BLOCK_CHUNKS + LANE_CHUNKS * thread, unit_chunks = (job.stream_bytes + 7) / 8;
+  u32 end = chunks.end;
+  const bool last_lane = lane == DF11_WARP - 1;
+  // Ten bits of gaps a lane: the gap behind a warp begins a byte, the last lane's third.
+  const u32 gap = (chunks.gaps >> (19 - (10 * thread & 7))) & 31, gap_of_next = shuffle_down(gap, 1);
+  const u32 next_gap = last_lane ? (chunks.gaps >> 3) & 31 : gap_of_next;
+  const u32 word_of_next = shuffle_down(chunks.word[0], 1);
+  Window window;
+#pragma unroll
+  for (u32 i = 0; i < 4; ++i) window.word[i] = swap_bytes(chunks.word[i]);
+  window.word[4] = swap_bytes(last_lane ? chunks.word[4] : word_of_next);
+  skip(window, gap);
+  // Of the last two chunks, codes may end behind the stream, and the gap of the last may say anything.
+  const bool fast = index + LANE_CHUNKS + 1 < unit_chunks;
+  const Common common = load_common();
+  Decoded decoded;
+  decode_lane(window, fast ? LANE_BITS + next_gap - gap : 0, common, decoded);
+
+  u32 walked = 0;
+  if (!fast) {
+    decoded.count = decoded.first = decoded.last = 0;
+    decoded.walk = index < unit_chunks;
+  }
+  if (decoded.walk) {
+    Firsts firsts = {0, 0};
+    decoded.count = walk_lane(job, common, index, gap, LANE_BITS, walked, firsts);
+    decoded.first = firsts.exponents;
+  }
+  DF11_AT(scan, 0)
+  DF11_RUN(scan)
+  u32 count = decoded.count;
+  const u32 up_to = warp_sum(count);
+  if (warp_any(count < 3)) decoded.first = join(decoded.first, count < 4 ? 8 * count : 32, first_behind(decoded.first, count, 0));
+  if (last_lane) shared_store(totals, SHARED_TOTALS + 4 * warp, up_to);
+  if (lane == 0) shared_store(firsts, SHARED_FIRSTS + 4 * warp, decoded.first);
+  barrier(counted);
+
+  const u32 warps = BLOCK_THREADS / DF11_WARP;
+  const u32 total = lane < warps ? shared_load(totals, SHARED_TOTALS + 4 * lane) : 0;
+  const u32 beyond = last_lane && warp + 1 < warps ? shared_load(firsts, SHARED_FIRSTS + 4 * (warp + 1)) : 0;
+  const u32 behind = first_behind(decoded.first, count, beyond);
+  const u32 start = warp_total(lane < warp ? total : 0) + up_to - count, held = warp_total(total);
+  if (more) next = load_chunks(job, block + 1);
+
+  DF11_AT(place, 0)
+  DF11_RUN(place)
+  u32 expected = end - position, faults = 0;
+  if (position > end || end > job.weights || (block == 0 && position != 0) || expected + STAGE_SLACK > stage_bytes) {
+    faults = STATUS_POSITIONS;
+    end = position;
+    expected = 0;
+  }
+  if (held < expected || (block == 0 && thread == 0 && gap != 0)) faults |= STATUS_STREAM;
+  // Only at the unit's end may lanes find more than there is; only there may a chunk end elsewhere than the next one's gap says.
+  if (decoded.walk || start + count > expected) {
+    DF11_RUN(check)
+    if (start + count > expected) {
+      if (end != job.weights) faults |= STATUS_STREAM;
+      count = start < expected ? expected - start : 0;
+      decoded.walk = true;
+    } else if (count != 0 && start + count < job.weights - position && walked != LANE_BITS + next_gap) {
+      faults |= STATUS_STREAM;
+    }
+  }
+  if (faults != 0) {
+    DF11_RUN(faults)
+    report(job.status, faults);
+  }
+  DF11_AT(ready, 0)
+  DF11_RUN(ready)
+  const u32 phase = (u32)(job.out >> 1) - job.first, margin = (position + phase) & 127;
+  const u32 from = position > job.first ? position : job.first, to = end < job.end ? end : job.end;
+  const Span span = span_of(job, margin - position, from, to > from ? to : from);
+  Packer packer = {0, 8 * (margin + start), thread == 0 ? 0 : (8 * (margin + start) + 31) & ~31u};
+  if (decoded.walk) {
+    DF11_RUN(walk_again)
+    if (count != 0) walk_lane(job, common, index, gap, count, walked, packer);
+  } else if (decoded.waited) {
+    write_entries<KEPT>(decoded, common, packer);
+  } else {
+    write_entries<3>(decoded, common, packer);
+  }
+  DF11_AT(finish, 1)
+  DF11_RUN(end)
+  packer.finish(behind);
+  barrier(staged);
+  merge(job, span, sink);
+}

@@ -1,0 +1,71 @@
+// The entry points.
+
+// Copies a unit's tables into shared memory. The caller brings a barrier.
+DF11_DEVICE void load_tables(u64 tables) {
+#pragma unroll 1
+  for (u32 at = 16 * thread_index(); at < 4 * TABLE_WORDS; at += 16 * BLOCK_THREADS) {
+    DF11_AT(tables, 0)
+    DF11_RUN(tables)
+    shared_store128(tables, at, global_load128(tables, tables + at));
+  }
+}
+
+// Decodes the windows of `job_count` jobs, `blocks` blocks in all, each job at least one. Thread block i takes the i-th part of the blocks.
+DF11_KERNEL(256, df11_decode)(DF11_PARAMETER Jobs jobs, u32 job_count, u32 blocks, u32 stage_bytes) {
+  const u32 part = blocks / grid_size(), more = blocks % grid_size(), index = block_index();
+  u32 at = index * part + (index < more ? index : more);
+  const u32 end = at + part + (index < more ? 1 : 0);
+  u32 low = 0, high = job_count;
+  while (high - low > 1) {
+    u32 middle = (low + high) / 2;
+    if (jobs.job[middle].launch_block <= at) low = middle;
+    else high = middle;
+  }
+  for (u32 number = low; number < job_count && at < end; ++number) {
+    const Job& job = jobs.job[number];
+    load_tables(job.tables);
+    u32 block = job.first_block + (at - job.launch_block);
+    const u32 left = end - at, stop = job.end_block - block < left ? job.end_block : block + left;
+    at += stop - block;
+    u32 position = load_position(job, block);
+    Chunks chunks = load_chunks(job, block), next = chunks;
+    Store store = {job.out, job.first};
+    barrier(tables);
+    for (; block < stop; ++block) {
+      decode_block(job, block, position, chunks, stage_bytes, block + 1 < stop, next, store);
+      position = chunks.end;
+      chunks = next;
+    }
+  }
+}
+
+// Gathers rows: for each of `row_count` numbers in `rows` (u32, in device memory) the job's weights from number * row_weights on, one row behind the
+// other. The window of the job is not used.
+DF11_KERNEL(256, df11_gather)(DF11_PARAMETER Job all, u64 rows, u32 row_count, u32 row_weights, u32 stage_bytes) {
+  Job job = all;
+  const u64 out = job.out;
+  load_tables(job.tables);
+  barrier(tables);
+  for (u32 number = block_index(); number < row_count; number += grid_size()) {
+    const u64 first = (u64)global_load32(rows, rows + 4ull * number) * row_weights;
+    if (first + row_weights > job.weights) {
+      if (thread_index() == 0) report(job.status, STATUS_ROW);
+      continue;
+    }
+    job.first = (u32)first;
+    job.end = job.first + row_weights;
+    job.out = out + 2ull * number * row_weights;
+    u32 low = 0, high = job.blocks;  // the last block that begins at or before the row; blocks without weights are behind it
+    while (high - low > 1) {
+      u32 middle = (low + high) / 2;
+      if (load_position(job, middle) <= job.first) low = middle;
+      else high = middle;
+    }
+    Store store = {job.out, job.first};
+    for (u32 block = low, position = load_position(job, low); block < job.blocks && position < job.end; ++block) {
+      Chunks chunks = load_chunks(job, block), none = chunks;
+      decode_block(job, block, position, chunks, stage_bytes, false, none, store);
+      position = chunks.end;
+    }
+  }
+}

@@ -1,0 +1,132 @@
+//! What a GPU thread looks codes up in: made once from a unit's code, kept in device memory, copied into shared memory by every thread block.
+//! The layout of an entry is drawn in `kernel/job.cuh`.
+
+use df11_core::Code;
+
+const INDEX_BITS: u32 = 11;
+const ENTRIES: usize = 1 << INDEX_BITS;
+const LONG_CODES: usize = 256;
+/// 32-bit words of a unit's tables.
+pub const TABLE_WORDS: usize = ENTRIES + 2 * LONG_CODES + 4;
+
+/// Exponents that an entry codes, at most.
+const MOST: u32 = 4;
+/// The nibbles that name the commonest exponents, in that order; 6 names the rare one.
+const NIBBLES: [u32; 7] = [0, 1, 2, 3, 4, 5, 7];
+const RARE: u32 = 6;
+
+/// The tables of one unit, words as the device reads them (little-endian memory).
+#[derive(Clone, Debug)]
+pub struct Tables {
+    words: [u32; TABLE_WORDS],
+}
+
+impl Tables {
+    /// The tables of a code. Where it leaves bit strings unused, the kernel reports a stream that holds one.
+    pub fn new(code: &Code) -> Self {
+        let codes = Sorted::new(code);
+        let mut words = [0; TABLE_WORDS];
+        let mut longs = 0;
+        for (index, word) in words[..ENTRIES].iter_mut().enumerate() {
+            let window = (index as u32) << (u32::BITS - INDEX_BITS);
+            *word = codes.entry(window).unwrap_or_else(|| codes.long_entry(window));
+        }
+        for &(bits, exponent, length) in codes.by_window().iter().filter(|code| u32::from(code.2) > INDEX_BITS) {
+            words[ENTRIES + 2 * longs] = bits;
+            words[ENTRIES + 2 * longs + 1] = u32::from(length) | rotated(exponent) << 16;
+            longs += 1;
+        }
+        let common = &mut words[ENTRIES + 2 * LONG_CODES..];
+        for (&nibble, &(_, exponent, length)) in NIBBLES.iter().zip(codes.by_length()) {
+            common[nibble as usize / 4] |= rotated(exponent) << (nibble % 4 * 8);
+            common[2 + nibble as usize / 4] |= u32::from(length) << (nibble % 4 * 8);
+        }
+        Self { words }
+    }
+
+    /// The words, to be copied to the device at an address that is a multiple of 16.
+    pub fn words(&self) -> &[u32; TABLE_WORDS] {
+        &self.words
+    }
+}
+
+/// An exponent as the kernel keeps it: its last bit, which starts the lower byte of a weight, in front.
+fn rotated(exponent: u8) -> u32 {
+    u32::from(exponent.rotate_right(1))
+}
+
+/// The codes as (left-aligned bits, exponent, length), sorted in two ways.
+struct Sorted {
+    window: [(u32, u8, u8); 256],
+    length: [(u32, u8, u8); 256],
+    size: usize,
+}
+
+impl Sorted {
+    fn new(code: &Code) -> Self {
+        let mut window = [(0, 0, 0); 256];
+        let mut size = 0;
+        for exponent in code.exponents() {
+            window[size] = (code.aligned(exponent), exponent, code.lengths()[usize::from(exponent)]);
+            size += 1;
+        }
+        let mut length = window;
+        window[..size].sort_unstable();
+        length[..size].sort_unstable_by_key(|&(bits, _, length)| (length, bits));
+        Self { window, length, size }
+    }
+
+    fn by_window(&self) -> &[(u32, u8, u8)] {
+        &self.window[..self.size]
+    }
+
+    fn by_length(&self) -> &[(u32, u8, u8)] {
+        &self.length[..self.size]
+    }
+
+    /// The nibble of an exponent.
+    fn nibble(&self, exponent: u8) -> u32 {
+        let place = self.by_length().iter().take(NIBBLES.len()).position(|code| code.1 == exponent);
+        place.map_or(RARE, |place| NIBBLES[place])
+    }
+
+    /// The code that `window` begins with, if its first `bits` bits hold all of it.
+    fn find(&self, window: u32, bits: u32) -> Option<(u8, u32)> {
+        let before = self.by_window().partition_point(|&(first, _, _)| first <= window);
+        let (first, exponent, length) = self.by_window()[before.checked_sub(1)?];
+        let length = u32::from(length);
+        let begins = (first ^ window).checked_shr(u32::BITS - length).unwrap_or(0) == 0;
+        (length <= bits && begins).then_some((exponent, length))
+    }
+
+    /// As many codes as the index holds: at most four, at most one of them rare. `None` if there is none.
+    fn entry(&self, window: u32) -> Option<u32> {
+        let (mut used, mut count, mut nibbles, mut rare) = (0, 0, 0, None);
+        while count < MOST {
+            let Some((exponent, length)) = self.find(window << used, INDEX_BITS - used) else { break };
+            let nibble = self.nibble(exponent);
+            if nibble == RARE {
+                if rare.is_some() {
+                    break;
+                }
+                rare = Some(exponent);
+            }
+            nibbles |= nibble << (4 * count);
+            used += length;
+            count += 1;
+        }
+        // Places behind the last one name the rare byte. The kernel takes its length to be what the common ones leave of the whole, so they add nothing.
+        (count..MOST).for_each(|place| nibbles |= RARE << (4 * place));
+        (count > 0).then_some(nibbles | rare.map_or(0, rotated) << 16 | count << 24 | used << 27)
+    }
+
+    /// The long codes that begin with this index: a negative length, their first place and their number.
+    fn long_entry(&self, window: u32) -> u32 {
+        let long = |code: &&(u32, u8, u8)| u32::from(code.2) > INDEX_BITS;
+        let first = self.by_window().iter().filter(long).filter(|code| code.0 < window).count() as u32;
+        let same = |code: &&(u32, u8, u8)| code.0 >> (u32::BITS - INDEX_BITS) == window >> (u32::BITS - INDEX_BITS);
+        let number = self.by_window().iter().filter(long).filter(same).count() as u32;
+        // With no such code, place 256 could be `first`: a place of no meaning, so any will do.
+        (first & 0xFF) | number << 8 | 1 << 31
+    }
+}
