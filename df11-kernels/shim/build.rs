@@ -12,7 +12,14 @@ fn main() {
     let fits = target("FAMILY") == "unix" && target("POINTER_WIDTH") == "64" && target("ENDIAN") == "little";
     let build = |name: &str, file: &str, width: Option<&str>| {
         let mut build = cc::Build::new();
-        build.cpp(true).std("c++17").file(file).opt_level(2).warnings(true).flag("-Wno-unknown-pragmas").flag("-Wno-unused-function");
+        build
+            .cpp(true)
+            .std("c++17")
+            .file(file)
+            .opt_level(2)
+            .warnings(true)
+            .flag("-Wno-unknown-pragmas")
+            .flag("-Wno-unused-function");
         if let Some(width) = width {
             build.define("DF11_WARP", width);
         }

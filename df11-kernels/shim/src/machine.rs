@@ -96,7 +96,13 @@ fn text(bytes: &[u8]) -> String {
 }
 
 /// Runs a kernel. `arguments` is its structure in `cpp/kernels.cpp`, whose addresses are of this process's memory.
-pub(crate) fn launch<T>(kernel: Kernel, arguments: &T, grid: u32, shared_bytes: u32, order: Order) -> Result<Counts, Fault> {
+pub(crate) fn launch<T>(
+    kernel: Kernel,
+    arguments: &T,
+    grid: u32,
+    shared_bytes: u32,
+    order: Order,
+) -> Result<Counts, Fault> {
     // SAFETY: the functions read nothing but their number.
     let entry = unsafe {
         match order.warp {

@@ -33,7 +33,12 @@ mod on_the_machine {
     fn assert_same(what: &str, expected: &[u16], found: &[bf16]) {
         assert_eq!(expected.len(), found.len(), "{what}");
         if let Some(at) = (0..found.len()).find(|&at| expected[at] != found[at].to_bits()) {
-            panic!("{what}: weight {at} of {}: expected {:#06x}, found {:#06x}", found.len(), expected[at], found[at].to_bits());
+            panic!(
+                "{what}: weight {at} of {}: expected {:#06x}, found {:#06x}",
+                found.len(),
+                expected[at],
+                found[at].to_bits()
+            );
         }
     }
 
@@ -50,7 +55,8 @@ mod on_the_machine {
                 let align = [16, 1, 2][number % 3];
                 let uploaded = Uploaded::new(&unit, align);
                 let order = Order { warp, seed: number as u64, count: false };
-                let outcome = decode(&[all(&uploaded)], 3, align.max(2), order).unwrap_or_else(|fault| panic!("{}: {}", case.name, fault.0));
+                let outcome = decode(&[all(&uploaded)], 3, align.max(2), order)
+                    .unwrap_or_else(|fault| panic!("{}: {}", case.name, fault.0));
                 assert_eq!(outcome.status, [0], "{} warp {warp} align {align}", case.name);
                 assert_same(&format!("{} warp {warp} align {align}", case.name), &case.weights, &outcome.weights[0]);
             }
