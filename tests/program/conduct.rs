@@ -9,13 +9,14 @@ use crate::{Place, df11, ended, miniature, program, text};
 
 #[test]
 fn wrong_usage_is_told_on_stderr() {
-    let cases: [&[&str]; 8] = [
+    let cases: [&[&str]; 9] = [
         &[],
         &["squeeze"],
         &["compress"],
         &["compress", "in.safetensors"],
         &["compress", "a", "b", "-o", "c"],
         &["verify", "in", "--threads", "many"],
+        &["compress", "in", "-o", "out", "-T", "100000000"],
         &["backends", "--quiet", "--verbose"],
         &["completions", "abacus"],
     ];

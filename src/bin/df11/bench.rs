@@ -22,7 +22,8 @@ use crate::terminal::{Terminal, grouped, size};
 
 /// 128 MiB of BF16 are more than a processor's cache holds.
 const MOST_WEIGHTS: u64 = 64 << 20;
-const FEWEST_REPETITIONS: usize = 5;
+/// Odd, so that the median is one of them.
+const FEWEST_REPETITIONS: usize = 21;
 const MOST_REPETITIONS: usize = 1001;
 /// Short operations are repeated for at least this long.
 const MEASURED: Duration = Duration::from_millis(500);

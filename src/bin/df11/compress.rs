@@ -38,6 +38,7 @@ impl Compress {
         let options = CompressOptions {
             backend: self.machine.backend()?,
             pattern_dict: pattern_dict(self.pattern_dict.as_deref())?,
+            all: false,
             single_file: self.single_file,
             verify: !self.no_verify,
             force: self.destination.force,
