@@ -9,7 +9,7 @@
 //! widths.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use df11_core::limits::{BLOCK_BYTES, BLOCK_GAP_BYTES, TABLE_ENTRIES};
 use df11_core::{PartSizes, bf16};
@@ -116,7 +116,7 @@ pub struct EstimatedRaw {
     pub reason: String,
 }
 
-/// Estimates the model at `input`: a file, a directory, a pipeline folder, or a file of shapes (see FORMAT.md, "Shapes without weights"), of which
+/// Estimates the model at `input`: a file, a directory, a pipeline folder, or a file of shapes ("Shapes without weights" in FORMAT.md), of which
 /// only the headers count.
 ///
 /// # Errors
@@ -139,7 +139,7 @@ pub fn estimate(input: &Path, options: &EstimateOptions) -> Result<EstimateRepor
 
 impl EstimateReport {
     /// Takes in the report of a pipeline's part.
-    fn add(&mut self, part: &PathBuf, report: EstimateReport) {
+    fn add(&mut self, part: &Path, report: EstimateReport) {
         let name = part.display();
         let below = |path: String| format!("{name}/{path}");
         self.units.extend(report.units.into_iter().map(|unit| EstimatedUnit { name: below(unit.name), ..unit }));

@@ -138,34 +138,38 @@ fn numbers_masked(path: &str) -> String {
     masked.join(".")
 }
 
-/// Paths of equal length as few products of sets of components, one set a place: {a.0, a.1, b.0, b.1} is {a, b} x {0, 1}.
-fn products<'a>(paths: &[Vec<&'a str>]) -> Vec<Vec<Vec<&'a str>>> {
-    let mut products: Vec<(Vec<Vec<&str>>, BTreeSet<&[&str]>)> =
-        vec![(Vec::new(), paths.iter().map(Vec::as_slice).collect())];
-    for _ in 0..paths[0].len() {
-        products = products.into_iter().flat_map(|(sets, rest)| take_a_set(&sets, &rest)).collect();
-    }
-    products.into_iter().map(|(sets, _)| sets).collect()
+/// A product of sets of components so far, and how the paths in it go on.
+struct Product<'p, 'a> {
+    sets: Vec<Vec<&'a str>>,
+    rest: BTreeSet<&'p [&'a str]>,
 }
 
-/// What may stand first, in sets that go on in the same ways.
-fn take_a_set<'p, 'a>(
-    sets: &[Vec<&'a str>],
-    paths: &BTreeSet<&'p [&'a str]>,
-) -> Vec<(Vec<Vec<&'a str>>, BTreeSet<&'p [&'a str]>)> {
-    let mut ways_on: BTreeMap<&str, BTreeSet<&[&str]>> = BTreeMap::new();
-    for path in paths {
-        ways_on.entry(path[0]).or_default().insert(&path[1..]);
+/// Paths of equal length as few products of sets of components, one set a place: {a.0, a.1, b.0, b.1} is {a, b} x {0, 1}.
+fn products<'a>(paths: &[Vec<&'a str>]) -> Vec<Vec<Vec<&'a str>>> {
+    let mut products = vec![Product { sets: Vec::new(), rest: paths.iter().map(Vec::as_slice).collect() }];
+    for _ in 0..paths[0].len() {
+        products = products.iter().flat_map(Product::take_a_set).collect();
     }
-    let mut firsts: BTreeMap<BTreeSet<&[&str]>, Vec<&str>> = BTreeMap::new();
-    for (first, on) in ways_on {
-        firsts.entry(on).or_default().push(first);
+    products.into_iter().map(|product| product.sets).collect()
+}
+
+impl<'p, 'a> Product<'p, 'a> {
+    /// What may stand next, in sets that go on in the same ways.
+    fn take_a_set(&self) -> Vec<Product<'p, 'a>> {
+        let mut ways_on: BTreeMap<&str, BTreeSet<&[&str]>> = BTreeMap::new();
+        for path in &self.rest {
+            ways_on.entry(path[0]).or_default().insert(&path[1..]);
+        }
+        let mut sets: BTreeMap<BTreeSet<&[&str]>, Vec<&str>> = BTreeMap::new();
+        for (component, rest) in ways_on {
+            sets.entry(rest).or_default().push(component);
+        }
+        let taken = sets.into_iter().map(|(rest, mut set)| {
+            set.sort_by(|a, b| natural_order(a, b));
+            Product { sets: [&self.sets[..], &[set]].concat(), rest }
+        });
+        taken.collect()
     }
-    let taken = firsts.into_iter().map(|(on, mut first)| {
-        first.sort_by(|a, b| natural_order(a, b));
-        ([sets, &[first]].concat(), on)
-    });
-    taken.collect()
 }
 
 /// The pattern that matches exactly the paths of a product, as short as is safe.

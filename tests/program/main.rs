@@ -2,11 +2,13 @@
 //!
 //! - [`round_trips`]: every form comes back, byte for byte;
 //! - [`reports`]: what inspect, bench, backends and completions print;
+//! - [`foretold`]: estimates and dry runs;
 //! - [`conduct`]: streams, exit codes, existing outputs, broken pipes, full disks;
 //! - [`damage`]: bad input is refused by name and leaves nothing behind.
 
 mod conduct;
 mod damage;
+mod foretold;
 mod miniature;
 mod reports;
 mod round_trips;

@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use df11::model::{self, CompressOptions, CompressReport};
+use df11::model::{self, CompressOptions, CompressReport, EstimateOptions};
 
-use crate::exit::{Outcome, Verdict};
-use crate::options::{Destination, Machine, pattern_dict};
+use crate::estimate::tell;
+use crate::exit::{Failure, Outcome, Verdict};
+use crate::options::{Machine, pattern_dict};
 use crate::progress::Progress;
 use crate::terminal::{Terminal, count, size};
 
@@ -18,14 +19,24 @@ use crate::terminal::{Terminal, count, size};
 pub struct Compress {
     /// A .safetensors file, or a model directory as it comes from a hub
     input: PathBuf,
-    #[command(flatten)]
-    destination: Destination,
+    /// The file or directory to write; appears only when it is complete
+    #[arg(short, long, value_name = "OUTPUT", required_unless_present = "dry_run")]
+    output: Option<PathBuf>,
+    /// Replace OUTPUT if it exists
+    #[arg(short, long)]
+    force: bool,
+    /// Write nothing: list the units and the tensors that stay as they are, and foretell the size
+    #[arg(long)]
+    dry_run: bool,
     /// From a directory, write one model.safetensors instead of a file for each unit
     #[arg(long)]
     single_file: bool,
     /// Do not decode and compare what was encoded
     #[arg(long)]
     no_verify: bool,
+    /// Code every BF16 tensor of some size: experts in one tensor, convolutions, tables. The published loader cannot read the result
+    #[arg(long, conflicts_with = "pattern_dict")]
+    all: bool,
     /// Choose the units by this JSON file: an object of patterns to lists, as `pattern_dict` in a published config.json
     #[arg(long, value_name = "FILE")]
     pattern_dict: Option<PathBuf>,
@@ -38,12 +49,15 @@ impl Compress {
         let options = CompressOptions {
             backend: self.machine.backend()?,
             pattern_dict: pattern_dict(self.pattern_dict.as_deref())?,
-            all: false,
+            all: self.all,
             single_file: self.single_file,
             verify: !self.no_verify,
-            force: self.destination.force,
+            force: self.force,
         };
-        let output = &self.destination.output;
+        let Some(output) = self.output.as_ref().filter(|_| !self.dry_run) else {
+            self.foretell(options, terminal)?;
+            return Ok(Verdict::Fine);
+        };
         let began = Instant::now();
         let progress = Progress::new(terminal);
         let report = self.machine.pool()?.install(|| model::compress(&self.input, output, &options, &progress))?;
@@ -57,6 +71,13 @@ impl Compress {
         let seconds = began.elapsed().as_secs_f64();
         terminal.summary(&format!("{}: {}", output.display(), summary(&report, options.verify, seconds)))?;
         Ok(Verdict::Fine)
+    }
+
+    fn foretell(&self, options: CompressOptions, terminal: &Terminal) -> Result<(), Failure> {
+        let CompressOptions { backend, pattern_dict, all, single_file, .. } = options;
+        let options = EstimateOptions { backend, pattern_dict, all, single_file, headers_only: false };
+        let report = self.machine.pool()?.install(|| model::estimate(&self.input, &options))?;
+        tell(&self.input, &report, true, terminal)
     }
 }
 

@@ -8,6 +8,7 @@ use df11::model::{self, InspectOptions, InspectReport, UnitReport};
 use crate::exit::{Outcome, Verdict};
 use crate::options::Machine;
 use crate::progress::Progress;
+use crate::table::{Side, columns};
 use crate::terminal::{Terminal, count, grouped, size};
 
 /// Characters of the longest bar of a histogram.
@@ -144,28 +145,6 @@ fn magnitude(exponent: usize) -> String {
     }
 }
 
-#[derive(Clone, Copy)]
-enum Side {
-    Left,
-    Right,
-}
-
-/// Rows as aligned columns, two spaces between.
-fn columns<const N: usize>(rows: Vec<[String; N]>, sides: &[Side; N]) -> String {
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let widths: [usize; N] = std::array::from_fn(width);
-    let mut text = String::new();
-    for row in &rows {
-        let cell = |column: usize| match sides[column] {
-            Side::Left => format!("{:<1$}", row[column], widths[column]),
-            Side::Right => format!("{:>1$}", row[column], widths[column]),
-        };
-        let cells: [String; N] = std::array::from_fn(cell);
-        let _ = writeln!(text, "{}", cells.join("  ").trim_end());
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -183,11 +162,5 @@ mod tests {
             bars[0], bars[1], bars[2]
         );
         assert_eq!(histogram(&counts), expected);
-    }
-
-    #[test]
-    fn columns_are_aligned() {
-        let rows = vec![["a".to_owned(), "1".to_owned()], ["long".to_owned(), "1000".to_owned()]];
-        assert_eq!(columns(rows, &[Side::Left, Side::Right]), "a        1\nlong  1000\n");
     }
 }

@@ -4,6 +4,7 @@
 //!
 //! - one file per verb: the arguments it takes, the job of the library it calls, the words it answers with;
 //! - [`options`]: arguments that several verbs share, threads and backend among them;
+//! - [`table`]: rows as aligned columns;
 //! - [`terminal`]: results to stdout, all else to stderr, numbers for people;
 //! - [`progress`]: how far a job is, drawn or told;
 //! - [`exit`]: what a verb ends in, and the exit code it stands for.
@@ -13,10 +14,12 @@ mod bench;
 mod completions;
 mod compress;
 mod decompress;
+mod estimate;
 mod exit;
 mod inspect;
 mod options;
 mod progress;
+mod table;
 mod terminal;
 mod verify;
 
@@ -46,6 +49,7 @@ enum Verb {
     Decompress(decompress::Decompress),
     Verify(verify::Verify),
     Inspect(inspect::Inspect),
+    Estimate(estimate::Estimate),
     Bench(bench::Bench),
     Backends(backends::Backends),
     Completions(completions::Completions),
@@ -63,6 +67,7 @@ fn run(verb: Verb, terminal: &Terminal) -> Outcome {
         Verb::Decompress(verb) => verb.run(terminal),
         Verb::Verify(verb) => verb.run(terminal),
         Verb::Inspect(verb) => verb.run(terminal),
+        Verb::Estimate(verb) => verb.run(terminal),
         Verb::Bench(verb) => verb.run(terminal),
         Verb::Backends(verb) => verb.run(terminal),
         Verb::Completions(verb) => verb.run(terminal),

@@ -1,0 +1,51 @@
+//! What would be done, told without doing it.
+
+use super::support::{architectures, vectors};
+use super::{Place, df11, miniature, text};
+
+#[test]
+fn estimate_foretells_what_compress_writes() {
+    let sample = vectors("minilm-sample").join("model.safetensors");
+    let place = Place::new();
+    let foretold = df11(["estimate", "--json", text(&sample)]).fine().json();
+    df11(["compress", text(&sample), "-o", text(&place.at("out"))]).fine();
+    let written = std::fs::metadata(place.at("out")).expect("written").len() as f64;
+    let error = (foretold["output_bytes"].as_f64().expect("a number") - written).abs() / written;
+    assert!(error < 0.003, "{error}");
+    assert!(df11(["estimate", text(&sample)]).fine().stdout.contains("2 units and "));
+    assert!(df11(["estimate", "--headers-only", text(&sample)]).fine().stdout.contains("from headers alone"));
+}
+
+#[test]
+fn estimate_takes_shapes_for_a_model() {
+    let model = vectors("architectures").join("llama/llama-3.1-8b.json");
+    let told = df11(["estimate", text(&model)]).fine().stdout;
+    assert!(told.contains("34 units") && told.contains("68.1 %"), "{told}");
+}
+
+#[test]
+fn a_dry_run_lists_everything_and_writes_nothing() {
+    let place = Place::new();
+    let source = place.at("source");
+    miniature::write_directory(&source);
+    let before = place.names();
+    let told = df11(["compress", "--dry-run", text(&source)]).fine().stdout;
+    assert!(
+        told.contains("model.layers.1") && told.contains("model.norm.weight") && told.contains("foretold"),
+        "{told}"
+    );
+    df11(["compress", "--dry-run", text(&source), "-o", text(&place.at("out"))]).fine();
+    assert_eq!(place.names(), before);
+    df11(["compress", text(&source)]).fails(2, &["--output"]);
+}
+
+#[test]
+fn all_codes_what_the_published_loader_cannot_read_and_says_so() {
+    let place = Place::new();
+    let source = place.at("source");
+    let fused = architectures::models(|file| file == "miniature-fused");
+    fused[0].write(&source);
+    let run = df11(["compress", "--all", text(&source), "-o", text(&place.at("out"))]).fine();
+    assert!(run.stderr.contains("only df11 reads this model"), "{}", run.stderr);
+    df11(["verify", text(&place.at("out")), "--against", text(&source)]).fine();
+}
