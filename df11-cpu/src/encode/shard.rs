@@ -35,8 +35,8 @@ pub(crate) struct Shard<'a> {
     /// One byte for each weight.
     pub sign_mantissa: &'a mut [u8],
     /// The next bit of the whole stream.
-    bit: u64,
-    stream: Sink<'a>,
+    pub bit: u64,
+    pub stream: Sink<'a>,
     gaps: Gaps<'a>,
     /// Output positions of the blocks that begin in it.
     positions: core::slice::IterMut<'a, [u8; 4]>,
@@ -51,12 +51,6 @@ impl Shard<'_> {
         (self.bit % CHUNK_BITS) as u32
     }
 
-    /// Chunks until the next block, 1 to `BLOCK_CHUNKS`.
-    #[inline(always)]
-    pub fn chunks_to_block(&self) -> usize {
-        BLOCK_CHUNKS - (self.bit / CHUNK_BITS) as usize % BLOCK_CHUNKS
-    }
-
     /// Appends bits. Chunks that begin within or right behind them have been told of.
     #[inline(always)]
     pub fn put(&mut self, value: u64, bits: u32) {
@@ -69,7 +63,7 @@ impl Shard<'_> {
     pub fn chunk_starts(&mut self, index: usize, gap: u32) {
         self.gaps.room()[0] = gap as u8;
         self.gaps.held += 1;
-        if self.chunks_to_block() == 1 {
+        if chunks_to_block(self.bit) == 1 {
             self.block_starts(index);
         }
     }
@@ -123,6 +117,12 @@ impl Shard<'_> {
     pub fn seams(&self) -> [Seam; 2] {
         [self.stream.seam(), self.gaps.sink.seam()]
     }
+}
+
+/// Chunks from a bit on until the next block, 1 to `BLOCK_CHUNKS`.
+#[inline(always)]
+pub(crate) fn chunks_to_block(bit: u64) -> usize {
+    BLOCK_CHUNKS - (bit / CHUNK_BITS) as usize % BLOCK_CHUNKS
 }
 
 /// Most gaps that are noted at once.

@@ -18,7 +18,7 @@ pub(crate) struct Avx2(());
 
 impl Avx2 {
     /// What the level is made of.
-    pub const FEATURES: &str = "needs AVX2, BMI1 and BMI2";
+    pub const FEATURES: &str = "needs AVX2, BMI1, BMI2, LZCNT, MOVBE and POPCNT";
 
     pub fn new() -> Option<Self> {
         let found =
@@ -50,13 +50,13 @@ impl Avx2 {
 }
 
 /// The portable way, with the shifts of BMI2.
-#[target_feature(enable = "avx2,bmi1,bmi2")]
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
 fn histogram(weights: &[bf16]) -> [u32; 256] {
     portable::histogram(weights)
 }
 
 /// The portable way, with the shifts of BMI2.
-#[target_feature(enable = "avx2,bmi1,bmi2")]
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
 fn pack(words: &Words, shard: &mut Shard<'_>) {
     portable::pack(words, shard);
 }
@@ -75,13 +75,13 @@ impl Kernel for Avx2 {
 
 /// # Safety
 /// Between two rounds.
-#[target_feature(enable = "avx2,bmi1,bmi2")]
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
 unsafe fn look_up<const LANES: usize>(tables: &Tables<'_>, lanes: &mut [Lane<'_>; LANES], groups: usize) {
     // SAFETY: by the caller.
     unsafe { look_up_round(tables, lanes, groups) }
 }
 
-#[target_feature(enable = "avx2,bmi1,bmi2")]
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
 fn merge(exponents: &[u8], sign_mantissa: &[u8], weights: &mut [bf16], streams: bool) {
     assert!(exponents.len() == weights.len() && sign_mantissa.len() == weights.len());
     let count = weights.len();

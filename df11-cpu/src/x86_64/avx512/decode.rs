@@ -22,13 +22,13 @@ impl Kernel for Avx512 {
 
 /// # Safety
 /// Between two rounds.
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi,avx512vbmi2,bmi1,bmi2")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi,avx512vbmi2,bmi1,bmi2,lzcnt,movbe,popcnt")]
 unsafe fn look_up<const LANES: usize>(tables: &Tables<'_>, lanes: &mut [Lane<'_>; LANES], groups: usize) {
     // SAFETY: by the caller.
     unsafe { look_up_round(tables, lanes, groups) }
 }
 
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi,avx512vbmi2,bmi1,bmi2")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi,avx512vbmi2,bmi1,bmi2,lzcnt,movbe,popcnt")]
 fn merge(exponents: &[u8], sign_mantissa: &[u8], weights: &mut [bf16], streams: bool) {
     assert!(exponents.len() == weights.len() && sign_mantissa.len() == weights.len());
     let count = weights.len();
@@ -62,7 +62,7 @@ fn merge(exponents: &[u8], sign_mantissa: &[u8], weights: &mut [bf16], streams: 
 
 /// 32 weights from their exponents, the last one first, and signs and mantissas, in the lower half each.
 #[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi,avx512vbmi2,bmi1,bmi2")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi,avx512vbmi2,bmi1,bmi2,lzcnt,movbe,popcnt")]
 unsafe fn merge_line(exponents: __m512i, sign_mantissa: __m512i) -> __m512i {
     // SAFETY: features as everywhere in this file.
     unsafe {

@@ -26,7 +26,9 @@ const BATCH: usize = MASK * MASKS;
 ///
 /// # Safety
 /// The processor has the features.
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi,avx512vbmi2,avx512vpopcntdq,bmi1,bmi2")]
+#[target_feature(
+    enable = "avx512f,avx512bw,avx512vl,avx512vbmi,avx512vbmi2,avx512vpopcntdq,bmi1,bmi2,lzcnt,movbe,popcnt"
+)]
 pub(super) unsafe fn histogram(weights: &[bf16]) -> [u32; 256] {
     let mut counts = [0u32; 256];
     let (batches, rest) = weights.as_chunks::<BATCH>();

@@ -20,7 +20,8 @@ pub(crate) struct Avx512(());
 
 impl Avx512 {
     /// What the level is made of.
-    pub const FEATURES: &str = "needs AVX-512 F, BW, VL, VBMI, VBMI2 and VPOPCNTDQ, BMI1 and BMI2";
+    pub const FEATURES: &str =
+        "needs AVX-512 F, BW, VL, VBMI, VBMI2 and VPOPCNTDQ, BMI1, BMI2, LZCNT, MOVBE and POPCNT";
 
     pub fn new() -> Option<Self> {
         let found = is_x86_feature_detected!("avx512f")
@@ -30,7 +31,10 @@ impl Avx512 {
             && is_x86_feature_detected!("avx512vbmi2")
             && is_x86_feature_detected!("avx512vpopcntdq")
             && is_x86_feature_detected!("bmi1")
-            && is_x86_feature_detected!("bmi2");
+            && is_x86_feature_detected!("bmi2")
+            && is_x86_feature_detected!("lzcnt")
+            && is_x86_feature_detected!("movbe")
+            && is_x86_feature_detected!("popcnt");
         found.then_some(Self(()))
     }
 
