@@ -10,6 +10,8 @@ use df11_core::{Backend, Error, Unit, bf16};
 use crate::decode::{Decoder, Job, Tables};
 use crate::encode::{Shard, Words};
 use crate::portable;
+#[cfg(target_arch = "x86_64")]
+use crate::x86_64;
 
 /// A set of instructions that this processor has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +20,10 @@ pub struct Level(Token);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Token {
     Portable,
+    #[cfg(target_arch = "x86_64")]
+    Avx2(x86_64::avx2::Avx2),
+    #[cfg(target_arch = "x86_64")]
+    Avx512(x86_64::avx512::Avx512),
 }
 
 /// A level of this crate, and whether it can be used here.
@@ -47,7 +53,8 @@ impl Level {
 
     /// Every level there is, the fastest first.
     pub fn list() -> impl Iterator<Item = Listing> {
-        [Listing { name: "portable", level: Ok(Self::portable()) }].into_iter()
+        let portable = Listing { name: "portable", level: Ok(Self::portable()) };
+        [avx512(), avx2(), portable].into_iter()
     }
 
     /// The level of this name.
@@ -66,6 +73,10 @@ impl Level {
     pub fn name(self) -> &'static str {
         match self.0 {
             Token::Portable => "portable",
+            #[cfg(target_arch = "x86_64")]
+            Token::Avx2(_) => "avx2",
+            #[cfg(target_arch = "x86_64")]
+            Token::Avx512(_) => "avx512",
         }
     }
 
@@ -73,23 +84,48 @@ impl Level {
         self,
         tables: &'a Tables<'_>,
         jobs: &mut dyn Iterator<Item = Job<'a>>,
+        streams: bool,
     ) -> Result<(), Error> {
         match self.0 {
             Token::Portable => portable::decode(tables, jobs),
+            #[cfg(target_arch = "x86_64")]
+            Token::Avx2(token) => token.decode(tables, jobs, streams),
+            #[cfg(target_arch = "x86_64")]
+            Token::Avx512(token) => token.decode(tables, jobs, streams),
         }
     }
 
     pub(crate) fn histogram(self, weights: &[bf16]) -> [u32; 256] {
         match self.0 {
             Token::Portable => portable::histogram(weights),
+            #[cfg(target_arch = "x86_64")]
+            Token::Avx2(token) => token.histogram(weights),
+            #[cfg(target_arch = "x86_64")]
+            Token::Avx512(token) => token.histogram(weights),
         }
     }
 
-    pub(crate) fn pack(self, words: &Words, shard: &mut Shard<'_>) {
+    pub(crate) fn pack(self, words: &Words, shard: &mut Shard<'_>, streams: bool) {
         match self.0 {
             Token::Portable => portable::pack(words, shard),
+            #[cfg(target_arch = "x86_64")]
+            Token::Avx2(token) => token.pack(words, shard),
+            #[cfg(target_arch = "x86_64")]
+            Token::Avx512(token) => token.pack(words, shard, streams),
         }
     }
+}
+
+#[cfg(target_arch = "x86_64")]
+fn avx512() -> Listing {
+    use x86_64::avx512::Avx512;
+    Listing { name: "avx512", level: Avx512::new().map(|token| Level(Token::Avx512(token))).ok_or(Avx512::FEATURES) }
+}
+
+#[cfg(target_arch = "x86_64")]
+fn avx2() -> Listing {
+    use x86_64::avx2::Avx2;
+    Listing { name: "avx2", level: Avx2::new().map(|token| Level(Token::Avx2(token))).ok_or(Avx2::FEATURES) }
 }
 
 impl fmt::Display for Level {

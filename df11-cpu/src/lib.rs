@@ -25,6 +25,8 @@ mod memory;
 mod portable;
 mod table;
 mod threads;
+#[cfg(target_arch = "x86_64")]
+mod x86_64;
 
 pub use decode::{Decoder, decode_batch};
 pub use encode::{Encoder, Parts, Plan};

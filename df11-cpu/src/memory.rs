@@ -1,4 +1,4 @@
-//! Buffers of our own.
+//! What the system and the caches are asked for: huge pages for buffers of our own, lines before they are needed.
 
 /// Zeros, for which the system is asked to use huge pages.
 ///
@@ -25,3 +25,17 @@ fn advise_huge_pages<T>(buffer: &mut [T]) {
 
 #[cfg(not(target_os = "linux"))]
 fn advise_huge_pages<T>(_: &mut [T]) {}
+
+/// Asks for the cache line of an element that is needed soon; nothing happens where there is none.
+#[inline(always)]
+pub(crate) fn prefetch<T>(elements: &[T], index: usize) {
+    #[cfg(target_arch = "x86_64")]
+    #[allow(unsafe_code)]
+    // SAFETY: a prefetch never faults, whatever the address. SSE is part of x86-64.
+    unsafe {
+        use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        _mm_prefetch::<_MM_HINT_T0>(elements.as_ptr().wrapping_add(index).cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = (elements, index);
+}

@@ -3,50 +3,36 @@
 //! ```text
 //! index: the next TABLE_BITS bits of the stream
 //! entry, 64 bits:
-//!    63      56 55      48       ...       23      16 15     8 7 6 5    0
-//!   +----------+----------+----------------+---------+--------+---+------+
-//!   | 6th      | 5th      | ...            | 1st exp.| codes  | 0 | bits |
-//!   +----------+----------+----------------+---------+--------+---+------+
+//!    63      56 55      48       ...       15       8 7 6 5    0
+//!   +----------+----------+----------------+---------+---+------+
+//!   | 1st exp. | 2nd      | ...            | 7th     | 0 | bits |
+//!   +----------+----------+----------------+---------+---+------+
 //!   bits    of all the codes that the index holds whole, so that the entry itself is the operand of the shift that steps over them
-//!   codes   how many they are, 1 to 6
 //!   0       no code fits the index: look it up slowly; or none exists
+//! count: how many exponents of the entry count, 1 to 7; in an array of its own, where an addition can have it as its operand
 //! ```
 //!
-//! `entry >> 16` is stored whole; the next store begins behind the exponents that count, over those that do not. Sums of entries hold the sums of both
-//! numbers in their low 16 bits.
+//! Entries are stored whole, each below the one before: the next one covers what does not count.
 
 use df11_core::Code;
 
 /// Bits of an index.
 ///
-/// Why 11: 2,048 entries of 8 bytes are half of a 32 KiB first-level cache; the streams need the rest. Each entry holds 3.8 exponents of Gaussian weights;
-/// 12 bits hold 4.1.
+/// Why 11: 2,048 entries and their counts are 24 KiB, and first-level caches have 32 KiB. An entry holds 3.8 exponents of Gaussian weights; of 12 bits, 4.1.
 pub(crate) const TABLE_BITS: u32 = 11;
 /// Entries of the table.
 pub(crate) const ENTRIES: usize = 1 << TABLE_BITS;
 /// Most codes of an entry.
-pub(crate) const MAX_ENTRY_CODES: usize = 6;
+pub(crate) const MAX_ENTRY_CODES: usize = 7;
 
-const CODES_SHIFT: u32 = 8;
-/// Where the exponents of an entry begin.
-pub(crate) const EXPONENTS_SHIFT: u32 = 16;
-const META: u64 = (1 << EXPONENTS_SHIFT) - 1;
-
-/// Bits of the codes of an entry, or of a sum of up to 5 entries.
-#[inline(always)]
-pub(crate) fn bits(sum: u64) -> usize {
-    (sum & 0xFF) as usize
-}
-
-/// Number of the codes of an entry, or of a sum of up to 5 entries.
-#[inline(always)]
-pub(crate) fn codes(sum: u64) -> usize {
-    (sum >> CODES_SHIFT & 0xFF) as usize
-}
+/// The part of an entry that is the number of bits.
+pub(crate) const BITS: u64 = 0x3F;
+const EXPONENTS: u64 = !0xFF;
 
 /// The table of one code.
 pub(crate) struct Table {
     entries: Box<[u64; ENTRIES]>,
+    counts: Box<[u32; ENTRIES]>,
     /// Mean number of codes of an entry, in 1/256.
     mean_codes: usize,
 }
@@ -57,33 +43,44 @@ impl Table {
     /// The windows of v bits that begin with a code of l bits are those of v - l bits, that code before them: each size of window is made from
     /// smaller ones in runs of plain copies.
     pub fn new(code: &Code) -> Self {
-        let short: Vec<(u8, u32, u64)> = (code.exponents().map(|e| (e, u32::from(code.lengths()[usize::from(e)]))))
-            .filter(|&(_, length)| length <= TABLE_BITS)
-            .map(|(exponent, length)| (exponent, length, u64::from(code.bits(exponent))))
-            .collect();
         // Windows of v bits stand from 2^v on.
-        let mut windows = vec![0u64; 2 * ENTRIES];
+        let mut entries = vec![0u64; 2 * ENTRIES];
+        let mut counts = vec![0u32; 2 * ENTRIES];
+        let exponents: Vec<u8> = code.exponents().collect();
         for size in 1..=TABLE_BITS {
-            let (smaller, own) = windows.split_at_mut(1 << size);
-            for &(exponent, length, bits) in short.iter().filter(|&&(_, length, _)| length <= size) {
+            let (smaller, own) = entries.split_at_mut(1 << size);
+            let (smaller_counts, own_counts) = counts.split_at_mut(1 << size);
+            for &exponent in &exponents {
+                let length = u32::from(code.lengths()[usize::from(exponent)]);
+                if length > size {
+                    continue;
+                }
                 let rest = size - length;
-                let first = (bits << rest) as usize;
-                let rests = &smaller[1 << rest..][..1 << rest];
-                for (entry, &rest) in own[first..].iter_mut().zip(rests) {
-                    *entry = prepend(exponent, length, rest, code);
+                let rests = 1 << rest..2 << rest;
+                let first = (code.bits(exponent) as usize) << rest;
+                let own = own[first..].iter_mut().zip(&mut own_counts[first..]);
+                let with = u64::from(exponent) << (u64::BITS - 8) | u64::from(length);
+                for ((entry, count), (&rest, &rest_count)) in
+                    own.zip(smaller[rests.clone()].iter().zip(&smaller_counts[rests]))
+                {
+                    *entry = ((rest & EXPONENTS) >> 8 & EXPONENTS) + with + (rest & BITS);
+                    *count = rest_count + 1;
+                    if rest_count == MAX_ENTRY_CODES as u32 {
+                        *entry -= u64::from(code.lengths()[(rest >> 8 & 0xFF) as usize]);
+                        *count -= 1;
+                    }
                 }
             }
         }
-        let mut entries = Box::new([0; ENTRIES]);
-        entries.copy_from_slice(&windows[ENTRIES..]);
-        let total: usize = entries.iter().map(|&entry| codes(entry)).sum();
-        Self { entries, mean_codes: (total * 256 / ENTRIES).max(1) }
+        let (entries, counts) = (last_half(&entries), last_half(&counts));
+        let total: u32 = counts.iter().sum();
+        Self { entries, counts, mean_codes: (total as usize * 256 / ENTRIES).max(1) }
     }
 
-    /// The entry of the first bits of `window`.
+    /// The entries, and how many exponents of each count.
     #[inline(always)]
-    pub fn look_up(&self, window: u64) -> u64 {
-        self.entries[(window >> (u64::BITS - TABLE_BITS)) as usize]
+    pub fn rows(&self) -> (&[u64; ENTRIES], &[u32; ENTRIES]) {
+        (&self.entries, &self.counts)
     }
 
     /// Look-ups that `codes` codes take on average.
@@ -92,19 +89,10 @@ impl Table {
     }
 }
 
-/// The entry of a window that begins with one code and goes on with those of `rest`.
-#[inline(always)]
-fn prepend(exponent: u8, length: u32, rest: u64, code: &Code) -> u64 {
-    let rest = if codes(rest) == MAX_ENTRY_CODES { without_last(rest, code) } else { rest };
-    let exponents = (rest & !META) << 8 | u64::from(exponent) << EXPONENTS_SHIFT;
-    exponents | ((rest & META) + (1 << CODES_SHIFT | u64::from(length)))
-}
-
-/// A full entry without its last code.
-#[cold]
-fn without_last(entry: u64, code: &Code) -> u64 {
-    let last = (entry >> (u64::BITS - 8)) as usize;
-    (entry - (1 << CODES_SHIFT | u64::from(code.lengths()[last]))) & (u64::MAX >> 8)
+fn last_half<T: Copy + Default>(windows: &[T]) -> Box<[T; ENTRIES]> {
+    let mut half = Box::new([T::default(); ENTRIES]);
+    half.copy_from_slice(&windows[ENTRIES..]);
+    half
 }
 
 #[cfg(test)]
@@ -121,16 +109,16 @@ mod tests {
         let (table, lookup) = (Table::new(&code), Lookup::new(&code).unwrap());
         for index in 0..ENTRIES as u64 {
             let window = index << (u64::BITS - TABLE_BITS);
-            let entry = table.look_up(window);
+            let (entry, codes) = (table.entries[index as usize], table.counts[index as usize] as usize);
             let (mut step, mut count) = (0, 0);
             while let Some((exponent, length)) = lookup.find(((window << step) >> 32) as u32) {
                 if step + length > TABLE_BITS || count == MAX_ENTRY_CODES {
                     break;
                 }
-                assert_eq!((entry >> (EXPONENTS_SHIFT as usize + 8 * count)) as u8, exponent);
+                assert_eq!(entry.to_be_bytes()[count], exponent);
                 (step, count) = (step + length, count + 1);
             }
-            assert_eq!((bits(entry), codes(entry)), (step as usize, count), "index {index:#b}");
+            assert_eq!((entry & 0xFF, codes), (u64::from(step), count), "index {index:#b}");
             assert_eq!(entry == 0, count == 0);
         }
     }

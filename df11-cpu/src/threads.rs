@@ -17,17 +17,19 @@ pub(crate) fn decode(
     blocks: Range<usize>,
     first: u64,
     out: &mut [bf16],
+    streams: bool,
 ) -> Result<(), Error> {
     if blocks.len() > TASK_BLOCKS && threads() > 1 {
         let middle = blocks.start + blocks.len() / 2;
         let count = tables.unit.block(middle).weights.start - first;
         let (out, out_rest) = out.split_at_mut(count as usize);
         return join(
-            || decode(tables, level, blocks.start..middle, first, out),
-            || decode(tables, level, middle..blocks.end, first + count, out_rest),
+            || decode(tables, level, blocks.start..middle, first, out, streams),
+            || decode(tables, level, middle..blocks.end, first + count, out_rest, streams),
         );
     }
-    level.decode(tables, &mut Jobs { unit: tables.unit, block: blocks.start, end_block: blocks.end, first, out })
+    let mut jobs = Jobs { unit: tables.unit, block: blocks.start, end_block: blocks.end, first, out };
+    level.decode(tables, &mut jobs, streams)
 }
 
 /// Does `work` on each item.

@@ -3,6 +3,11 @@
 use df11_core::limits::BLOCK_BYTES;
 use df11_core::{Error, Unit, bf16};
 
+use super::lane::LINE;
+use crate::memory::prefetch;
+
+const CACHE_LINE: usize = 64;
+
 /// Consecutive blocks to be decoded, each from the first code of the first one to the last of the last.
 pub(crate) struct Job<'a> {
     /// Bit of the stream at which it begins.
@@ -60,14 +65,35 @@ impl<'a> Job<'a> {
         }
     }
 
-    /// Takes the exponents of its next weights.
+    /// How many of the next `held` weights lie beyond the last line of the output that they fill.
+    pub fn beyond_line(&self, held: usize) -> usize {
+        let address = self.out.as_ptr() as usize / size_of::<bf16>();
+        let taken = held.saturating_sub(self.skip);
+        ((address + taken) % LINE).min(taken)
+    }
+
+    /// Asks for the memory of about the next `count` wanted weights.
+    #[inline(always)]
+    pub fn prefetch(&self, count: usize, streams: bool) {
+        let count = count.min(self.out.len());
+        for index in (0..count).step_by(CACHE_LINE) {
+            prefetch(self.sign_mantissa, index);
+        }
+        if !streams {
+            for index in (0..count).step_by(LINE) {
+                prefetch(self.out, index);
+            }
+        }
+    }
+
+    /// Takes the exponents of its next weights, the last one first.
     #[inline(always)]
     pub fn take(&mut self, exponents: &[u8], merge: impl FnOnce(&[u8], &[u8], &mut [bf16])) {
         self.left -= exponents.len();
         let dropped = self.skip.min(exponents.len());
         self.skip -= dropped;
-        let wanted = &exponents[dropped..];
-        let wanted = &wanted[..wanted.len().min(self.out.len())];
+        let wanted = &exponents[..exponents.len() - dropped];
+        let wanted = &wanted[wanted.len() - wanted.len().min(self.out.len())..];
         let (sign_mantissa, sign_mantissa_rest) = self.sign_mantissa.split_at(wanted.len());
         let (out, out_rest) = core::mem::take(&mut self.out).split_at_mut(wanted.len());
         merge(wanted, sign_mantissa, out);
@@ -85,16 +111,16 @@ impl<'a> Job<'a> {
         Ok(())
     }
 
-    /// Its next weight's code does not exist.
-    pub fn no_such_code(&self) -> Error {
-        Error::NoSuchCode { weight: self.end - self.left as u64 }
+    /// Behind the `held` next weights comes a code that does not exist.
+    pub fn no_such_code(&self, held: usize) -> Error {
+        Error::NoSuchCode { weight: self.end - (self.left - held) as u64 }
     }
 
-    /// Its codes go on behind its end.
-    pub fn runs_on(&self) -> Error {
+    /// Behind the `held` next weights its codes go on, where it should have ended.
+    pub fn runs_on(&self, held: usize) -> Error {
         match self.is_exact {
             true => Error::BlockContradictsPositions { block: self.block },
-            false => Error::StreamEndsEarly { weight: self.end - self.left as u64 },
+            false => Error::StreamEndsEarly { weight: self.end - (self.left - held) as u64 },
         }
     }
 }

@@ -9,8 +9,20 @@ const MIN_GROUPS: usize = 4;
 
 /// What a level brings.
 pub(crate) trait Kernel: Copy {
-    /// `weights[i]` from `exponents[i]` and `sign_mantissa[i]`. All have the same length.
-    fn merge(self, exponents: &[u8], sign_mantissa: &[u8], weights: &mut [bf16]);
+    /// A round: so many groups, lane by lane.
+    #[inline(always)]
+    fn look_up<const LANES: usize>(self, tables: &Tables<'_>, lanes: &mut [Lane<'_>; LANES], groups: usize) {
+        for _ in 0..groups {
+            for lane in &mut *lanes {
+                lane.group(&tables.table, tables);
+            }
+        }
+    }
+
+    /// `weights[i]` from `sign_mantissa[i]` and the i-th exponent from the end. All have the same length.
+    ///
+    /// `streams`: whole lines of `weights` may bypass the cache.
+    fn merge(self, exponents: &[u8], sign_mantissa: &[u8], weights: &mut [bf16], streams: bool);
 }
 
 /// Decodes jobs, as many side by side as there are lanes.
@@ -19,27 +31,26 @@ pub(crate) fn run<'a, K: Kernel, const LANES: usize>(
     kernel: K,
     tables: &'a Tables<'_>,
     jobs: &mut dyn Iterator<Item = Job<'a>>,
+    streams: bool,
 ) -> Result<(), Error> {
     let mut lanes: [Lane<'a>; LANES] = core::array::from_fn(|_| Lane::idle());
     let mut active = 0;
     for lane in &mut lanes {
-        active += usize::from(begin_next(lane, tables, jobs)?);
+        active += usize::from(begin_next(lane, tables, jobs, streams)?);
     }
     while active > 0 {
-        let nearest = lanes.iter().map(Lane::left).filter(|&left| left > 0).min().unwrap_or(0);
+        let nearest = lanes.iter().filter(|lane| !lane.is_idle()).map(Lane::left).min().unwrap_or(0);
         let groups = (tables.table.look_ups_for(nearest) / GROUP + 1).clamp(MIN_GROUPS, MAX_GROUPS);
-        for _ in 0..groups {
-            for lane in &mut lanes {
-                lane.group(&tables.table, tables);
-            }
-        }
+        kernel.look_up(tables, &mut lanes, groups);
         for lane in &mut lanes {
-            if lane.left() == 0 {
+            if lane.is_idle() {
                 lane.rest();
                 continue;
             }
-            lane.take(tables, |exponents, sign_mantissa, weights| kernel.merge(exponents, sign_mantissa, weights))?;
-            if lane.left() == 0 && !begin_next(lane, tables, jobs)? {
+            lane.take(tables, streams, |exponents, sign_mantissa, weights| {
+                kernel.merge(exponents, sign_mantissa, weights, streams)
+            })?;
+            if lane.is_idle() && !begin_next(lane, tables, jobs, streams)? {
                 active -= 1;
             }
         }
@@ -52,10 +63,11 @@ fn begin_next<'a>(
     lane: &mut Lane<'a>,
     tables: &'a Tables<'_>,
     jobs: &mut dyn Iterator<Item = Job<'a>>,
+    streams: bool,
 ) -> Result<bool, Error> {
     for job in jobs {
         if job.left > 0 {
-            lane.begin(job, tables);
+            lane.begin(job, tables, streams);
             return Ok(true);
         }
         job.check_end(0, tables.unit)?;

@@ -26,8 +26,12 @@ use df11_core::{Error, Unit, bf16};
 use crate::level::Level;
 use crate::threads;
 pub(crate) use job::{Job, Jobs};
+pub(crate) use lane::{GROUP, LINE, Lane};
 pub(crate) use lanes::{Kernel, run};
 pub(crate) use tables::Tables;
+
+/// Outputs from this size on bypass the cache, where a level can.
+const STREAMED_BYTES: usize = 32 << 20;
 
 /// Decodes one unit at one level. What is derived from the unit's code (16 KiB) is made once.
 pub struct Decoder<'u> {
@@ -75,7 +79,8 @@ impl<'u> Decoder<'u> {
     /// `RangePastEnd`, and as `decode` for the blocks read.
     pub fn decode_range(&self, first: u64, weights: &mut [bf16]) -> Result<(), Error> {
         let blocks = self.unit().blocks_of(first, weights.len())?;
-        threads::decode(&self.tables, self.level, blocks, first, weights)
+        let streams = size_of_val(weights) >= STREAMED_BYTES;
+        threads::decode(&self.tables, self.level, blocks, first, weights, streams)
     }
 
     /// Decodes rows of a matrix, in the order given, repeats included, one behind the other into `weights`: an embedding look-up. Reads only the
@@ -111,7 +116,7 @@ impl<'u> Decoder<'u> {
             let blocks = self.unit().blocks_of(first, columns)?;
             jobs.push(Jobs { unit: self.unit(), block: blocks.start, end_block: blocks.end, first, out });
         }
-        self.level.decode(&self.tables, &mut jobs.into_iter().flatten())
+        self.level.decode(&self.tables, &mut jobs.into_iter().flatten(), false)
     }
 }
 

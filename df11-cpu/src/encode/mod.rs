@@ -19,10 +19,14 @@ use df11_core::{
 use crate::level::Level;
 use crate::threads;
 pub use parts::Parts;
-pub(crate) use shard::{Shard, Words};
+pub(crate) use shard::{GAPS_AT_ONCE, Shard, Words, chunks_to_block};
+pub(crate) use sink::Sink;
 
 /// Weights that one thread encodes at a time.
 const SHARD_WEIGHTS: usize = 1 << 18;
+
+/// Signs and mantissas from this size on bypass the cache, where a level can.
+const STREAMED_BYTES: usize = 16 << 20;
 
 /// Encodes units at one level.
 #[derive(Clone, Copy, Debug)]
@@ -90,6 +94,7 @@ impl Encoder {
         }
         write_luts(plan.code(), parts.luts);
         let words = Words::new(plan.code());
+        let streams = weights.len() >= STREAMED_BYTES;
         let mut cutter = shard::Cutter::new(
             weights,
             parts.sign_mantissa,
@@ -99,7 +104,7 @@ impl Encoder {
         );
         let mut shards: Vec<_> = plan.shard_bits.iter().map(|&bits| cutter.cut(SHARD_WEIGHTS, bits)).collect();
         threads::for_each(&mut shards, |shard| {
-            self.level.pack(&words, shard);
+            self.level.pack(&words, shard, streams);
             shard.finish(&words);
             Ok(())
         })?;

@@ -14,11 +14,16 @@ impl Words {
         Self(core::array::from_fn(word))
     }
 
+    /// Bits and length of the code of an exponent; length 0 for none.
+    #[inline(always)]
+    pub fn of_exponent(&self, exponent: usize) -> (u64, u32) {
+        (self.0[exponent] & u64::from(u32::MAX), (self.0[exponent] >> 32) as u32)
+    }
+
     /// Bits and length of the code of a weight's exponent.
     #[inline(always)]
     pub fn of(&self, weight: bf16) -> (u64, u32) {
-        let word = self.0[usize::from(bf16_word::exponent(weight))];
-        (word & u64::from(u32::MAX), (word >> 32) as u32)
+        self.of_exponent(usize::from(bf16_word::exponent(weight)))
     }
 }
 
@@ -30,9 +35,9 @@ pub(crate) struct Shard<'a> {
     /// One byte for each weight.
     pub sign_mantissa: &'a mut [u8],
     /// The next bit of the whole stream.
-    bit: u64,
-    stream: Sink<'a>,
-    gaps: Sink<'a>,
+    pub bit: u64,
+    pub stream: Sink<'a>,
+    gaps: Gaps<'a>,
     /// Output positions of the blocks that begin in it.
     positions: core::slice::IterMut<'a, [u8; 4]>,
     /// The unit's index of its first weight.
@@ -46,7 +51,7 @@ impl Shard<'_> {
         (self.bit % CHUNK_BITS) as u32
     }
 
-    /// Appends bits that end in the same chunk as they begin, or that `chunk_starts` has been told of.
+    /// Appends bits. Chunks that begin within or right behind them have been told of.
     #[inline(always)]
     pub fn put(&mut self, value: u64, bits: u32) {
         self.stream.put(value, bits);
@@ -56,10 +61,28 @@ impl Shard<'_> {
     /// A chunk begins within or right behind the codes that are about to be put: the first code in it is that of `weights[index]`, `gap` bits on.
     #[inline(always)]
     pub fn chunk_starts(&mut self, index: usize, gap: u32) {
-        self.gaps.put(u64::from(gap), GAP_BITS as u32);
-        if self.bit / CHUNK_BITS % BLOCK_CHUNKS as u64 == BLOCK_CHUNKS as u64 - 1
-            && let Some(position) = self.positions.next()
-        {
+        self.gaps.room()[0] = gap as u8;
+        self.gaps.held += 1;
+        if chunks_to_block(self.bit) == 1 {
+            self.block_starts(index);
+        }
+    }
+
+    /// Up to 64 chunks begin within or right behind the codes that are about to be put: room for their gaps.
+    #[inline(always)]
+    pub fn gap_room(&mut self) -> &mut [u8; GAPS_AT_ONCE] {
+        self.gaps.room()
+    }
+
+    /// So many gaps have been written there.
+    #[inline(always)]
+    pub fn chunks_start(&mut self, count: usize) {
+        self.gaps.held += count;
+    }
+
+    /// The first code of the next block is that of `weights[index]`.
+    pub fn block_starts(&mut self, index: usize) {
+        if let Some(position) = self.positions.next() {
             *position = ((self.first + index as u64) as u32).to_le_bytes();
         }
     }
@@ -92,7 +115,63 @@ impl Shard<'_> {
 
     /// What goes into bytes of the next shard: of the stream, and of the gaps.
     pub fn seams(&self) -> [Seam; 2] {
-        [self.stream.seam(), self.gaps.seam()]
+        [self.stream.seam(), self.gaps.sink.seam()]
+    }
+}
+
+/// Chunks from a bit on until the next block, 1 to `BLOCK_CHUNKS`.
+#[inline(always)]
+pub(crate) fn chunks_to_block(bit: u64) -> usize {
+    BLOCK_CHUNKS - (bit / CHUNK_BITS) as usize % BLOCK_CHUNKS
+}
+
+/// Most gaps that are noted at once.
+pub(crate) const GAPS_AT_ONCE: usize = 64;
+/// Gaps of `PACK` chunks fill whole bytes: 40 bits.
+const PACK: usize = 8;
+const WAITING: usize = 512;
+
+/// Gaps on their way, a byte each, until they are many enough to be packed.
+struct Gaps<'a> {
+    waiting: [u8; WAITING],
+    held: usize,
+    sink: Sink<'a>,
+}
+
+impl<'a> Gaps<'a> {
+    fn new(sink: Sink<'a>) -> Self {
+        Self { waiting: [0; WAITING], held: 0, sink }
+    }
+
+    /// Room for the next gaps.
+    #[inline(always)]
+    fn room(&mut self) -> &mut [u8; GAPS_AT_ONCE] {
+        if self.held > WAITING - GAPS_AT_ONCE {
+            self.pack();
+        }
+        // `pack` leaves fewer than PACK.
+        let first = self.held.min(WAITING - GAPS_AT_ONCE);
+        self.waiting[first..].first_chunk_mut().expect("there is room")
+    }
+
+    #[inline(never)]
+    fn pack(&mut self) {
+        let (packs, rest) = self.waiting[..self.held].as_chunks::<PACK>();
+        for pack in packs {
+            let gaps = pack.iter().fold(0, |gaps, &gap| gaps << GAP_BITS | u64::from(gap));
+            self.sink.put(gaps, (PACK * GAP_BITS) as u32);
+        }
+        let (first, left) = (packs.len() * PACK, rest.len());
+        self.waiting.copy_within(first..first + left, 0);
+        self.held = left;
+    }
+
+    fn finish(&mut self) {
+        self.pack();
+        for &gap in &self.waiting[..self.held] {
+            self.sink.put(u64::from(gap), GAP_BITS as u32);
+        }
+        self.sink.finish();
     }
 }
 
@@ -155,6 +234,6 @@ impl<'a> Cutter<'a> {
         };
         let first = self.first;
         (self.bit, self.gap_bit, self.first) = (end, gap_end, first + count as u64);
-        Shard { weights, last, sign_mantissa, bit: start, stream, gaps, positions, first }
+        Shard { weights, last, sign_mantissa, bit: start, stream, gaps: Gaps::new(gaps), positions, first }
     }
 }

@@ -36,19 +36,17 @@ impl<'a> Sink<'a> {
         let whole = held / 8;
         match self.bytes.get_mut(self.at..).and_then(<[u8]>::first_chunk_mut) {
             Some(window) => *window = self.pending.to_be_bytes(),
-            None => self.put_near_end(whole as usize),
+            None => put_near_end(self.bytes.get_mut(self.at..).unwrap_or_default(), self.pending, whole as usize),
         }
         self.at += whole as usize;
         self.pending <<= whole * 8;
         self.pending_bits = held % 8;
     }
 
-    #[cold]
-    fn put_near_end(&mut self, whole: usize) {
-        let own = self.bytes.get_mut(self.at..).unwrap_or_default();
-        for (byte, value) in own.iter_mut().zip(self.pending.to_be_bytes()).take(whole) {
-            *byte = value;
-        }
+    /// Takes it out, so that its counters live in registers.
+    pub fn take(&mut self) -> Self {
+        let empty = Self { bytes: &mut [], at: 0, pending: 0, pending_bits: 0, offset: 0 };
+        core::mem::replace(self, empty)
     }
 
     /// Ends it: its last bits stand in the byte behind those written, which is the next one's unless there are more of its own.
@@ -59,6 +57,13 @@ impl<'a> Sink<'a> {
     /// What is left for that byte.
     pub fn seam(&self) -> Seam {
         Seam { byte: self.offset + self.at, bits: self.pending.to_be_bytes()[0] }
+    }
+}
+
+#[cold]
+fn put_near_end(bytes: &mut [u8], pending: u64, whole: usize) {
+    for (byte, value) in bytes.iter_mut().zip(pending.to_be_bytes()).take(whole) {
+        *byte = value;
     }
 }
 

@@ -11,6 +11,7 @@ const QUAD: usize = 4;
 const MOST_BITS: u32 = 56;
 
 /// Counts exponents, in four rows so that equal neighbours do not wait for each other.
+#[inline(always)]
 pub(crate) fn histogram(weights: &[bf16]) -> [u32; 256] {
     let mut rows = [[0u32; 256]; QUAD];
     let (quads, rest) = weights.as_chunks::<QUAD>();
@@ -26,6 +27,7 @@ pub(crate) fn histogram(weights: &[bf16]) -> [u32; 256] {
 }
 
 /// Encodes a shard.
+#[inline(always)]
 pub(crate) fn pack(words: &Words, shard: &mut Shard<'_>) {
     for (byte, &weight) in shard.sign_mantissa.iter_mut().zip(shard.weights) {
         *byte = bf16_word::sign_mantissa(weight);

@@ -16,13 +16,13 @@ struct Portable;
 
 impl Kernel for Portable {
     #[inline(always)]
-    fn merge(self, exponents: &[u8], sign_mantissa: &[u8], weights: &mut [bf16]) {
-        for ((weight, &exponent), &sign_mantissa) in weights.iter_mut().zip(exponents).zip(sign_mantissa) {
+    fn merge(self, exponents: &[u8], sign_mantissa: &[u8], weights: &mut [bf16], _: bool) {
+        for ((weight, &exponent), &sign_mantissa) in weights.iter_mut().zip(exponents.iter().rev()).zip(sign_mantissa) {
             *weight = bf16_word::merge(exponent, sign_mantissa);
         }
     }
 }
 
 pub(crate) fn decode<'a>(tables: &'a Tables<'_>, jobs: &mut dyn Iterator<Item = Job<'a>>) -> Result<(), Error> {
-    run::<Portable, LANES>(Portable, tables, jobs)
+    run::<Portable, LANES>(Portable, tables, jobs, false)
 }

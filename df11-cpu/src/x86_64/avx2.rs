@@ -1,0 +1,129 @@
+//! AVX2 and the bit manipulations that came with it.
+
+use core::arch::x86_64::*;
+
+use df11_core::{Error, bf16, bf16_word};
+
+use super::look_up::look_up_round;
+use crate::decode::{Job, Kernel, LINE, Lane, Tables, run};
+use crate::encode::{Shard, Words};
+use crate::portable;
+
+/// Lanes side by side.
+const LANES: usize = 6;
+
+/// Proof that this processor has every feature of the level.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Avx2(());
+
+impl Avx2 {
+    /// What the level is made of.
+    pub const FEATURES: &str = "needs AVX2, BMI1, BMI2, LZCNT, MOVBE and POPCNT";
+
+    pub fn new() -> Option<Self> {
+        let found =
+            is_x86_feature_detected!("avx2") && is_x86_feature_detected!("bmi1") && is_x86_feature_detected!("bmi2");
+        found.then_some(Self(()))
+    }
+
+    pub fn decode<'a>(
+        self,
+        tables: &'a Tables<'_>,
+        jobs: &mut dyn Iterator<Item = Job<'a>>,
+        streams: bool,
+    ) -> Result<(), Error> {
+        let result = run::<_, LANES>(self, tables, jobs, streams);
+        // SAFETY: SSE is part of x86-64. Lines that bypassed the cache are in memory before another thread is told of them.
+        unsafe { _mm_sfence() };
+        result
+    }
+
+    pub fn histogram(self, weights: &[bf16]) -> [u32; 256] {
+        // SAFETY: `self` proves the features.
+        unsafe { histogram(weights) }
+    }
+
+    pub fn pack(self, words: &Words, shard: &mut Shard<'_>) {
+        // SAFETY: `self` proves the features.
+        unsafe { pack(words, shard) }
+    }
+}
+
+/// The portable way, with the shifts of BMI2.
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
+fn histogram(weights: &[bf16]) -> [u32; 256] {
+    portable::histogram(weights)
+}
+
+/// The portable way, with the shifts of BMI2.
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
+fn pack(words: &Words, shard: &mut Shard<'_>) {
+    portable::pack(words, shard);
+}
+
+impl Kernel for Avx2 {
+    fn look_up<const LANES: usize>(self, tables: &Tables<'_>, lanes: &mut [Lane<'_>; LANES], groups: usize) {
+        // SAFETY: `self` proves the features, and this is a round.
+        unsafe { look_up(tables, lanes, groups) }
+    }
+
+    fn merge(self, exponents: &[u8], sign_mantissa: &[u8], weights: &mut [bf16], streams: bool) {
+        // SAFETY: `self` proves the features.
+        unsafe { merge(exponents, sign_mantissa, weights, streams) }
+    }
+}
+
+/// # Safety
+/// Between two rounds.
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
+unsafe fn look_up<const LANES: usize>(tables: &Tables<'_>, lanes: &mut [Lane<'_>; LANES], groups: usize) {
+    // SAFETY: by the caller.
+    unsafe { look_up_round(tables, lanes, groups) }
+}
+
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
+fn merge(exponents: &[u8], sign_mantissa: &[u8], weights: &mut [bf16], streams: bool) {
+    assert!(exponents.len() == weights.len() && sign_mantissa.len() == weights.len());
+    let count = weights.len();
+    let head = weights.as_ptr().align_offset(LINE * 2).min(count);
+    let tail = head + (count - head) / LINE * LINE;
+    // SAFETY: the slices have `count` elements each; whole lines stay below it.
+    unsafe {
+        let last = exponents.as_ptr().add(count);
+        let (from, to) = (sign_mantissa.as_ptr(), weights.as_mut_ptr());
+        let reverse = _mm256_broadcastsi128_si256(_mm_set_epi8(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15));
+        let (low_mask, high_mask) = (_mm256_set1_epi8(0x7F), _mm256_set1_epi8(0x80u8 as i8));
+        let mut at = head;
+        while at < tail {
+            // Bytes in the order 0-7, 16-23, 8-15, 24-31, which unpacking within halves undoes.
+            let e = _mm256_loadu_si256(last.sub(at + LINE).cast());
+            let e = _mm256_permute4x64_epi64::<0b01_11_00_10>(_mm256_shuffle_epi8(e, reverse));
+            let s = _mm256_permute4x64_epi64::<0b11_01_10_00>(_mm256_loadu_si256(from.add(at).cast()));
+            let low = _mm256_or_si256(
+                _mm256_and_si256(s, low_mask),
+                _mm256_andnot_si256(low_mask, _mm256_slli_epi16::<7>(e)),
+            );
+            let high = _mm256_or_si256(
+                _mm256_and_si256(s, high_mask),
+                _mm256_andnot_si256(high_mask, _mm256_srli_epi16::<1>(e)),
+            );
+            let (first, second) = (_mm256_unpacklo_epi8(low, high), _mm256_unpackhi_epi8(low, high));
+            let (to_first, to_second) = (to.add(at).cast(), to.add(at + LINE / 2).cast());
+            if streams {
+                _mm256_stream_si256(to_first, first);
+                _mm256_stream_si256(to_second, second);
+            } else {
+                _mm256_store_si256(to_first, first);
+                _mm256_store_si256(to_second, second);
+            }
+            at += LINE;
+        }
+    }
+    for some in [0..head, tail..count] {
+        let backwards = exponents[count - some.end..count - some.start].iter().rev();
+        let halves = backwards.zip(&sign_mantissa[some.clone()]);
+        for (weight, (&exponent, &sign_mantissa)) in weights[some].iter_mut().zip(halves) {
+            *weight = bf16_word::merge(exponent, sign_mantissa);
+        }
+    }
+}
