@@ -29,7 +29,8 @@ fn main() {
         && build("df11_kernels_32", "cpp/kernels.cpp", Some("32")).is_ok()
         && build("df11_kernels_64", "cpp/kernels.cpp", Some("64")).is_ok()
         && build("df11_machine", "cpp/machine.cpp", None).is_ok()
-        && build("df11_machine_api", "cpp/api.cpp", None).is_ok();
+        && build("df11_machine_api", "cpp/api.cpp", None).is_ok()
+        && build("df11_machine_faults", "cpp/faults.cpp", None).is_ok();
     if !built {
         println!("cargo::rustc-cfg=df11_no_machine");
     }
