@@ -1,90 +1,9 @@
 //! What a reader refuses: every error that FORMAT.md names, by the smallest damage that earns it.
 
-use df11_core::{Error, PartsMut, Plan, UnitView, bf16, bf16_word, decode, decode_range, encode, two_phase};
+mod arrays;
 
-/// The arrays of a valid unit, owned, to be damaged.
-#[derive(Clone)]
-struct Arrays {
-    encoded_exponent: Vec<u8>,
-    sign_mantissa: Vec<u8>,
-    luts: Vec<u8>,
-    gaps: Vec<u8>,
-    output_positions: Vec<u8>,
-    split_positions: Vec<u8>,
-}
-
-impl Arrays {
-    fn of(weights: &[bf16]) -> Self {
-        let plan = Plan::new(weights).unwrap();
-        let sizes = plan.sizes();
-        let mut arrays = Self {
-            encoded_exponent: vec![0; sizes.encoded_exponent],
-            sign_mantissa: vec![0; sizes.sign_mantissa],
-            luts: vec![0; sizes.luts],
-            gaps: vec![0; sizes.gaps],
-            output_positions: vec![0; sizes.output_positions],
-            split_positions: Vec::new(),
-        };
-        let parts = PartsMut {
-            encoded_exponent: &mut arrays.encoded_exponent,
-            sign_mantissa: &mut arrays.sign_mantissa,
-            luts: &mut arrays.luts,
-            gaps: &mut arrays.gaps,
-            output_positions: &mut arrays.output_positions,
-        };
-        encode(weights, &plan, parts).unwrap();
-        arrays
-    }
-
-    fn view(&self) -> UnitView<'_> {
-        UnitView {
-            encoded_exponent: &self.encoded_exponent,
-            sign_mantissa: &self.sign_mantissa,
-            luts: &self.luts,
-            gaps: &self.gaps,
-            output_positions: &self.output_positions,
-            split_positions: &self.split_positions,
-        }
-    }
-
-    fn set_position(&mut self, block: usize, position: u32) {
-        self.output_positions[4 * block..][..4].copy_from_slice(&position.to_le_bytes());
-    }
-
-    fn set_splits(&mut self, splits: &[i64]) {
-        self.split_positions = splits.iter().flat_map(|split| split.to_le_bytes()).collect();
-    }
-
-    /// The row of code lengths.
-    fn lengths(&mut self) -> &mut [u8] {
-        let row = self.luts.len() - 256;
-        &mut self.luts[row..]
-    }
-
-    #[track_caller]
-    fn refused(&self) -> Error {
-        self.view().validate().map(|_| ()).unwrap_err()
-    }
-
-    /// The error of the plain decoder; the two-phase decoder must find one too.
-    #[track_caller]
-    fn fails(&self) -> Error {
-        let unit = self.view().validate().unwrap();
-        let two_phase = (0..unit.blocks()).try_for_each(|block| {
-            let weights = unit.block(block).weights;
-            two_phase::decode_block(&unit, block, &mut vec![bf16::ZERO; (weights.end - weights.start) as usize])
-        });
-        two_phase.unwrap_err();
-        decode(&unit, &mut vec![bf16::ZERO; self.sign_mantissa.len()]).unwrap_err()
-    }
-}
-
-/// 30,000 weights of the exponents 119 to 126, 3 bits each but for one that leaves room, and an infinity of 25 bits: three blocks.
-fn weights() -> Vec<bf16> {
-    let mut weights: Vec<bf16> = (0..30_000u16).map(|i| bf16::from_bits(((119 + i % 8) << 7) | (i % 128))).collect();
-    weights[20_000] = bf16::INFINITY;
-    weights
-}
+use arrays::{Arrays, weights};
+use df11_core::{Error, PartsMut, Plan, bf16, bf16_word, decode, decode_range, encode, two_phase};
 
 #[test]
 fn a_whole_unit_is_accepted() {
@@ -269,4 +188,55 @@ fn the_output_position_of_a_last_block_without_codes_may_be_missing() {
     let mut restored = vec![bf16::ZERO; weights.len()];
     decode(&unit, &mut restored).unwrap();
     assert_eq!(restored, weights);
+}
+
+#[test]
+fn the_two_phases_name_what_contradicts_them() {
+    let good = Arrays::of(&weights());
+    let fails = |arrays: &Arrays, block: usize| {
+        let unit = arrays.view().validate().unwrap();
+        let range = unit.block(block).weights;
+        two_phase::decode_block(&unit, block, &mut vec![bf16::ZERO; (range.end - range.start) as usize]).unwrap_err()
+    };
+    let unit = good.view().validate().unwrap();
+    for chunk in [1, 2, 511, 512, 513, 1023] {
+        let mut arrays = good.clone();
+        let bit = chunk * 5 + 4;
+        arrays.gaps[bit / 8] ^= 0x80 >> (bit % 8);
+        let (gap, stream) = (unit.gap(chunk) ^ 1, unit.gap(chunk));
+        let expected = Error::GapContradictsStream { chunk: chunk as u64, gap, stream };
+        assert_eq!(fails(&arrays, (chunk - 1) / 512), expected, "chunk {chunk}");
+    }
+    let second = unit.block(1).weights.start as u32;
+    for position in [second - 1, second + 1, second - 100] {
+        let mut arrays = good.clone();
+        arrays.set_position(1, position);
+        assert_eq!(fails(&arrays, 0), Error::BlockContradictsPositions { block: 0 }, "{position} for {second}");
+    }
+    let mut arrays = Arrays::of(&[bf16::ONE; 100]);
+    arrays.encoded_exponent[5] = 0x10;
+    assert_eq!(fails(&arrays, 0), Error::NoSuchCode { weight: 43 });
+    // 104 bits hold 104 weights, and no more
+    let mut arrays = Arrays::of(&[bf16::ONE; 100]);
+    arrays.sign_mantissa.extend([0; 5]);
+    arrays.set_position(1, 105);
+    assert_eq!(fails(&arrays, 0), Error::StreamEndsEarly { weight: 104 });
+    assert_eq!(arrays.fails(), Error::StreamEndsEarly { weight: 104 });
+}
+
+#[test]
+fn an_error_says_in_a_sentence_what_was_found() {
+    for (error, words) in [
+        (Error::NoWeights, "at least one weight"),
+        (Error::TooManyWeights { found: 77 }, "77 weights"),
+        (Error::StreamTooLong { found: 77 }, "77 bytes"),
+        (Error::BufferSize { buffer: "gaps", found: 7, expected: 8 }, "gaps has 7 elements, expected 8"),
+        (Error::RangePastEnd { first: 1, count: 2, weights: 3 }, "2 weights from 1"),
+        (Error::CodesOverlap { exponent: 3, other: 4 }, "3 and 4"),
+        (Error::GapContradictsStream { chunk: 5, gap: 6, stream: 7 }, "chunk 5 is 6"),
+        (Error::BlockContradictsPositions { block: 9 }, "block 9"),
+    ] {
+        let sentence = error.to_string();
+        assert!(sentence.contains(words), "{sentence}");
+    }
 }

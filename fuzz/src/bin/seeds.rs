@@ -12,8 +12,11 @@ const MOST_WEIGHTS: usize = 3000;
 
 fn main() {
     let fuzz = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut units = Vec::new();
+    let (mut units, mut headers) = (Vec::new(), vec![b"\0\0{}".to_vec()]);
     for fixture in FIXTURES.map(|name| fuzz.join("../tests/vectors/official").join(name)) {
+        for file in std::fs::read_dir(fixture.join("df11")).expect("a fixture has files") {
+            headers.extend(header(&file.expect("a file").path()));
+        }
         let coded = safetensors::read_directory(&fixture.join("df11")).expect("a fixture opens");
         for name in coded.unit_names() {
             let unit = coded.unit(&name).expect("a fixture has whole units");
@@ -29,12 +32,21 @@ fn main() {
         units.extend(both_writers(&case.weights));
     }
     write(&fuzz.join("corpus/validate"), &units);
+    write(&fuzz.join("corpus/safetensors_header"), &headers);
     for (target, _) in targets::ALL {
         let mut random = Random::new(1);
         let inputs: Vec<Vec<u8>> =
             (0..64).map(|length| (0..8 * length).map(|_| random.next() as u8).collect()).collect();
         write(&fuzz.join("corpus").join(target), &inputs);
     }
+}
+
+/// A file's header, behind two bytes that stand for a number of bytes of data.
+fn header(path: &Path) -> Option<Vec<u8>> {
+    let file = std::fs::read(path).expect("a fixture can be read");
+    let (length, rest) = file.split_first_chunk::<8>()?;
+    let json = rest.get(..u64::from_le_bytes(*length).try_into().ok()?)?;
+    Some([b"\0\0", json].concat())
 }
 
 fn both_writers(words: &[u16]) -> impl Iterator<Item = Vec<u8>> {
