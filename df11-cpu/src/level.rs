@@ -7,6 +7,8 @@ use core::str::FromStr;
 
 use df11_core::{Backend, Error, Unit, bf16};
 
+#[cfg(target_arch = "aarch64")]
+use crate::aarch64;
 use crate::decode::{Decoder, Job, Tables};
 use crate::encode::{Shard, Words};
 use crate::portable;
@@ -24,6 +26,8 @@ enum Token {
     Avx2(x86_64::avx2::Avx2),
     #[cfg(target_arch = "x86_64")]
     Avx512(x86_64::avx512::Avx512),
+    #[cfg(target_arch = "aarch64")]
+    Neon(aarch64::neon::Neon),
 }
 
 /// A level of this crate, and whether it can be used here.
@@ -54,7 +58,7 @@ impl Level {
     /// Every level there is, the fastest first.
     pub fn list() -> impl Iterator<Item = Listing> {
         let portable = Listing { name: "portable", level: Ok(Self::portable()) };
-        [avx512(), avx2(), portable].into_iter()
+        [avx512(), avx2(), neon(), portable].into_iter()
     }
 
     /// The level of this name.
@@ -77,6 +81,8 @@ impl Level {
             Token::Avx2(_) => "avx2",
             #[cfg(target_arch = "x86_64")]
             Token::Avx512(_) => "avx512",
+            #[cfg(target_arch = "aarch64")]
+            Token::Neon(_) => "neon",
         }
     }
 
@@ -92,6 +98,8 @@ impl Level {
             Token::Avx2(token) => token.decode(tables, jobs, streams),
             #[cfg(target_arch = "x86_64")]
             Token::Avx512(token) => token.decode(tables, jobs, streams),
+            #[cfg(target_arch = "aarch64")]
+            Token::Neon(token) => token.decode(tables, jobs),
         }
     }
 
@@ -102,6 +110,8 @@ impl Level {
             Token::Avx2(token) => token.histogram(weights),
             #[cfg(target_arch = "x86_64")]
             Token::Avx512(token) => token.histogram(weights),
+            #[cfg(target_arch = "aarch64")]
+            Token::Neon(token) => token.histogram(weights),
         }
     }
 
@@ -112,6 +122,8 @@ impl Level {
             Token::Avx2(token) => token.pack(words, shard),
             #[cfg(target_arch = "x86_64")]
             Token::Avx512(token) => token.pack(words, shard, streams),
+            #[cfg(target_arch = "aarch64")]
+            Token::Neon(token) => token.pack(words, shard),
         }
     }
 }
@@ -126,6 +138,27 @@ fn avx512() -> Listing {
 fn avx2() -> Listing {
     use x86_64::avx2::Avx2;
     Listing { name: "avx2", level: Avx2::new().map(|token| Level(Token::Avx2(token))).ok_or(Avx2::FEATURES) }
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn avx512() -> Listing {
+    Listing { name: "avx512", level: Err("needs x86-64") }
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn avx2() -> Listing {
+    Listing { name: "avx2", level: Err("needs x86-64") }
+}
+
+#[cfg(target_arch = "aarch64")]
+fn neon() -> Listing {
+    use aarch64::neon::Neon;
+    Listing { name: "neon", level: Neon::new().map(|token| Level(Token::Neon(token))).ok_or(Neon::FEATURES) }
+}
+
+#[cfg(not(target_arch = "aarch64"))]
+fn neon() -> Listing {
+    Listing { name: "neon", level: Err("needs AArch64") }
 }
 
 impl fmt::Display for Level {

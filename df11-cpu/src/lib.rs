@@ -18,6 +18,8 @@
 //! ```
 #![deny(unsafe_code)]
 
+#[cfg(target_arch = "aarch64")]
+mod aarch64;
 mod decode;
 mod encode;
 mod level;

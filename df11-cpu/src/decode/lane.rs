@@ -10,7 +10,7 @@ use df11_core::{Error, bf16};
 use super::job::Job;
 use super::tables::Tables;
 use crate::memory::prefetch;
-use crate::table::{BITS, MAX_ENTRY_CODES, TABLE_BITS, Table};
+use crate::table::{MAX_ENTRY_CODES, TABLE_BITS};
 
 /// Look-ups from one 8-byte load.
 pub(crate) const GROUP: usize = 5;
@@ -93,35 +93,18 @@ impl<'a> Lane<'a> {
         self.job.left - (TOP - self.free)
     }
 
-    /// Decodes what one 8-byte load holds.
+    /// The next bits, and below them, where no look-up of a group reaches, a bit that tells how far they are shifted later.
     #[inline(always)]
-    pub fn group(&mut self, table: &Table, tables: &Tables<'_>) {
-        let (entries, counts) = table.rows();
-        let Some(load) = self.input.get(self.bit / 8..).and_then(<[u8]>::first_chunk) else { return };
-        // The lowest bit marks how far the window was shifted.
-        let mut window = u64::from_be_bytes(*load) << (self.bit % 8) | 1;
-        let mut entry = 0;
-        for _ in 0..GROUP {
-            let index = (window >> (u64::BITS - TABLE_BITS)) as usize;
-            entry = entries[index];
-            let Some((_, store)) = self.exponents[..self.free].split_last_chunk_mut() else { return };
-            *store = entry.to_le_bytes();
-            window <<= entry & BITS;
-            self.free -= counts[index] as usize;
-        }
-        self.bit += window.trailing_zeros() as usize;
-        if entry == 0 {
-            self.one_slowly(tables);
-        }
+    pub fn window(&self) -> u64 {
+        let load = self.input.get(self.bit / 8..).and_then(<[u8]>::first_chunk);
+        load.map_or(0, |&load| u64::from_be_bytes(load)) << (self.bit % 8) | 1
     }
 
     /// Decodes one code of any length.
     #[cold]
     #[inline(never)]
     pub fn one_slowly(&mut self, tables: &Tables<'_>) {
-        let load = self.input.get(self.bit / 8..).and_then(<[u8]>::first_chunk);
-        let window = load.map_or(0, |&load| u64::from_be_bytes(load) << (self.bit % 8));
-        match tables.unit.lookup().find((window >> 32) as u32) {
+        match tables.unit.lookup().find((self.window() >> 32) as u32) {
             Some((exponent, length)) => {
                 self.free -= 1;
                 self.exponents[self.free] = exponent;

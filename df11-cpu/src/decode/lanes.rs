@@ -3,19 +3,18 @@ use df11_core::{Error, bf16};
 use super::job::Job;
 use super::lane::{GROUP, Lane, MAX_GROUPS};
 use super::tables::Tables;
+use crate::table::{BITS, TABLE_BITS};
 
 /// Fewest groups of a round: the rounds in which a lane comes to its end.
 const MIN_GROUPS: usize = 4;
 
 /// What a level brings.
 pub(crate) trait Kernel: Copy {
-    /// A round: so many groups, lane by lane.
+    /// A round: so many times a group of each lane.
     #[inline(always)]
     fn look_up<const LANES: usize>(self, tables: &Tables<'_>, lanes: &mut [Lane<'_>; LANES], groups: usize) {
         for _ in 0..groups {
-            for lane in &mut *lanes {
-                lane.group(&tables.table, tables);
-            }
+            groups_in_turns(tables, lanes);
         }
     }
 
@@ -23,6 +22,37 @@ pub(crate) trait Kernel: Copy {
     ///
     /// `streams`: whole lines of `weights` may bypass the cache.
     fn merge(self, exponents: &[u8], sign_mantissa: &[u8], weights: &mut [bf16], streams: bool);
+}
+
+/// Decodes what one 8-byte load of each lane holds.
+///
+/// Lanes take turns at every look-up: a processor's schedulers hold about 100 instructions that wait, and one lane's look-ups behind the other's would
+/// fill them with what waits for long.
+#[inline(always)]
+fn groups_in_turns<const LANES: usize>(tables: &Tables<'_>, lanes: &mut [Lane<'_>; LANES]) {
+    let (entries, counts) = tables.table.rows();
+    let mut windows: [u64; LANES] = core::array::from_fn(|lane| lanes[lane].window());
+    let mut free: [usize; LANES] = core::array::from_fn(|lane| lanes[lane].free);
+    let mut last = [0; LANES];
+    for _ in 0..GROUP {
+        for (lane, state) in lanes.iter_mut().enumerate() {
+            let index = (windows[lane] >> (u64::BITS - TABLE_BITS)) as usize;
+            let entry = entries[index];
+            if let Some((_, store)) = state.exponents.get_mut(..free[lane]).and_then(<[u8]>::split_last_chunk_mut) {
+                *store = entry.to_le_bytes();
+            }
+            windows[lane] <<= entry & BITS;
+            free[lane] -= counts[index] as usize;
+            last[lane] = entry;
+        }
+    }
+    for (lane, state) in lanes.iter_mut().enumerate() {
+        state.bit += windows[lane].trailing_zeros() as usize;
+        state.free = free[lane];
+        if last[lane] == 0 {
+            state.one_slowly(tables);
+        }
+    }
 }
 
 /// Decodes jobs, as many side by side as there are lanes.

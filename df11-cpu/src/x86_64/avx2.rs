@@ -10,7 +10,7 @@ use crate::encode::{Shard, Words};
 use crate::portable;
 
 /// Lanes side by side.
-const LANES: usize = 6;
+const LANES: usize = 4;
 
 /// Proof that this processor has every feature of the level.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

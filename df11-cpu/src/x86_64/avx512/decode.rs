@@ -48,7 +48,9 @@ fn merge(exponents: &[u8], sign_mantissa: &[u8], weights: &mut [bf16], streams: 
             merge_line(_mm512_castsi256_si512(e), _mm512_castsi256_si512(s))
         };
         let mut at = to.align_offset(LINE * 2).min(count);
-        partial(0, at);
+        if at > 0 {
+            partial(0, at);
+        }
         while at + LINE <= count {
             match streams {
                 true => _mm512_stream_si512(to.add(at).cast(), line(at)),
@@ -56,7 +58,9 @@ fn merge(exponents: &[u8], sign_mantissa: &[u8], weights: &mut [bf16], streams: 
             }
             at += LINE;
         }
-        partial(at, count - at);
+        if at < count {
+            partial(at, count - at);
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use crate::decode::{Job, Tables, run};
 use crate::encode::{Shard, Words};
 
 /// Lanes side by side.
-const LANES: usize = 6;
+const LANES: usize = 4;
 
 /// Proof that this processor has every feature of the level.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

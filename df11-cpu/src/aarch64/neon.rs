@@ -1,0 +1,72 @@
+//! NEON: its inserting shifts merge exponent, sign and mantissa in one instruction a byte.
+
+use core::arch::aarch64::*;
+use core::arch::is_aarch64_feature_detected;
+
+use df11_core::{Error, bf16, bf16_word};
+
+use crate::decode::{Job, Kernel, Tables, run};
+use crate::encode::{Shard, Words};
+use crate::portable;
+
+/// Lanes side by side.
+const LANES: usize = 4;
+/// Weights of a step.
+const STEP: usize = 16;
+
+/// Proof that this processor has every feature of the level.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Neon(());
+
+impl Neon {
+    /// What the level is made of.
+    pub const FEATURES: &str = "needs NEON";
+
+    pub fn new() -> Option<Self> {
+        is_aarch64_feature_detected!("neon").then_some(Self(()))
+    }
+
+    pub fn decode<'a>(self, tables: &'a Tables<'_>, jobs: &mut dyn Iterator<Item = Job<'a>>) -> Result<(), Error> {
+        run::<_, LANES>(self, tables, jobs, false)
+    }
+
+    /// The portable way.
+    pub fn histogram(self, weights: &[bf16]) -> [u32; 256] {
+        portable::histogram(weights)
+    }
+
+    /// The portable way.
+    pub fn pack(self, words: &Words, shard: &mut Shard<'_>) {
+        portable::pack(words, shard);
+    }
+}
+
+impl Kernel for Neon {
+    fn merge(self, exponents: &[u8], sign_mantissa: &[u8], weights: &mut [bf16], _: bool) {
+        // SAFETY: `self` proves the feature.
+        unsafe { merge(exponents, sign_mantissa, weights) }
+    }
+}
+
+#[target_feature(enable = "neon")]
+fn merge(exponents: &[u8], sign_mantissa: &[u8], weights: &mut [bf16]) {
+    let (steps, rest) = weights.as_chunks_mut::<STEP>();
+    let (exponents_rest, exponents) = exponents.as_rchunks::<STEP>();
+    let (sign_mantissa, sign_mantissa_rest) = sign_mantissa.as_chunks::<STEP>();
+    for ((weights, exponents), sign_mantissa) in steps.iter_mut().zip(exponents.iter().rev()).zip(sign_mantissa) {
+        // SAFETY: 16 bytes are one vector, 16 weights two.
+        unsafe {
+            let e = vrev64q_u8(vld1q_u8(exponents.as_ptr()));
+            let e = vextq_u8::<8>(e, e);
+            let s = vld1q_u8(sign_mantissa.as_ptr());
+            // Low byte: the exponent's last bit above the mantissa. High byte: its others below the sign.
+            let word = uint8x16x2_t(vsliq_n_u8::<7>(s, e), vsriq_n_u8::<1>(s, e));
+            vst2q_u8(weights.as_mut_ptr().cast(), word);
+        }
+    }
+    for ((weight, &exponent), &sign_mantissa) in
+        rest.iter_mut().zip(exponents_rest.iter().rev()).zip(sign_mantissa_rest)
+    {
+        *weight = bf16_word::merge(exponent, sign_mantissa);
+    }
+}
