@@ -22,7 +22,8 @@ HOUSE = {
     "df11-core": {"knows": set(), "unsafe": [], "outside": {"half", "bytemuck"}},
     # memory.rs: one system call, advice on huge pages
     "df11-cpu": {"knows": {"df11-core"}, "unsafe": ["src/x86_64", "src/aarch64", "src/memory.rs"]},
-    "df11-kernels": {"knows": set(), "unsafe": []},
+    "df11-kernels": {"knows": {"df11-core"}, "unsafe": []},
+    "df11-gpu-shim": {"knows": {"df11-core", "df11-kernels"}, "unsafe": ["src"]},  # a machine of C++
     "df11-cuda": GPU_ROOM,
     "df11-hip": GPU_ROOM,
     "df11": {"knows": ALL, "unsafe": []},

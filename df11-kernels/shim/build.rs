@@ -12,7 +12,14 @@ fn main() {
     let fits = target("FAMILY") == "unix" && target("POINTER_WIDTH") == "64" && target("ENDIAN") == "little";
     let build = |name: &str, file: &str, width: Option<&str>| {
         let mut build = cc::Build::new();
-        build.cpp(true).std("c++17").file(file).opt_level(2).warnings(true).flag("-Wno-unknown-pragmas").flag("-Wno-unused-function");
+        build
+            .cpp(true)
+            .std("c++17")
+            .file(file)
+            .opt_level(2)
+            .warnings(true)
+            .flag("-Wno-unknown-pragmas")
+            .flag("-Wno-unused-function");
         if let Some(width) = width {
             build.define("DF11_WARP", width);
         }
@@ -22,7 +29,8 @@ fn main() {
         && build("df11_kernels_32", "cpp/kernels.cpp", Some("32")).is_ok()
         && build("df11_kernels_64", "cpp/kernels.cpp", Some("64")).is_ok()
         && build("df11_machine", "cpp/machine.cpp", None).is_ok()
-        && build("df11_machine_api", "cpp/api.cpp", None).is_ok();
+        && build("df11_machine_api", "cpp/api.cpp", None).is_ok()
+        && build("df11_machine_faults", "cpp/faults.cpp", None).is_ok();
     if !built {
         println!("cargo::rustc-cfg=df11_no_machine");
     }

@@ -16,7 +16,7 @@ const STAGE_SLACK: u32 = 136;
 
 // Any unit fits the 48 KiB that every GPU gives without being asked, 1-bit codes included.
 const _: () = assert!(STAGE_OFFSET + MAX_BLOCK_WEIGHTS as u32 + STAGE_SLACK <= 48 * 1024);
-const _: () = assert!(STAGE_OFFSET >= 4 * TABLE_WORDS as u32 + 2 * 64 && STAGE_OFFSET % 128 == 0);
+const _: () = assert!(STAGE_OFFSET >= 4 * TABLE_WORDS as u32 + 2 * 64 && STAGE_OFFSET.is_multiple_of(128));
 
 /// Shared memory that the fullest block of a unit needs for its exponents. The stage of a launch is the largest of its units'.
 pub fn stage_bytes(unit: &Unit<'_>) -> u32 {

@@ -81,7 +81,16 @@ impl Job {
 
     /// Only `weights`, whose codes start in `blocks`: `Unit::blocks_of` gives and checks them.
     pub fn window(unit: &DeviceUnit, weights: Range<u64>, blocks: Range<usize>, out: u64, status: u64) -> Self {
-        let DeviceUnit { stream, sign_mantissa, gaps, positions, tables, stream_bytes, weights: of_unit, blocks: unit_blocks } = *unit;
+        let DeviceUnit {
+            stream,
+            sign_mantissa,
+            gaps,
+            positions,
+            tables,
+            stream_bytes,
+            weights: of_unit,
+            blocks: unit_blocks,
+        } = *unit;
         Self {
             stream,
             sign_mantissa,

@@ -25,3 +25,48 @@ pub const GATHER: &str = "df11_gather";
 /// Entry point: `(u64 luts, u64 stream, u64 sign_mantissa, u64 positions, u64 gaps, u64 out, u32 tables, u32 stream_bytes, u32 weights)`; one thread
 /// block a block, `2052 + 2 * weights of the fullest block` bytes of shared memory.
 pub const PLAIN: &str = "df11_plain";
+
+#[cfg(test)]
+mod tests {
+    use std::format;
+    use std::vec::Vec;
+
+    use super::*;
+    use crate::jobs::{Job, Jobs, LAUNCH_JOBS, fault};
+    use crate::{BLOCK_THREADS, Geometry, TABLE_WORDS};
+
+    /// The number that the source defines by this name.
+    fn defined(name: &str) -> u32 {
+        let line = CUDA.lines().find_map(|line| line.strip_prefix(&format!("#define {name} "))).expect(name);
+        line.split([' ', 'u']).next().and_then(|number| number.parse().ok()).expect(line)
+    }
+
+    #[test]
+    fn both_sides_say_the_same_numbers() {
+        assert_eq!(
+            [defined("STATUS_STREAM"), defined("STATUS_POSITIONS"), defined("STATUS_ROW")],
+            [fault::STREAM, fault::POSITIONS, fault::ROW]
+        );
+        assert_eq!(defined("LAUNCH_JOBS") as usize, LAUNCH_JOBS);
+        assert_eq!(defined("BLOCK_THREADS"), BLOCK_THREADS);
+        assert_eq!(defined("BLOCK_CHUNKS") as usize, df11_core::limits::BLOCK_CHUNKS);
+        assert_eq!(defined("BLOCK_GAP_BYTES") as usize, df11_core::limits::BLOCK_GAP_BYTES);
+        assert_eq!(defined("SHARED_STAGE"), Geometry::shared_bytes(0));
+        assert_eq!((defined("TABLE_ENTRIES") + 2 * defined("LONG_CODES") + 4) as usize, TABLE_WORDS);
+    }
+
+    #[test]
+    fn a_launch_fits_the_parameters_of_every_driver() {
+        assert_eq!(size_of::<Job>(), 88);
+        assert!(size_of::<Jobs>() + 3 * size_of::<u32>() <= 4096);
+    }
+
+    #[test]
+    fn the_source_needs_no_header() {
+        let includes = |source: &str| source.lines().filter(|line| line.starts_with("#include")).count();
+        assert_eq!([includes(CUDA), includes(HIP)], [0, 0]);
+        let entries: Vec<&str> =
+            [DECODE, GATHER, PLAIN].into_iter().filter(|name| CUDA.contains(&format!(", {name})("))).collect();
+        assert_eq!(entries, [DECODE, GATHER, PLAIN]);
+    }
+}

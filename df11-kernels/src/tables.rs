@@ -130,3 +130,61 @@ impl Sorted {
         (first & 0xFF) | number << 8 | 1 << 31
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::vec::Vec;
+
+    use super::*;
+
+    fn code(lengths: &[(u8, u8)]) -> Code {
+        let mut all = [0; 256];
+        for &(exponent, length) in lengths {
+            all[usize::from(exponent)] = length;
+        }
+        Code::canonical(&all)
+    }
+
+    /// The exponents of an entry and the bits that code them, as the kernel takes them apart.
+    fn taken(tables: &Tables, index: u32) -> (Vec<u8>, u32) {
+        let (entry, common) = (tables.words[index as usize], &tables.words[ENTRIES + 2 * LONG_CODES..]);
+        let bytes = [common[0], common[1] | entry & 0xFF_0000].map(u32::to_le_bytes).concat();
+        let places = 0..entry >> 24 & 7;
+        (places.map(|place| bytes[(entry >> (4 * place) & 7) as usize].rotate_left(1)).collect(), entry >> 27)
+    }
+
+    #[test]
+    fn an_entry_holds_as_many_codes_as_fit() {
+        // 0, 10, 110 ...: nine common or rare, then two of 12 bits
+        let ladder: Vec<(u8, u8)> = (0..11).map(|i| (100 + i, i + 1)).chain([(111, 12), (112, 12)]).collect();
+        let tables = Tables::new(&code(&ladder));
+        assert_eq!(taken(&tables, 0b0000_0000_000), (std::vec![100; 4], 4));
+        assert_eq!(taken(&tables, 0b1011_0111_011), (std::vec![101, 102, 103], 9));
+        assert_eq!(taken(&tables, 0b1111_1111_100), (std::vec![109, 100], 11));
+        assert_eq!(taken(&tables, 0b1111_1111_110), (std::vec![110], 11));
+        // one rare exponent an entry: the second begins the next
+        assert_eq!(
+            taken(&Tables::new(&code(&(0..32).map(|e| (e, 5)).collect::<Vec<_>>())), 0b11111_11110_1),
+            (std::vec![31], 5)
+        );
+    }
+
+    #[test]
+    fn a_long_code_is_listed_under_its_first_bits() {
+        let ladder: Vec<(u8, u8)> = (0..11).map(|i| (100 + i, i + 1)).chain([(111, 12), (112, 12)]).collect();
+        let code = code(&ladder);
+        let tables = Tables::new(&code);
+        let entry = tables.words[0b1111_1111_111];
+        assert_eq!((entry >> 31, entry & 0xFF, entry >> 8 & 0x1FF), (1, 0, 2));
+        let listed = |place: usize| (tables.words[ENTRIES + 2 * place], tables.words[ENTRIES + 2 * place + 1]);
+        assert_eq!(listed(1), (code.aligned(112), 12 | rotated(112) << 16));
+    }
+
+    #[test]
+    fn bits_that_no_code_uses_have_an_entry_of_nothing() {
+        let tables = Tables::new(&code(&[(7, 1)]));
+        assert_eq!(taken(&tables, 0), (std::vec![7; 4], 4));
+        let entry = tables.words[ENTRIES - 1];
+        assert_eq!((entry >> 31, entry >> 8 & 0x1FF), (1, 0));
+    }
+}

@@ -43,7 +43,7 @@ namespace machine {
 namespace {
 
 // A walk of a 64-bit chunk takes a few thousand accesses; a thread of a large launch takes its blocks one by one.
-const u64 MOST_ACCESSES = 200'000'000;
+const u64 MOST_ACCESSES = 20'000'000;
 const size_t STACK_BYTES = 64 << 10;
 
 std::mutex names_lock;

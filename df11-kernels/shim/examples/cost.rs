@@ -60,9 +60,17 @@ mod price {
             if json {
                 println!("{data}\t{kernel}\t{}\t{}\t{:.6}\t{:.6}\t{:.6}", site.kind, site.name, line.0, line.1, line.2);
             } else {
-                println!("{data:10} {kernel:6} {:13} {:20} {:8.5} {:8.5} {:8.5}", site.kind, site.name, line.0, line.1, line.2);
+                println!(
+                    "{data:10} {kernel:6} {:13} {:20} {:8.5} {:8.5} {:8.5}",
+                    site.kind, site.name, line.0, line.1, line.2
+                );
             }
         }
-        println!("{data}\t{kernel}\ttotal\twavefronts\t{:.6}\tshuffles {:.6} barriers {:.6}", each(wavefronts), each(counts.shuffles), each(counts.barriers));
+        println!(
+            "{data}\t{kernel}\ttotal\twavefronts\t{:.6}\tshuffles {:.6} barriers {:.6}",
+            each(wavefronts),
+            each(counts.shuffles),
+            each(counts.barriers)
+        );
     }
 }

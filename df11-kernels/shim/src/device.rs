@@ -81,7 +81,12 @@ fn poisoned(weights: usize, align: usize) -> Guarded {
 ///
 /// # Panics
 /// If `Jobs` refuses the windows.
-pub fn decode(windows: &[(&Uploaded, Range<u64>, Range<usize>)], resident: u32, align: usize, order: Order) -> Result<Outcome, Fault> {
+pub fn decode(
+    windows: &[(&Uploaded, Range<u64>, Range<usize>)],
+    resident: u32,
+    align: usize,
+    order: Order,
+) -> Result<Outcome, Fault> {
     #[repr(C)]
     struct Arguments {
         jobs: Jobs,
@@ -89,19 +94,32 @@ pub fn decode(windows: &[(&Uploaded, Range<u64>, Range<usize>)], resident: u32, 
         blocks: u32,
         stage_bytes: u32,
     }
-    let outputs: Vec<Guarded> = windows.iter().map(|(_, weights, _)| poisoned((weights.end - weights.start) as usize, align)).collect();
+    let outputs: Vec<Guarded> =
+        windows.iter().map(|(_, weights, _)| poisoned((weights.end - weights.start) as usize, align)).collect();
     let status = Guarded::new(&vec![0; 4 * windows.len()], 4);
     let jobs: Vec<Job> = windows
         .iter()
         .enumerate()
         .map(|(i, (unit, weights, blocks))| {
-            Job::window(&unit.unit, weights.clone(), blocks.clone(), outputs[i].address(), status.address() + 4 * i as u64)
+            Job::window(
+                &unit.unit,
+                weights.clone(),
+                blocks.clone(),
+                outputs[i].address(),
+                status.address() + 4 * i as u64,
+            )
         })
         .collect();
     let (jobs, job_count, blocks) = Jobs::new(&jobs).expect("windows for one launch");
     let stage_bytes = windows.iter().map(|(unit, ..)| unit.stage_bytes).max().unwrap_or(0);
     let geometry = Geometry::new(blocks, stage_bytes, resident);
-    let counts = launch(Kernel::Decode, &Arguments { jobs, job_count, blocks, stage_bytes }, geometry.grid, geometry.shared_bytes, order)?;
+    let counts = launch(
+        Kernel::Decode,
+        &Arguments { jobs, job_count, blocks, stage_bytes },
+        geometry.grid,
+        geometry.shared_bytes,
+        order,
+    )?;
     Ok(Outcome { weights: outputs.iter().map(words).collect(), status: status_of(&status), counts })
 }
 

@@ -85,6 +85,7 @@ struct RawLaunch {
 unsafe extern "C" {
     fn df11_shim_kernel_32(number: u32) -> Option<Entry>;
     fn df11_shim_kernel_64(number: u32) -> Option<Entry>;
+    fn df11_shim_fault(number: u32) -> Option<Entry>;
     fn df11_shim_launch(launch: *mut RawLaunch) -> bool;
 }
 
@@ -95,8 +96,35 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes.split(|&byte| byte == 0).next().unwrap_or(&[])).into_owned()
 }
 
+/// Kernels with a mistake each, by number from 0, and what the machine must say of it.
+pub const MISTAKES: [&str; 7] = [
+    "with no barrier between",
+    "not every thread comes to the same place",
+    "threads wait at different barriers",
+    "are at different operations",
+    "of 256, at past",
+    "of 256, at askew",
+    "a loop without end",
+];
+
+/// Runs the kernel with mistake `number`.
+///
+/// # Errors
+/// `Fault`, as it should.
+pub fn mistake(number: u32, seed: u64) -> Result<Counts, Fault> {
+    // SAFETY: the function reads nothing but its number.
+    let entry = unsafe { df11_shim_fault(number) };
+    run(entry, &(), BLOCK_THREADS, 1, 256, Order { warp: 32, seed, count: false })
+}
+
 /// Runs a kernel. `arguments` is its structure in `cpp/kernels.cpp`, whose addresses are of this process's memory.
-pub(crate) fn launch<T>(kernel: Kernel, arguments: &T, grid: u32, shared_bytes: u32, order: Order) -> Result<Counts, Fault> {
+pub(crate) fn launch<T>(
+    kernel: Kernel,
+    arguments: &T,
+    grid: u32,
+    shared_bytes: u32,
+    order: Order,
+) -> Result<Counts, Fault> {
     // SAFETY: the functions read nothing but their number.
     let entry = unsafe {
         match order.warp {
@@ -105,12 +133,24 @@ pub(crate) fn launch<T>(kernel: Kernel, arguments: &T, grid: u32, shared_bytes: 
             warp => return Err(Fault(format!("warps of {warp} lanes, only 32 and 64 are built"))),
         }
     };
+    let threads = if matches!(kernel, Kernel::Plain) { PLAIN_THREADS } else { BLOCK_THREADS };
+    run(entry, arguments, threads, grid, shared_bytes, order)
+}
+
+fn run<T>(
+    entry: Option<Entry>,
+    arguments: &T,
+    threads: u32,
+    grid: u32,
+    shared_bytes: u32,
+    order: Order,
+) -> Result<Counts, Fault> {
     let mut raw: Vec<RawCount> = Vec::with_capacity(if order.count { MOST_SITES } else { 0 });
     let mut launch = RawLaunch {
         kernel: entry,
         arguments: std::ptr::from_ref(arguments).cast(),
         grid,
-        threads: if matches!(kernel, Kernel::Plain) { PLAIN_THREADS } else { BLOCK_THREADS },
+        threads,
         shared_bytes,
         warp: order.warp,
         seed: order.seed,

@@ -3,8 +3,10 @@
 #![cfg_attr(df11_no_machine, allow(unused))]
 
 #[path = "../../../tests/support/cases.rs"]
+#[allow(dead_code)]
 mod cases;
 #[path = "../../../tests/support/random.rs"]
+#[allow(dead_code)]
 mod random;
 
 mod unit;
@@ -21,19 +23,43 @@ fn skipped() -> bool {
 
 #[cfg(not(df11_no_machine))]
 mod on_the_machine {
-    use df11_core::bf16;
-    use df11_gpu_shim::{Order, Uploaded, decode, plain};
+    use std::ops::Range;
+
+    use df11_core::{Unit, bf16};
+    use df11_gpu_shim::{Order, Uploaded, decode, gather, plain};
 
     use super::*;
 
-    fn all(unit: &Uploaded) -> (&Uploaded, std::ops::Range<u64>, std::ops::Range<usize>) {
-        (unit, 0..u64::from(unit.unit().weights), 0..unit.unit().blocks as usize)
+    const GATHERED_ROW: usize = 300;
+
+    fn order(warp: u32, seed: u64) -> Order {
+        Order { warp, seed, count: false }
     }
 
+    fn window<'a>(
+        uploaded: &'a Uploaded,
+        unit: &Unit<'_>,
+        weights: Range<u64>,
+    ) -> (&'a Uploaded, Range<u64>, Range<usize>) {
+        let blocks =
+            unit.blocks_of(weights.start, (weights.end - weights.start) as usize).expect("a window of the unit");
+        (uploaded, weights, blocks)
+    }
+
+    fn all(uploaded: &Uploaded) -> (&Uploaded, Range<u64>, Range<usize>) {
+        (uploaded, 0..u64::from(uploaded.unit().weights), 0..uploaded.unit().blocks as usize)
+    }
+
+    #[track_caller]
     fn assert_same(what: &str, expected: &[u16], found: &[bf16]) {
         assert_eq!(expected.len(), found.len(), "{what}");
         if let Some(at) = (0..found.len()).find(|&at| expected[at] != found[at].to_bits()) {
-            panic!("{what}: weight {at} of {}: expected {:#06x}, found {:#06x}", found.len(), expected[at], found[at].to_bits());
+            panic!(
+                "{what}: weight {at} of {}: expected {:#06x}, found {:#06x}",
+                found.len(),
+                expected[at],
+                found[at].to_bits()
+            );
         }
     }
 
@@ -46,13 +72,14 @@ mod on_the_machine {
             let parts = Parts::new(&case.weights);
             let unit = parts.unit();
             for warp in [32, 64] {
-                // one address in three on a multiple of 16, as allocations are; the others anywhere
+                // one in three where allocations are, the others anywhere
                 let align = [16, 1, 2][number % 3];
+                let what = format!("{} warp {warp} align {align}", case.name);
                 let uploaded = Uploaded::new(&unit, align);
-                let order = Order { warp, seed: number as u64, count: false };
-                let outcome = decode(&[all(&uploaded)], 3, align.max(2), order).unwrap_or_else(|fault| panic!("{}: {}", case.name, fault.0));
-                assert_eq!(outcome.status, [0], "{} warp {warp} align {align}", case.name);
-                assert_same(&format!("{} warp {warp} align {align}", case.name), &case.weights, &outcome.weights[0]);
+                let outcome = decode(&[all(&uploaded)], 3, align.max(2), order(warp, number as u64))
+                    .unwrap_or_else(|fault| panic!("{what}: {}", fault.0));
+                assert_eq!(outcome.status, [0], "{what}");
+                assert_same(&what, &case.weights, &outcome.weights[0]);
             }
         }
     }
@@ -65,9 +92,158 @@ mod on_the_machine {
         for (number, case) in cases::short().iter().enumerate() {
             let parts = Parts::new(&case.weights);
             let uploaded = Uploaded::new(&parts.unit(), 4);
-            let order = Order { warp: [32, 64][number % 2], seed: number as u64, count: false };
-            let outcome = plain(&uploaded, order).unwrap_or_else(|fault| panic!("{}: {}", case.name, fault.0));
+            let outcome = plain(&uploaded, order([32, 64][number % 2], number as u64))
+                .unwrap_or_else(|fault| panic!("{}: {}", case.name, fault.0));
             assert_same(&case.name, &case.weights, &outcome.weights[0]);
         }
+    }
+
+    #[test]
+    fn a_batch_of_units_is_one_launch() {
+        if skipped() {
+            return;
+        }
+        let names = [
+            "gaussian_100000",
+            "one_weight",
+            "zero_heavy",
+            "every_word",
+            "one_exponent_70000",
+            "last_code_straddles_and_ends_on_a_byte",
+        ];
+        let cases: Vec<_> = cases::short().into_iter().filter(|case| names.contains(&case.name.as_str())).collect();
+        assert_eq!(cases.len(), names.len());
+        let parts: Vec<Parts> = cases.iter().map(|case| Parts::new(&case.weights)).collect();
+        let uploaded: Vec<Uploaded> = parts.iter().map(|parts| Uploaded::new(&parts.unit(), 16)).collect();
+        let windows: Vec<_> = uploaded.iter().map(all).collect();
+        for (resident, warp) in [(1, 32), (7, 64), (1000, 32)] {
+            let outcome = decode(&windows, resident, 16, order(warp, 9)).expect("the batch runs");
+            assert!(outcome.status.iter().all(|&status| status == 0), "{:?}", outcome.status);
+            for (case, weights) in cases.iter().zip(&outcome.weights) {
+                assert_same(&case.name, &case.weights, weights);
+            }
+        }
+    }
+
+    #[test]
+    fn any_window_of_a_unit_is_decoded_alone() {
+        if skipped() {
+            return;
+        }
+        let weights = cases::real_like(60_000, 80);
+        let parts = Parts::new(&weights);
+        let unit = parts.unit();
+        let block = |number: usize| unit.block(number).weights;
+        let ends = [
+            0,
+            1,
+            7,
+            8,
+            9,
+            127,
+            128,
+            1000,
+            block(1).start - 1,
+            block(1).start,
+            block(1).start + 1,
+            block(2).end,
+            59_999,
+            60_000,
+        ];
+        for (number, (&first, &end)) in ends
+            .iter()
+            .flat_map(|first| ends.iter().map(move |end| (first, end)))
+            .filter(|(first, end)| first < end)
+            .enumerate()
+        {
+            let align = [16, 2, 1][number % 3];
+            let uploaded = Uploaded::new(&unit, align);
+            let outcome = decode(&[window(&uploaded, &unit, first..end)], 2, align.max(2), order(32, number as u64))
+                .expect("the window runs");
+            assert_eq!(outcome.status, [0], "{first}..{end}");
+            assert_same(
+                &format!("{first}..{end} align {align}"),
+                &weights[first as usize..end as usize],
+                &outcome.weights[0],
+            );
+        }
+    }
+
+    #[test]
+    fn rows_are_gathered_by_number() {
+        if skipped() {
+            return;
+        }
+        let weights = cases::gauss(200 * GATHERED_ROW, 81);
+        let uploaded = Uploaded::new(&Parts::new(&weights).unit(), 16);
+        let rows = [0, 199, 7, 7, 41, 42, 100];
+        for warp in [32, 64] {
+            let outcome = gather(&uploaded, &rows, GATHERED_ROW as u32, 3, order(warp, 5)).expect("the rows run");
+            assert_eq!(outcome.status, [0]);
+            let expected: Vec<u16> =
+                rows.iter().flat_map(|&row| &weights[row as usize * GATHERED_ROW..][..GATHERED_ROW]).copied().collect();
+            assert_same("rows", &expected, &outcome.weights[0]);
+        }
+        let beyond = gather(&uploaded, &[3, 200], GATHERED_ROW as u32, 3, order(32, 5)).expect("the rows run");
+        assert_eq!(beyond.status, [df11_kernels::fault::ROW]);
+        assert_same(
+            "the row that exists",
+            &weights[3 * GATHERED_ROW..][..GATHERED_ROW],
+            &beyond.weights[0][..GATHERED_ROW],
+        );
+    }
+
+    /// A bit turned over in device memory after validation: what comes without a word is what the stream codes. A gap or a position that the kernel has no use
+    /// for may be wrong.
+    #[test]
+    fn a_damaged_unit_never_gives_other_weights() {
+        if skipped() {
+            return;
+        }
+        let mut random = random::Random::new(82);
+        for name in [
+            "gaussian_10000",
+            "ladder_of_17_bits",
+            "one_exponent_23550",
+            "every_low_exponent_once",
+            "high_ladder_of_9_among_low",
+        ] {
+            let case = cases::short().into_iter().find(|case| case.name == name).expect("a case of that name");
+            let parts = Parts::new(&case.weights);
+            let unit = parts.unit();
+            for round in 0..60 {
+                let mut uploaded = Uploaded::new(&unit, 16);
+                let number = [0, 0, 2, 3][round % 4];
+                let array = uploaded.array(number);
+                let bit = random.below(8 * array.len() as u64) as usize;
+                array[bit / 8] ^= 1 << (bit % 8);
+                let what = format!("{name}: bit {bit} of array {number}");
+                let outcome = decode(&[all(&uploaded)], 2, 16, order([32, 64][round % 2], round as u64))
+                    .unwrap_or_else(|fault| panic!("{what}: {}", fault.0));
+                if outcome.status == [0] {
+                    let stream: &[u8] = if number == 0 { uploaded.array(0) } else { &parts.encoded_exponent };
+                    let expected = serial(&unit, stream)
+                        .unwrap_or_else(|| panic!("{what}: accepted, and the stream holds no such unit"));
+                    assert_same(&what, &expected, &outcome.weights[0]);
+                }
+            }
+        }
+    }
+
+    /// The weights that a stream codes, one code after the other, whatever gaps and positions say.
+    fn serial(unit: &Unit<'_>, stream: &[u8]) -> Option<Vec<u16>> {
+        let bits = |at: usize| {
+            (0..32).fold(0, |window, i| {
+                window << 1 | u32::from(stream.get((at + i) / 8).map_or(0, |byte| byte >> (7 - (at + i) % 8) & 1))
+            })
+        };
+        let mut at = 0;
+        let weights = unit.view().sign_mantissa.iter().map(|&byte| {
+            let (exponent, length) = unit.lookup().find(bits(at))?;
+            at += length as usize;
+            (at <= 8 * stream.len())
+                .then(|| u16::from(byte & 0x80) << 8 | u16::from(exponent) << 7 | u16::from(byte & 0x7F))
+        });
+        weights.collect()
     }
 }

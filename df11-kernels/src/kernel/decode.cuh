@@ -25,6 +25,7 @@ struct Chunks {
 DF11_DEVICE u32 load_bytes(const Job& job, u64 at, u32 number) {
   DF11_RUN(load_bytes)
   u32 word = 0;
+#pragma unroll 1
   for (u32 i = 0; i < number; ++i) {
     if (at + i < job.stream_bytes) word |= global_load8(stream_bytes, job.stream + at + i) << (8 * i);
   }
@@ -32,11 +33,13 @@ DF11_DEVICE u32 load_bytes(const Job& job, u64 at, u32 number) {
 }
 
 DF11_DEVICE u32 load_position(const Job& job, u32 block) {
+  if (block == 0) return 0;
   if (block >= job.blocks) return job.weights;
   u64 at = job.positions + 4ull * block;
   if ((at & 3) == 0) return global_load32(position, at);
   DF11_RUN(load_bytes)
   u32 word = 0;
+#pragma unroll 1
   for (u32 i = 0; i < 4; ++i) word |= global_load8(position, at + i) << (8 * i);
   return word;
 }
@@ -90,7 +93,7 @@ struct Packer {
 
   template <bool CHECKED>
   DF11_DEVICE_MEMBER void append(u32 exponents, u32 bits) {
-    u32 word = funnel_left(latest, exponents, bit), next = bit + bits;
+    const u32 word = funnel_left(latest, exponents, bit), next = bit + bits;
     latest = funnel_right(latest, exponents, bits);
     if (((next ^ bit) & 32) != 0 && (!CHECKED || bit >= owned)) shared_store(stage_word, SHARED_STAGE + ((bit >> 5) << 2), word);
     bit = next;
@@ -183,10 +186,10 @@ DF11_DEVICE void merge(const Job& job, const Span& span, Sink& sink) {
     const u32 weight = at - span.place;
     const u32x2 exponents = shared_load64(staged, SHARED_STAGE + at), now = raw;
     if (at + 8 * BLOCK_THREADS < stop) raw = global_load64(sign_mantissa, job.sign_mantissa + (weight + 8 * BLOCK_THREADS));
-    u32x4 words;
-    merge_four(exponents.x, now.x, words.x, words.y);
-    merge_four(exponents.y, now.y, words.z, words.w);
-    sink.eight(weight, words);
+    u32 first, second, third, fourth;
+    merge_four(exponents.x, now.x, first, second);
+    merge_four(exponents.y, now.y, third, fourth);
+    sink.eight(weight, u32x4{first, second, third, fourth});
   }
   DF11_AT(edges, 0)
   DF11_RUN(edges)
@@ -210,7 +213,7 @@ DF11_DEVICE void decode_block(const Job& job, u32 block, u32 position, const Chu
   u32 end = chunks.end;
   const bool last_lane = lane == DF11_WARP - 1;
   // Ten bits of gaps a lane: the gap behind a warp begins a byte, the last lane's third.
-  const u32 gap = (chunks.gaps >> (19 - (10 * thread & 7))) & 31, gap_of_next = shuffle_down(gap, 1);
+  const u32 gap = index == 0 ? 0 : (chunks.gaps >> (19 - (10 * thread & 7))) & 31, gap_of_next = shuffle_down(gap, 1);
   const u32 next_gap = last_lane ? (chunks.gaps >> 3) & 31 : gap_of_next;
   const u32 word_of_next = shuffle_down(chunks.word[0], 1);
   Window window;
@@ -224,11 +227,9 @@ DF11_DEVICE void decode_block(const Job& job, u32 block, u32 position, const Chu
   Decoded decoded;
   decode_lane(window, fast ? LANE_BITS + next_gap - gap : 0, common, decoded);
 
+  // With nothing to decode, nothing was: no entry, no count.
+  decoded.walk = decoded.walk || (!fast && index < unit_chunks);
   u32 walked = 0;
-  if (!fast) {
-    decoded.count = decoded.first = decoded.last = 0;
-    decoded.walk = index < unit_chunks;
-  }
   if (decoded.walk) {
     Firsts firsts = {0, 0};
     decoded.count = walk_lane(job, common, index, gap, LANE_BITS, walked, firsts);
@@ -253,12 +254,12 @@ DF11_DEVICE void decode_block(const Job& job, u32 block, u32 position, const Chu
   DF11_AT(place, 0)
   DF11_RUN(place)
   u32 expected = end - position, faults = 0;
-  if (position > end || end > job.weights || (block == 0 && position != 0) || expected + STAGE_SLACK > stage_bytes) {
+  if (position > end || end > job.weights || expected + STAGE_SLACK > stage_bytes) {
     faults = STATUS_POSITIONS;
     end = position;
     expected = 0;
   }
-  if (held < expected || (block == 0 && thread == 0 && gap != 0)) faults |= STATUS_STREAM;
+  if (held < expected) faults |= STATUS_STREAM;
   // Only at the unit's end may lanes find more than there is; only there may a chunk end elsewhere than the next one's gap says.
   if (decoded.walk || start + count > expected) {
     DF11_RUN(check)

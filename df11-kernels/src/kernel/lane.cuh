@@ -9,7 +9,7 @@
 
 #define KEPT 32
 // Steps that nearly every warp takes: only behind them is it asked whether any lane goes on.
-#define SURE_STEPS 14
+#define SURE_STEPS 15
 
 struct Window {
   u32 word[5];
@@ -53,6 +53,7 @@ DF11_DEVICE u32 entry_ends(u32 entry, const Common& common) {
 // The long code that `window` begins with: its second word, or 0.
 DF11_DEVICE u32 find_long(u32 entry, u32 window) {
   u32 at = entry & 0xFF, end = at + ((entry >> 8) & 0x1FF);
+#pragma unroll 1
   for (; at < end && at < LONG_CODES; ++at) {
     u32 bits = shared_load(long_code, SHARED_LONG + 8 * at), found = shared_load(long_code, SHARED_LONG + 8 * at + 4);
     if (((bits ^ window) >> (32 - (found & 0x3F))) == 0) return found;
@@ -134,7 +135,7 @@ DF11_DEVICE void decode_lane(Window window, u32 left, const Common& common, Deco
     decoded.waited = true;
     third = entry_exponents(decoded.last, common);
 #pragma unroll
-    for (u32 k = KEPT - 1; k >= 2; --k) {
+    for (u32 k = 11; k >= 2; --k) {  // a long code every fourth step gives the third exponent at the twelfth
       if (k < decoded.steps) third = join(entry_exponents(decoded.entries[k], common), entry_bits(decoded.entries[k]), third);
     }
   }
@@ -147,6 +148,7 @@ DF11_DEVICE void decode_lane(Window window, u32 left, const Common& common, Deco
 // The 32 bits from `bit` of a stream on; zeros behind its end.
 DF11_DEVICE u32 bits_at(const Job& job, u64 bit) {
   u64 bits = 0;
+#pragma unroll 1
   for (u32 i = 0; i < 5; ++i) {
     u64 at = (bit >> 3) + i;
     bits = bits << 8 | (at < job.stream_bytes ? global_load8(walk_stream, job.stream + at) : 0);
@@ -162,6 +164,7 @@ DF11_DEVICE u32 walk_lane(const Job& job, const Common& common, u32 chunk, u32 g
   DF11_RUN(walk_start)
   const u64 first = (u64)chunk * CHUNK_BITS, bits = 8ull * job.stream_bytes - first;
   u32 count = 0, bit = gap;
+#pragma unroll 1
   for (; bit < LANE_BITS && count < most; ++count) {
     DF11_AT(walk, 0)
     DF11_RUN(walk)

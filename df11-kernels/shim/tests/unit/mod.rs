@@ -26,7 +26,8 @@ impl Parts {
             output_positions: vec![0; sizes.output_positions],
         };
         let Self { encoded_exponent, sign_mantissa, luts, gaps, output_positions } = &mut parts;
-        encode(&weights, &plan, PartsMut { encoded_exponent, sign_mantissa, luts, gaps, output_positions }).expect("sizes fit");
+        encode(&weights, &plan, PartsMut { encoded_exponent, sign_mantissa, luts, gaps, output_positions })
+            .expect("sizes fit");
         parts
     }
 

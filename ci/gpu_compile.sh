@@ -1,0 +1,57 @@
+#!/usr/bin/env bash
+# The kernel through NVIDIA's compilers, without a GPU:
+# - the committed PTX is what the pinned NVRTC makes of the source (`ci/gpu_compile.sh write` makes it anew);
+# - registers, spills and shared memory for compute capabilities 7.5, 8.0, 9.0, each under its bound.
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/gpu_tools.sh"
+
+ptx_folder=df11-kernels/ptx
+# 7.5 for Turing and whatever comes; 8.0 adds the warp-wide sum that the kernel uses.
+ptx_architectures=(compute_75 compute_80)
+
+ptx() {
+  nvrtc
+  kernel_source cuda
+  local architecture folder=target/gpu/ptx
+  [ "$1" = check ] || folder=$ptx_folder
+  for architecture in "${ptx_architectures[@]}"; do
+    python3 ci/nvrtc.py "$nvrtc" target/gpu/cuda.cu "$architecture" "$folder/$architecture.ptx"
+    grep -q '^\.version 8\.0$' "$folder/$architecture.ptx" || { echo "$architecture: not PTX of ISA 8.0"; return 1; }
+    if [ "$1" = check ]; then
+      cmp "$ptx_folder/$architecture.ptx" "$folder/$architecture.ptx" ||
+        { echo "$architecture: the committed PTX is not of this source: run ci/gpu_compile.sh write and commit it"; return 1; }
+    fi
+    echo "$architecture: $(wc -c <"$folder/$architecture.ptx") bytes"
+  done
+}
+
+# Most registers of a thread: 1024 threads on a multiprocessor. Most bytes spilled: what falls out at the loop's edges, none in it.
+registers=64 spilled=64
+
+resources() {
+  nvcc
+  kernel_source cuda
+  local architecture
+  for architecture in sm_75 sm_80 sm_90; do
+    "$cuda/nvcc" -cubin -lineinfo -Xptxas -v -arch=$architecture -o "target/gpu/$architecture.cubin" target/gpu/cuda.cu 2>&1 | tee "target/gpu/$architecture.log" |
+      awk -v architecture=$architecture -v registers=$registers -v spilled=$spilled '
+        /error|warning/ { print; bad = 1 }
+        /Compiling entry function/ { split($0, quoted, "\047"); kernel = quoted[2] }
+        /spill stores/ { stores = $5 }
+        /Used [0-9]+ registers/ {
+          match($0, /Used [0-9]+/); used = substr($0, RSTART + 5, RLENGTH - 5)
+          shared = match($0, /[0-9]+ bytes smem/) ? substr($0, RSTART, RLENGTH) : "0 bytes smem"
+          printf "%s %-12s %3d registers (bound %d), %3d bytes spilled (bound %d), %s besides dynamic\n", architecture, kernel, used, registers, stores, spilled, shared
+          seen++
+          if (used > registers || stores > spilled) bad = 1
+        }
+        END { exit bad || seen != 3 }' || { echo "$architecture: over its bound, or not compiled; see target/gpu/$architecture.log"; return 1; }
+  done
+}
+
+if [ "${1:-check}" = write ]; then
+  step "ptx" ptx write
+else
+  step "ptx" ptx check
+  step "registers" resources
+fi

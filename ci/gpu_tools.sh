@@ -1,0 +1,33 @@
+# NVIDIA's compilers from PyPI and AMD's from Debian, for the scripts that compile kernels without a GPU (source it behind lib.sh). Nothing is put into
+# the checkout: DF11_TOOLS says where, and is kept between runs.
+
+DF11_TOOLS=${DF11_TOOLS:-$HOME/.cache/df11-tools}
+
+# pip_folder NAME PACKAGE...: leaves the packages' files in $DF11_TOOLS/NAME.
+pip_folder() {
+  local folder=$DF11_TOOLS/$1
+  shift
+  [ -e "$folder/complete" ] && return 0
+  command -v python3 >/dev/null || skip "no python3 to fetch $*"
+  rm -rf "$folder"
+  python3 -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --no-deps --target "$folder" "$@" || skip "cannot fetch $*"
+  touch "$folder/complete"
+}
+
+# The NVRTC whose PTX every driver of CUDA 12 and later takes (ISA 8.0): the one that the committed PTX is made with.
+nvrtc() {
+  pip_folder nvrtc-12.0.140 nvidia-cuda-nvrtc-cu12==12.0.140
+  nvrtc=$DF11_TOOLS/nvrtc-12.0.140/nvidia/cuda_nvrtc/lib/libnvrtc.so.12
+}
+
+# nvcc, ptxas and nvdisasm for compute capabilities 7.5 to 10.0.
+nvcc() {
+  pip_folder nvcc-13.5.37 nvidia-cuda-nvcc==13.5.37 nvidia-nvvm==13.5.37 nvidia-cuda-crt==13.5.37 nvidia-cuda-runtime==13.5.37 nvidia-cuda-nvdisasm==13.5.37
+  cuda=$DF11_TOOLS/nvcc-13.5.37/nvidia/cu13/bin
+}
+
+# kernel_source VENDOR: the text of that vendor's kernel in target/gpu/VENDOR.cu, as source.rs puts it together.
+kernel_source() {
+  mkdir -p target/gpu
+  (cd df11-kernels/src && cat "vendor/$1.h" kernel/job.cuh kernel/lane.cuh kernel/decode.cuh kernel/launch.cuh kernel/plain.cuh) >"target/gpu/$1.cu"
+}
