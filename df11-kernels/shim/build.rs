@@ -3,6 +3,26 @@
 
 use std::env;
 
+/// Links the machine and the kernels into a driver's library of this name.
+fn fake(name: &str, file: &str) -> Option<String> {
+    let folder = env::var("OUT_DIR").ok()?;
+    let path = format!("{folder}/{name}");
+    let compiler = cc::Build::new().cpp(true).std("c++17").opt_level(2).pic(true).try_get_compiler().ok()?;
+    let mut command = compiler.to_command();
+    command.args([
+        "-shared",
+        "-pthread",
+        "-DDF11_WARP=32",
+        &format!("-Wl,-soname,{name}"),
+        "-Wl,-z,defs",
+        "-o",
+        &path,
+        file,
+    ]);
+    command.args(["cpp/machine.cpp", "cpp/kernels.cpp", "-Wno-unknown-pragmas", "-Wno-unused-function"]);
+    command.status().is_ok_and(|status| status.success()).then_some(path)
+}
+
 fn main() {
     println!("cargo::rustc-check-cfg=cfg(df11_no_machine)");
     for folder in ["cpp", "../src"] {
@@ -31,6 +51,12 @@ fn main() {
         && build("df11_machine", "cpp/machine.cpp", None).is_ok()
         && build("df11_machine_api", "cpp/api.cpp", None).is_ok()
         && build("df11_machine_faults", "cpp/faults.cpp", None).is_ok();
+    if built
+        && target("OS") == "linux"
+        && let Some(path) = fake("libcuda.so.1", "cpp/fake_cuda.cpp")
+    {
+        println!("cargo::rustc-env=DF11_FAKE_CUDA={path}");
+    }
     if !built {
         println!("cargo::rustc-cfg=df11_no_machine");
     }

@@ -1,10 +1,10 @@
 //! The GPU kernel of DFloat11, ONE source for NVIDIA and AMD, and what its launchers need to know.
 //!
 //! ```text
-//! Unit -> Tables         what a thread looks codes up in                     } to device memory, once a unit
-//!      -> Job            where a unit lies there, which weights are wanted   } Jobs: parameters of a launch
+//! Unit -> Layout         a unit and its Tables in one piece: to device memory, once a unit
+//!      -> Job            where it lies there, which weights are wanted; Jobs: parameters of a launch
 //! Jobs -> Geometry       thread blocks, bytes of shared memory
-//! cuda::SOURCE, hip::source(warp)      for nvcc, NVRTC, hipcc, hiprtc; no header but itself
+//! CUDA, HIP              the source, for nvcc, NVRTC, hipcc, hiprtc: no header but itself; PTX_75, PTX_80: compiled
 //! ```
 //!
 //! The algorithm stands in `src/kernel/decode.cuh`; what it asks of a GPU, in `src/vendor`. The unpublished crate `df11-gpu-shim` runs the same
@@ -17,10 +17,12 @@ extern crate std;
 
 mod geometry;
 mod jobs;
+mod layout;
 mod source;
 mod tables;
 
 pub use geometry::{BLOCK_THREADS, Geometry, PLAIN_THREADS, stage_bytes};
 pub use jobs::{DeviceUnit, Job, Jobs, LAUNCH_JOBS, TooManyJobs, fault};
-pub use source::{CUDA, DECODE, GATHER, HIP, PLAIN};
+pub use layout::Layout;
+pub use source::{CUDA, DECODE, GATHER, HIP, PLAIN, PTX_75, PTX_80};
 pub use tables::{TABLE_WORDS, Tables};

@@ -18,6 +18,12 @@ pub const CUDA: &str = source!("cuda.h");
 /// For hiprtc and hipcc; `-DDF11_WARP=32` or `64`, the wavefront size of the device.
 pub const HIP: &str = source!("hip.h");
 
+/// The CUDA source as PTX of ISA 8.0 for compute capability 7.5, which every driver of CUDA 12 and later compiles for its device. `ci/gpu_compile.sh`
+/// makes it and compares it with the source.
+pub const PTX_75: &str = include_str!("../ptx/compute_75.ptx");
+/// For compute capability 8.0 and later.
+pub const PTX_80: &str = include_str!("../ptx/compute_80.ptx");
+
 /// Entry point: `(Jobs jobs, u32 job_count, u32 blocks, u32 stage_bytes)`.
 pub const DECODE: &str = "df11_decode";
 /// Entry point: `(Job unit, u64 rows, u32 row_count, u32 row_weights, u32 stage_bytes)`.

@@ -42,8 +42,8 @@ df11_switch:
 namespace machine {
 namespace {
 
-// A walk of a 64-bit chunk takes a few thousand accesses; a thread of a large launch takes its blocks one by one.
-const u64 MOST_ACCESSES = 20'000'000;
+// Of one thread between two barriers or warp operations; a walk through a lane's chunks takes a few thousand.
+const u64 MOST_ACCESSES = 200'000;
 const size_t STACK_BYTES = 64 << 10;
 
 std::mutex names_lock;
@@ -70,6 +70,7 @@ struct Thread {
   Wait wait = Wait::none;
   int site = -1;
   u32 step = 0;
+  u64 accesses = 0;
   u32 value = 0, lane = 0;  // brought to, and then got from, a warp operation
   std::map<std::pair<int, u32>, u32> turns;
 };
@@ -84,7 +85,7 @@ const u16 SEVERAL = 0xFFFF;
 struct Machine {
   Launch* launch;
   u32 block = 0, running = 0;
-  u64 random, accesses = 0;
+  u64 random;
   Fiber scheduler;
   std::unique_ptr<char[]> stacks;
   std::vector<Thread> threads;
@@ -143,6 +144,7 @@ void Machine::yield(Wait wait, int site) {
   Thread& thread = threads[running];
   thread.wait = wait;
   thread.site = site;
+  thread.accesses = 0;
   Fiber::swap(thread.fiber, scheduler);
 }
 
@@ -200,7 +202,7 @@ void Machine::meet_barrier() {
 }
 
 void Machine::note(Space space, int site, u64 at, u32 bytes) {
-  if (++accesses > MOST_ACCESSES) {
+  if (++threads[running].accesses > MOST_ACCESSES) {
     fail("a loop without end at %s", name_of(site));
     stop();
   }

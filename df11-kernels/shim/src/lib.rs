@@ -19,3 +19,6 @@ pub use machine::{Count, Counts, Fault, MISTAKES, Order, mistake};
 
 /// Whether there is a machine: a C++ compiler was at hand, and fibers have code for this processor.
 pub const MACHINE: bool = cfg!(not(df11_no_machine));
+
+/// The path of a `libcuda.so.1` whose device is the machine, to be loaded before the binding looks for the real one; `None` where it is not built.
+pub const FAKE_CUDA: Option<&str> = option_env!("DF11_FAKE_CUDA");

@@ -1,0 +1,182 @@
+use std::ffi::{CString, c_void};
+use std::sync::Arc;
+
+use cudarc::driver::sys::{CUfunction, CUmodule, CUstream};
+use cudarc::driver::{result, sys};
+use cudarc::nvrtc;
+use df11_kernels::{BLOCK_THREADS, CUDA, DECODE, GATHER, Geometry, Job, Jobs, PTX_75, PTX_80};
+
+use crate::device::Device;
+use crate::error::Error;
+use crate::library::look_for_compiler;
+
+/// The kernels, loaded on a device.
+#[derive(Debug)]
+pub struct Kernels {
+    device: Arc<Device>,
+    module: CUmodule,
+    decode: CUfunction,
+    gather: CUfunction,
+}
+
+// SAFETY: a module belongs to its context, which any thread may use.
+unsafe impl Send for Kernels {}
+// SAFETY: as above; launches do not change it.
+unsafe impl Sync for Kernels {}
+
+/// Rows of a unit, to be gathered.
+#[derive(Clone, Copy, Debug)]
+pub struct Rows {
+    /// Device address of their numbers, u32 each.
+    pub numbers: u64,
+    /// How many.
+    pub count: u32,
+    /// Weights of a row.
+    pub weights: u32,
+}
+
+impl Kernels {
+    /// The kernels as they come, compiled by the driver for its device.
+    ///
+    /// # Errors
+    /// `Driver`.
+    pub fn load(device: &Arc<Device>) -> Result<Self, Error> {
+        let ptx = if device.capability() >= (8, 0) { PTX_80 } else { PTX_75 };
+        // Proof: the text of a compiler has no byte of 0.
+        Self::of_image(device, CString::new(ptx).unwrap_or_default())
+    }
+
+    /// The kernels, compiled by NVRTC for the very device.
+    ///
+    /// # Errors
+    /// `CompilerNotFound`, `Compiler`, `Driver`.
+    pub fn compile(device: &Arc<Device>) -> Result<Self, Error> {
+        look_for_compiler()?;
+        let (major, minor) = device.capability();
+        let failed = |error: nvrtc::result::NvrtcError| Error::Compiler { log: format!("{error:?}") };
+        let source = CString::new(CUDA).unwrap_or_default();
+        let program = nvrtc::result::create_program(&source, None).map_err(failed)?;
+        let options = [format!("--gpu-architecture=compute_{major}{minor}"), "--std=c++17".to_owned()];
+        // SAFETY: the program lives until it is destroyed below.
+        let image = unsafe {
+            let compiled = nvrtc::result::compile_program(program, &options);
+            let image = match compiled {
+                Ok(()) => nvrtc::result::get_ptx(program).map_err(failed),
+                Err(_) => Err(Error::Compiler {
+                    log: nvrtc::result::get_program_log(program).map_or_else(|error| format!("{error:?}"), text),
+                }),
+            };
+            let _ = nvrtc::result::destroy_program(program);
+            image?
+        };
+        Self::of_image(device, CString::new(text(image)).unwrap_or_default())
+    }
+
+    fn of_image(device: &Arc<Device>, image: CString) -> Result<Self, Error> {
+        device.bind()?;
+        // SAFETY: the image is PTX, ended by a byte of 0.
+        let module =
+            unsafe { result::module::load_data(image.as_ptr().cast()) }.map_err(Error::driver("cuModuleLoadData"))?;
+        let null = std::ptr::null_mut();
+        let mut this = Self { device: device.clone(), module, decode: null, gather: null };
+        this.decode = this.function(DECODE)?;
+        this.gather = this.function(GATHER)?;
+        Ok(this)
+    }
+
+    fn function(&self, name: &str) -> Result<CUfunction, Error> {
+        // SAFETY: the module is loaded.
+        unsafe { result::module::get_function(self.module, CString::new(name).unwrap_or_default()) }
+            .map_err(Error::driver("cuModuleGetFunction"))
+    }
+
+    /// The device.
+    pub fn device(&self) -> &Arc<Device> {
+        &self.device
+    }
+
+    /// Thread blocks that the device holds at a time.
+    fn resident(&self, function: CUfunction, stage_bytes: u32) -> Result<u32, Error> {
+        let shared = Geometry::shared_bytes(stage_bytes) as usize;
+        // SAFETY: the function belongs to the loaded module.
+        let each =
+            unsafe { result::occupancy::max_active_block_per_multiprocessor(function, BLOCK_THREADS as i32, shared) };
+        let each = each.map_err(Error::driver("cuOccupancyMaxActiveBlocksPerMultiprocessor"))?;
+        Ok(each.max(1) as u32 * self.device.multiprocessors())
+    }
+
+    /// Decodes a batch in one launch on `stream`. Returns at once. Afterwards each job's status is 0, or says what is wrong, and then its weights mean nothing.
+    ///
+    /// `stage_bytes` is the largest `Layout::stage_bytes` of the jobs' units.
+    ///
+    /// # Errors
+    /// `Jobs` (see `df11_kernels::LAUNCH_JOBS`), `Driver`.
+    ///
+    /// # Safety
+    /// Until the launch has run, `stream` is a stream of the device, and every address in `jobs` is of device memory as large as the unit and the window say,
+    /// outputs and status words to be written by nobody else.
+    pub unsafe fn decode(&self, stream: CUstream, jobs: &[Job], stage_bytes: u32) -> Result<(), Error> {
+        let (mut jobs, mut count, mut blocks) = Jobs::new(jobs)?;
+        self.device.bind()?;
+        let geometry = Geometry::new(blocks, stage_bytes, self.resident(self.decode, stage_bytes)?);
+        let mut stage_bytes = stage_bytes;
+        let mut parameters = [pointer(&mut jobs), pointer(&mut count), pointer(&mut blocks), pointer(&mut stage_bytes)];
+        // SAFETY: the parameters are those of the entry point; the rest is the caller's promise.
+        unsafe { launch(self.decode, geometry, stream, &mut parameters) }
+    }
+
+    /// Gathers rows of the unit of `job` into its output, one behind the other, on `stream`. Returns at once. The window of the job is not used.
+    ///
+    /// # Errors
+    /// `Driver`.
+    ///
+    /// # Safety
+    /// As `decode`; `rows.numbers` is a multiple of 4.
+    pub unsafe fn gather(&self, stream: CUstream, job: &Job, rows: Rows, stage_bytes: u32) -> Result<(), Error> {
+        if rows.count == 0 || rows.weights == 0 {
+            return Ok(());
+        }
+        self.device.bind()?;
+        let geometry = Geometry::new(rows.count, stage_bytes, self.resident(self.gather, stage_bytes)?);
+        let (mut job, Rows { mut numbers, mut count, mut weights }, mut stage_bytes) = (*job, rows, stage_bytes);
+        let mut parameters = [
+            pointer(&mut job),
+            pointer(&mut numbers),
+            pointer(&mut count),
+            pointer(&mut weights),
+            pointer(&mut stage_bytes),
+        ];
+        // SAFETY: as above.
+        unsafe { launch(self.gather, geometry, stream, &mut parameters) }
+    }
+}
+
+impl Drop for Kernels {
+    fn drop(&mut self) {
+        if self.device.bind().is_ok() {
+            // SAFETY: loaded once. The driver keeps what is running.
+            let _ = unsafe { result::module::unload(self.module) };
+        }
+    }
+}
+
+fn pointer<T>(value: &mut T) -> *mut c_void {
+    std::ptr::from_mut(value).cast()
+}
+
+fn text(bytes: Vec<std::ffi::c_char>) -> String {
+    let bytes: Vec<u8> = bytes.into_iter().map(|byte| byte as u8).take_while(|&byte| byte != 0).collect();
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+unsafe fn launch(
+    function: CUfunction,
+    geometry: Geometry,
+    stream: sys::CUstream,
+    parameters: &mut [*mut c_void],
+) -> Result<(), Error> {
+    let Geometry { grid, shared_bytes } = geometry;
+    // SAFETY: the caller's.
+    unsafe { result::launch_kernel(function, (grid, 1, 1), (BLOCK_THREADS, 1, 1), shared_bytes, stream, parameters) }
+        .map_err(Error::driver("cuLaunchKernel"))
+}
