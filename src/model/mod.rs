@@ -12,7 +12,7 @@
 //!
 //! Rooms below: what a model's files are (`checkpoint`, `beside`, `coded`, `pipeline`), what belongs together (`names`, `owners`, `infer`,
 //! `units`, `pattern`, `matrices`), what is
-//! written beside the arrays (`record`, `config`), how a unit passes through memory (`codec`, `words`), and how OUTPUT comes to be (`output`).
+//! written beside the arrays (`record`, `config`), how a unit passes through memory (`codec`, `words`, `spelling`), and how OUTPUT comes to be (`output`).
 
 mod beside;
 mod checkpoint;
@@ -34,7 +34,9 @@ mod pipeline;
 mod progress;
 mod record;
 mod restoration;
+mod sampling;
 mod shapes;
+mod spelling;
 mod units;
 mod verify;
 mod words;
