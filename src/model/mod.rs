@@ -7,6 +7,7 @@
 //! decompress  coded -> matrices -> restoration (which files, which tensor where) -> (read a unit, decode tile by tile, check, write) ...
 //! verify      coded -> (read a unit, decode plainly tile by tile, compare with record and source) ...
 //! inspect     coded or checkpoint -> (a unit at a time, counted)
+//! synth       shapes -> (rows of weights, written)
 //! estimate    checkpoint or shapes -> units -> (a sample of each unit, planned) -> layout
 //! ```
 //!
@@ -37,6 +38,7 @@ mod restoration;
 mod sampling;
 mod shapes;
 mod spelling;
+mod synth;
 mod units;
 mod verify;
 mod words;
@@ -48,4 +50,5 @@ pub use inspect::{Entropy, InspectOptions, InspectReport, RawReport, UnitReport,
 pub use load::load_weights;
 pub use pattern::PatternDict;
 pub use progress::Progress;
+pub use synth::{SynthOptions, SynthReport, synth};
 pub use verify::{VerifyOptions, VerifyReport, verify};
