@@ -20,7 +20,7 @@ use df11_core::limits::MAX_WEIGHTS;
 use df11_cpu::Plan;
 
 use super::beside::{copy_others, replaced_files};
-use super::checkpoint::{CONFIG_FILE, Checkpoint};
+use super::checkpoint::{CONFIG_FILE, Checkpoint, Place};
 use super::coded::{LEAVES, is_coded};
 use super::config::{ConfigFile, dfloat11_config, text_of_only};
 use super::infer::infer_units;
@@ -31,7 +31,6 @@ use super::pipeline::{PartProgress, each_part, parts};
 use super::progress::Progress;
 use super::record::{Record, SourceFile, SourceKind, TensorHash, TensorRecord};
 use super::units::{UnitSpec, units_by_pattern};
-use super::words;
 use crate::Error;
 use crate::backend::Backend;
 
@@ -99,8 +98,7 @@ pub fn compress(
     if !parts.is_empty() {
         return compress_parts(input, output, &parts, options, progress);
     }
-    let source = Checkpoint::open_source(input)?;
-    refuse_coded(&source)?;
+    let source = open_source(input, options)?;
     refuse_without_bf16(&source)?;
     let specs = units_of(&source, options)?;
     check_names_free(&source, &specs)?;
@@ -132,8 +130,7 @@ fn compress_parts(
     let mut coded = Vec::new();
     let mut work = 0;
     for part in parts {
-        let source = Checkpoint::open_source(&input.join(part))?;
-        refuse_coded(&source)?;
+        let source = open_source(&input.join(part), options)?;
         if units_of(&source, options)?.is_empty() {
             all.notes.push(format!("{}: nothing to code, copied", part.display()));
             all.source_bytes += source.file_bytes();
@@ -167,6 +164,24 @@ impl CompressReport {
     }
 }
 
+/// Opens a model that is not coded yet, and looks which of its F32 and F16 tensors are BF16 in disguise.
+fn open_source(input: &Path, options: &CompressOptions) -> Result<Checkpoint, Error> {
+    /// Values that are looked at before the next are read.
+    const STEP: u64 = 1 << 20;
+    let mut source = Checkpoint::open_source(input)?;
+    refuse_coded(&source)?;
+    let all_of =
+        |weights: u64| (0..weights.div_ceil(STEP)).map(move |step| (step * STEP, STEP.min(weights - step * STEP)));
+    source.find_disguised(options.all, all_of)?;
+    if !source.disguised.is_empty() {
+        let count = source.disguised.len();
+        source.notes.push(format!(
+            "{count} tensors of F32 or F16 hold BF16 values only: they are coded, and come back as they were"
+        ));
+    }
+    Ok(source)
+}
+
 fn units_of(source: &Checkpoint, options: &CompressOptions) -> Result<Vec<UnitSpec>, Error> {
     match &options.pattern_dict {
         Some(patterns) => units_by_pattern(source, patterns),
@@ -192,10 +207,7 @@ pub(crate) fn refuse_without_bf16(source: &Checkpoint) -> Result<(), Error> {
         return Ok(());
     }
     let found: Vec<_> = dtypes.iter().map(|(dtype, count)| format!("{count} of {dtype}")).collect();
-    let reason = format!(
-        "holds no BF16 tensor: {}; give the BF16 model, DFloat11 does not shrink quantised weights",
-        found.join(", ")
-    );
+    let reason = format!("holds no BF16 values: {}; give the BF16 model, DFloat11 shrinks no other", found.join(", "));
     Err(Error::NotAModel { path: source.path.clone(), reason })
 }
 
@@ -320,12 +332,10 @@ impl<'a> Job<'a> {
         self.loaded = None;
         let mut begin = 0;
         for tensor in &self.specs[index].tensors {
-            let place = self.source.tensors[tensor].clone();
-            let end = begin + place.info.bytes() as usize / size_of::<bf16>();
-            let weights = &mut self.buffer[begin..end];
-            words::from_file(weights, |bytes| self.source.reader(&place).read(tensor, &place.info, 0, bytes))?;
-            let mut hash = TensorHash::new(tensor, place.info.dtype.name(), &place.info.shape);
-            hash.update(&words::to_file(weights));
+            let info = &self.source.tensors[tensor].info;
+            let end = begin + self.source.weights_of(tensor) as usize;
+            let mut hash = TensorHash::new(tensor, info.dtype.name(), &info.shape);
+            self.source.read_weights(tensor, 0, &mut self.buffer[begin..end], |bytes| hash.update(bytes))?;
             self.note_hash(tensor, hash.finish())?;
             begin = end;
         }
@@ -396,9 +406,9 @@ pub(crate) fn record_of(
     hashes: &BTreeMap<String, u64>,
 ) -> Result<Record, Error> {
     let units = coded.iter().map(|spec| (spec.name.clone(), spec.tensors.clone())).collect();
-    let tensors = source.infos().map(|(name, info)| {
+    let tensors = source.tensors.iter().map(|(name, Place { info, .. })| {
         let (dtype, shape) = (info.dtype.name().to_owned(), info.shape.clone());
-        (name.to_owned(), TensorRecord { dtype, shape, xxh3: hashes.get(name).copied().unwrap_or(0) })
+        (name.clone(), TensorRecord { dtype, shape, xxh3: hashes.get(name).copied().unwrap_or(0) })
     });
     let headers = source.files.iter().map(|file| {
         let bytes = file.reader.header_bytes()?;

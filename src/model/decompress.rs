@@ -12,7 +12,7 @@ use super::pipeline::{PartProgress, coded_parts, each_part};
 use super::progress::Progress;
 use super::record::TensorHash;
 use super::restoration::{Restoration, Target};
-use super::words;
+use super::spelling::Spelling;
 use crate::Error;
 use crate::backend::Backend;
 use df11_core::bf16;
@@ -148,9 +148,11 @@ impl Job<'_> {
         let mut hashes: Vec<TensorHash> = matrices.iter().map(|matrix| self.hash(&matrix.tensor)).collect();
         let take = |first: u64, weights: &[bf16]| {
             for (index, offset, weights) in matrices_of_tile(matrices, first, weights) {
-                let bytes = words::to_file(weights);
+                let tensor = &matrices[index].tensor;
+                let spelling = self.target(tensor).spelling().unwrap_or(Spelling::Bf16);
+                let bytes = spelling.write(weights);
                 hashes[index].update(&bytes);
-                self.write(&matrices[index].tensor, offset * size_of::<bf16>() as u64, &bytes)?;
+                self.write(tensor, offset * spelling.bytes() as u64, &bytes)?;
             }
             self.progress.advance(size_of_val(weights) as u64);
             Ok(())

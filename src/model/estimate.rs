@@ -23,9 +23,9 @@ use super::config::dfloat11_config;
 use super::infer::{Inferred, infer_units};
 use super::pattern::PatternDict;
 use super::pipeline::parts;
+use super::sampling::runs;
 use super::shapes::is_shapes;
 use super::units::{UnitSpec, units_by_pattern};
-use super::words;
 use crate::Error;
 use crate::backend::Backend;
 
@@ -33,12 +33,8 @@ use crate::backend::Backend;
 const SAMPLE_SHARE: u64 = 24;
 /// Most weights of a unit that are read: the error of a larger unit's mean code length is below 0.002 bits with these.
 const MAX_SAMPLE: u64 = 1 << 20;
-/// Places of a tensor that are read. Weights of a row are alike: 36 runs of 2048 missed the mean of a MiniLM layer by 0.5 %.
-const RUNS: u64 = 256;
-/// Fewest weights that are read at one place, 128 bytes.
-const SHORTEST_RUN: u64 = 64;
-/// Most: a page of 4 KiB, since a disk reads no less.
-const LONGEST_RUN: u64 = 2048;
+/// Values of an F32 or F16 tensor that are looked at: of weights that never were BF16, one in thousands looks as if.
+const DISGUISE_SAMPLE: u64 = 64;
 
 /// Bits of an exponent's code where no weight is read: the mean of MiniLM's units, coded. Gaussian weights need 2.6.
 const TYPICAL_CODE_BITS: f64 = 2.69;
@@ -128,11 +124,11 @@ pub fn estimate(input: &Path, options: &EstimateOptions) -> Result<EstimateRepor
     }
     let parts = parts(input)?;
     if parts.is_empty() {
-        return estimate_one(&Checkpoint::open_source(input)?, options);
+        return estimate_one(&open(input, options)?, options);
     }
     let mut all = EstimateReport { pattern_dict: Value::Object(serde_json::Map::new()), ..EstimateReport::default() };
     for part in parts {
-        all.add(&part, estimate_one(&Checkpoint::open_source(&input.join(&part))?, options)?);
+        all.add(&part, estimate_one(&open(&input.join(&part), options)?, options)?);
     }
     Ok(all)
 }
@@ -151,6 +147,15 @@ impl EstimateReport {
         self.pattern_dict[name.to_string()] = report.pattern_dict;
         self.notes.extend(report.notes.into_iter().map(below));
     }
+}
+
+/// Opens a model; where weights may be read, a look at some tells which F32 and F16 tensors seem to hold BF16 values only.
+fn open(input: &Path, options: &EstimateOptions) -> Result<Checkpoint, Error> {
+    let mut source = Checkpoint::open_source(input)?;
+    if !options.headers_only {
+        source.find_disguised(options.all, |weights| runs(weights, weights.min(DISGUISE_SAMPLE)))?;
+    }
+    Ok(source)
 }
 
 fn estimate_one(source: &Checkpoint, options: &EstimateOptions) -> Result<EstimateReport, Error> {
@@ -254,39 +259,17 @@ fn sizes_of(
     })
 }
 
-/// Runs of weights, one in each of equally many parts of a tensor, at a place in its part that differs from part to part: were they evenly spaced,
-/// they could all fall on the same columns.
+/// Some weights of each of a unit's tensors.
 fn sample(source: &Checkpoint, spec: &UnitSpec) -> Result<Vec<bf16>, Error> {
     let share = (spec.weights / SAMPLE_SHARE).clamp(1, MAX_SAMPLE) as f64 / spec.weights as f64;
     let mut sample: Vec<bf16> = Vec::new();
     for tensor in &spec.tensors {
-        let place = &source.tensors[tensor];
-        let weights = place.info.bytes() / size_of::<bf16>() as u64;
-        let wanted = ((weights as f64 * share) as u64).clamp(1, weights);
-        let runs = wanted.div_ceil((wanted / RUNS).clamp(SHORTEST_RUN, LONGEST_RUN));
-        let length = wanted / runs;
-        for run in 0..runs {
-            let part = |index: u64| (u128::from(weights) * u128::from(index) / u128::from(runs)) as u64;
-            let room = (part(run + 1) - part(run)).saturating_sub(length);
-            let first = part(run) + scatter(run) % (room + 1);
+        let weights = source.weights_of(tensor);
+        for (first, length) in runs(weights, ((weights as f64 * share) as u64).clamp(1, weights)) {
             let begin = sample.len();
             sample.resize(begin + length as usize, bf16::ZERO);
-            let offset = first * size_of::<bf16>() as u64;
-            words::from_file(&mut sample[begin..], |bytes| {
-                source.reader(place).read(tensor, &place.info, offset, bytes)
-            })?;
+            source.read_weights(tensor, first, &mut sample[begin..], |_| {})?;
         }
     }
     Ok(sample)
-}
-
-/// A number that looks random: the finaliser of SplitMix64 (Steele, Lea, Flood 2014).
-fn scatter(index: u64) -> u64 {
-    let mix = |z: u64, shift: u32, factor: u64| (z ^ (z >> shift)).wrapping_mul(factor);
-    let z = mix(
-        mix(index.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15), 30, 0xBF58_476D_1CE4_E5B9),
-        27,
-        0x94D0_49BB_1331_11EB,
-    );
-    z ^ (z >> 31)
 }

@@ -7,12 +7,13 @@
 //! decompress  coded -> matrices -> restoration (which files, which tensor where) -> (read a unit, decode tile by tile, check, write) ...
 //! verify      coded -> (read a unit, decode plainly tile by tile, compare with record and source) ...
 //! inspect     coded or checkpoint -> (a unit at a time, counted)
+//! synth       shapes -> (rows of weights, written)
 //! estimate    checkpoint or shapes -> units -> (a sample of each unit, planned) -> layout
 //! ```
 //!
 //! Rooms below: what a model's files are (`checkpoint`, `beside`, `coded`, `pipeline`), what belongs together (`names`, `owners`, `infer`,
 //! `units`, `pattern`, `matrices`), what is
-//! written beside the arrays (`record`, `config`), how a unit passes through memory (`codec`, `words`), and how OUTPUT comes to be (`output`).
+//! written beside the arrays (`record`, `config`), how a unit passes through memory (`codec`, `words`, `spelling`), and how OUTPUT comes to be (`output`).
 
 mod beside;
 mod checkpoint;
@@ -34,7 +35,10 @@ mod pipeline;
 mod progress;
 mod record;
 mod restoration;
+mod sampling;
 mod shapes;
+mod spelling;
+mod synth;
 mod units;
 mod verify;
 mod words;
@@ -46,4 +50,5 @@ pub use inspect::{Entropy, InspectOptions, InspectReport, RawReport, UnitReport,
 pub use load::load_weights;
 pub use pattern::PatternDict;
 pub use progress::Progress;
+pub use synth::{SynthOptions, SynthReport, synth};
 pub use verify::{VerifyOptions, VerifyReport, verify};

@@ -11,6 +11,7 @@ use super::matrices::{Matrix, Naming};
 use super::output::Form;
 use super::pattern::PatternDict;
 use super::record::{PREFIX, Record, SOURCES_KEY, SourceKind, TENSORS_KEY};
+use super::spelling::Spelling;
 use super::units::weights;
 use crate::Error;
 use crate::safetensors::{Dtype, Header, Layout, NewTensor};
@@ -54,6 +55,13 @@ pub(crate) struct Target {
     pub xxh3: Option<u64>,
 }
 
+impl Target {
+    /// How a coded tensor is written there; `None` where its dtype never holds BF16 values.
+    pub fn spelling(&self) -> Option<Spelling> {
+        Spelling::of(self.dtype.name())
+    }
+}
+
 impl Restoration {
     /// Plans from the record of the source, else from what `given`, `like` and config.json tell.
     pub fn plan(model: &CodedModel, given: Option<&PatternDict>, like: Option<&Path>) -> Result<Restoration, Error> {
@@ -79,7 +87,12 @@ impl Restoration {
         let mut open: BTreeMap<&str, &Target> =
             self.targets.iter().map(|(name, target)| (name.as_str(), target)).collect();
         let coded = self.matrices.iter().flatten().map(|matrix| {
-            (matrix.tensor.as_str(), (matrix.weights.end - matrix.weights.start) * WEIGHT_BYTES, Dtype::named("BF16"))
+            let (dtype, spelling) = match self.targets.get(&matrix.tensor) {
+                Some(target) if target.spelling().is_some() => (target.dtype.clone(), target.spelling()),
+                _ => (Dtype::named("BF16"), Some(Spelling::Bf16)),
+            };
+            let bytes = spelling.map_or(0, Spelling::bytes) as u64;
+            (matrix.tensor.as_str(), (matrix.weights.end - matrix.weights.start).saturating_mul(bytes), dtype)
         });
         let raw = model.raw.iter().map(|name| {
             let info = &model.checkpoint.tensors[name].info;

@@ -80,7 +80,8 @@ pub(crate) fn units_by_pattern(source: &Checkpoint, patterns: &PatternDict) -> R
                 found: format!("{} {:?}", place.info.dtype, place.info.shape),
                 expected: format!("{expected}; change the pattern that matches module `{module}`"),
             };
-            let count = weights(&place.info.shape).filter(|&count| count > 0 && place.info.dtype.is_bf16());
+            let holds_bf16 = place.info.dtype.is_bf16() || source.disguised.contains_key(tensor);
+            let count = weights(&place.info.shape).filter(|&count| count > 0 && holds_bf16);
             all += count.ok_or_else(|| unfit("a BF16 tensor with weights"))?;
             if !taken.insert(tensor.clone()) {
                 return Err(unfit("a tensor of one unit only"));

@@ -13,7 +13,7 @@ use super::pattern::PatternDict;
 use super::pipeline::coded_parts;
 use super::progress::Progress;
 use super::record::{Record, TensorHash, TensorRecord};
-use super::words;
+use super::spelling::Spelling;
 use crate::Error;
 
 /// How to verify.
@@ -149,13 +149,18 @@ impl<'a> Job<'a> {
         let arrays = self.model.read(unit)?;
         let proven = self.model.validate(unit, &arrays)?;
         let mut comparisons = Vec::with_capacity(matrices.len());
+        let mut spellings = Vec::with_capacity(matrices.len());
         for matrix in &matrices {
-            let bytes = (matrix.weights.end - matrix.weights.start) * size_of::<bf16>() as u64;
-            comparisons.push(self.begin(&matrix.tensor, "BF16", None, bytes)?);
+            let dtype = self.dtype(&matrix.tensor);
+            let spelling = Spelling::of(&dtype).unwrap_or(Spelling::Bf16);
+            let bytes = (matrix.weights.end - matrix.weights.start).saturating_mul(spelling.bytes() as u64);
+            comparisons.push(self.begin(&matrix.tensor, &dtype, None, bytes)?);
+            spellings.push(spelling);
         }
         let take = |first: u64, weights: &[bf16]| {
             for (index, offset, weights) in matrices_of_tile(&matrices, first, weights) {
-                comparisons[index].take(offset * size_of::<bf16>() as u64, &words::to_file(weights))?;
+                let spelling = spellings[index];
+                comparisons[index].take(offset * spelling.bytes() as u64, &spelling.write(weights))?;
             }
             self.progress.advance(size_of_val(weights) as u64);
             Ok(())
@@ -168,6 +173,14 @@ impl<'a> Job<'a> {
         self.report.weights += unit.weights;
         comparisons.into_iter().for_each(|comparison| self.finish(comparison));
         Ok(())
+    }
+
+    /// What a coded tensor was: BF16 but where record or source say that it held BF16 values as another dtype.
+    fn dtype(&self, tensor: &str) -> String {
+        let recorded = self.record.and_then(|record| Some(record.tensors.get(tensor)?.dtype.as_str()));
+        let of_source = self.source.and_then(|source| Some(source.tensors.get(tensor)?.info.dtype.name()));
+        let dtype = recorded.or(of_source).filter(|dtype| Spelling::of(dtype).is_some());
+        dtype.unwrap_or("BF16").to_owned()
     }
 
     fn verify_raw(&mut self, name: &str) -> Result<(), Error> {

@@ -1,4 +1,4 @@
-//! What would be done, told without doing it.
+//! What would be done, told without doing it; models made of shapes alone.
 
 use super::support::{architectures, vectors};
 use super::{Place, df11, miniature, text};
@@ -48,4 +48,25 @@ fn all_codes_what_the_published_loader_cannot_read_and_says_so() {
     let run = df11(["compress", "--all", text(&source), "-o", text(&place.at("out"))]).fine();
     assert!(run.stderr.contains("only df11 reads this model"), "{}", run.stderr);
     df11(["verify", text(&place.at("out")), "--against", text(&source)]).fine();
+}
+
+#[test]
+fn a_synthetic_model_compresses_like_a_trained_one() {
+    let place = Place::new();
+    let shapes = vectors("architectures").join("llama/miniature.json");
+    let (model, coded) = (place.at("model"), place.at("coded"));
+    df11(["synth", text(&shapes), "-o", text(&model), "--layers", "1", "--seed", "7"]).fine();
+    df11(["synth", text(&shapes), "-o", text(&place.at("again")), "--layers", "1", "--seed", "7", "-T", "1"]).fine();
+    let weights = |folder: &str| std::fs::read(place.at(folder).join("model.safetensors")).expect("written");
+    assert!(weights("model") == weights("again"));
+    let config = std::fs::read_to_string(model.join("config.json")).expect("written");
+    assert!(config.contains("\"num_hidden_layers\": 1") && config.contains("LlamaForCausalLM"), "{config}");
+    df11(["compress", text(&model), "-o", text(&coded)]).fine();
+    let units = df11(["inspect", "--json", text(&coded)]).fine().json()["units"].clone();
+    let units = units.as_array().expect("units").clone();
+    assert_eq!(units.len(), 3);
+    for unit in units {
+        let entropy = unit["entropy"]["exponent"].as_f64().expect("a number");
+        assert!((2.5..2.8).contains(&entropy), "{unit}");
+    }
 }

@@ -19,6 +19,7 @@ mod exit;
 mod inspect;
 mod options;
 mod progress;
+mod synth;
 mod table;
 mod terminal;
 mod verify;
@@ -50,6 +51,7 @@ enum Verb {
     Verify(verify::Verify),
     Inspect(inspect::Inspect),
     Estimate(estimate::Estimate),
+    Synth(synth::Synth),
     Bench(bench::Bench),
     Backends(backends::Backends),
     Completions(completions::Completions),
@@ -68,6 +70,7 @@ fn run(verb: Verb, terminal: &Terminal) -> Outcome {
         Verb::Verify(verb) => verb.run(terminal),
         Verb::Inspect(verb) => verb.run(terminal),
         Verb::Estimate(verb) => verb.run(terminal),
+        Verb::Synth(verb) => verb.run(terminal),
         Verb::Bench(verb) => verb.run(terminal),
         Verb::Backends(verb) => verb.run(terminal),
         Verb::Completions(verb) => verb.run(terminal),

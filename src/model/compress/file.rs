@@ -176,7 +176,7 @@ fn array_tensors(spec: &UnitSpec, sizes: PartSizes, split_bytes: usize) -> [NewT
 pub(crate) fn split_positions(source: &Checkpoint, spec: &UnitSpec) -> Vec<u8> {
     let mut end = 0;
     let ends = spec.tensors.iter().map(|tensor| {
-        end += source.tensors[tensor].info.bytes() / size_of::<bf16>() as u64;
+        end += source.weights_of(tensor);
         end
     });
     ends.take(spec.tensors.len() - 1).flat_map(|end| (end as i64).to_le_bytes()).collect()

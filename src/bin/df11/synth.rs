@@ -1,0 +1,44 @@
+//! `df11 synth`: a checkpoint to measure with.
+
+use std::path::PathBuf;
+
+use df11::model::{self, SynthOptions};
+
+use crate::exit::{Outcome, Verdict};
+use crate::options::{Destination, Threads};
+use crate::progress::Progress;
+use crate::terminal::{Terminal, count, size};
+
+/// Make a checkpoint of a published architecture's shapes, with random weights that compress like trained ones
+///
+/// CONFIG is a JSON file of names, dtypes and shapes: {"tensors": [["model.layers.{0..31}.mlp.up_proj.weight", "BF16", [14336, 4096]], ...], "config":
+/// {what config.json shall hold}}. The project has those of many released models under tests/vectors/architectures.
+#[derive(Debug, clap::Args)]
+pub struct Synth {
+    /// A .json file of shapes
+    #[arg(value_name = "CONFIG")]
+    shapes: PathBuf,
+    #[command(flatten)]
+    destination: Destination,
+    /// Leave out the blocks of this number and above: a smaller model of the same kind
+    #[arg(long, value_name = "N")]
+    layers: Option<u64>,
+    /// Other weights for another number
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+    #[command(flatten)]
+    threads: Threads,
+}
+
+impl Synth {
+    pub fn run(&self, terminal: &Terminal) -> Outcome {
+        let options = SynthOptions { layers: self.layers, seed: self.seed, force: self.destination.force };
+        let output = &self.destination.output;
+        let progress = Progress::new(terminal);
+        let report = self.threads.pool()?.install(|| model::synth(&self.shapes, output, &options, &progress))?;
+        drop(progress);
+        let (tensors, files) = (count(report.tensors, "tensor"), count(report.files, "file"));
+        terminal.summary(&format!("{}: {tensors} in {files}, {}", output.display(), size(report.bytes)))?;
+        Ok(Verdict::Fine)
+    }
+}

@@ -1,0 +1,236 @@
+//! Checkpoints of a published architecture's shapes with weights like trained ones, so that sizes and speeds can be measured without the model.
+//!
+//! ```text
+//! matrix            row r ~ N(0, s_r^2), s_r = 1 / sqrt(columns) times a log-normal factor of ROW_SPREAD binary orders of magnitude
+//! vector, .weight   N(1, 0.05^2): a norm          other vectors   N(0, 0.02^2): a bias
+//! ```
+//!
+//! One sample is 16 random bits: a sign, and the place in a table of the quantiles of |N(0, 1)|. Only the exponents matter for compression, and
+//! [`ROW_SPREAD`] is what gives them the entropy of trained weights. Every row has a generator of its own, so any number of threads writes the same.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use df11_core::bf16;
+use rayon::prelude::*;
+use serde_json::{Value, json};
+
+use super::beside::read_small;
+use super::checkpoint::CONFIG_FILE;
+use super::names::is_decimal;
+use super::output::{Form, NewFile, Output};
+use super::progress::Progress;
+use super::sampling::scatter;
+use super::shapes::read_shapes;
+use super::words;
+use crate::Error;
+use crate::safetensors::{Layout, NewTensor, TensorInfo};
+
+/// Standard deviation of the binary logarithm of a row's spread.
+const ROW_SPREAD: f64 = 0.35;
+/// Bytes that a shard aims at, as transformers does.
+const SHARD_BYTES: u64 = 5_000_000_000;
+/// Weights that one thread makes before it writes them.
+const STEP_WEIGHTS: u64 = 1 << 20;
+/// Quantiles of |N(0, 1)|: what 15 bits choose from.
+const QUANTILES: usize = 1 << 15;
+
+/// What to make.
+#[derive(Clone, Debug, Default)]
+pub struct SynthOptions {
+    /// Leave out blocks of this number and above.
+    pub layers: Option<u64>,
+    /// What the weights depend on besides names.
+    pub seed: u64,
+    /// Replace an OUTPUT that exists.
+    pub force: bool,
+}
+
+/// What was made.
+#[derive(Debug)]
+pub struct SynthReport {
+    /// Tensors.
+    pub tensors: usize,
+    /// Bytes of the weight files.
+    pub bytes: u64,
+    /// Files, config.json and index included.
+    pub files: usize,
+}
+
+/// Makes the directory `output` from the shapes in the JSON file `shapes` ("Shapes without weights" in FORMAT.md) and its `config`, if it has one.
+/// Runs on the current rayon pool.
+///
+/// # Errors
+/// The shapes cannot be read or are of other dtypes than BF16 and F32; OUTPUT may not be written, and is then absent or what it was.
+pub fn synth(
+    shapes: &Path,
+    output: &Path,
+    options: &SynthOptions,
+    progress: &dyn Progress,
+) -> Result<SynthReport, Error> {
+    let mut tensors = read_shapes(shapes)?;
+    let is_kept = |name: &str| {
+        let number =
+            name.split('.').find(|component| is_decimal(component)).and_then(|number| number.parse::<u64>().ok());
+        options.layers.is_none_or(|layers| number.is_none_or(|number| number < layers))
+    };
+    tensors.retain(|name, _| is_kept(name));
+    if let Some((name, info)) = tensors.iter().find(|(_, info)| !matches!(info.dtype.name(), "BF16" | "F32")) {
+        let (path, tensor, found) = (shapes.to_path_buf(), name.clone(), info.dtype.to_string());
+        return Err(Error::TensorUnfit { path, tensor, found, expected: "BF16 or F32".into() });
+    }
+    let output = Output::begin(output, shapes, Form::Directory, options.force)?;
+    let shards = into_shards(tensors);
+    progress.begin(shards.iter().flatten().map(|(_, info)| info.bytes()).sum());
+    let maker = Maker { quantiles: quantiles(), seed: options.seed, progress };
+    let mut report = SynthReport { tensors: shards.iter().map(Vec::len).sum(), bytes: 0, files: shards.len() };
+    let mut index = serde_json::Map::new();
+    for (number, shard) in shards.iter().enumerate() {
+        let name = match shards.len() {
+            1 => "model.safetensors".to_owned(),
+            of => format!("model-{:05}-of-{of:05}.safetensors", number + 1),
+        };
+        index.extend(shard.iter().map(|(tensor, _)| (tensor.clone(), name.clone().into())));
+        progress.unit(&name);
+        report.bytes += maker.write(&output.file(&name)?, shard, shapes)?;
+    }
+    let mut small = Vec::new();
+    if shards.len() > 1 {
+        small.push((
+            "model.safetensors.index.json",
+            json!({"metadata": {"total_size": report.bytes}, "weight_map": index}),
+        ));
+    }
+    small.extend(config_of(shapes, options)?.map(|config| (CONFIG_FILE, config)));
+    for (name, value) in &small {
+        let file = output.file(name)?;
+        file.write(format!("{value:#}\n").as_bytes(), 0)?;
+        file.finish()?;
+    }
+    report.files += small.len();
+    output.commit()?;
+    Ok(report)
+}
+
+/// Tensors in order of name, so many to a shard as it may hold.
+fn into_shards(tensors: BTreeMap<String, TensorInfo>) -> Vec<Vec<(String, TensorInfo)>> {
+    let mut shards = vec![Vec::new()];
+    let mut bytes = 0;
+    for (name, info) in tensors {
+        if bytes + info.bytes() > SHARD_BYTES && bytes > 0 {
+            shards.push(Vec::new());
+            bytes = 0;
+        }
+        bytes += info.bytes();
+        shards.last_mut().expect("there is one at least").push((name, info));
+    }
+    shards
+}
+
+/// The model's configuration, with as many layers as are made.
+fn config_of(shapes: &Path, options: &SynthOptions) -> Result<Option<Value>, Error> {
+    const LAYERS: &str = "num_hidden_layers";
+    let json: Value = serde_json::from_slice(&read_small(shapes)?).unwrap_or_default();
+    let mut config = json.get("config").cloned();
+    if let (Some(config), Some(layers)) = (&mut config, options.layers)
+        && let Some(all) = config.get(LAYERS).and_then(Value::as_u64)
+    {
+        config[LAYERS] = layers.min(all).into();
+    }
+    Ok(config)
+}
+
+struct Maker<'a> {
+    quantiles: Vec<f32>,
+    seed: u64,
+    progress: &'a dyn Progress,
+}
+
+impl Maker<'_> {
+    /// Fills a shard. Returns its bytes.
+    fn write(&self, file: &NewFile, shard: &[(String, TensorInfo)], shapes: &Path) -> Result<u64, Error> {
+        let new = |(name, info): &(String, TensorInfo)| {
+            let (dtype, shape) = (info.dtype.clone(), info.shape.clone());
+            NewTensor { name: name.clone(), dtype, shape, bytes: info.bytes() }
+        };
+        let layout = Layout::new(shard.iter().map(new).collect());
+        let metadata = BTreeMap::from([("format".to_owned(), "pt".to_owned())]);
+        let header =
+            layout.header(&metadata).map_err(|fault| Error::Unreadable { path: shapes.to_path_buf(), fault })?;
+        file.write(&header, 0)?;
+        for (name, info) in layout.tensors() {
+            self.fill(file, header.len() as u64 + info.begin, name, info)?;
+        }
+        Ok(header.len() as u64 + layout.data_bytes())
+    }
+
+    fn fill(&self, file: &NewFile, begin: u64, name: &str, info: &TensorInfo) -> Result<(), Error> {
+        let columns = info.shape.last().copied().unwrap_or(1).max(1);
+        let width = if info.dtype.is_bf16() { size_of::<bf16>() } else { size_of::<f32>() } as u64;
+        let rows = info.bytes() / width / columns;
+        let rows_a_step = (STEP_WEIGHTS / columns).max(1);
+        let seed = name.bytes().fold(self.seed, |seed, byte| scatter(seed ^ u64::from(byte)));
+        (0..rows.div_ceil(rows_a_step)).into_par_iter().try_for_each(|step| {
+            let first = step * rows_a_step;
+            let mut values: Vec<f32> = Vec::with_capacity((rows_a_step * columns) as usize);
+            for row in first..rows.min(first + rows_a_step) {
+                let (mean, spread) = self.kind(name, &info.shape, columns, scatter(seed ^ row));
+                self.row(scatter(seed.wrapping_add(row)), columns, mean, spread, &mut values);
+            }
+            let at = begin + first * columns * width;
+            let bytes = values.len() as u64 * width;
+            if info.dtype.is_bf16() {
+                let weights: Vec<bf16> = values.into_iter().map(bf16::from_f32).collect();
+                file.write(&words::to_file(&weights), at)?;
+            } else {
+                let data: Vec<u8> = values.into_iter().flat_map(f32::to_le_bytes).collect();
+                file.write(&data, at)?;
+            }
+            self.progress.advance(bytes);
+            Ok(())
+        })
+    }
+
+    /// Mean and standard deviation of a row.
+    fn kind(&self, name: &str, shape: &[u64], columns: u64, bits: u64) -> (f32, f32) {
+        if shape.len() > 1 {
+            let factor = f64::exp2(ROW_SPREAD * f64::from(self.normal(bits)));
+            return (0.0, (factor / (columns as f64).sqrt()) as f32);
+        }
+        if name.ends_with(".weight") { (1.0, 0.05) } else { (0.0, 0.02) }
+    }
+
+    fn row(&self, mut state: u64, columns: u64, mean: f32, spread: f32, values: &mut Vec<f32>) {
+        let mut bits = 0;
+        for column in 0..columns {
+            if column % 4 == 0 {
+                state = state.wrapping_add(1);
+                bits = scatter(state);
+            }
+            values.push(mean + spread * self.normal(bits));
+            bits >>= 16;
+        }
+    }
+
+    /// A sample of N(0, 1) by the lowest 16 bits.
+    fn normal(&self, bits: u64) -> f32 {
+        let magnitude = self.quantiles[bits as usize >> 1 & (QUANTILES - 1)];
+        if bits & 1 == 0 { magnitude } else { -magnitude }
+    }
+}
+
+/// The magnitudes at the middle of equally likely parts of |N(0, 1)|, from the integral of its density.
+fn quantiles() -> Vec<f32> {
+    const STEP: f64 = 1e-5;
+    let mut quantiles = Vec::with_capacity(QUANTILES);
+    let (mut below, mut at) = (0.0, 0.0);
+    while quantiles.len() < QUANTILES {
+        let wanted = (quantiles.len() as f64 + 0.5) / QUANTILES as f64;
+        while below < wanted && at < 6.0 {
+            below += STEP * (-0.5 * (at + STEP / 2.0) * (at + STEP / 2.0)).exp() * (2.0 / std::f64::consts::PI).sqrt();
+            at += STEP;
+        }
+        quantiles.push(at as f32);
+    }
+    quantiles
+}
