@@ -12,9 +12,11 @@ tests() { cargo test --locked; }
 docs() { RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --all-features --locked; }
 cross() { bash ci/cross.sh; }
 fuzz() { bash ci/fuzz_smoke.sh; }
+# The GPU kernel through the vendors' compilers, and its price: no GPU is wanted.
+gpu() { bash ci/gpu_compile.sh && bash ci/gpu_cost.sh && bash ci/hip_compile.sh; }
 
 steps=("$@")
-[ $# -gt 0 ] || steps=(formatting arrows clippy tests docs cross fuzz)
+[ $# -gt 0 ] || steps=(formatting arrows clippy tests docs cross fuzz gpu)
 for name in "${steps[@]}"; do step "$name" "$name"; done
 printf '\nall passed: %s (%s s)\n' "${steps[*]}" "$SECONDS"
 [ ${#skipped[@]} = 0 ] || printf 'but skipped: %s\n' "${skipped[*]}"

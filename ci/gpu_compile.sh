@@ -49,9 +49,16 @@ resources() {
   done
 }
 
+# The backend's own compiling at run time, by the pinned NVRTC, for the device that the shim plays.
+run_time() {
+  nvrtc
+  LD_LIBRARY_PATH=$(dirname "$nvrtc")${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH} cargo test --quiet --locked -p df11-cuda --test backend -- --nocapture
+}
+
 if [ "${1:-check}" = write ]; then
   step "ptx" ptx write
 else
   step "ptx" ptx check
   step "registers" resources
+  step "run time" run_time
 fi

@@ -29,16 +29,20 @@ def regions_of(source: str) -> dict[int, str]:
     return found
 
 
-def static_instructions(sass: str, name: str, kernel: str, regions: dict[int, str]) -> Counter:
+def static_instructions(sass: str, name: str, kernel: str, source: str) -> Counter:
     """Instructions of the kernel by region."""
+    regions = regions_of(source)
+    helpers = source[: source.index("// What a launch is told")].count("\n")  # lines of the vendor's header, inlined everywhere
     text = sass[sass.index(f"\n.text.{kernel}:") :]
     end = text.find("\n\t.section", 1)
+    text = text[: end if end > 0 else None]
     # Where lanes may be apart, a warp operation has a second form behind the kernel's end, reached by BRA.DIV only when they are: they are not.
     apart = set(re.findall(r"BRA\.DIV .*?`\((\.L\w+)\)", text))
-    counts, chain, fresh, skipping = Counter(), [], True, False
-    for line in text[: end if end > 0 else None].split("\n"):
+    blocks, chain, fresh, skipping = [[]], [], True, False
+    for line in text.split("\n"):
         if match := re.match(r"(\.L\w+):", line):
             skipping = skipping or match[1] in apart
+            blocks.append([])
         elif places := re.findall(r'"([^"]*)", line (\d+)', line):
             chain = [] if fresh else chain
             chain += [int(number) for path, number in places if path.endswith(name)]
@@ -47,9 +51,20 @@ def static_instructions(sass: str, name: str, kernel: str, regions: dict[int, st
             fresh = True
             if skipping:
                 skipping = not re.search(r"\*/\s+BRA `", line)
-                continue
-            if not re.search(r"\bNOP\b", line):
-                counts[next((regions[number] for number in chain if number in regions), "outside")] += 1
+            elif not re.search(r"\bNOP\b", line):
+                region = next((regions[number] for number in chain if number in regions), "outside")
+                blocks[-1].append((region, bool(chain) and chain[0] <= helpers))
+            if re.search(r"\b(BRA|EXIT|BSYNC|RET)\b", line):
+                blocks.append([])
+    # The compiler keeps one origin of a helper that was inlined in many places. So a helper's instruction belongs to its basic block's region, unless the
+    # block has a good part of the region it names.
+    counts = Counter()
+    for block in blocks:
+        own = Counter(region for region, helper in block if not helper)
+        for region, helper in block:
+            if helper and own and own[region] < 0.25 * own.total():
+                region = own.most_common(1)[0][0]
+            counts[region] += 1
     return counts
 
 
@@ -59,11 +74,12 @@ def main() -> int:
     copies = defaultdict(lambda: 1)
     steps = int(re.search(r"#define KEPT (\d+)", source)[1])
     sure = int(re.search(r"#define SURE_STEPS (\d+)", source)[1])
-    copies |= {"step": steps, "vote": steps - sure, "long_code": steps // 4}
+    copies |= {"step": sure, "late_step": steps - sure, "vote": steps - sure, "long_code": steps // 4}
     copies |= {"write": 2 * steps, "write_vote": 2 * (steps - sure), "finish": 2}  # for warps with and without a lane that waited
-    copies |= {"walk": 2, "walk_start": 2, "short_lane": 2, "merge_one": 3}  # to count, and to write
+    copies |= {"walk": 2, "walk_start": 2, "short_lane": 2, "merge_one": 3}
+    copies["long_search"] = steps // 4 + 2  # to count, and to write
     copies |= {"load": 2, "load_gaps": 2, "load_slow": 2, "load_bytes": 12}  # the first block's chunks, and the next one's
-    static = static_instructions(sass, os.path.basename(sys.argv[1]), "df11_decode", regions_of(source))
+    static = static_instructions(sass, os.path.basename(sys.argv[1]), "df11_decode", source)
     wrong = []
     for data in dict.fromkeys(row[0] for row in rows):
         print(f"\n{data}: a weight costs")

@@ -63,7 +63,8 @@ impl Fake {
 fn the_backend_end_to_end() {
     let required = std::env::var("DF11_REQUIRE").is_ok_and(|names| names.split(',').any(|name| name == "cuda"));
     if required {
-        return on_the_device();
+        on_the_device();
+        return kernels_compiled_at_run_time();
     }
     no_driver_is_an_error();
     let Some(fake) = Fake::load() else {
@@ -72,6 +73,7 @@ fn the_backend_end_to_end() {
     };
     devices_that_will_not_do(&fake);
     on_the_device();
+    kernels_compiled_at_run_time();
     assert_eq!(fake.live(), 0, "all was given back");
     every_failing_call_is_an_error_and_gives_everything_back(&fake);
 }
@@ -247,6 +249,15 @@ fn units_stream_through_two_slots() {
     // SAFETY: refused before anything is launched.
     let refused = unsafe { small.decode(stream.raw(), &pinned[0], outputs[0].address(), status.address()) };
     assert!(matches!(refused, Err(Error::Unit(df11_core::Error::BufferSize { .. }))), "{refused:?}");
+}
+
+fn kernels_compiled_at_run_time() {
+    let device = Device::open(0).expect("a device");
+    match Kernels::compile(&device) {
+        Ok(_) => {}
+        Err(error @ Error::CompilerNotFound { .. }) => println!("skipped: kernels compiled at run time ({error})"),
+        Err(error) => panic!("{error}"),
+    }
 }
 
 /// Everything that the backend calls, in one small round.

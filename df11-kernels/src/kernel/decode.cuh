@@ -63,19 +63,21 @@ DF11_DEVICE Chunks load_chunks(const Job& job, u32 block) {
     for (u32 i = 0; i < 5; ++i) chunks.word[i] = load_bytes(job, at + 4ull * i, 4);
   }
   DF11_RUN(load_gaps)
-  const u32 gap = block * BLOCK_GAP_BYTES + (10 * thread >> 3), last = job.blocks * BLOCK_GAP_BYTES - 1;
-  chunks.gaps = global_load8(gap, job.gaps + gap) << 16 | global_load8(gap, job.gaps + (gap + 1)) << 8;
-  if (last_lane && gap + 1 < last) chunks.gaps |= global_load8(gap_next, job.gaps + (gap + 2));
+  const u32 gap = block * BLOCK_GAP_BYTES + (10 * thread >> 3);
+  const u64 gaps = job.gaps + gap;
+  chunks.gaps = global_load8(gap, gaps) << 16 | global_load8(gap, gaps + 1) << 8;
+  if (last_lane && gap + 2 < job.blocks * BLOCK_GAP_BYTES) chunks.gaps |= global_load8(gap_next, gaps + 2);
   chunks.end = load_position(job, block + 1);
   return chunks;
 }
 
-// The first exponents behind this lane: the next lane's, `beyond` for the last lane. A lane with fewer than three passes on what follows it.
-DF11_DEVICE u32 first_behind(u32 firsts, u32 count, u32 beyond) {
+// The first exponents behind this lane: the next lane's, `beyond` for the last lane. `few`: a lane has fewer than three, and
+// passes on what follows it.
+DF11_DEVICE u32 first_behind(u32 firsts, u32 count, bool few, u32 beyond) {
   const bool last = (thread_index() & (DF11_WARP - 1)) == DF11_WARP - 1;
   u32 behind = shuffle_down(firsts, 1);
   if (last) behind = beyond;
-  if (warp_any(count < 3)) {
+  if (few) {
     DF11_RUN(short_lane)
     for (u32 i = 0; i < 3; ++i) {
       behind = shuffle_down(join(firsts, count < 4 ? 8 * count : 32, behind), 1);
@@ -137,8 +139,9 @@ struct Firsts {
 struct Store {
   u64 out;
   u32 first;
-  DF11_DEVICE_MEMBER void eight(u32 weight, u32x4 words) { global_store128(out, out + 2ull * (weight - first), words); }
-  DF11_DEVICE_MEMBER void one(u32 weight, u32 word) { global_store16(out_edge, out + 2ull * (weight - first), word); }
+  DF11_DEVICE_MEMBER u64 place(u32 weight) const { return out + 2ull * (weight - first); }
+  DF11_DEVICE_MEMBER void eight(u64 place, u32x4 words) const { global_store128(out, place, words); }
+  DF11_DEVICE_MEMBER void one(u64 place, u32 word) const { global_store16(out_edge, place, word); }
 };
 
 // Four weights out of four rotated exponents and their bytes of sign_mantissa: sign | upper 7 bits of the exponent, and last bit | mantissa.
@@ -153,43 +156,63 @@ struct Span {
   u32 place, begin, end;
   u32 at;        // this thread's first eight; all of them begin at multiples of 8
   bool aligned;  // eights of sign_mantissa begin at multiples of 8, too
-  u32x2 raw;     // its first eight bytes of sign_mantissa
+  u32x2 raw[2];  // its first two eights of sign_mantissa
 
   DF11_DEVICE_MEMBER u32 stop() const { return aligned ? end & ~7u : begin; }
 };
 
-// Starts the first load, to arrive while the stage is written. Threads in front of the first whole eight begin a round later.
+// Bytes of the stage that the threads take in one round.
+#define ROUND (8 * BLOCK_THREADS)
+
+DF11_DEVICE void load_pair(const Job& job, const Span& span, u32 at, u32x2 (&raw)[2]) {
+  const u64 from = job.sign_mantissa + (at - span.place);
+  if (at < span.stop()) raw[0] = global_load64(sign_mantissa, from);
+  if (at + ROUND < span.stop()) raw[1] = global_load64(sign_mantissa, from + ROUND);
+}
+
+// Starts the first loads, to arrive while the stage is written. Threads in front of the first whole eight begin a round later.
 DF11_DEVICE Span span_of(const Job& job, u32 place, u32 from, u32 to) {
-  Span span = {place, from + place, to + place, 0, ((job.sign_mantissa - place) & 7) == 0, {0, 0}};
+  Span span = {place, from + place, to + place, 0, ((job.sign_mantissa - place) & 7) == 0, {{0, 0}, {0, 0}}};
   span.at = (span.begin & ~127u) + 8 * thread_index();
-  if (span.at < span.begin) span.at += 8 * BLOCK_THREADS;
-  if (span.at < span.stop()) span.raw = global_load64(sign_mantissa, job.sign_mantissa + (span.at - place));
+  if (span.at < span.begin) span.at += ROUND;
+  load_pair(job, span, span.at, span.raw);
   return span;
 }
 
 template <class Sink>
-DF11_DEVICE void merge_one(const Job& job, const Span& span, u32 at, Sink& sink) {
+DF11_DEVICE void merge_one(const Job& job, const Span& span, u32 at, const Sink& sink) {
   DF11_RUN(merge_one)
   const u32 weight = at - span.place;
   u32 low, high;
   merge_four(shared_load8(staged_one, SHARED_STAGE + at), global_load8(sign_mantissa_one, job.sign_mantissa + weight), low, high);
-  sink.one(weight, low & 0xFFFF);
+  sink.one(sink.place(weight), low & 0xFFFF);
 }
 
 template <class Sink>
-DF11_DEVICE void merge(const Job& job, const Span& span, Sink& sink) {
+DF11_DEVICE void merge_eight(u32 at, u32x2 raw, u64 place, const Sink& sink) {
+  const u32x2 exponents = shared_load64(staged, SHARED_STAGE + at);
+  u32 first, second, third, fourth;
+  merge_four(exponents.x, raw.x, first, second);
+  merge_four(exponents.y, raw.y, third, fourth);
+  sink.eight(place, u32x4{first, second, third, fourth});
+}
+
+template <class Sink>
+DF11_DEVICE void merge(const Job& job, const Span& span, const Sink& sink) {
   const u32 stop = span.stop(), thread = thread_index();
-  u32x2 raw = span.raw;
-  for (u32 at = span.at; at < stop; at += 8 * BLOCK_THREADS) {
+  u32x2 raw[2] = {span.raw[0], span.raw[1]};
+#pragma unroll 1
+  for (u32 at = span.at; at < stop; at += 2 * ROUND) {
     DF11_AT(merge, 0)
     DF11_RUN(merge)
-    const u32 weight = at - span.place;
-    const u32x2 exponents = shared_load64(staged, SHARED_STAGE + at), now = raw;
-    if (at + 8 * BLOCK_THREADS < stop) raw = global_load64(sign_mantissa, job.sign_mantissa + (weight + 8 * BLOCK_THREADS));
-    u32 first, second, third, fourth;
-    merge_four(exponents.x, now.x, first, second);
-    merge_four(exponents.y, now.y, third, fourth);
-    sink.eight(weight, u32x4{first, second, third, fourth});
+    const u32x2 now[2] = {raw[0], raw[1]};
+    load_pair(job, span, at + 2 * ROUND, raw);
+    const u64 place = sink.place(at - span.place);
+    merge_eight(at, now[0], place, sink);
+    if (at + ROUND < stop) {
+      DF11_RUN(merge_second)
+      merge_eight(at + ROUND, now[1], place + 2 * ROUND, sink);
+    }
   }
   DF11_AT(edges, 0)
   DF11_RUN(edges)
@@ -205,7 +228,7 @@ DF11_DEVICE void merge(const Job& job, const Span& span, Sink& sink) {
 }
 
 template <class Sink>
-DF11_DEVICE void decode_block(const Job& job, u32 block, u32 position, const Chunks& chunks, u32 stage_bytes, bool more, Chunks& next, Sink& sink) {
+DF11_DEVICE void decode_block(const Job& job, u32 block, u32 position, const Chunks& chunks, u32 stage_bytes, bool more, Chunks& next, const Sink& sink) {
   DF11_AT(start, 0)
   DF11_RUN(start)
   const u32 thread = thread_index(), lane = thread & (DF11_WARP - 1), warp = thread / DF11_WARP;
@@ -239,7 +262,8 @@ DF11_DEVICE void decode_block(const Job& job, u32 block, u32 position, const Chu
   DF11_RUN(scan)
   u32 count = decoded.count;
   const u32 up_to = warp_sum(count);
-  if (warp_any(count < 3)) decoded.first = join(decoded.first, count < 4 ? 8 * count : 32, first_behind(decoded.first, count, 0));
+  const bool few = warp_any(count < 3);
+  if (few) decoded.first = join(decoded.first, count < 4 ? 8 * count : 32, first_behind(decoded.first, count, few, 0));
   if (last_lane) shared_store(totals, SHARED_TOTALS + 4 * warp, up_to);
   if (lane == 0) shared_store(firsts, SHARED_FIRSTS + 4 * warp, decoded.first);
   barrier(counted);
@@ -247,7 +271,7 @@ DF11_DEVICE void decode_block(const Job& job, u32 block, u32 position, const Chu
   const u32 warps = BLOCK_THREADS / DF11_WARP;
   const u32 total = lane < warps ? shared_load(totals, SHARED_TOTALS + 4 * lane) : 0;
   const u32 beyond = last_lane && warp + 1 < warps ? shared_load(firsts, SHARED_FIRSTS + 4 * (warp + 1)) : 0;
-  const u32 behind = first_behind(decoded.first, count, beyond);
+  const u32 behind = first_behind(decoded.first, count, few, beyond);
   const u32 start = warp_total(lane < warp ? total : 0) + up_to - count, held = warp_total(total);
   if (more) next = load_chunks(job, block + 1);
 
@@ -287,7 +311,7 @@ DF11_DEVICE void decode_block(const Job& job, u32 block, u32 position, const Chu
   } else if (decoded.waited) {
     write_entries<KEPT>(decoded, common, packer);
   } else {
-    write_entries<3>(decoded, common, packer);
+    write_entries<2>(decoded, common, packer);
   }
   DF11_AT(finish, 1)
   DF11_RUN(end)

@@ -22,6 +22,18 @@ DF11_DEVICE void skip(Window& window, u32 bits) {
   window.word[4] = shift_left(window.word[4], bits);
 }
 
+// Drops up to 32 bits: half of them twice, since shifts by 32 are not shifts.
+DF11_DEVICE void skip_long(Window& window, u32 bits) {
+  u32 part = bits / 2;
+#pragma unroll
+  for (u32 turn = 0; turn < 2; ++turn) {
+#pragma unroll
+    for (u32 i = 0; i < 4; ++i) window.word[i] = funnel_left(window.word[i + 1], window.word[i], part);
+    window.word[4] = shift_left(window.word[4], part);
+    part = bits - part;
+  }
+}
+
 DF11_DEVICE u32 entry_length(u32 entry) { return (u32)((int)entry >> 27); }
 // Eight times the number of exponents of an entry.
 DF11_DEVICE u32 entry_bits(u32 entry) { return (entry >> 21) & 0x38; }
@@ -55,6 +67,7 @@ DF11_DEVICE u32 find_long(u32 entry, u32 window) {
   u32 at = entry & 0xFF, end = at + ((entry >> 8) & 0x1FF);
 #pragma unroll 1
   for (; at < end && at < LONG_CODES; ++at) {
+    DF11_RUN(long_search)
     u32 bits = shared_load(long_code, SHARED_LONG + 8 * at), found = shared_load(long_code, SHARED_LONG + 8 * at + 4);
     if (((bits ^ window) >> (32 - (found & 0x3F))) == 0) return found;
   }
@@ -68,7 +81,7 @@ struct Decoded {
   u32 last;   // the entry that was cut at the stop
   u32 count;  // exponents
   u32 first;  // the first three of them, or all
-  bool waited;  // a lane of the warp has an empty one among its first three entries
+  bool waited;  // a lane of the warp has fewer than three exponents in its first two entries
   bool walk;    // the above means nothing: walk the chunks
 };
 
@@ -77,72 +90,93 @@ DF11_DEVICE u32 join(u32 exponents, u32 bits, u32 rest) {
   return shift_left(rest, bits) | (exponents & ~shift_left(~0u, bits));
 }
 
-// `left`: bits from the gap to the stop; 0 for a lane that has nothing to decode.
-DF11_DEVICE void decode_lane(Window window, u32 left, const Common& common, Decoded& decoded) {
-  const u32 all = left;
-  u32 sum = 0, entry = 0;
-  bool taken = true;
-  decoded.steps = KEPT;
-#pragma unroll
-  for (u32 k = 0; k < KEPT; ++k) {
-    DF11_AT(step, k)
-    if (k >= SURE_STEPS) {
-      DF11_RUN(vote)
-      if (!warp_any(taken || ((int)entry < 0 && left != 0))) {
-        decoded.steps = k;
-        break;
-      }
-    }
-    DF11_RUN(step)
-    // What is not taken counts as an entry of nothing, so that no lane parts from the others. It would not be taken at the next step either.
-    entry = shared_load(lookup, 4 * upper_bits(window.word[0], INDEX_BITS));
-    taken = entry_length(entry) <= left;
-    const u32 kept = taken ? entry : 0, length = entry_length(kept);
-    decoded.entries[k] = kept;
-    left -= length;
-    sum += kept >> 24;  // 8 * length + count: the lengths add up to all - left, so the counts need no sum of their own
-    skip(window, length);
-    // A lane that meets a long code waits for the next fourth step.
-    if (k % 4 == 3) {
-      const bool met = (int)entry < 0 && left != 0;
-      if (warp_any(met)) {
-        DF11_RUN(long_code)
-        if (met) {
-          const u32 found = find_long(entry, window.word[0]), bits = found & 0x3F;
-          if (found != 0 && bits <= left) {
-            taken = true;
-            decoded.entries[k] = rare_entry(found);
-            left -= bits;
-            sum += 8 * bits + 1;
-            skip(window, bits / 2);
-            skip(window, bits - bits / 2);
-          }
-        }
+// A lane on its way.
+struct Lane {
+  Window window;
+  u32 left;    // bits to the stop
+  u32 entry;   // the latest
+  u32 sum;     // of 8 * length + count: lengths add up to what is no longer left, so counts need no sum of their own
+  bool taken;  // the latest was taken
+};
+
+// One step. What is not taken counts as an entry of nothing, so that no lane parts from the others. It would not be taken at the next step either.
+DF11_DEVICE u32 take_entry(Lane& lane) {
+  lane.entry = shared_load(lookup, 4 * upper_bits(lane.window.word[0], INDEX_BITS));
+  lane.taken = entry_length(lane.entry) <= lane.left;
+  const u32 kept = lane.taken ? lane.entry : 0, length = entry_length(kept);
+  lane.left -= length;
+  lane.sum += kept >> 24;
+  skip(lane.window, length);
+  return kept;
+}
+
+// Lanes that have met a long code wait for this, at every fourth step: it goes where the step had nothing.
+DF11_DEVICE u32 take_long(Lane& lane, u32 kept) {
+  const bool met = (int)lane.entry < 0 && lane.left != 0;
+  if (warp_any(met)) {
+    DF11_RUN(long_code)
+    if (met) {
+      const u32 found = find_long(lane.entry, lane.window.word[0]), bits = found & 0x3F;
+      if (found != 0 && bits <= lane.left) {
+        lane.taken = true;
+        lane.left -= bits;
+        lane.sum += 8 * bits + 1;
+        skip_long(lane.window, bits);
+        kept = rare_entry(found);
       }
     }
   }
+  return kept;
+}
+
+// `all`: bits from the gap to the stop; 0 for a lane that has nothing to decode.
+DF11_DEVICE void decode_lane(const Window& window, u32 all, const Common& common, Decoded& decoded) {
+  Lane lane = {window, all, 0, 0, true};
+  decoded.steps = KEPT;
+#pragma unroll
+  for (u32 k = 0; k < SURE_STEPS; ++k) {
+    DF11_AT(step, k)
+    DF11_RUN(step)
+    decoded.entries[k] = take_entry(lane);
+    if (k % 4 == 3) decoded.entries[k] = take_long(lane, decoded.entries[k]);
+  }
+#pragma unroll
+  for (u32 k = SURE_STEPS; k < KEPT; ++k) {
+    DF11_AT(late_step, k)
+    DF11_RUN(vote)
+    if (!warp_any(lane.taken || ((int)lane.entry < 0 && lane.left != 0))) {
+      decoded.steps = k;
+      break;
+    }
+    DF11_RUN(late_step)
+    decoded.entries[k] = take_entry(lane);
+    if (k % 4 == 3) decoded.entries[k] = take_long(lane, decoded.entries[k]);
+  }
+  const u32 left = lane.left, entry = lane.entry;
   DF11_AT(cut, 0)
   DF11_RUN(cut)
   const u32 ends = entry_ends(entry, common);
   const u32 in_front = left != 0 ? count_bits(((left | 0x80) * 0x01010101 - ends) & 0x80808080) : 0;
   decoded.last = (entry & 0xFFFFFF) | in_front << 24;
-  decoded.walk = taken || (left != 0 && ((int)entry < 0 || (((ends << 8) >> (8 * in_front)) & 0xFF) != left));
-  decoded.count = sum - 8 * (all - left) + in_front;
-  u32 third = entry_exponents(decoded.entries[2], common);
+  decoded.walk = lane.taken || (left != 0 && ((int)entry < 0 || (((ends << 8) >> (8 * in_front)) & 0xFF) != left));
+  decoded.count = lane.sum - 8 * (all - left) + in_front;
+  // Two entries nearly always have the first three exponents. Else: a long code every fourth step gives the third at the twelfth.
+  const u32 bits[2] = {entry_bits(decoded.entries[0]), entry_bits(decoded.entries[1])};
+  u32 behind = entry_exponents(decoded.entries[1], common);
   decoded.waited = false;
-  if (warp_any(decoded.entries[2] == 0)) {
+  if (warp_any(bits[0] + bits[1] < 24)) {
     DF11_RUN(waited)
     decoded.waited = true;
-    third = entry_exponents(decoded.last, common);
+    u32 third = entry_exponents(decoded.last, common);
 #pragma unroll
-    for (u32 k = 11; k >= 2; --k) {  // a long code every fourth step gives the third exponent at the twelfth
+    for (u32 k = 11; k >= 2; --k) {
       if (k < decoded.steps) third = join(entry_exponents(decoded.entries[k], common), entry_bits(decoded.entries[k]), third);
     }
+    behind = join(behind, bits[1], third);
   }
   DF11_AT(first, 0)
   DF11_RUN(first)
-  const u32 second = join(entry_exponents(decoded.entries[1], common), entry_bits(decoded.entries[1]), third);
-  decoded.first = join(entry_exponents(decoded.entries[0], common), entry_bits(decoded.entries[0]), second);
+  decoded.first = join(entry_exponents(decoded.entries[0], common), bits[0], behind);
 }
 
 // The 32 bits from `bit` of a stream on; zeros behind its end.
