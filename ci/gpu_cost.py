@@ -10,7 +10,8 @@ import re
 import sys
 from collections import Counter, defaultdict
 
-MOST_WAVEFRONTS, MOST_INSTRUCTIONS = 0.16, 20.0
+MOST_WAVEFRONTS = 0.16
+MOST_INSTRUCTIONS = {"gauss": 20.0, "minilm": 21.0}  # others are printed, not bounded
 BUDGET_WAVEFRONTS, BUDGET_INSTRUCTIONS = 0.183, 23.4  # an H200 at full bandwidth
 PUBLISHED_WAVEFRONTS, TOLERANCE = 0.73, 0.15  # the model of the published kernel on gauss
 WARP = 32
@@ -96,9 +97,10 @@ def main() -> int:
             else:
                 print(f"  {kind:12} {name:20} {float(wavefronts):.5f} wavefronts, {float(sectors):.5f} sectors")
         print(f"  fast:  {total['fast']:.4f} wavefronts ({total['fast'] / BUDGET_WAVEFRONTS:.0%} of an H200's at full bandwidth), bound {MOST_WAVEFRONTS}")
-        print(f"         {instructions:.2f} lane-instructions ({instructions / BUDGET_INSTRUCTIONS:.0%}), bound {MOST_INSTRUCTIONS}")
+        bound = MOST_INSTRUCTIONS.get(os.path.basename(data))
+        print(f"         {instructions:.2f} lane-instructions ({instructions / BUDGET_INSTRUCTIONS:.0%}), bound {bound or 'none'}")
         print(f"  plain: {total['plain']:.4f} wavefronts; the model of the published kernel says {PUBLISHED_WAVEFRONTS} on gauss")
-        if data != "real-like" and (total["fast"] > MOST_WAVEFRONTS or instructions > MOST_INSTRUCTIONS):
+        if total["fast"] > MOST_WAVEFRONTS or bound and instructions > bound:
             wrong.append(f"{data}: the fast kernel is over its bound")
         if data == "gauss" and abs(total["plain"] / PUBLISHED_WAVEFRONTS - 1) > TOLERANCE:
             wrong.append("gauss: the counter is out of tune, see the plain kernel")
