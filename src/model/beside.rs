@@ -4,8 +4,9 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use super::checkpoint::{CONFIG_FILE, is_weights_file};
+use super::checkpoint::CONFIG_FILE;
 use super::output::Output;
+use super::weight_files::is_weights_file;
 use crate::Error;
 use crate::safetensors::MAX_HEADER_BYTES;
 

@@ -10,29 +10,33 @@
 //! Memory holds one unit: its weights and its arrays. In one file every unit is read twice instead of kept: the sizes in the header come first,
 //! and an upper bound for them would leave holes. A header is written when the data is, since the record in it has every tensor's checksum.
 
+pub(crate) mod contents;
 pub(crate) mod file;
+mod parts;
+pub(crate) mod source;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use df11_core::bf16;
 use df11_core::limits::MAX_WEIGHTS;
 use df11_cpu::Plan;
 
-use super::beside::{copy_others, replaced_files};
-use super::checkpoint::{CONFIG_FILE, Checkpoint, Place};
-use super::coded::{LEAVES, is_coded};
+use super::beside::copy_others;
+use super::checkpoint::{CONFIG_FILE, Checkpoint};
 use super::config::{ConfigFile, dfloat11_config, text_of_only};
-use super::infer::infer_units;
-use super::names::{file_names, is_below};
+use super::names::file_names;
 use super::output::{Form, Output};
 use super::pattern::PatternDict;
-use super::pipeline::{PartProgress, each_part, parts};
+use super::pipeline;
 use super::progress::Progress;
-use super::record::{Record, SourceFile, SourceKind, TensorHash, TensorRecord};
-use super::units::{UnitSpec, units_by_pattern};
+use super::record::TensorHash;
+use super::units::UnitSpec;
 use crate::Error;
 use crate::backend::Backend;
+use contents::{others_of, record_of, remove};
+use parts::compress_parts;
+use source::{check_names_free, open_source, refuse_without_bf16, units_of};
 
 /// How to compress.
 #[derive(Clone, Debug)]
@@ -94,7 +98,7 @@ pub fn compress(
     options: &CompressOptions,
     progress: &dyn Progress,
 ) -> Result<CompressReport, Error> {
-    let parts = parts(input)?;
+    let parts = pipeline::parts(input)?;
     if !parts.is_empty() {
         return compress_parts(input, output, &parts, options, progress);
     }
@@ -116,99 +120,6 @@ pub fn compress(
     }
     output.commit()?;
     Ok(report)
-}
-
-/// Compresses the parts of a pipeline that have units; the others are copied.
-fn compress_parts(
-    input: &Path,
-    output: &Path,
-    parts: &[PathBuf],
-    options: &CompressOptions,
-    progress: &dyn Progress,
-) -> Result<CompressReport, Error> {
-    let mut all = CompressReport::default();
-    let mut coded = Vec::new();
-    let mut work = 0;
-    for part in parts {
-        let source = open_source(&input.join(part), options)?;
-        if units_of(&source, options)?.is_empty() {
-            all.notes.push(format!("{}: nothing to code, copied", part.display()));
-            all.source_bytes += source.file_bytes();
-            all.output_bytes += source.file_bytes();
-        } else {
-            coded.push(part.clone());
-            work += source.file_bytes();
-        }
-    }
-    progress.begin(work);
-    let copied = each_part(input, output, options.force, &coded, |from, to| {
-        let report = compress(from, to, options, &PartProgress(progress))?;
-        all.add(report, &from.file_name().unwrap_or_default().to_string_lossy());
-        Ok(())
-    })?;
-    all.files += copied.files;
-    all.notes.extend(copied.notes);
-    Ok(all)
-}
-
-impl CompressReport {
-    /// Takes in the report of a pipeline's part.
-    fn add(&mut self, part: CompressReport, name: &str) {
-        self.units += part.units;
-        self.kept_raw
-            .extend(part.kept_raw.into_iter().map(|kept| KeptRaw { unit: format!("{name}: {}", kept.unit), ..kept }));
-        self.source_bytes += part.source_bytes;
-        self.output_bytes += part.output_bytes;
-        self.files += part.files;
-        self.notes.extend(part.notes.into_iter().map(|note| format!("{name}: {note}")));
-    }
-}
-
-/// Opens a model that is not coded yet, and looks which of its F32 and F16 tensors are BF16 in disguise.
-fn open_source(input: &Path, options: &CompressOptions) -> Result<Checkpoint, Error> {
-    /// Values that are looked at before the next are read.
-    const STEP: u64 = 1 << 20;
-    let mut source = Checkpoint::open_source(input)?;
-    refuse_coded(&source)?;
-    let all_of =
-        |weights: u64| (0..weights.div_ceil(STEP)).map(move |step| (step * STEP, STEP.min(weights - step * STEP)));
-    source.find_disguised(options.all, all_of)?;
-    if !source.disguised.is_empty() {
-        let count = source.disguised.len();
-        source.notes.push(format!(
-            "{count} tensors of F32 or F16 hold BF16 values only: they are coded, and come back as they were"
-        ));
-    }
-    Ok(source)
-}
-
-fn units_of(source: &Checkpoint, options: &CompressOptions) -> Result<Vec<UnitSpec>, Error> {
-    match &options.pattern_dict {
-        Some(patterns) => units_by_pattern(source, patterns),
-        None => Ok(infer_units(source.infos(), options.all).units),
-    }
-}
-
-pub(crate) fn refuse_coded(source: &Checkpoint) -> Result<(), Error> {
-    if is_coded(source) {
-        let reason = "is a DFloat11 model already; decompress it first, or give the BF16 model".into();
-        return Err(Error::NotAModel { path: source.path.clone(), reason });
-    }
-    Ok(())
-}
-
-/// Says what a model is made of in which nothing can be coded.
-pub(crate) fn refuse_without_bf16(source: &Checkpoint) -> Result<(), Error> {
-    let mut dtypes: BTreeMap<&str, usize> = BTreeMap::new();
-    for (_, info) in source.infos() {
-        *dtypes.entry(info.dtype.name()).or_default() += 1;
-    }
-    if dtypes.is_empty() || dtypes.contains_key("BF16") {
-        return Ok(());
-    }
-    let found: Vec<_> = dtypes.iter().map(|(dtype, count)| format!("{count} of {dtype}")).collect();
-    let reason = format!("holds no BF16 values: {}; give the BF16 model, DFloat11 shrinks no other", found.join(", "));
-    Err(Error::NotAModel { path: source.path.clone(), reason })
 }
 
 /// A compression under way.
@@ -386,60 +297,4 @@ impl<'a> Job<'a> {
     fn data_bytes(&self) -> u64 {
         self.source.tensors.values().map(|place| place.info.bytes()).sum()
     }
-}
-
-/// The tensors of `rest` that go into a unit's file: those below its module, unless another unit's module is nearer or a unit is made of them.
-pub(crate) fn others_of(specs: &[UnitSpec], spec: &UnitSpec, rest: &BTreeSet<String>) -> Vec<String> {
-    let below: Vec<&UnitSpec> = specs.iter().filter(|other| is_below(&other.name, &spec.name)).collect();
-    let first = format!("{}.", spec.name);
-    let others = rest.range(first..).take_while(|tensor| is_below(tensor, &spec.name));
-    others
-        .filter(|tensor| !below.iter().any(|other| **tensor == other.name || is_below(tensor, &other.name)))
-        .cloned()
-        .collect()
-}
-
-/// The record of the source; the checksum of a tensor that is yet to be read is 0.
-pub(crate) fn record_of(
-    source: &Checkpoint,
-    coded: &[&UnitSpec],
-    hashes: &BTreeMap<String, u64>,
-) -> Result<Record, Error> {
-    let units = coded.iter().map(|spec| (spec.name.clone(), spec.tensors.clone())).collect();
-    let tensors = source.tensors.iter().map(|(name, Place { info, .. })| {
-        let (dtype, shape) = (info.dtype.name().to_owned(), info.shape.clone());
-        (name.clone(), TensorRecord { dtype, shape, xxh3: hashes.get(name).copied().unwrap_or(0) })
-    });
-    let headers = source.files.iter().map(|file| {
-        let bytes = file.reader.header_bytes()?;
-        Ok(SourceFile { name: file.name.clone(), kind: SourceKind::Safetensors, bytes })
-    });
-    let mut sources = headers.collect::<Result<Vec<_>, Error>>()?;
-    if source.is_dir && !source.files.is_empty() {
-        let verbatim = |(name, bytes)| SourceFile { name, kind: SourceKind::Verbatim, bytes };
-        sources.extend(replaced_files(source.folder())?.into_iter().map(verbatim));
-    }
-    Ok(Record { units, tensors: tensors.collect(), sources })
-}
-
-pub(crate) fn remove(rest: &mut BTreeSet<String>, tensors: &[String]) {
-    for tensor in tensors {
-        rest.remove(tensor);
-    }
-}
-
-/// No tensor of the source may be called like an array of a unit to be.
-fn check_names_free(source: &Checkpoint, specs: &[UnitSpec]) -> Result<(), Error> {
-    for spec in specs {
-        let arrays = LEAVES.iter().map(|(leaf, _)| format!("{}.{leaf}", spec.name));
-        if let Some((tensor, place)) = arrays.filter_map(|name| source.tensors.get_key_value(&name)).next() {
-            return Err(Error::TensorUnfit {
-                path: source.reader(place).path().to_path_buf(),
-                tensor: tensor.clone(),
-                found: format!("{} {:?}", place.info.dtype, place.info.shape),
-                expected: format!("nothing of that name: an array of unit `{}` would be called so", spec.name),
-            });
-        }
-    }
-    Ok(())
 }

@@ -17,8 +17,9 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::checkpoint::Checkpoint;
+use super::compress::contents::{others_of, record_of, remove};
 use super::compress::file::{header, layout, split_positions};
-use super::compress::{others_of, record_of, refuse_coded, refuse_without_bf16, remove};
+use super::compress::source::{refuse_coded, refuse_without_bf16};
 use super::config::dfloat11_config;
 use super::infer::{Inferred, infer_units};
 use super::pattern::PatternDict;

@@ -11,9 +11,9 @@
 //! estimate    checkpoint or shapes -> units -> (a sample of each unit, planned) -> layout
 //! ```
 //!
-//! Rooms below: what a model's files are (`checkpoint`, `beside`, `coded`, `pipeline`), what belongs together (`names`, `owners`, `infer`,
+//! Rooms below: what a model's files are (`weight_files`, `checkpoint`, `beside`, `coded`, `pipeline`), what belongs together (`names`, `owners`, `infer`,
 //! `units`, `pattern`, `matrices`), what is
-//! written beside the arrays (`record`, `config`), how a unit passes through memory (`codec`, `words`, `spelling`), and how OUTPUT comes to be (`output`).
+//! written beside the arrays (`record`, `config`), how a unit passes through memory (`codec`, `words`, `spelling`, `disguise`), and how OUTPUT comes to be (`output`).
 
 mod beside;
 mod checkpoint;
@@ -22,6 +22,7 @@ mod coded;
 mod compress;
 mod config;
 mod decompress;
+mod disguise;
 mod estimate;
 mod infer;
 mod inspect;
@@ -41,6 +42,7 @@ mod spelling;
 mod synth;
 mod units;
 mod verify;
+mod weight_files;
 mod words;
 
 pub use compress::{CompressOptions, CompressReport, KeptRaw, compress};

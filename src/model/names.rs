@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
-use super::checkpoint::MAIN_FILES;
+use super::weight_files::MAIN_FILES;
 
 /// How the tensor of a module's matrix ends.
 pub(crate) const WEIGHT_SUFFIX: &str = ".weight";

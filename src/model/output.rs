@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-use super::checkpoint::is_weights_file;
+use super::weight_files::is_weights_file;
 use crate::Error;
 use crate::safetensors::write_at;
 

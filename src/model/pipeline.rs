@@ -5,10 +5,11 @@
 use std::path::{Path, PathBuf};
 
 use super::beside::{copy_others, names};
-use super::checkpoint::{Checkpoint, weights_files};
+use super::checkpoint::Checkpoint;
 use super::coded::is_coded;
 use super::output::{Form, Output};
 use super::progress::Progress;
+use super::weight_files::weights_files;
 use crate::Error;
 
 /// What makes a folder a pipeline.

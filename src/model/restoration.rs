@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::checkpoint::{CONFIG_FILE, Checkpoint, plain_name};
+use super::checkpoint::{CONFIG_FILE, Checkpoint};
 use super::coded::CodedModel;
 use super::config::known_shape;
 use super::matrices::{Matrix, Naming};
@@ -13,6 +13,7 @@ use super::pattern::PatternDict;
 use super::record::{PREFIX, Record, SOURCES_KEY, SourceKind, TENSORS_KEY};
 use super::spelling::Spelling;
 use super::units::weights;
+use super::weight_files::plain_name;
 use crate::Error;
 use crate::safetensors::{Dtype, Header, Layout, NewTensor};
 
