@@ -59,6 +59,12 @@ careful() {
   PATH=$PWD/target/tools/bin:$PATH CARGO_TARGET_DIR=target/careful cargo careful test --locked --lib --tests
 }
 
+# --- Hostile files ----------------------------------------------------------------------------------------------------
+
+every_bit_damaged() { DF11_DAMAGE_STRIDE=1 cargo test --locked --test model_damage -- --nocapture; }
+
+resources() { bash ci/resources.sh; }
+
 # --- What we depend on ------------------------------------------------------------------------------------------------
 
 deny() {
@@ -80,8 +86,10 @@ published_loader() {
 declare -A limit_s=(
   [deny]=1200 [i686]=1200 [s390x]=2400 [aarch64]=2400 [wasm]=1200 [sse_only]=2400 [avx2_only]=2400
   [address_sanitizer]=2400 [valgrind]=3600 [careful]=2400 [published_loader]=1200
+  [every_bit_damaged]=2400 [resources]=1200
 )
-order=(deny i686 s390x aarch64 wasm sse_only avx2_only address_sanitizer valgrind careful published_loader)
+order=(deny i686 s390x aarch64 wasm sse_only avx2_only address_sanitizer valgrind careful published_loader every_bit_damaged
+  resources)
 
 # A step runs in a process of its own, this script again, so that `timeout` can end it and all it started.
 if [ "${1:-}" = --inside ]; then

@@ -37,6 +37,8 @@ fn sizes_that_do_not_fit_are_refused() {
     assert_eq!(damaged(|a| a.output_positions.resize(20, 0)), Error::OutputPositionsSize { found: 20, expected });
     assert_eq!(damaged(|a| a.split_positions.push(0)), Error::SplitPositionsSize { found: 1 });
     assert_eq!(damaged(|a| a.sign_mantissa.push(0)), Error::OutputPositionsEnd { found: 30_000, expected: 30_001 });
+    let fewer = damaged(|a| a.sign_mantissa.truncate(29_999));
+    assert_eq!(fewer, Error::OutputPositionsEnd { found: 30_000, expected: 29_999 });
 }
 
 #[test]
