@@ -4,12 +4,14 @@
 //!
 //! FILE's BF16 tensors one behind the other, repeated to WEIGHTS (67108864).
 
+#[path = "../benches/inputs/mod.rs"]
+mod inputs;
+
 use std::time::{Duration, Instant};
 
 use df11_core::{Unit, UnitView, bf16};
 use df11_cpu::{Decoder, Encoder, Level, Parts, buffer};
-
-type Failure = Box<dyn std::error::Error + Send + Sync>;
+use inputs::Failure;
 
 fn main() -> Result<(), Failure> {
     let mut args = std::env::args().skip(1);
@@ -21,11 +23,10 @@ fn main() -> Result<(), Failure> {
         true => Level::available().collect(),
         false => names.iter().map(|name| Level::named(name)).collect::<Result<_, _>>()?,
     };
-    let mut weights = buffer::<bf16>(count);
-    match source.as_str() {
-        "gauss" => gauss(&mut weights),
-        path => repeat(&bf16_tensors(&std::fs::read(path)?)?, &mut weights),
-    }
+    let weights = match source.as_str() {
+        "gauss" => inputs::gauss(count),
+        path => inputs::repeated(path, count)?,
+    };
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
     pool.install(|| measure(&weights, &levels, threads, &source))
 }
@@ -109,43 +110,4 @@ fn median(bytes: f64, mut work: impl FnMut()) -> Duration {
         .collect();
     times.sort_unstable();
     times[runs / 2]
-}
-
-/// N(0, 0.02), by Box and Muller.
-fn gauss(weights: &mut [bf16]) {
-    let mut state = 0x2545_F491_4F6C_DD1Du64;
-    let mut uniform = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        ((state >> 40) as f32 + 0.5) / (1 << 24) as f32
-    };
-    for pair in weights.chunks_mut(2) {
-        let (radius, angle) = (0.02 * (-2.0 * uniform().ln()).sqrt(), std::f32::consts::TAU * uniform());
-        for (weight, value) in pair.iter_mut().zip([angle.cos(), angle.sin()]) {
-            *weight = bf16::from_f32(radius * value);
-        }
-    }
-}
-
-fn repeat(sample: &[bf16], weights: &mut [bf16]) {
-    for chunk in weights.chunks_mut(sample.len()) {
-        chunk.copy_from_slice(&sample[..chunk.len()]);
-    }
-}
-
-/// All BF16 tensors of a safetensors file, in the order of their bytes.
-fn bf16_tensors(file: &[u8]) -> Result<Vec<bf16>, Failure> {
-    let header = u64::from_le_bytes(*file.first_chunk().ok_or("no header")?) as usize;
-    let json: serde_json::Value = serde_json::from_slice(&file[8..][..header])?;
-    let mut ranges: Vec<(usize, usize)> = Vec::new();
-    for (name, tensor) in json.as_object().ok_or("no object")? {
-        if name != "__metadata__" && tensor["dtype"] == "BF16" {
-            let offset = |index: usize| tensor["data_offsets"][index].as_u64().map(|offset| offset as usize);
-            ranges.push((offset(0).ok_or("no offset")?, offset(1).ok_or("no offset")?));
-        }
-    }
-    ranges.sort_unstable();
-    let words = |&(start, end): &(usize, usize)| file[8 + header..][start..end].as_chunks::<2>().0;
-    Ok(ranges.iter().flat_map(words).map(|&word| bf16::from_bits(u16::from_le_bytes(word))).collect())
 }

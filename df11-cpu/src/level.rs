@@ -93,13 +93,13 @@ impl Level {
         streams: bool,
     ) -> Result<(), Error> {
         match self.0 {
-            Token::Portable => portable::decode(tables, jobs),
+            Token::Portable => portable::decode(tables, jobs, streams),
             #[cfg(target_arch = "x86_64")]
             Token::Avx2(token) => token.decode(tables, jobs, streams),
             #[cfg(target_arch = "x86_64")]
             Token::Avx512(token) => token.decode(tables, jobs, streams),
             #[cfg(target_arch = "aarch64")]
-            Token::Neon(token) => token.decode(tables, jobs),
+            Token::Neon(token) => token.decode(tables, jobs, streams),
         }
     }
 
@@ -115,13 +115,13 @@ impl Level {
         }
     }
 
-    pub(crate) fn pack(self, words: &Words, shard: &mut Shard<'_>, streams: bool) {
+    pub(crate) fn pack(self, words: &Words, shard: &mut Shard<'_>) {
         match self.0 {
             Token::Portable => portable::pack(words, shard),
             #[cfg(target_arch = "x86_64")]
             Token::Avx2(token) => token.pack(words, shard),
             #[cfg(target_arch = "x86_64")]
-            Token::Avx512(token) => token.pack(words, shard, streams),
+            Token::Avx512(token) => token.pack(words, shard),
             #[cfg(target_arch = "aarch64")]
             Token::Neon(token) => token.pack(words, shard),
         }

@@ -21,6 +21,8 @@
 #[cfg(target_arch = "aarch64")]
 mod aarch64;
 mod decode;
+// Steps of 64 codes, and stores past the cache, are for the vectors of x86-64.
+#[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, unused_imports))]
 mod encode;
 mod level;
 mod memory;

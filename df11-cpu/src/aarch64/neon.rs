@@ -1,7 +1,7 @@
 //! NEON: its inserting shifts merge exponent, sign and mantissa in one instruction a byte.
 
 use core::arch::aarch64::*;
-use core::arch::is_aarch64_feature_detected;
+use std::arch::is_aarch64_feature_detected;
 
 use df11_core::{Error, bf16, bf16_word};
 
@@ -26,8 +26,13 @@ impl Neon {
         is_aarch64_feature_detected!("neon").then_some(Self(()))
     }
 
-    pub fn decode<'a>(self, tables: &'a Tables<'_>, jobs: &mut dyn Iterator<Item = Job<'a>>) -> Result<(), Error> {
-        run::<_, LANES>(self, tables, jobs, false)
+    pub fn decode<'a>(
+        self,
+        tables: &'a Tables<'_>,
+        jobs: &mut dyn Iterator<Item = Job<'a>>,
+        streams: bool,
+    ) -> Result<(), Error> {
+        run::<_, LANES>(self, tables, jobs, streams)
     }
 
     /// The portable way.
@@ -42,6 +47,8 @@ impl Neon {
 }
 
 impl Kernel for Neon {
+    const STREAMS: bool = false;
+
     fn merge(self, exponents: &[u8], sign_mantissa: &[u8], weights: &mut [bf16], _: bool) {
         // SAFETY: `self` proves the feature.
         unsafe { merge(exponents, sign_mantissa, weights) }

@@ -10,6 +10,9 @@ const MIN_GROUPS: usize = 4;
 
 /// What a level brings.
 pub(crate) trait Kernel: Copy {
+    /// Whether its stores can bypass the cache.
+    const STREAMS: bool;
+
     /// A round: so many times a group of each lane.
     #[inline(always)]
     fn look_up<const LANES: usize>(self, tables: &Tables<'_>, lanes: &mut [Lane<'_>; LANES], groups: usize) {
@@ -63,6 +66,7 @@ pub(crate) fn run<'a, K: Kernel, const LANES: usize>(
     jobs: &mut dyn Iterator<Item = Job<'a>>,
     streams: bool,
 ) -> Result<(), Error> {
+    let streams = streams && K::STREAMS;
     let mut lanes: [Lane<'a>; LANES] = core::array::from_fn(|_| Lane::idle());
     let mut active = 0;
     for lane in &mut lanes {

@@ -102,9 +102,9 @@ impl Encoder {
             &mut *parts.gaps,
             parts.output_positions,
         );
-        let mut shards: Vec<_> = plan.shard_bits.iter().map(|&bits| cutter.cut(SHARD_WEIGHTS, bits)).collect();
+        let mut shards: Vec<_> = plan.shard_bits.iter().map(|&bits| cutter.cut(SHARD_WEIGHTS, bits, streams)).collect();
         threads::for_each(&mut shards, |shard| {
-            self.level.pack(&words, shard, streams);
+            self.level.pack(&words, shard);
             shard.finish(&words);
             Ok(())
         })?;

@@ -34,6 +34,8 @@ pub(crate) struct Shard<'a> {
     last: Option<bf16>,
     /// One byte for each weight.
     pub sign_mantissa: &'a mut [u8],
+    /// Whether signs and mantissas may bypass the cache.
+    pub streams: bool,
     /// The next bit of the whole stream.
     pub bit: u64,
     pub stream: Sink<'a>,
@@ -201,7 +203,7 @@ impl<'a> Cutter<'a> {
     }
 
     /// The next `count` weights, or all that are left, whose codes are `bits` long.
-    pub fn cut(&mut self, count: usize, bits: u64) -> Shard<'a> {
+    pub fn cut(&mut self, count: usize, bits: u64, streams: bool) -> Shard<'a> {
         let count = count.min(self.weights.len());
         let is_last = count == self.weights.len();
         let (start, end) = (self.bit, self.bit + bits);
@@ -234,6 +236,6 @@ impl<'a> Cutter<'a> {
         };
         let first = self.first;
         (self.bit, self.gap_bit, self.first) = (end, gap_end, first + count as u64);
-        Shard { weights, last, sign_mantissa, bit: start, stream, gaps: Gaps::new(gaps), positions, first }
+        Shard { weights, last, sign_mantissa, streams, bit: start, stream, gaps: Gaps::new(gaps), positions, first }
     }
 }

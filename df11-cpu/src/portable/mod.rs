@@ -15,6 +15,8 @@ const LANES: usize = 4;
 struct Portable;
 
 impl Kernel for Portable {
+    const STREAMS: bool = false;
+
     #[inline(always)]
     fn merge(self, exponents: &[u8], sign_mantissa: &[u8], weights: &mut [bf16], _: bool) {
         for ((weight, &exponent), &sign_mantissa) in weights.iter_mut().zip(exponents.iter().rev()).zip(sign_mantissa) {
@@ -23,6 +25,10 @@ impl Kernel for Portable {
     }
 }
 
-pub(crate) fn decode<'a>(tables: &'a Tables<'_>, jobs: &mut dyn Iterator<Item = Job<'a>>) -> Result<(), Error> {
-    run::<Portable, LANES>(Portable, tables, jobs, false)
+pub(crate) fn decode<'a>(
+    tables: &'a Tables<'_>,
+    jobs: &mut dyn Iterator<Item = Job<'a>>,
+    streams: bool,
+) -> Result<(), Error> {
+    run::<Portable, LANES>(Portable, tables, jobs, streams)
 }

@@ -62,6 +62,8 @@ fn pack(words: &Words, shard: &mut Shard<'_>) {
 }
 
 impl Kernel for Avx2 {
+    const STREAMS: bool = true;
+
     fn look_up<const LANES: usize>(self, tables: &Tables<'_>, lanes: &mut [Lane<'_>; LANES], groups: usize) {
         // SAFETY: `self` proves the features, and this is a round.
         unsafe { look_up(tables, lanes, groups) }

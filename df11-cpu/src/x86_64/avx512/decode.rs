@@ -9,6 +9,8 @@ use crate::decode::{Kernel, LINE, Lane, Tables};
 use crate::x86_64::look_up::look_up_round;
 
 impl Kernel for Avx512 {
+    const STREAMS: bool = true;
+
     fn look_up<const LANES: usize>(self, tables: &Tables<'_>, lanes: &mut [Lane<'_>; LANES], groups: usize) {
         // SAFETY: `self` proves the features, and this is a round.
         unsafe { look_up(tables, lanes, groups) }

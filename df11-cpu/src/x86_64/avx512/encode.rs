@@ -87,7 +87,8 @@ struct Step {
 /// # Safety
 /// The processor has the features.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi,avx512vbmi2,bmi1,bmi2,lzcnt,movbe,popcnt")]
-pub(super) unsafe fn pack(words: &Words, shard: &mut Shard<'_>, streams: bool) {
+pub(super) unsafe fn pack(words: &Words, shard: &mut Shard<'_>) {
+    let streams = shard.streams;
     let tables = Tables::new(words);
     let weights = shard.weights;
     assert!(weights.len() <= shard.sign_mantissa.len());

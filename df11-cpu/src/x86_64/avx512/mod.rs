@@ -55,9 +55,9 @@ impl Avx512 {
         unsafe { histogram::histogram(weights) }
     }
 
-    pub fn pack(self, words: &Words, shard: &mut Shard<'_>, streams: bool) {
+    pub fn pack(self, words: &Words, shard: &mut Shard<'_>) {
         // SAFETY: `self` proves the features.
-        unsafe { encode::pack(words, shard, streams) }
+        unsafe { encode::pack(words, shard) }
     }
 }
 
