@@ -133,7 +133,7 @@ fn put_codes_singly(words: &Words, shard: &mut Shard<'_>, range: Range<usize>) {
     range.for_each(|index| shard.put_one(words, index));
 }
 
-/// The first pass: splits words, merges eight codes to one.
+/// The first pass: splits words, merges eight codes to one. With `streams`, `sign_mantissa` begins at a cache line, as `pack` sees to.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi,avx512vbmi2,bmi1,bmi2,lzcnt,movbe,popcnt")]
 #[inline(never)]
 fn merge_codes(tables: &Tables, steps: &[[bf16; STEP]], sign_mantissa: &mut [u8], batch: &mut [Step], streams: bool) {
