@@ -21,8 +21,12 @@ impl Avx2 {
     pub const FEATURES: &str = "needs AVX2, BMI1, BMI2, LZCNT, MOVBE and POPCNT";
 
     pub fn new() -> Option<Self> {
-        let found =
-            is_x86_feature_detected!("avx2") && is_x86_feature_detected!("bmi1") && is_x86_feature_detected!("bmi2");
+        let found = is_x86_feature_detected!("avx2")
+            && is_x86_feature_detected!("bmi1")
+            && is_x86_feature_detected!("bmi2")
+            && is_x86_feature_detected!("lzcnt")
+            && is_x86_feature_detected!("movbe")
+            && is_x86_feature_detected!("popcnt");
         found.then_some(Self(()))
     }
 
