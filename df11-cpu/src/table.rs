@@ -13,6 +13,9 @@
 //! ```
 //!
 //! Entries are stored whole, each below the one before: the next one covers what does not count.
+//!
+//! Spaced entries are for processors that squeeze out bytes: the same, but each exponent XOR `spare`, a byte that the code has no exponent for, and
+//! zeros where no exponent counts. They are stored side by side, so that no store waits for a count; what is not zero counts.
 
 use df11_core::Code;
 
@@ -33,8 +36,15 @@ const EXPONENTS: u64 = !0xFF;
 pub(crate) struct Table {
     entries: Box<[u64; ENTRIES]>,
     counts: Box<[u32; ENTRIES]>,
+    spaced: Option<Spaced>,
     /// Mean number of codes of an entry, in 1/256.
     mean_codes: usize,
+}
+
+/// Spaced entries. A code of all 256 exponents has none.
+pub(crate) struct Spaced {
+    pub entries: Box<[u64; ENTRIES]>,
+    pub spare: u8,
 }
 
 impl Table {
@@ -73,8 +83,9 @@ impl Table {
             }
         }
         let (entries, counts) = (last_half(&entries), last_half(&counts));
+        let spaced = Spaced::new(code, &entries, &counts);
         let total: u32 = counts.iter().sum();
-        Self { entries, counts, mean_codes: (total as usize * 256 / ENTRIES).max(1) }
+        Self { entries, counts, spaced, mean_codes: (total as usize * 256 / ENTRIES).max(1) }
     }
 
     /// The entries, and how many exponents of each count.
@@ -83,9 +94,28 @@ impl Table {
         (&self.entries, &self.counts)
     }
 
+    /// The spaced entries.
+    #[inline(always)]
+    pub fn spaced(&self) -> Option<&Spaced> {
+        self.spaced.as_ref()
+    }
+
     /// Look-ups that `codes` codes take on average.
     pub fn look_ups_for(&self, codes: usize) -> usize {
         codes * 256 / self.mean_codes
+    }
+}
+
+impl Spaced {
+    fn new(code: &Code, entries: &[u64; ENTRIES], counts: &[u32; ENTRIES]) -> Option<Self> {
+        let spare = (0..=255).find(|&exponent| code.lengths()[usize::from(exponent)] == 0)?;
+        let spares = u64::from_ne_bytes([spare; 8]);
+        let mut spaced = Box::new([0; ENTRIES]);
+        for (spaced, (&entry, &count)) in spaced.iter_mut().zip(entries.iter().zip(counts)) {
+            let counted = EXPONENTS << (8 * (MAX_ENTRY_CODES as u32 - count));
+            *spaced = (entry ^ spares) & counted | entry & BITS;
+        }
+        Some(Self { entries: spaced, spare })
     }
 }
 
@@ -120,6 +150,12 @@ mod tests {
             }
             assert_eq!((entry & 0xFF, codes), (u64::from(step), count), "index {index:#b}");
             assert_eq!(entry == 0, count == 0);
+            if let Some(Spaced { entries, spare }) = table.spaced() {
+                let (exponents, spaced) = (entry.to_be_bytes(), entries[index as usize].to_be_bytes());
+                assert!((0..count).all(|at| spaced[at] == exponents[at] ^ spare && spaced[at] != 0));
+                assert!(spaced[count..7].iter().all(|&byte| byte == 0));
+                assert_eq!(spaced[7], exponents[7]);
+            }
         }
     }
 
@@ -130,5 +166,15 @@ mod tests {
         assert_true_to_code(&[(0, 1), (1, 2), (2, 3), (3, 3)]);
         assert_true_to_code(&[(120, 2), (121, 2), (122, 2), (119, 4), (118, 5), (117, 11), (116, 12), (0, 32)]);
         assert_true_to_code(&(0..=239).map(|exponent| (exponent, 8)).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn only_a_code_of_all_exponents_has_no_spaced_entries() {
+        assert!(Table::new(&Code::canonical(&[8; 256])).spaced().is_none());
+        for spare in [0, 120, 255] {
+            let mut lengths = [8; 256];
+            lengths[spare] = 0;
+            assert_eq!(Table::new(&Code::canonical(&lengths)).spaced().map(|spaced| spaced.spare), Some(spare as u8));
+        }
     }
 }

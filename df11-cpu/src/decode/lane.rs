@@ -56,7 +56,7 @@ pub(crate) struct Lane<'a> {
     bound: usize,
     job: Job<'a>,
     /// The stream goes on with bits that no code begins with.
-    stuck: bool,
+    pub stuck: bool,
 }
 
 /// Enough zeros for lanes without a job to read.

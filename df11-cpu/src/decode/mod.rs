@@ -26,7 +26,7 @@ use df11_core::{Error, Unit, bf16};
 use crate::level::Level;
 use crate::threads;
 pub(crate) use job::{Job, Jobs};
-pub(crate) use lane::{GROUP, LINE, Lane};
+pub(crate) use lane::{GROUP, LINE, Lane, MAX_GROUPS};
 pub(crate) use lanes::{Kernel, run};
 pub(crate) use tables::Tables;
 

@@ -1,12 +1,12 @@
-//! Looking up and merging.
+//! Merging.
 
 use core::arch::x86_64::*;
 
 use df11_core::bf16;
 
+use super::look_up::look_up;
 use super::{Avx512, Indices};
 use crate::decode::{Kernel, LINE, Lane, Tables};
-use crate::x86_64::look_up::look_up_round;
 
 impl Kernel for Avx512 {
     const STREAMS: bool = true;
@@ -20,14 +20,6 @@ impl Kernel for Avx512 {
         // SAFETY: `self` proves the features.
         unsafe { merge(exponents, sign_mantissa, weights, streams) }
     }
-}
-
-/// # Safety
-/// Between two rounds.
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi,avx512vbmi2,bmi1,bmi2,lzcnt,movbe,popcnt")]
-unsafe fn look_up<const LANES: usize>(tables: &Tables<'_>, lanes: &mut [Lane<'_>; LANES], groups: usize) {
-    // SAFETY: by the caller.
-    unsafe { look_up_round(tables, lanes, groups) }
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi,avx512vbmi2,bmi1,bmi2,lzcnt,movbe,popcnt")]

@@ -3,6 +3,7 @@
 mod decode;
 mod encode;
 mod histogram;
+mod look_up;
 
 use core::arch::x86_64::*;
 
@@ -12,7 +13,7 @@ use crate::decode::{Job, Tables, run};
 use crate::encode::{Shard, Words};
 
 /// Lanes side by side.
-const LANES: usize = 4;
+const LANES: usize = 8;
 
 /// Proof that this processor has every feature of the level.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
