@@ -18,7 +18,7 @@
 // What a lane reads of a block.
 struct Chunks {
   u32 word[5];  // as bytes in memory; the last one only in the warp's last lane
-  u32 gaps;     // the byte in which the gap begins, the one behind it, and in the warp's last lane the third
+  u32 gaps;     // the three bytes that hold the gap, that of the lane's other chunk, and the next lane's; the first of them highest
   u32 end;      // first weight behind the block
 };
 
@@ -32,11 +32,11 @@ DF11_DEVICE u32 load_bytes(const Job& job, u64 at, u32 number) {
   return word;
 }
 
-DF11_DEVICE u32 load_position(const Job& job, u32 block) {
-  if (block == 0) return 0;
-  if (block >= job.blocks) return job.weights;
-  u64 at = job.positions + 4ull * block;
-  if ((at & 3) == 0) return global_load32(position, at);
+// First weight of the block behind `block`.
+DF11_DEVICE u32 load_end(const Job& job, u32 block) {
+  if (block + 1 >= job.blocks) return job.weights;
+  u64 at = job.positions + 4ull * block + 4;
+  if ((job.positions & 3) == 0) return global_load32(position, at);
   DF11_RUN(load_bytes)
   u32 word = 0;
 #pragma unroll 1
@@ -44,30 +44,45 @@ DF11_DEVICE u32 load_position(const Job& job, u32 block) {
   return word;
 }
 
-DF11_DEVICE Chunks load_chunks(const Job& job, u32 block) {
+DF11_DEVICE u32 load_position(const Job& job, u32 block) { return block == 0 ? 0 : load_end(job, block - 1); }
+
+// Lanes of a unit, counted from its first one.
+struct Lanes {
+  u32 all;      // in which the stream has bytes
+  u32 inner;    // behind which two more chunks begin: their codes end within the stream, and the gap behind them means what it says
+  u32 aligned;  // the inner ones if chunks of lanes begin at multiples of 16, else none
+};
+
+DF11_DEVICE Lanes lanes_of(const Job& job) {
+  const u32 inner = job.stream_bytes > 24 ? (job.stream_bytes - 9) / 16 : 0;
+  return Lanes{(job.stream_bytes + 15) / 16, inner, (job.stream & 15) == 0 ? inner : 0};
+}
+
+DF11_DEVICE Chunks load_chunks(const Job& job, const Lanes& lanes, u32 block) {
   DF11_AT(load, 0)
   DF11_RUN(load)
   Chunks chunks;
-  const u32 thread = thread_index(), at = 16 * (block * BLOCK_THREADS + thread);
+  const u32 thread = thread_index(), number = block * BLOCK_THREADS + thread;
   const bool last_lane = (thread & (DF11_WARP - 1)) == DF11_WARP - 1;
-  if (at + 20 <= job.stream_bytes && (job.stream & 15) == 0) {
-    const u32x4 words = global_load128(stream, job.stream + at);
+  const u64 at = job.stream + 16ull * number, gaps = job.gaps + (5 * number >> 2);
+  u32 third = 0;
+  if (number < lanes.aligned) {
+    const u32x4 words = global_load128(stream, at);
     chunks.word[0] = words.x;
     chunks.word[1] = words.y;
     chunks.word[2] = words.z;
     chunks.word[3] = words.w;
     chunks.word[4] = 0;
-    if (last_lane) chunks.word[4] = global_load32(stream_next, job.stream + at + 16);
+    if (last_lane) chunks.word[4] = global_load32(stream_next, at + 16);
+    third = global_load8(gap, gaps + 2);
   } else {
     DF11_RUN(load_slow)
-    for (u32 i = 0; i < 5; ++i) chunks.word[i] = load_bytes(job, at + 4ull * i, 4);
+    for (u32 i = 0; i < 5; ++i) chunks.word[i] = load_bytes(job, 16ull * number + 4 * i, 4);
+    if ((5 * number >> 2) + 2 < job.blocks * BLOCK_GAP_BYTES) third = global_load8(gap, gaps + 2);
   }
   DF11_RUN(load_gaps)
-  const u32 gap = block * BLOCK_GAP_BYTES + (10 * thread >> 3);
-  const u64 gaps = job.gaps + gap;
-  chunks.gaps = global_load8(gap, gaps) << 16 | global_load8(gap, gaps + 1) << 8;
-  if (last_lane && gap + 2 < job.blocks * BLOCK_GAP_BYTES) chunks.gaps |= global_load8(gap_next, gaps + 2);
-  chunks.end = load_position(job, block + 1);
+  chunks.gaps = global_load8(gap, gaps) << 16 | global_load8(gap, gaps + 1) << 8 | third;
+  chunks.end = load_end(job, block);
   return chunks;
 }
 
@@ -228,30 +243,28 @@ DF11_DEVICE void merge(const Job& job, const Span& span, const Sink& sink) {
 }
 
 template <class Sink>
-DF11_DEVICE void decode_block(const Job& job, u32 block, u32 position, const Chunks& chunks, u32 stage_bytes, bool more, Chunks& next, const Sink& sink) {
+DF11_DEVICE void decode_block(const Job& job, const Lanes& lanes, u32 block, u32 position, const Chunks& chunks, u32 stage_bytes, bool more, Chunks& next, const Sink& sink) {
   DF11_AT(start, 0)
   DF11_RUN(start)
   const u32 thread = thread_index(), lane = thread & (DF11_WARP - 1), warp = thread / DF11_WARP;
-  const u32 index = block * BLOCK_CHUNKS + LANE_CHUNKS * thread, unit_chunks = (job.stream_bytes + 7) / 8;
+  const u32 number = block * BLOCK_THREADS + thread, index = LANE_CHUNKS * number;
   u32 end = chunks.end;
   const bool last_lane = lane == DF11_WARP - 1;
-  // Ten bits of gaps a lane: the gap behind a warp begins a byte, the last lane's third.
-  const u32 gap = index == 0 ? 0 : (chunks.gaps >> (19 - (10 * thread & 7))) & 31, gap_of_next = shuffle_down(gap, 1);
-  const u32 next_gap = last_lane ? (chunks.gaps >> 3) & 31 : gap_of_next;
+  // Ten bits of gaps a lane.
+  const u32 gaps = chunks.gaps << (8 + (2 * thread & 7)), gap = number == 0 ? 0 : gaps >> 27, next_gap = (gaps >> 17) & 31;
   const u32 word_of_next = shuffle_down(chunks.word[0], 1);
   Window window;
 #pragma unroll
   for (u32 i = 0; i < 4; ++i) window.word[i] = swap_bytes(chunks.word[i]);
   window.word[4] = swap_bytes(last_lane ? chunks.word[4] : word_of_next);
   skip(window, gap);
-  // Of the last two chunks, codes may end behind the stream, and the gap of the last may say anything.
-  const bool fast = index + LANE_CHUNKS + 1 < unit_chunks;
+  const bool fast = number < lanes.inner;
   const Common common = load_common();
   Decoded decoded;
   decode_lane(window, fast ? LANE_BITS + next_gap - gap : 0, common, decoded);
 
   // With nothing to decode, nothing was: no entry, no count.
-  decoded.walk = decoded.walk || (!fast && index < unit_chunks);
+  decoded.walk = decoded.walk || (!fast && number < lanes.all);
   u32 walked = 0;
   if (decoded.walk) {
     Firsts firsts = {0, 0};
@@ -273,7 +286,7 @@ DF11_DEVICE void decode_block(const Job& job, u32 block, u32 position, const Chu
   const u32 beyond = last_lane && warp + 1 < warps ? shared_load(firsts, SHARED_FIRSTS + 4 * (warp + 1)) : 0;
   const u32 behind = first_behind(decoded.first, count, few, beyond);
   const u32 start = warp_total(lane < warp ? total : 0) + up_to - count, held = warp_total(total);
-  if (more) next = load_chunks(job, block + 1);
+  if (more) next = load_chunks(job, lanes, block + 1);
 
   DF11_AT(place, 0)
   DF11_RUN(place)

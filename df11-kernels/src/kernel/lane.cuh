@@ -22,16 +22,11 @@ DF11_DEVICE void skip(Window& window, u32 bits) {
   window.word[4] = shift_left(window.word[4], bits);
 }
 
-// Drops up to 32 bits: half of them twice, since shifts by 32 are not shifts.
+// Drops up to 32 bits.
 DF11_DEVICE void skip_long(Window& window, u32 bits) {
-  u32 part = bits / 2;
 #pragma unroll
-  for (u32 turn = 0; turn < 2; ++turn) {
-#pragma unroll
-    for (u32 i = 0; i < 4; ++i) window.word[i] = funnel_left(window.word[i + 1], window.word[i], part);
-    window.word[4] = shift_left(window.word[4], part);
-    part = bits - part;
-  }
+  for (u32 i = 0; i < 4; ++i) window.word[i] = funnel_left_long(window.word[i + 1], window.word[i], bits);
+  window.word[4] = shift_left(window.word[4], bits);
 }
 
 DF11_DEVICE u32 entry_length(u32 entry) { return (u32)((int)entry >> 27); }
@@ -112,7 +107,7 @@ DF11_DEVICE u32 take_entry(Lane& lane) {
 
 // Lanes that have met a long code wait for this, at every fourth step: it goes where the step had nothing.
 DF11_DEVICE u32 take_long(Lane& lane, u32 kept) {
-  const bool met = (int)lane.entry < 0 && lane.left != 0;
+  const bool met = (int)lane.entry < 0;
   if (warp_any(met)) {
     DF11_RUN(long_code)
     if (met) {

@@ -28,11 +28,12 @@ DF11_KERNEL(256, df11_decode)(DF11_PARAMETER Jobs jobs, u32 job_count, u32 block
     const u32 left = end - at, stop = job.end_block - block < left ? job.end_block : block + left;
     at += stop - block;
     u32 position = load_position(job, block);
-    Chunks chunks = load_chunks(job, block), next = chunks;
+    const Lanes lanes = lanes_of(job);
+    Chunks chunks = load_chunks(job, lanes, block), next = chunks;
     Store store = {job.out, job.first};
     barrier(tables);
     for (; block < stop; ++block) {
-      decode_block(job, block, position, chunks, stage_bytes, block + 1 < stop, next, store);
+      decode_block(job, lanes, block, position, chunks, stage_bytes, block + 1 < stop, next, store);
       position = chunks.end;
       chunks = next;
     }
@@ -44,6 +45,7 @@ DF11_KERNEL(256, df11_decode)(DF11_PARAMETER Jobs jobs, u32 job_count, u32 block
 DF11_KERNEL(256, df11_gather)(DF11_PARAMETER Job all, u64 rows, u32 row_count, u32 row_weights, u32 stage_bytes) {
   Job job = all;
   const u64 out = job.out;
+  const Lanes lanes = lanes_of(job);
   load_tables(job.tables);
   barrier(tables);
   for (u32 number = block_index(); number < row_count; number += grid_size()) {
@@ -63,8 +65,8 @@ DF11_KERNEL(256, df11_gather)(DF11_PARAMETER Job all, u64 rows, u32 row_count, u
     }
     Store store = {job.out, job.first};
     for (u32 block = low, position = load_position(job, low); block < job.blocks && position < job.end; ++block) {
-      Chunks chunks = load_chunks(job, block), none = chunks;
-      decode_block(job, block, position, chunks, stage_bytes, false, none, store);
+      Chunks chunks = load_chunks(job, lanes, block), none = chunks;
+      decode_block(job, lanes, block, position, chunks, stage_bytes, false, none, store);
       position = chunks.end;
     }
   }

@@ -27,6 +27,7 @@ DF11_DEVICE u32 grid_size() { return gridDim.x; }
 
 // The low word of (high:low << n), n modulo 32; the low word of (high:low >> n), n up to 32; `word << n`, n up to 32.
 DF11_DEVICE u32 funnel_left(u32 low, u32 high, u32 n) { return __funnelshift_l(low, high, n); }
+DF11_DEVICE u32 funnel_left_long(u32 low, u32 high, u32 n) { return __funnelshift_lc(low, high, n); }
 DF11_DEVICE u32 funnel_right(u32 low, u32 high, u32 n) { return __funnelshift_rc(low, high, n); }
 DF11_DEVICE u32 shift_left(u32 word, u32 n) {
   u32 result;

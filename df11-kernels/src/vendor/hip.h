@@ -37,6 +37,7 @@ DF11_DEVICE void group_barrier() {
 
 // The high word of (high:low << n), n modulo 32; the low word of (high:low >> n), n up to 32; `word << n`, n up to 32.
 DF11_DEVICE u32 funnel_left(u32 low, u32 high, u32 n) { return (u32)((((u64)high << 32 | low) << (n & 31)) >> 32); }
+DF11_DEVICE u32 funnel_left_long(u32 low, u32 high, u32 n) { return (u32)((((u64)high << 32 | low) << n) >> 32); }
 DF11_DEVICE u32 funnel_right(u32 low, u32 high, u32 n) { return (u32)(((u64)high << 32 | low) >> n); }
 DF11_DEVICE u32 shift_left(u32 word, u32 n) { return (u32)((u64)word << n); }
 DF11_DEVICE u32 upper_bits(u32 word, u32 n) { return word >> (32 - n); }

@@ -22,6 +22,7 @@ DF11_DEVICE u32 grid_size() { return machine::grid(); }
 #define barrier(name) machine::barrier(DF11_SITE(name))
 
 DF11_DEVICE u32 funnel_left(u32 low, u32 high, u32 n) { return (u32)((((u64)high << 32 | low) << (n & 31)) >> 32); }
+DF11_DEVICE u32 funnel_left_long(u32 low, u32 high, u32 n) { return (u32)((((u64)high << 32 | low) << machine::up_to_32(n)) >> 32); }
 DF11_DEVICE u32 funnel_right(u32 low, u32 high, u32 n) { return (u32)(((u64)high << 32 | low) >> machine::up_to_32(n)); }
 DF11_DEVICE u32 shift_left(u32 word, u32 n) { return (u32)((u64)word << machine::up_to_32(n)); }
 DF11_DEVICE u32 upper_bits(u32 word, u32 n) { return word >> (32 - n); }
