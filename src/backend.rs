@@ -1,11 +1,17 @@
 //! What encodes and decodes, by name. Each can be listed and forced; none is ever replaced quietly by another.
 
+#[cfg(feature = "cuda")]
+mod cuda;
+mod device;
+
 use std::fmt;
+use std::sync::Arc;
 
 use df11_core::{Unit, bf16};
 use df11_cpu::{Decoder, Encoder, Level, Parts, Plan};
 
 use crate::Error;
+use device::{Device, Loaded, VENDORS};
 
 /// The variable that forces a backend where no flag does.
 pub const BACKEND_VARIABLE: &str = "DF11_BACKEND";
@@ -14,8 +20,12 @@ pub const BACKEND_VARIABLE: &str = "DF11_BACKEND";
 const CPU: &str = "cpu";
 
 /// A backend that can run here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Backend(Level);
+#[derive(Clone, Debug)]
+pub struct Backend {
+    /// Plans and encodes, and decodes where there is no device.
+    level: Level,
+    device: Option<Arc<dyn Device>>,
+}
 
 /// A backend of this build.
 #[derive(Clone, Debug)]
@@ -29,7 +39,7 @@ pub struct Listing {
 impl Backend {
     /// The fastest one that can run here.
     pub fn best() -> Backend {
-        Backend(Level::best())
+        Backend { level: Level::best(), device: None }
     }
 
     /// The one that a flag names, else the one that `DF11_BACKEND` names, else the fastest.
@@ -53,37 +63,77 @@ impl Backend {
             return Ok(Backend::best());
         }
         let listing = Level::list().find(|listing| listing.name == name);
-        let reason = match listing.map(|listing| listing.level) {
-            Some(Ok(level)) => return Ok(Backend(level)),
-            Some(Err(why)) => format!("cannot run here: {why}"),
-            None => "there is none of that name in this build".to_owned(),
+        let vendor = VENDORS.iter().find(|vendor| vendor.name == name);
+        let reason = match (listing.map(|listing| listing.level), vendor.map(|vendor| (vendor.open)())) {
+            (Some(Ok(level)), _) => return Ok(Backend { level, device: None }),
+            (_, Some(Ok(device))) => return Ok(Backend { level: Level::best(), device: Some(device) }),
+            (Some(Err(why)), _) => format!("cannot run here: {why}"),
+            (_, Some(Err(why))) => format!("cannot run here: {why}"),
+            (None, None) => "there is none of that name in this build".to_owned(),
         };
-        let valid: Vec<_> = Level::available().map(Level::name).collect();
+        let valid: Vec<_> = Backend::list()
+            .into_iter()
+            .filter(|listing| listing.available.is_ok())
+            .map(|listing| listing.name)
+            .collect();
         Err(Error::Backend { name: name.to_owned(), reason, available: format!("{CPU}, {}", valid.join(", ")) })
     }
 
-    /// Every backend of this build, the fastest first.
+    /// Every backend of this build: the levels of the processor, the fastest first, then the devices.
     pub fn list() -> Vec<Listing> {
         Level::list()
             .map(|listing| Listing { name: listing.name, available: listing.level.map(drop).map_err(str::to_owned) })
+            .chain(VENDORS.iter().map(|vendor| Listing { name: vendor.name, available: (vendor.look)() }))
             .collect()
     }
 
-    /// The level of this processor that it is.
-    pub fn level(self) -> Level {
-        self.0
+    /// The level of this processor that plans and encodes; it decodes, too, unless the backend is a device.
+    pub fn level(&self) -> Level {
+        self.level
     }
 
-    pub(crate) fn plan(self, weights: &[bf16]) -> Result<Plan, df11_core::Error> {
-        Encoder::new(self.0).plan(weights)
+    /// Whether this processor decodes.
+    pub fn is_processor(&self) -> bool {
+        self.device.is_none()
     }
 
-    pub(crate) fn encode(self, weights: &[bf16], plan: &Plan) -> Result<Parts, df11_core::Error> {
-        Encoder::new(self.0).encode_to_parts(weights, plan)
+    pub(crate) fn plan(&self, weights: &[bf16]) -> Result<Plan, df11_core::Error> {
+        Encoder::new(self.level).plan(weights)
     }
 
-    pub(crate) fn decoder<'u>(self, unit: &'u Unit<'u>) -> Decoder<'u> {
-        Decoder::new(unit, self.0)
+    pub(crate) fn encode(&self, weights: &[bf16], plan: &Plan) -> Result<Parts, df11_core::Error> {
+        Encoder::new(self.level).encode_to_parts(weights, plan)
+    }
+
+    pub(crate) fn decoder<'u>(&'u self, unit: &'u Unit<'u>) -> Result<UnitDecoder<'u>, Fault> {
+        Ok(match &self.device {
+            Some(device) => UnitDecoder::Device(device.load(unit)?),
+            None => UnitDecoder::Processor(Decoder::new(unit, self.level)),
+        })
+    }
+}
+
+/// A unit ready to be decoded.
+pub(crate) enum UnitDecoder<'u> {
+    Processor(Decoder<'u>),
+    Device(Box<dyn Loaded + 'u>),
+}
+
+/// Why a unit was not decoded.
+pub(crate) enum Fault {
+    /// The unit does not decode.
+    Unit(df11_core::Error),
+    /// The backend failed.
+    #[cfg_attr(not(feature = "cuda"), expect(dead_code, reason = "the processor does not fail"))]
+    Backend(Error),
+}
+
+impl UnitDecoder<'_> {
+    pub(crate) fn decode_range(&self, first: u64, weights: &mut [bf16]) -> Result<(), Fault> {
+        match self {
+            UnitDecoder::Processor(decoder) => decoder.decode_range(first, weights).map_err(Fault::Unit),
+            UnitDecoder::Device(loaded) => loaded.decode_range(first, weights),
+        }
     }
 }
 
@@ -95,7 +145,7 @@ impl Default for Backend {
 
 impl fmt::Display for Backend {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.0.name())
+        f.pad(self.device.as_ref().map_or(self.level.name(), |device| device.name()))
     }
 }
 
@@ -112,7 +162,7 @@ mod tests {
                 (found, available) => panic!("{name}: {found:?}, listed {available:?}"),
             }
         }
-        assert_eq!(Backend::named("cpu").expect("always"), Backend::best());
+        assert_eq!(Backend::named("cpu").expect("always").to_string(), Backend::best().to_string());
     }
 
     #[test]

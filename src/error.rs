@@ -214,6 +214,14 @@ pub enum Error {
         /// Why it is refused and what to do.
         reason: String,
     },
+    /// A backend failed at its work.
+    #[error("backend `{name}` failed: {reason}; --backend cpu does without it")]
+    BackendFailed {
+        /// Its name.
+        name: String,
+        /// What failed.
+        reason: String,
+    },
     /// A backend's name is unknown, or the backend cannot run here.
     #[error("backend `{name}`: {reason}; available here: {available}")]
     Backend {

@@ -292,7 +292,7 @@ fn inspection_counts_the_same_from_both_sides() {
     assert_eq!(shown[1]["raw"].as_array().expect("a list").len(), 9);
     assert_eq!(shown[1]["raw"][0], json!({"name": "from.the.future", "dtype": "F3_X", "shape": [5], "bytes": 5}));
     let [from_source, from_coded] =
-        [&source, &coded].map(|input| load_weights(input, Backend::best(), 50_000).expect("loaded"));
+        [&source, &coded].map(|input| load_weights(input, &Backend::best(), 50_000).expect("loaded"));
     assert_eq!(from_source.len(), 50_000);
     assert!(from_source == from_coded);
 }

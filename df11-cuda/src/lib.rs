@@ -22,7 +22,7 @@ mod memory;
 mod offload;
 
 pub use cudarc;
-pub use decoder::Decoder;
+pub use decoder::{Decoder, LoadedUnit};
 pub use device::Device;
 pub use error::Error;
 pub use kernels::{Kernels, Rows};

@@ -4,7 +4,7 @@ use libloading::Library;
 
 use crate::error::Error;
 
-const DRIVER: &[&str] = if cfg!(windows) { &["nvcuda.dll"] } else { &["libcuda.so.1", "libcuda.so"] };
+const DRIVER: &[&str] = if cfg!(windows) { &["nvcuda.dll"] } else { &["libcuda.so.1"] };
 const COMPILER: &[&str] = if cfg!(windows) { &["nvrtc64_120_0.dll"] } else { &["libnvrtc.so.12", "libnvrtc.so"] };
 
 fn any_loads(names: &[&str]) -> bool {

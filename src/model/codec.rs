@@ -6,16 +6,17 @@ use df11_core::{Unit, bf16, decode_range};
 use rayon::prelude::*;
 
 use super::matrices::Matrix;
-use crate::backend::Backend;
+use crate::Error;
+use crate::backend::{Backend, Fault};
 
 /// Weights that a tile aims at: 16 MiB of BF16, enough work for many threads, little beside a unit.
 const TILE_WEIGHTS: u64 = 8 << 20;
 
 /// How a unit is decoded.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Decoding {
+pub(crate) enum Decoding<'a> {
     /// By a backend, as fast as it can.
-    Fast(Backend),
+    Fast(&'a Backend),
     /// Plainly, so that every gap and every output position is checked on the way.
     Checked,
 }
@@ -24,19 +25,36 @@ pub(crate) enum Decoding {
 pub(crate) enum Stopped<E> {
     /// The unit does not decode.
     Unit(df11_core::Error),
+    /// The backend failed, which says nothing of the unit.
+    Backend(Error),
     /// Who took the weights had enough.
     Taker(E),
+}
+
+impl<E> From<Fault> for Stopped<E> {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Unit(fault) => Stopped::Unit(fault),
+            Fault::Backend(error) => Stopped::Backend(error),
+        }
+    }
+}
+
+impl<E> From<df11_core::Error> for Stopped<E> {
+    fn from(fault: df11_core::Error) -> Self {
+        Stopped::Unit(fault)
+    }
 }
 
 /// Decodes a unit from front to back and hands each tile to `take`, with the index of its first weight. `buffer` is kept from call to call.
 pub(crate) fn decode_tiles<E>(
     unit: &Unit<'_>,
-    decoding: Decoding,
+    decoding: Decoding<'_>,
     buffer: &mut Vec<bf16>,
     mut take: impl FnMut(u64, &[bf16]) -> Result<(), E>,
 ) -> Result<(), Stopped<E>> {
     let decoder = match decoding {
-        Decoding::Fast(backend) => Some(backend.decoder(unit)),
+        Decoding::Fast(backend) => Some(backend.decoder(unit)?),
         Decoding::Checked => None,
     };
     let mut blocks = 0..0;
@@ -45,10 +63,9 @@ pub(crate) fn decode_tiles<E>(
         let (first, end) = (unit.block(blocks.start).weights.start, unit.block(blocks.end - 1).weights.end);
         buffer.resize((end - first) as usize, bf16::ZERO);
         match &decoder {
-            Some(decoder) => decoder.decode_range(first, buffer),
-            None => decode_checked(unit, blocks.clone(), buffer),
+            Some(decoder) => decoder.decode_range(first, buffer)?,
+            None => decode_checked(unit, blocks.clone(), buffer)?,
         }
-        .map_err(Stopped::Unit)?;
         take(first, buffer).map_err(Stopped::Taker)?;
     }
     Ok(())

@@ -8,6 +8,7 @@ use df11_core::{Unit, UnitView};
 use serde_json::Value;
 
 use super::checkpoint::{Checkpoint, Place};
+use super::codec::Stopped;
 use super::config::{ConfigFile, DFLOAT11_CONFIG, check_layout};
 use super::names::natural_order;
 use super::record::{PREFIX, Record, config_inside};
@@ -161,6 +162,14 @@ impl CodedModel {
     /// The error for a unit that does not decode.
     pub fn damaged(&self, unit: &CodedUnit, fault: df11_core::Error) -> Error {
         Error::UnitDamaged { path: self.unit_path(unit), unit: unit.name.clone(), fault }
+    }
+
+    /// The error for a unit whose decoding was stopped.
+    pub fn stopped(&self, unit: &CodedUnit, stopped: Stopped<Error>) -> Error {
+        match stopped {
+            Stopped::Unit(fault) => self.damaged(unit, fault),
+            Stopped::Backend(error) | Stopped::Taker(error) => error,
+        }
     }
 
     /// The file that a unit is in.

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::beside::copy_others;
-use super::codec::{Decoding, Stopped, decode_tiles, matrices_of_tile};
+use super::codec::{Decoding, decode_tiles, matrices_of_tile};
 use super::coded::{CodedModel, CodedUnit};
 use super::matrices::Matrix;
 use super::output::{Form, NewFile, Output};
@@ -157,10 +157,8 @@ impl Job<'_> {
             self.progress.advance(size_of_val(weights) as u64);
             Ok(())
         };
-        decode_tiles(&proven, Decoding::Fast(self.options.backend), tile, take).map_err(|stopped| match stopped {
-            Stopped::Unit(fault) => self.model.damaged(unit, fault),
-            Stopped::Taker(error) => error,
-        })?;
+        decode_tiles(&proven, Decoding::Fast(&self.options.backend), tile, take)
+            .map_err(|stopped| self.model.stopped(unit, stopped))?;
         matrices.iter().zip(&hashes).try_for_each(|(matrix, hash)| self.check(&matrix.tensor, hash))
     }
 

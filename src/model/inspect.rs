@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use super::checkpoint::Checkpoint;
-use super::codec::{Decoding, Stopped, decode_tiles};
+use super::codec::{Decoding, decode_tiles};
 use super::coded::{CodedModel, has_units};
 use super::infer::infer_units;
 use super::load::read_unit;
@@ -107,15 +107,12 @@ fn inspect_coded(
         let arrays = model.read(unit)?;
         let proven = model.validate(unit, &arrays)?;
         let mut counts = Counts::default();
-        decode_tiles(&proven, Decoding::Fast(options.backend), &mut tile, |_, weights| {
+        decode_tiles(&proven, Decoding::Fast(&options.backend), &mut tile, |_, weights| {
             counts.add(weights);
             progress.advance(size_of_val(weights) as u64);
             Ok(())
         })
-        .map_err(|stopped| match stopped {
-            Stopped::Unit(fault) => model.damaged(unit, fault),
-            Stopped::Taker(error) => error,
-        })?;
+        .map_err(|stopped| model.stopped(unit, stopped))?;
         Ok(counts.report(&unit.name, u32::from(proven.code().longest()), unit.bytes))
     });
     let units = units.collect::<Result<_, Error>>()?;

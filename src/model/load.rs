@@ -5,7 +5,7 @@ use std::path::Path;
 use df11_core::bf16;
 
 use super::checkpoint::Checkpoint;
-use super::codec::{Decoding, Stopped, decode_tiles};
+use super::codec::{Decoding, decode_tiles};
 use super::coded::{CodedModel, has_units};
 use super::infer::infer_units;
 use super::units::UnitSpec;
@@ -17,7 +17,7 @@ use crate::backend::Backend;
 ///
 /// # Errors
 /// It cannot be read, or a unit does not decode.
-pub fn load_weights(input: &Path, backend: Backend, at_most: u64) -> Result<Vec<bf16>, Error> {
+pub fn load_weights(input: &Path, backend: &Backend, at_most: u64) -> Result<Vec<bf16>, Error> {
     let at_most = usize::try_from(at_most).unwrap_or(usize::MAX);
     let checkpoint = Checkpoint::open_coded(input)?;
     let mut weights = Vec::new();
@@ -33,10 +33,7 @@ pub fn load_weights(input: &Path, backend: Backend, at_most: u64) -> Result<Vec<
                 weights.extend_from_slice(&tile[..tile.len().min(at_most - weights.len())]);
                 Ok(())
             })
-            .map_err(|stopped| match stopped {
-                Stopped::Unit(fault) => model.damaged(unit, fault),
-                Stopped::Taker(error) => error,
-            })?;
+            .map_err(|stopped| model.stopped(unit, stopped))?;
         }
     } else {
         let source = Checkpoint::open_source(input)?;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use df11_core::bf16;
 
 use super::checkpoint::Checkpoint;
-use super::codec::{Decoding, Stopped, decode_tiles, matrices_of_tile};
+use super::codec::{Decoding, decode_tiles, matrices_of_tile};
 use super::coded::{CodedModel, CodedUnit};
 use super::matrices::{Matrix, Naming};
 use super::pattern::PatternDict;
@@ -165,10 +165,7 @@ impl<'a> Job<'a> {
             self.progress.advance(size_of_val(weights) as u64);
             Ok(())
         };
-        decode_tiles(&proven, Decoding::Checked, tile, take).map_err(|stopped| match stopped {
-            Stopped::Unit(fault) => self.model.damaged(unit, fault),
-            Stopped::Taker(error) => error,
-        })?;
+        decode_tiles(&proven, Decoding::Checked, tile, take).map_err(|stopped| self.model.stopped(unit, stopped))?;
         self.report.units += 1;
         self.report.weights += unit.weights;
         comparisons.into_iter().for_each(|comparison| self.finish(comparison));

@@ -4,10 +4,12 @@
 //! - [`reports`]: what inspect, bench, backends and completions print;
 //! - [`foretold`]: estimates and dry runs;
 //! - [`conduct`]: streams, exit codes, existing outputs, broken pipes, full disks;
+//! - [`devices`]: backends that are GPUs, on a driver whose device is played on the processor;
 //! - [`damage`]: bad input is refused by name and leaves nothing behind.
 
 mod conduct;
 mod damage;
+mod devices;
 mod foretold;
 mod miniature;
 mod reports;

@@ -45,7 +45,7 @@ fn table(rows: &[Row]) -> String {
     let mut text = String::new();
     for Row { name, reason, best, .. } in rows {
         let state = match (reason, best) {
-            (Some(reason), _) => format!("not available: {reason}"),
+            (Some(reason), _) => format!("unavailable: {reason}"),
             (None, true) => "available, the best here".to_owned(),
             (None, false) => "available".to_owned(),
         };
@@ -66,7 +66,7 @@ mod tests {
             Row { name: "neon", available: false, reason: Some("not this processor".into()), best: false },
         ];
         let expected =
-            "portable  available\navx2      available, the best here\nneon      not available: not this processor\n";
+            "portable  available\navx2      available, the best here\nneon      unavailable: not this processor\n";
         assert_eq!(table(&rows), expected);
     }
 }

@@ -55,8 +55,11 @@ struct Row {
 impl Bench {
     pub fn run(&self, terminal: &Terminal) -> Outcome {
         let backend = self.machine.backend()?;
+        if !backend.is_processor() {
+            return Err(Failure::NotTimed { backend: backend.to_string() });
+        }
         let all = self.machine.pool()?;
-        let weights = all.install(|| model::load_weights(&self.input, backend, MOST_WEIGHTS))?;
+        let weights = all.install(|| model::load_weights(&self.input, &backend, MOST_WEIGHTS))?;
         let levels: Vec<Level> =
             if self.machine.is_forced() { vec![backend.level()] } else { Level::available().collect() };
         let mut buffers = all.install(|| Buffers::new(&weights))?;

@@ -34,6 +34,8 @@ pub enum Failure {
     Threads(rayon::ThreadPoolBuildError),
     /// A backend gave other weights than went in.
     WrongWeights { level: &'static str, threads: usize },
+    /// `bench` knows the processor only.
+    NotTimed { backend: String },
     /// Stdout took no more, for another reason than that its reader left.
     Stdout(io::Error),
 }
@@ -70,6 +72,9 @@ impl std::fmt::Display for Failure {
                 "level {level} with {threads} threads gave other weights than were encoded; this is a bug, please report it; \
                  until then choose another with --backend"
             ),
+            Failure::NotTimed { backend } => {
+                write!(f, "backend `{backend}`: bench times the levels of this processor; choose one of those")
+            }
             Failure::Stdout(error) => write!(f, "cannot write the result to stdout: {error}"),
         }
     }

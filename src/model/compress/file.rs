@@ -64,7 +64,7 @@ impl Job<'_> {
         if self.options.verify {
             verify_unit(&spec.name, view, weights).map_err(|stopped| match stopped {
                 Stopped::Unit(fault) => not_coded(fault),
-                Stopped::Taker(error) => error,
+                Stopped::Backend(error) | Stopped::Taker(error) => error,
             })?;
         }
         let arrays = [
