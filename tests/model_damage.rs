@@ -67,8 +67,8 @@ impl Model {
         let mut refusals = 0;
         let backends = Backend::list().into_iter().filter(|listing| listing.available.is_ok());
         let backends: Vec<_> = backends.map(|listing| Backend::named(listing.name).expect("it is listed")).collect();
-        for &backend in &backends {
-            let options = DecompressOptions { backend, ..DecompressOptions::default() };
+        for backend in &backends {
+            let options = DecompressOptions { backend: backend.clone(), ..DecompressOptions::default() };
             match decompress(&input, &output, &options, &()) {
                 Ok(_) => {
                     assert!(fs::read(&output).expect("read") == self.source, "{what}, {backend}: another model");
