@@ -1,0 +1,138 @@
+//! No encoder and no decoder touches a byte outside its buffers: every buffer ends, and then begins, at a page whose touch ends the process.
+#![cfg(unix)]
+
+mod support;
+
+use df11_core::{PartSizes, PartsMut, Plan, UnitView, bf16, encode, two_phase};
+use df11_cpu::{Encoder, Level};
+use support::cases::{self, Case};
+use support::guarded::{Edge, Guarded};
+use support::library::{Coded, backends};
+use support::on_all_processors;
+use support::random::Random;
+
+#[test]
+fn decoders_stay_inside() {
+    on_all_processors(&cases::full(), |case| {
+        let coded = Coded::by_core(&case.weights);
+        for edge in Edge::BOTH {
+            decode_between(case, &coded, edge);
+        }
+    });
+}
+
+fn decode_between(case: &Case, coded: &Coded, edge: Edge) {
+    let [encoded_exponent, sign_mantissa, luts, gaps, output_positions, split_positions] =
+        coded.tensors().map(|(_, tensor)| Guarded::new(tensor, edge));
+    let view = UnitView {
+        encoded_exponent: &encoded_exponent,
+        sign_mantissa: &sign_mantissa,
+        luts: &luts,
+        gaps: &gaps,
+        output_positions: &output_positions,
+        split_positions: &split_positions,
+    };
+    let unit = view.validate().expect("what we write is valid");
+    let expected: &[u8] = bytemuck::cast_slice(&case.weights);
+    let mut random = Random::new(case.weights.len() as u64);
+    for backend in backends() {
+        let name = backend.name();
+        let mut weights = Guarded::filled(0xA5, expected.len(), edge);
+        backend.decode(&unit, as_bf16(&mut weights)).unwrap_or_else(|e| panic!("{}, {name}: {e}", case.name));
+        assert!(*weights == *expected, "{}, {name}, {edge:?}", case.name);
+        for _ in 0..3 {
+            let first = random.below(case.weights.len() as u64) as usize;
+            let count = 1 + random.below((case.weights.len() - first).min(5000) as u64) as usize;
+            let mut part = Guarded::filled(0xA5, 2 * count, edge);
+            let decoded = backend.decode_range(&unit, first as u64, as_bf16(&mut part));
+            decoded.unwrap_or_else(|e| panic!("{}, {name}, {first}: {e}", case.name));
+            assert!(*part == expected[2 * first..][..2 * count], "{}, {name}, {edge:?}, {first}", case.name);
+        }
+    }
+    for block in 0..unit.blocks() {
+        let weights = unit.block(block).weights;
+        let expected = &expected[2 * weights.start as usize..2 * weights.end as usize];
+        let mut part = Guarded::filled(0xA5, expected.len(), edge);
+        two_phase::decode_block(&unit, block, as_bf16(&mut part)).unwrap_or_else(|e| panic!("{}: {e}", case.name));
+        assert!(*part == *expected, "{}, two_phase, {edge:?}, block {block}", case.name);
+    }
+}
+
+/// Validation does not read the stream, so decoders meet any bits there, and gaps that contradict them.
+#[test]
+fn decoders_of_damaged_units_stay_inside() {
+    on_all_processors(&cases::short(), |case| {
+        let mut random = Random::new(case.weights.len() as u64);
+        for round in 0..20 {
+            let mut coded = Coded::by_core(&case.weights);
+            for tensor in ["encoded_exponent", "gaps"] {
+                let bytes = coded.tensor_mut(tensor);
+                // One bit, some bits, or all of them.
+                for _ in 0..[1, 10, 8 * bytes.len()][round % 3].min(100_000) {
+                    let bit = random.below(8 * bytes.len() as u64);
+                    bytes[bit as usize / 8] ^= 1 << (bit % 8);
+                }
+            }
+            let edge = Edge::BOTH[round % 2];
+            let [stream, gaps] = [&coded.encoded_exponent, &coded.gaps].map(|tensor| Guarded::new(tensor, edge));
+            let Ok(unit) = (UnitView { encoded_exponent: &stream, gaps: &gaps, ..coded.view() }).validate() else {
+                continue;
+            };
+            for backend in backends() {
+                let mut weights = Guarded::filled(0xA5, 2 * case.weights.len(), edge);
+                let _ = backend.decode(&unit, as_bf16(&mut weights));
+            }
+        }
+    });
+}
+
+#[test]
+fn encoders_stay_inside() {
+    on_all_processors(&cases::full(), |case| {
+        let expected = Coded::by_core(&case.weights);
+        for edge in Edge::BOTH {
+            let mut words = Guarded::new(bytemuck::cast_slice(&case.weights), edge);
+            let weights: &[bf16] = as_bf16(&mut words);
+            let plan = Plan::new(weights).expect("a case can be planned");
+            let written = encode_between(edge, &plan.sizes(), |parts| encode(weights, &plan, parts));
+            assert!(written == expected, "{}, core, {edge:?}", case.name);
+            for level in Level::available() {
+                let encoder = Encoder::new(level);
+                let plan = encoder.plan(weights).expect("a case can be planned");
+                let written = encode_between(edge, &plan.sizes(), |parts| encoder.encode(weights, &plan, parts));
+                assert!(written == expected, "{}, {level}, {edge:?}", case.name);
+            }
+        }
+    });
+}
+
+/// What `encode` writes into buffers at an edge.
+fn encode_between(
+    edge: Edge,
+    sizes: &PartSizes,
+    encode: impl FnOnce(PartsMut<'_>) -> Result<(), df11_core::Error>,
+) -> Coded {
+    let of = |bytes| Guarded::filled(0xA5, bytes, edge);
+    let (mut encoded_exponent, mut sign_mantissa) = (of(sizes.encoded_exponent), of(sizes.sign_mantissa));
+    let (mut luts, mut gaps, mut output_positions) = (of(sizes.luts), of(sizes.gaps), of(sizes.output_positions));
+    let parts = PartsMut {
+        encoded_exponent: &mut encoded_exponent,
+        sign_mantissa: &mut sign_mantissa,
+        luts: &mut luts,
+        gaps: &mut gaps,
+        output_positions: &mut output_positions,
+    };
+    encode(parts).expect("a planned unit is encoded");
+    Coded {
+        encoded_exponent: encoded_exponent.to_vec(),
+        sign_mantissa: sign_mantissa.to_vec(),
+        luts: luts.to_vec(),
+        gaps: gaps.to_vec(),
+        output_positions: output_positions.to_vec(),
+        split_positions: Vec::new(),
+    }
+}
+
+fn as_bf16(bytes: &mut [u8]) -> &mut [bf16] {
+    bytemuck::cast_slice_mut(bytes)
+}
