@@ -3,23 +3,14 @@
 
 use std::env;
 
-/// Links the machine and the kernels into a driver's library of this name.
-fn fake(name: &str, file: &str) -> Option<String> {
+/// Links a front, the machine and the kernels into a driver's library of this name.
+fn fake(name: &str, front: &str) -> Option<String> {
     let folder = env::var("OUT_DIR").ok()?;
     let path = format!("{folder}/{name}");
     let compiler = cc::Build::new().cpp(true).std("c++17").opt_level(2).pic(true).try_get_compiler().ok()?;
     let mut command = compiler.to_command();
-    command.args([
-        "-shared",
-        "-pthread",
-        "-DDF11_WARP=32",
-        &format!("-Wl,-soname,{name}"),
-        "-Wl,-z,defs",
-        "-o",
-        &path,
-        file,
-    ]);
-    command.args(["cpp/machine.cpp", "cpp/kernels.cpp", "-Wno-unknown-pragmas", "-Wno-unused-function"]);
+    command.args(["-shared", "-pthread", &format!("-Wl,-soname,{name}"), "-Wl,-z,defs", "-o", &path, front]);
+    command.args([&format!("-L{folder}"), "-ldf11_kernels_32", "-ldf11_kernels_64", "-ldf11_machine"]);
     command.status().is_ok_and(|status| status.success()).then_some(path)
 }
 

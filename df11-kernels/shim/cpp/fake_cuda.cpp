@@ -1,113 +1,18 @@
-// A libcuda.so.1 without a GPU: device memory is this process's memory, a launch runs the kernel on the machine, at once. Copies and launches into a stream are
-// done when they are asked for, in that order. Any call can be made to fail (df11_fake_fail), and what was not given back is counted (df11_fake_live).
-// Only what df11-cuda calls is here: whatever else the binding may ask for is missing, and says so.
+// A libcuda.so.1 without a GPU: fake_driver.h under NVIDIA's names.
 
-#include <cstdlib>
-#include <cstring>
-#include <cstdio>
-#include <map>
-#include <mutex>
-#include <set>
-#include <string>
-
-#include "machine.h"
-
-extern "C" void (*df11_shim_kernel_32(unsigned number))(const void*);
+#include "fake_driver.h"
 
 namespace {
-
-enum Result : int { SUCCESS = 0, INVALID_VALUE = 1, NO_DEVICE = 100, INVALID_DEVICE = 101, INVALID_IMAGE = 200, INVALID_CONTEXT = 201, INVALID_HANDLE = 400, NOT_FOUND = 500, LAUNCH_FAILED = 719 };
-
-struct Fake {
-  std::mutex lock;
-  int devices = 1;
-  int major = 8, minor = 0;
-  std::string failing;
-  int countdown = 0, code = 0;
-  std::map<u64, size_t> memory;  // device and page-locked, by first byte
-  std::set<void*> handles;       // streams, events, modules
-  int contexts = 0;
-  u64 calls = 0;
-};
-Fake fake;
-thread_local void* current = nullptr;
-int the_context;
-
-// Whether this call is to fail, and with what.
-Result enter(const char* name, bool needs_context) {
-  ++fake.calls;
-  if (fake.failing == name && --fake.countdown == 0) return Result(fake.code);
-  if (needs_context && current != &the_context) return INVALID_CONTEXT;
-  return SUCCESS;
+int the_context, major = 8, minor = 0;
 }
-
-bool owns(u64 address, size_t bytes) {
-  auto after = fake.memory.upper_bound(address);
-  if (after == fake.memory.begin()) return false;
-  --after;
-  return address + bytes <= after->first + after->second;
-}
-
-Result take(u64* address, size_t bytes) {
-  void* got = nullptr;
-  if (bytes == 0 || posix_memalign(&got, 256, bytes) != 0) return INVALID_VALUE;
-  std::memset(got, 0xA5, bytes);
-  *address = reinterpret_cast<u64>(got);
-  fake.memory[*address] = bytes;
-  return SUCCESS;
-}
-
-Result give(u64 address) {
-  if (fake.memory.erase(address) == 0) return INVALID_VALUE;
-  std::free(reinterpret_cast<void*>(address));
-  return SUCCESS;
-}
-
-Result make_handle(void** handle) {
-  *handle = std::malloc(1);
-  fake.handles.insert(*handle);
-  return SUCCESS;
-}
-
-Result end_handle(void* handle) {
-  if (fake.handles.erase(handle) == 0) return INVALID_HANDLE;
-  std::free(handle);
-  return SUCCESS;
-}
-
-bool is_stream(void* stream) { return fake.handles.count(stream) != 0; }
-
-struct Function {
-  const char* name;
-  unsigned number;
-  size_t sizes[6];  // of its parameters, which lie one behind the other in its arguments
-};
-Function functions[] = {{"df11_decode", 0, {40 * 88, 4, 4, 4}}, {"df11_gather", 1, {88, 8, 4, 4, 4}}};
-
-}  // namespace
-
-#define ENTER(name, needs_context)                                    \
-  std::lock_guard<std::mutex> guard(fake.lock);                       \
-  if (Result failed = enter(name, needs_context)) return failed
 
 extern "C" {
 
-void df11_fake_fail(const char* name, int nth, int code) {
-  std::lock_guard<std::mutex> guard(fake.lock);
-  fake.failing = name;
-  fake.countdown = nth;
-  fake.code = code;
-}
-void df11_fake_device(int devices, int major, int minor) {
+void df11_fake_device(int devices, int capability_major, int capability_minor) {
   std::lock_guard<std::mutex> guard(fake.lock);
   fake.devices = devices;
-  fake.major = major;
-  fake.minor = minor;
-}
-// Allocations, handles and contexts that were not given back.
-int df11_fake_live() {
-  std::lock_guard<std::mutex> guard(fake.lock);
-  return int(fake.memory.size() + fake.handles.size()) + fake.contexts;
+  major = capability_major;
+  minor = capability_minor;
 }
 
 int cuInit(unsigned) {
@@ -131,7 +36,7 @@ int cuDeviceGetName(char* name, int size, int) {
 }
 int cuDeviceGetAttribute(int* value, int attribute, int) {
   ENTER("cuDeviceGetAttribute", false);
-  *value = attribute == 75 ? fake.major : attribute == 76 ? fake.minor : attribute == 16 ? 2 : 0;
+  *value = attribute == 75 ? major : attribute == 76 ? minor : attribute == 16 ? 2 : 0;
   return SUCCESS;
 }
 int cuDevicePrimaryCtxRetain(void** context, int) {
@@ -147,16 +52,12 @@ int cuDevicePrimaryCtxRelease_v2(int) {
 }
 int cuCtxSetCurrent(void* context) {
   ENTER("cuCtxSetCurrent", false);
-  current = context;
+  current = context == &the_context ? 0 : NO_CURRENT;
   return SUCCESS;
 }
 int cuModuleLoadData(void** module, const void* image) {
   ENTER("cuModuleLoadData", true);
-  const char* text = static_cast<const char*>(image);
-  for (const Function& function : functions) {
-    if (!std::strstr(text, function.name)) return INVALID_IMAGE;
-  }
-  return make_handle(module);
+  return names_all_functions(static_cast<const char*>(image)) ? make_handle(module) : INVALID_IMAGE;
 }
 int cuModuleUnload(void* module) {
   ENTER("cuModuleUnload", true);
@@ -164,17 +65,11 @@ int cuModuleUnload(void* module) {
 }
 int cuModuleGetFunction(void** function, void*, const char* name) {
   ENTER("cuModuleGetFunction", true);
-  for (Function& candidate : functions) {
-    if (std::strcmp(candidate.name, name) == 0) {
-      *function = &candidate;
-      return SUCCESS;
-    }
-  }
-  return NOT_FOUND;
+  return find_function(function, name);
 }
 int cuOccupancyMaxActiveBlocksPerMultiprocessor(int* blocks, void*, int threads, size_t shared) {
   ENTER("cuOccupancyMaxActiveBlocksPerMultiprocessor", true);
-  *blocks = int(shared <= 48 << 10 ? 1024 / threads : 0);
+  *blocks = resident_blocks(threads, shared);
   return SUCCESS;
 }
 int cuMemAlloc_v2(u64* address, size_t bytes) {
@@ -198,21 +93,15 @@ int cuMemFreeHost(void* address) {
 }
 int cuMemcpyHtoDAsync_v2(u64 to, const void* from, size_t bytes, void* stream) {
   ENTER("cuMemcpyHtoDAsync", true);
-  if (!is_stream(stream) || !owns(to, bytes)) return INVALID_VALUE;
-  std::memcpy(reinterpret_cast<void*>(to), from, bytes);
-  return SUCCESS;
+  return copy(reinterpret_cast<void*>(to), from, bytes, to, stream);
 }
 int cuMemcpyDtoHAsync_v2(void* to, u64 from, size_t bytes, void* stream) {
   ENTER("cuMemcpyDtoHAsync", true);
-  if (!is_stream(stream) || !owns(from, bytes)) return INVALID_VALUE;
-  std::memcpy(to, reinterpret_cast<const void*>(from), bytes);
-  return SUCCESS;
+  return copy(to, reinterpret_cast<const void*>(from), bytes, from, stream);
 }
 int cuMemsetD8Async(u64 to, unsigned char value, size_t bytes, void* stream) {
   ENTER("cuMemsetD8Async", true);
-  if (!is_stream(stream) || !owns(to, bytes)) return INVALID_VALUE;
-  std::memset(reinterpret_cast<void*>(to), value, bytes);
-  return SUCCESS;
+  return fill(to, value, bytes, stream);
 }
 int cuStreamCreate(void** stream, unsigned) {
   ENTER("cuStreamCreate", true);
@@ -224,11 +113,11 @@ int cuStreamDestroy_v2(void* stream) {
 }
 int cuStreamSynchronize(void* stream) {
   ENTER("cuStreamSynchronize", true);
-  return is_stream(stream) ? SUCCESS : INVALID_HANDLE;
+  return is_handle(stream) ? SUCCESS : INVALID_HANDLE;
 }
 int cuStreamWaitEvent(void* stream, void* event, unsigned) {
   ENTER("cuStreamWaitEvent", true);
-  return is_stream(stream) && fake.handles.count(event) ? SUCCESS : INVALID_HANDLE;
+  return is_handle(stream) && is_handle(event) ? SUCCESS : INVALID_HANDLE;
 }
 int cuEventCreate(void** event, unsigned) {
   ENTER("cuEventCreate", true);
@@ -240,27 +129,12 @@ int cuEventDestroy_v2(void* event) {
 }
 int cuEventRecord(void* event, void* stream) {
   ENTER("cuEventRecord", true);
-  return is_stream(stream) && fake.handles.count(event) ? SUCCESS : INVALID_HANDLE;
+  return is_handle(stream) && is_handle(event) ? SUCCESS : INVALID_HANDLE;
 }
 int cuLaunchKernel(void* function, unsigned grid, unsigned grid_y, unsigned grid_z, unsigned threads, unsigned threads_y, unsigned threads_z,
                    unsigned shared, void* stream, void** parameters, void** extra) {
   ENTER("cuLaunchKernel", true);
-  if (!is_stream(stream) || grid == 0 || grid_y * grid_z * threads_y * threads_z != 1 || threads == 0 || threads > 1024 || shared > 48 << 10 || extra) return INVALID_VALUE;
-  const Function& of = *static_cast<Function*>(function);
-  alignas(16) char arguments[4096] = {};
-  size_t at = 0;
-  for (unsigned i = 0; i < 6 && of.sizes[i] != 0; at += of.sizes[i++]) std::memcpy(arguments + at, parameters[i], of.sizes[i]);
-  machine::Launch launch = {};
-  launch.kernel = df11_shim_kernel_32(of.number);
-  launch.arguments = arguments;
-  launch.grid = grid;
-  launch.threads = threads;
-  launch.shared_bytes = shared;
-  launch.warp = 32;
-  launch.seed = fake.calls;
-  if (machine::launch(launch)) return SUCCESS;
-  fprintf(stderr, "%s: %s\n", of.name, launch.message);
-  return LAUNCH_FAILED;
+  return run(function, df11_shim_kernel_32, 32, {grid, grid_y, grid_z}, {threads, threads_y, threads_z}, shared, stream, parameters, extra);
 }
 
 }  // extern "C"
