@@ -3,10 +3,11 @@
 
 use std::env;
 
-/// Links a front, the machine and the kernels into a driver's library of this name.
+/// Links a front, the machine and the kernels into a driver's library of this name. In a folder of its own: cargo lets programs find what lies in the other.
 fn fake(name: &str, front: &str) -> Option<String> {
     let folder = env::var("OUT_DIR").ok()?;
-    let path = format!("{folder}/{name}");
+    let path = format!("{folder}/fake/{name}");
+    std::fs::create_dir_all(format!("{folder}/fake")).ok()?;
     let compiler = cc::Build::new().cpp(true).std("c++17").opt_level(2).pic(true).try_get_compiler().ok()?;
     let mut command = compiler.to_command();
     command.args(["-shared", "-pthread", &format!("-Wl,-soname,{name}"), "-Wl,-z,defs", "-o", &path, front]);
@@ -42,11 +43,15 @@ fn main() {
         && build("df11_machine", "cpp/machine.cpp", None).is_ok()
         && build("df11_machine_api", "cpp/api.cpp", None).is_ok()
         && build("df11_machine_faults", "cpp/faults.cpp", None).is_ok();
-    if built
-        && target("OS") == "linux"
-        && let Some(path) = fake("libcuda.so.1", "cpp/fake_cuda.cpp")
-    {
-        println!("cargo::rustc-env=DF11_FAKE_CUDA={path}");
+    if built && target("OS") == "linux" {
+        for (variable, name, front) in [
+            ("DF11_FAKE_CUDA", "libcuda.so.1", "cpp/fake_cuda.cpp"),
+            ("DF11_FAKE_HIP", "libamdhip64.so", "cpp/fake_hip.cpp"),
+        ] {
+            if let Some(path) = fake(name, front) {
+                println!("cargo::rustc-env={variable}={path}");
+            }
+        }
     }
     if !built {
         println!("cargo::rustc-cfg=df11_no_machine");

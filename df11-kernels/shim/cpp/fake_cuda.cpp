@@ -3,31 +3,31 @@
 #include "fake_driver.h"
 
 namespace {
-int the_context, major = 8, minor = 0;
+int the_context, devices = 1, major = 8, minor = 0;
 }
 
 extern "C" {
 
-void df11_fake_device(int devices, int capability_major, int capability_minor) {
+void df11_fake_device(int count, int capability_major, int capability_minor) {
   std::lock_guard<std::mutex> guard(fake.lock);
-  fake.devices = devices;
+  devices = count;
   major = capability_major;
   minor = capability_minor;
 }
 
 int cuInit(unsigned) {
   ENTER("cuInit", false);
-  return fake.devices > 0 ? SUCCESS : NO_DEVICE;
+  return devices > 0 ? SUCCESS : NO_DEVICE;
 }
 int cuDeviceGetCount(int* count) {
   ENTER("cuDeviceGetCount", false);
-  *count = fake.devices;
+  *count = devices;
   return SUCCESS;
 }
 int cuDeviceGet(int* device, int ordinal) {
   ENTER("cuDeviceGet", false);
   *device = ordinal;
-  return ordinal < fake.devices ? SUCCESS : INVALID_DEVICE;
+  return ordinal < devices ? SUCCESS : INVALID_DEVICE;
 }
 int cuDeviceGetName(char* name, int size, int) {
   ENTER("cuDeviceGetName", false);
@@ -41,13 +41,13 @@ int cuDeviceGetAttribute(int* value, int attribute, int) {
 }
 int cuDevicePrimaryCtxRetain(void** context, int) {
   ENTER("cuDevicePrimaryCtxRetain", false);
-  ++fake.contexts;
+  ++fake.others;
   *context = &the_context;
   return SUCCESS;
 }
 int cuDevicePrimaryCtxRelease_v2(int) {
   ENTER("cuDevicePrimaryCtxRelease", false);
-  --fake.contexts;
+  --fake.others;
   return SUCCESS;
 }
 int cuCtxSetCurrent(void* context) {
@@ -57,11 +57,11 @@ int cuCtxSetCurrent(void* context) {
 }
 int cuModuleLoadData(void** module, const void* image) {
   ENTER("cuModuleLoadData", true);
-  return names_all_functions(static_cast<const char*>(image)) ? make_handle(module) : INVALID_IMAGE;
+  return names_all_functions(static_cast<const char*>(image)) ? make(Kind::module, module) : INVALID_IMAGE;
 }
 int cuModuleUnload(void* module) {
   ENTER("cuModuleUnload", true);
-  return end_handle(module);
+  return end(Kind::module, module);
 }
 int cuModuleGetFunction(void** function, void*, const char* name) {
   ENTER("cuModuleGetFunction", true);
@@ -105,31 +105,31 @@ int cuMemsetD8Async(u64 to, unsigned char value, size_t bytes, void* stream) {
 }
 int cuStreamCreate(void** stream, unsigned) {
   ENTER("cuStreamCreate", true);
-  return make_handle(stream);
+  return make(Kind::stream, stream);
 }
 int cuStreamDestroy_v2(void* stream) {
   ENTER("cuStreamDestroy", true);
-  return end_handle(stream);
+  return end(Kind::stream, stream);
 }
 int cuStreamSynchronize(void* stream) {
   ENTER("cuStreamSynchronize", true);
-  return is_handle(stream) ? SUCCESS : INVALID_HANDLE;
+  return is(Kind::stream, stream) ? SUCCESS : INVALID_HANDLE;
 }
 int cuStreamWaitEvent(void* stream, void* event, unsigned) {
   ENTER("cuStreamWaitEvent", true);
-  return is_handle(stream) && is_handle(event) ? SUCCESS : INVALID_HANDLE;
+  return is(Kind::stream, stream) && is(Kind::event, event) ? SUCCESS : INVALID_HANDLE;
 }
 int cuEventCreate(void** event, unsigned) {
   ENTER("cuEventCreate", true);
-  return make_handle(event);
+  return make(Kind::event, event);
 }
 int cuEventDestroy_v2(void* event) {
   ENTER("cuEventDestroy", true);
-  return end_handle(event);
+  return end(Kind::event, event);
 }
 int cuEventRecord(void* event, void* stream) {
   ENTER("cuEventRecord", true);
-  return is_handle(stream) && is_handle(event) ? SUCCESS : INVALID_HANDLE;
+  return is(Kind::stream, stream) && is(Kind::event, event) ? SUCCESS : INVALID_HANDLE;
 }
 int cuLaunchKernel(void* function, unsigned grid, unsigned grid_y, unsigned grid_z, unsigned threads, unsigned threads_y, unsigned threads_z,
                    unsigned shared, void* stream, void** parameters, void** extra) {

@@ -24,6 +24,13 @@ enum Result : int { SUCCESS = 0, INVALID_VALUE = 1, NO_DEVICE = 100, INVALID_DEV
 
 const int NO_CURRENT = -1;
 
+enum class Kind { stream, event, module };
+
+struct Handle {
+  Kind kind;
+  int device;
+};
+
 struct Piece {
   size_t bytes;
   int device;
@@ -31,12 +38,11 @@ struct Piece {
 
 struct Fake {
   std::mutex lock;
-  int devices = 1;
   std::string failing;
   int countdown = 0, code = 0;
-  std::map<u64, Piece> memory;   // device and page-locked, by first byte
-  std::map<void*, int> handles;  // streams, events, modules, and the device of each
-  int contexts = 0;
+  std::map<u64, Piece> memory;  // device and page-locked, by first byte
+  std::map<void*, Handle> handles;
+  int others = 0;               // contexts, programs
   u64 calls = 0;
 };
 Fake fake;
@@ -74,32 +80,32 @@ Result give(u64 address) {
   return SUCCESS;
 }
 
-bool is_handle(void* handle) {
+bool is(Kind kind, void* handle) {
   auto found = fake.handles.find(handle);
-  return found != fake.handles.end() && found->second == current;
+  return found != fake.handles.end() && found->second.kind == kind && found->second.device == current;
 }
 
-Result make_handle(void** handle) {
+Result make(Kind kind, void** handle) {
   *handle = std::malloc(1);
-  fake.handles[*handle] = current;
+  fake.handles[*handle] = {kind, current};
   return SUCCESS;
 }
 
-Result end_handle(void* handle) {
-  if (!is_handle(handle)) return INVALID_HANDLE;
+Result end(Kind kind, void* handle) {
+  if (!is(kind, handle)) return INVALID_HANDLE;
   fake.handles.erase(handle);
   std::free(handle);
   return SUCCESS;
 }
 
 Result copy(void* to, const void* from, size_t bytes, u64 on_device, void* stream) {
-  if (!is_handle(stream) || !owns(on_device, bytes)) return INVALID_VALUE;
+  if (!is(Kind::stream, stream) || !owns(on_device, bytes)) return INVALID_VALUE;
   std::memcpy(to, from, bytes);
   return SUCCESS;
 }
 
 Result fill(u64 to, unsigned char value, size_t bytes, void* stream) {
-  if (!is_handle(stream) || !owns(to, bytes)) return INVALID_VALUE;
+  if (!is(Kind::stream, stream) || !owns(to, bytes)) return INVALID_VALUE;
   std::memset(reinterpret_cast<void*>(to), value, bytes);
   return SUCCESS;
 }
@@ -136,7 +142,7 @@ struct Extent {
 
 Result run(void* function, void (*(*kernel)(unsigned number))(const void*), unsigned warp, Extent grid, Extent threads, unsigned shared, void* stream, void** parameters,
            void** extra) {
-  if (!is_handle(stream) || grid.x == 0 || grid.y * grid.z * threads.y * threads.z != 1 || threads.x == 0 || threads.x > 1024 || shared > 48 << 10 || extra) return INVALID_VALUE;
+  if (!is(Kind::stream, stream) || grid.x == 0 || grid.y * grid.z * threads.y * threads.z != 1 || threads.x == 0 || threads.x > 1024 || shared > 48 << 10 || extra) return INVALID_VALUE;
   const Function& of = *static_cast<Function*>(function);
   alignas(16) char arguments[4096] = {};
   size_t at = 0;
@@ -169,10 +175,16 @@ void df11_fake_fail(const char* name, int nth, int code) {
   fake.code = code;
 }
 
-// Allocations, handles and contexts that were not given back.
+// Whether the call that was to fail was made.
+bool df11_fake_failed() {
+  std::lock_guard<std::mutex> guard(fake.lock);
+  return !fake.failing.empty() && fake.countdown <= 0;
+}
+
+// What was not given back.
 int df11_fake_live() {
   std::lock_guard<std::mutex> guard(fake.lock);
-  return int(fake.memory.size() + fake.handles.size()) + fake.contexts;
+  return int(fake.memory.size() + fake.handles.size()) + fake.others;
 }
 
 }  // extern "C"

@@ -22,3 +22,6 @@ pub const MACHINE: bool = cfg!(not(df11_no_machine));
 
 /// The path of a `libcuda.so.1` whose device is the machine, to be loaded before the binding looks for the real one; `None` where it is not built.
 pub const FAKE_CUDA: Option<&str> = option_env!("DF11_FAKE_CUDA");
+
+/// The path of a `libamdhip64.so` with several devices, which are the machine with wavefronts of 32 or of 64; as above.
+pub const FAKE_HIP: Option<&str> = option_env!("DF11_FAKE_HIP");

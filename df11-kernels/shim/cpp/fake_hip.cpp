@@ -1,0 +1,250 @@
+// A libamdhip64.so without a GPU: fake_driver.h under AMD's names. It plays a mixed machine, devices of both wavefront sizes; each takes only code objects for its own
+// instruction set and wavefronts. As in ROCm up to 5, the run-time compiler is in it: it compiles nothing, and writes down what it was asked for.
+
+#include <set>
+#include <vector>
+
+#include "fake_driver.h"
+
+namespace {
+
+const int OUT_OF_MEMORY = 2, NO_BINARY = 209, COMPILATION = 6;
+
+struct Device {
+  std::string target;  // up to the first colon the name in ISAS
+  unsigned wavefront;
+};
+std::vector<Device> devices = {{"gfx1030", 32}, {"gfx90a:sramecc+:xnack-", 64}, {"gfx1100", 32}, {"gfx942:sramecc+:xnack-", 64}, {"gfx1036", 32}};
+int visible = 5;
+
+// The low byte of an AMDGPU ELF file's flags.
+const std::map<std::string, unsigned char> ISAS = {{"gfx90a", 0x3F}, {"gfx942", 0x4C}, {"gfx1030", 0x36}, {"gfx1100", 0x41}, {"gfx1036", 0x45}};
+const u16 AMDGPU = 224;
+
+struct Header {  // of an ELF file of 64 bits
+  unsigned char ident[16] = {0x7F, 'E', 'L', 'F', 2, 1, 1, 64};
+  u16 type = 3, machine = AMDGPU;
+  u32 version = 1;
+  u64 entry = 0, segments = 0, sections = 0;
+  u32 flags = 0;
+  u16 size = 64, segment_size = 0, segment_count = 0, section_size = 0, section_count = 0, names = 0;
+};
+static_assert(sizeof(Header) == 64, "as in the file");
+
+const char WAVEFRONT[] = ".wavefront_size";  // in the notes; behind it a byte, the number
+
+unsigned char isa_of(const std::string& target) {
+  auto found = ISAS.find(target.substr(0, target.find(':')));
+  return found == ISAS.end() ? 0 : found->second;
+}
+
+struct Program {
+  std::string source, log, code;
+};
+std::set<Program*> programs;
+
+}  // namespace
+
+extern "C" {
+
+void df11_fake_devices(int count) {
+  std::lock_guard<std::mutex> guard(fake.lock);
+  visible = count;
+}
+void df11_fake_device(int device, const char* target, unsigned wavefront) {
+  std::lock_guard<std::mutex> guard(fake.lock);
+  devices[size_t(device)] = {target, wavefront};
+}
+
+const char* hipGetErrorName(int error) {
+  return error == NO_DEVICE ? "hipErrorNoDevice" : error == OUT_OF_MEMORY ? "hipErrorOutOfMemory" : error == NO_BINARY ? "hipErrorNoBinaryForGpu" : nullptr;
+}
+int hipInit(unsigned) {
+  ENTER("hipInit", false);
+  return visible > 0 ? SUCCESS : NO_DEVICE;
+}
+int hipGetDeviceCount(int* count) {
+  ENTER("hipGetDeviceCount", false);
+  *count = visible;
+  return SUCCESS;
+}
+int hipDeviceGet(int* device, int ordinal) {
+  ENTER("hipDeviceGet", false);
+  *device = ordinal;
+  return ordinal < visible ? SUCCESS : INVALID_DEVICE;
+}
+int hipDeviceGetName(char* name, int size, int device) {
+  ENTER("hipDeviceGetName", false);
+  snprintf(name, size_t(size), "GPU %d played on the processor", device);
+  return SUCCESS;
+}
+int hipDeviceGetAttribute(int* value, int attribute, int device) {
+  ENTER("hipDeviceGetAttribute", false);
+  *value = attribute == 87 ? int(devices[size_t(device)].wavefront) : attribute == 63 ? 2 : 0;
+  return SUCCESS;
+}
+// The place and size of ROCm 6 and later.
+int hipGetDevicePropertiesR0600(char* properties, int device) {
+  ENTER("hipGetDevicePropertiesR0600", false);
+  std::memset(properties, 0, 1472);
+  snprintf(properties, 256, "GPU %d played on the processor", device);
+  snprintf(properties + 1160, 256, "%s", devices[size_t(device)].target.c_str());
+  return SUCCESS;
+}
+int hipSetDevice(int device) {
+  ENTER("hipSetDevice", false);
+  if (device < 0 || device >= visible) return INVALID_DEVICE;
+  current = device;
+  return SUCCESS;
+}
+int hipMalloc(u64* address, size_t bytes) {
+  ENTER("hipMalloc", true);
+  return take(address, bytes);
+}
+int hipFree(u64 address) {
+  ENTER("hipFree", true);
+  return give(address);
+}
+int hipHostMalloc(void** address, size_t bytes, unsigned flags) {
+  ENTER("hipHostMalloc", true);
+  u64 got = 0;
+  Result result = flags == 0 ? take(&got, bytes) : INVALID_VALUE;
+  *address = reinterpret_cast<void*>(got);
+  return result;
+}
+int hipHostFree(void* address) {
+  ENTER("hipHostFree", true);
+  return give(reinterpret_cast<u64>(address));
+}
+int hipMemcpyHtoDAsync(u64 to, const void* from, size_t bytes, void* stream) {
+  ENTER("hipMemcpyHtoDAsync", true);
+  return copy(reinterpret_cast<void*>(to), from, bytes, to, stream);
+}
+int hipMemcpyDtoHAsync(void* to, u64 from, size_t bytes, void* stream) {
+  ENTER("hipMemcpyDtoHAsync", true);
+  return copy(to, reinterpret_cast<const void*>(from), bytes, from, stream);
+}
+int hipMemsetD8Async(u64 to, unsigned char value, size_t bytes, void* stream) {
+  ENTER("hipMemsetD8Async", true);
+  return fill(to, value, bytes, stream);
+}
+int hipStreamCreateWithFlags(void** stream, unsigned flags) {
+  ENTER("hipStreamCreateWithFlags", true);
+  return flags == 1 ? make(Kind::stream, stream) : INVALID_VALUE;
+}
+int hipStreamDestroy(void* stream) {
+  ENTER("hipStreamDestroy", true);
+  return end(Kind::stream, stream);
+}
+int hipStreamSynchronize(void* stream) {
+  ENTER("hipStreamSynchronize", true);
+  return is(Kind::stream, stream) ? SUCCESS : INVALID_HANDLE;
+}
+int hipStreamWaitEvent(void* stream, void* event, unsigned flags) {
+  ENTER("hipStreamWaitEvent", true);
+  return is(Kind::stream, stream) && is(Kind::event, event) && flags == 0 ? SUCCESS : INVALID_HANDLE;
+}
+int hipEventCreateWithFlags(void** event, unsigned flags) {
+  ENTER("hipEventCreateWithFlags", true);
+  return flags == 2 ? make(Kind::event, event) : INVALID_VALUE;
+}
+int hipEventDestroy(void* event) {
+  ENTER("hipEventDestroy", true);
+  return end(Kind::event, event);
+}
+int hipEventRecord(void* event, void* stream) {
+  ENTER("hipEventRecord", true);
+  return is(Kind::stream, stream) && is(Kind::event, event) ? SUCCESS : INVALID_HANDLE;
+}
+int hipModuleLoadData(void** module, const void* image) {
+  ENTER("hipModuleLoadData", true);
+  Header header, expected;
+  std::memcpy(&header, image, sizeof header);
+  if (std::memcmp(header.ident, expected.ident, 8) != 0 || header.machine != AMDGPU) return INVALID_IMAGE;
+  const std::string file(static_cast<const char*>(image), header.sections + header.section_size * header.section_count);
+  const size_t width = file.find(WAVEFRONT);
+  if (width == std::string::npos || !names_all_functions(file)) return INVALID_IMAGE;
+  const Device& device = devices[size_t(current)];
+  const bool fits = (header.flags & 0xFF) == isa_of(device.target) && unsigned(file[width + sizeof WAVEFRONT - 1]) == device.wavefront;
+  return fits ? make(Kind::module, module) : NO_BINARY;
+}
+int hipModuleUnload(void* module) {
+  ENTER("hipModuleUnload", true);
+  return end(Kind::module, module);
+}
+int hipModuleGetFunction(void** function, void* module, const char* name) {
+  ENTER("hipModuleGetFunction", true);
+  return is(Kind::module, module) ? find_function(function, name) : INVALID_HANDLE;
+}
+int hipModuleOccupancyMaxActiveBlocksPerMultiprocessor(int* blocks, void*, int threads, size_t shared) {
+  ENTER("hipModuleOccupancyMaxActiveBlocksPerMultiprocessor", true);
+  *blocks = resident_blocks(threads, shared);
+  return SUCCESS;
+}
+int hipModuleLaunchKernel(void* function, unsigned grid, unsigned grid_y, unsigned grid_z, unsigned threads, unsigned threads_y, unsigned threads_z,
+                          unsigned shared, void* stream, void** parameters, void** extra) {
+  ENTER("hipModuleLaunchKernel", true);
+  const unsigned wavefront = devices[size_t(current)].wavefront;
+  return run(function, wavefront == 64 ? df11_shim_kernel_64 : df11_shim_kernel_32, wavefront, {grid, grid_y, grid_z}, {threads, threads_y, threads_z}, shared, stream,
+             parameters, extra);
+}
+
+const char* hiprtcGetErrorString(int result) { return result == COMPILATION ? "HIPRTC_ERROR_COMPILATION" : "another error of hiprtc"; }
+int hiprtcCreateProgram(Program** program, const char* source, const char* name, int header_count, const char** headers, const char** header_names) {
+  ENTER("hiprtcCreateProgram", false);
+  if (!name || header_count != 0 || headers || header_names) return INVALID_VALUE;
+  *program = *programs.insert(new Program{source, "", ""}).first;
+  ++fake.others;
+  return SUCCESS;
+}
+int hiprtcCompileProgram(Program* program, int option_count, const char** options) {
+  ENTER("hiprtcCompileProgram", false);
+  const std::string architecture = "--offload-arch=", width = "-DDF11_WARP=";
+  Header header;
+  std::string found;
+  for (int i = 0; i < option_count; ++i) {
+    const std::string option = options[i];
+    if (option.rfind(architecture, 0) == 0) header.flags = isa_of(option.substr(architecture.size()));
+    if (option.rfind(width, 0) == 0) found = option.substr(width.size());
+  }
+  if (header.flags == 0 || (found != "32" && found != "64") || !names_all_functions(program->source)) {
+    program->log = "no such instruction set";
+    return COMPILATION;
+  }
+  std::string rest = std::string(WAVEFRONT) + char(std::stoi(found));
+  for (const Function& function : functions) rest += function.name;
+  header.sections = sizeof header + rest.size();
+  program->code.assign(reinterpret_cast<const char*>(&header), sizeof header);
+  program->code += rest;
+  return SUCCESS;
+}
+int hiprtcGetProgramLogSize(Program* program, size_t* bytes) {
+  ENTER("hiprtcGetProgramLogSize", false);
+  *bytes = program->log.size() + 1;
+  return SUCCESS;
+}
+int hiprtcGetProgramLog(Program* program, char* log) {
+  ENTER("hiprtcGetProgramLog", false);
+  std::memcpy(log, program->log.c_str(), program->log.size() + 1);
+  return SUCCESS;
+}
+int hiprtcGetCodeSize(Program* program, size_t* bytes) {
+  ENTER("hiprtcGetCodeSize", false);
+  *bytes = program->code.size();
+  return SUCCESS;
+}
+int hiprtcGetCode(Program* program, char* code) {
+  ENTER("hiprtcGetCode", false);
+  std::memcpy(code, program->code.data(), program->code.size());
+  return SUCCESS;
+}
+int hiprtcDestroyProgram(Program** program) {
+  ENTER("hiprtcDestroyProgram", false);
+  if (programs.erase(*program) == 0) return INVALID_HANDLE;
+  delete *program;
+  *program = nullptr;
+  --fake.others;
+  return SUCCESS;
+}
+
+}  // extern "C"
