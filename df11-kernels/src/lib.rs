@@ -4,7 +4,7 @@
 //! Unit -> Layout         a unit and its Tables in one piece: to device memory, once a unit
 //!      -> Job            where it lies there, which weights are wanted; Jobs: parameters of a launch
 //! Jobs -> Geometry       thread blocks, bytes of shared memory
-//! CUDA, HIP              the source, for nvcc, NVRTC, hipcc, hiprtc: no header but itself; PTX_75, PTX_80: compiled
+//! CUDA, HIP              the source, for nvcc, NVRTC, hipcc, hiprtc: no header but itself; PTX_75, PTX_80, CODE_OBJECTS: compiled
 //! ```
 //!
 //! The algorithm stands in `src/kernel/decode.cuh`; what it asks of a GPU, in `src/vendor`. The unpublished crate `df11-gpu-shim` runs the same
@@ -24,5 +24,5 @@ mod tables;
 pub use geometry::{BLOCK_THREADS, Geometry, PLAIN_THREADS, stage_bytes};
 pub use jobs::{DeviceUnit, Job, Jobs, LAUNCH_JOBS, TooManyJobs, fault};
 pub use layout::Layout;
-pub use source::{CUDA, DECODE, GATHER, HIP, PLAIN, PTX_75, PTX_80};
+pub use source::{CODE_OBJECTS, CUDA, CodeObject, DECODE, GATHER, HIP, PLAIN, PTX_75, PTX_80};
 pub use tables::{TABLE_WORDS, Tables};

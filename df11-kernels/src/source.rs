@@ -24,6 +24,32 @@ pub const PTX_75: &str = include_str!("../ptx/compute_75.ptx");
 /// For compute capability 8.0 and later.
 pub const PTX_80: &str = include_str!("../ptx/compute_80.ptx");
 
+/// The HIP source, compiled.
+#[derive(Clone, Copy, Debug)]
+pub struct CodeObject {
+    /// The instruction set.
+    pub target: &'static str,
+    /// Lanes of a wavefront.
+    pub wavefront: u32,
+    /// An ELF file, whatever is switched on in the instruction set.
+    pub image: &'static [u8],
+}
+
+/// Readers of ELF files take its tables where they lie: so they lie as in a file that was mapped.
+#[repr(C, align(4096))]
+struct Mapped<T: ?Sized>(T);
+
+macro_rules! code_object {
+    ($target:literal, $wavefront:literal) => {{
+        const FILE: &Mapped<[u8]> = &Mapped(*include_bytes!(concat!("../hsaco/", $target, ".hsaco")));
+        CodeObject { target: $target, wavefront: $wavefront, image: &FILE.0 }
+    }};
+}
+
+/// Code objects of version 4, which ROCm 5.0 and later load. `ci/hip_compile.sh` makes them and compares them with the source.
+pub const CODE_OBJECTS: [CodeObject; 4] =
+    [code_object!("gfx90a", 64), code_object!("gfx942", 64), code_object!("gfx1030", 32), code_object!("gfx1100", 32)];
+
 /// Entry point: `(Jobs jobs, u32 job_count, u32 blocks, u32 stage_bytes)`.
 pub const DECODE: &str = "df11_decode";
 /// Entry point: `(Job unit, u64 rows, u32 row_count, u32 row_weights, u32 stage_bytes)`.

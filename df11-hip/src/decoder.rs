@@ -1,0 +1,90 @@
+use std::sync::{Arc, Mutex, PoisonError};
+
+use df11_core::{Unit, bf16};
+use df11_kernels::Job;
+
+use crate::device::Device;
+use crate::error::Error;
+use crate::kernels::Kernels;
+use crate::memory::{DeviceMemory, PinnedUnit, Stream};
+
+/// Decodes units of host memory into host memory: copies, launches, waits. Whoever uses the weights on the device launches `Kernels` itself.
+#[derive(Debug)]
+pub struct Decoder {
+    kernels: Arc<Kernels>,
+    // One call at a time: calls share the stream.
+    stream: Mutex<Stream>,
+}
+
+impl Decoder {
+    /// On the device of this number.
+    ///
+    /// # Errors
+    /// As `Device::open`.
+    pub fn open(ordinal: usize) -> Result<Self, Error> {
+        let device = Device::open(ordinal)?;
+        Ok(Self { kernels: Arc::new(Kernels::load(&device)?), stream: Mutex::new(Stream::new(&device)?) })
+    }
+
+    /// The kernels that it launches.
+    pub fn kernels(&self) -> &Arc<Kernels> {
+        &self.kernels
+    }
+
+    /// Decodes all weights of a unit.
+    ///
+    /// # Errors
+    /// `Driver`; `Unit` where core finds the unit wrong, `BufferSize` among it.
+    pub fn decode(&self, unit: &Unit<'_>, weights: &mut [bf16]) -> Result<(), Error> {
+        let expected = unit.view().sign_mantissa.len();
+        if weights.len() != expected {
+            return Err(df11_core::Error::BufferSize { buffer: "weights", found: weights.len(), expected }.into());
+        }
+        self.decode_range(unit, 0, weights)
+    }
+
+    /// Decodes the weights from `first` on, as many as `weights` has elements.
+    ///
+    /// # Errors
+    /// `Driver`; `Unit` where core finds the unit wrong, `RangePastEnd` among it.
+    pub fn decode_range(&self, unit: &Unit<'_>, first: u64, weights: &mut [bf16]) -> Result<(), Error> {
+        let blocks = unit.blocks_of(first, weights.len())?;
+        if weights.is_empty() {
+            return Ok(());
+        }
+        let stream = self.stream.lock().unwrap_or_else(PoisonError::into_inner);
+        let device = self.kernels.device();
+        let pinned = PinnedUnit::new(device, unit)?;
+        let memory = DeviceMemory::new(device, pinned.layout().bytes())?;
+        let output = DeviceMemory::new(device, size_of_val(weights))?;
+        let status = DeviceMemory::new(device, size_of::<u32>())?;
+        let window = first..first + weights.len() as u64;
+        let job =
+            Job::window(&pinned.layout().at(memory.address()), window, blocks, output.address(), status.address());
+        let mut work = || {
+            status.clear(&stream)?;
+            // SAFETY: memory, output and status are as large as needed, and live until the stream has been waited for, below.
+            unsafe {
+                pinned.copy(memory.address(), stream.raw())?;
+                self.kernels.decode(stream.raw(), &[job], pinned.layout().stage_bytes())?;
+            }
+            let mut word = [0; 4];
+            status.read(&mut word, &stream)?;
+            match u32::from_le_bytes(word) {
+                0 => output.read(bytemuck::cast_slice_mut(weights), &stream),
+                status => Err(fault(unit, first, weights, status)),
+            }
+        };
+        let done = work();
+        // Whatever failed: nothing is freed under a copy or a kernel that runs.
+        stream.wait().and(done)
+    }
+}
+
+/// What the plain decoder says of a unit that the kernel found wrong.
+fn fault(unit: &Unit<'_>, first: u64, weights: &mut [bf16], status: u32) -> Error {
+    match df11_core::decode_range(unit, first, weights) {
+        Err(error) => Error::Unit(error),
+        Ok(()) => Error::Faults { job: 0, status },
+    }
+}

@@ -1,0 +1,111 @@
+use std::fmt;
+
+use df11_kernels::TooManyJobs;
+
+/// What can go wrong between a unit and its weights on a device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Error {
+    /// There is no HIP runtime.
+    DriverNotFound {
+        /// The libraries looked for.
+        looked_for: String,
+    },
+    /// There is a library of that name which is not the HIP runtime, or older than ROCm 5.0.
+    DriverTooOld {
+        /// The library.
+        library: String,
+        /// What it lacks.
+        function: &'static str,
+    },
+    /// There is no hiprtc, which is wanted for devices that the kernels do not come compiled for.
+    CompilerNotFound {
+        /// The libraries looked for.
+        looked_for: String,
+    },
+    /// The runtime has no device of this number.
+    NoDevice {
+        /// The number.
+        ordinal: usize,
+        /// Devices that there are.
+        found: usize,
+    },
+    /// The device is of a kind that the kernels do not know.
+    DeviceUnknown {
+        /// Its name.
+        name: String,
+        /// Its instruction set.
+        target: String,
+        /// Lanes of its wavefronts.
+        wavefront: u32,
+    },
+    /// A call of the runtime failed.
+    Driver {
+        /// The call.
+        call: &'static str,
+        /// The runtime's name for what happened.
+        error: String,
+    },
+    /// The kernels did not compile: a defect of ours, or of the compiler.
+    Compiler {
+        /// What it wrote.
+        log: String,
+    },
+    /// A batch does not fit one launch.
+    Jobs(TooManyJobs),
+    /// The kernel found what validation cannot: see `df11_kernels::fault`.
+    Faults {
+        /// The job's place in its batch.
+        job: usize,
+        /// Its status word.
+        status: u32,
+    },
+    /// The unit itself is wrong, as core says.
+    Unit(df11_core::Error),
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::DriverNotFound { looked_for } => write!(f, "no HIP runtime: {looked_for} not found"),
+            Self::DriverTooOld { library, function } => {
+                write!(f, "{library} has no {function}: ROCm 5.0 or later is wanted")
+            }
+            Self::CompilerNotFound { looked_for } => {
+                write!(
+                    f,
+                    "no hiprtc: {looked_for} not found; without it there are kernels for gfx90a, gfx942, gfx1030 and gfx1100"
+                )
+            }
+            Self::NoDevice { ordinal, found } => write!(f, "no HIP device {ordinal}: the runtime finds {found}"),
+            Self::DeviceUnknown { name, target, wavefront } => write!(
+                f,
+                "{name} has the instruction set `{target}` and wavefronts of {wavefront}; the kernels want gfx... and 32 or 64"
+            ),
+            Self::Driver { call, error } => write!(f, "{call} failed: {error}"),
+            Self::Compiler { log } => write!(f, "the kernels do not compile: {log}"),
+            Self::Jobs(error) => error.fmt(f),
+            Self::Faults { job, status } => {
+                write!(
+                    f,
+                    "job {job}: the stream contradicts its index (status {status}); decode it with the plain decoder to learn where"
+                )
+            }
+            Self::Unit(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<df11_core::Error> for Error {
+    fn from(error: df11_core::Error) -> Self {
+        Self::Unit(error)
+    }
+}
+
+impl From<TooManyJobs> for Error {
+    fn from(error: TooManyJobs) -> Self {
+        Self::Jobs(error)
+    }
+}
