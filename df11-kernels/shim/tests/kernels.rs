@@ -31,6 +31,8 @@ mod on_the_machine {
     use super::*;
 
     const GATHERED_ROW: usize = 300;
+    /// NVIDIA's and RDNA's, and CDNA's: everything runs with both.
+    const WARPS: [u32; 2] = [32, 64];
 
     fn order(warp: u32, seed: u64) -> Order {
         Order { warp, seed, count: false }
@@ -71,7 +73,7 @@ mod on_the_machine {
         for (number, case) in cases::short().iter().enumerate() {
             let parts = Parts::new(&case.weights);
             let unit = parts.unit();
-            for warp in [32, 64] {
+            for warp in WARPS {
                 // one in three where allocations are, the others anywhere
                 let align = [16, 1, 2][number % 3];
                 let what = format!("{} warp {warp} align {align}", case.name);
@@ -92,9 +94,12 @@ mod on_the_machine {
         for (number, case) in cases::short().iter().enumerate() {
             let parts = Parts::new(&case.weights);
             let uploaded = Uploaded::new(&parts.unit(), 4);
-            let outcome = plain(&uploaded, order([32, 64][number % 2], number as u64))
-                .unwrap_or_else(|fault| panic!("{}: {}", case.name, fault.0));
-            assert_same(&case.name, &case.weights, &outcome.weights[0]);
+            for warp in WARPS {
+                let what = format!("{} warp {warp}", case.name);
+                let outcome =
+                    plain(&uploaded, order(warp, number as u64)).unwrap_or_else(|fault| panic!("{what}: {}", fault.0));
+                assert_same(&what, &case.weights, &outcome.weights[0]);
+            }
         }
     }
 
@@ -116,7 +121,7 @@ mod on_the_machine {
         let parts: Vec<Parts> = cases.iter().map(|case| Parts::new(&case.weights)).collect();
         let uploaded: Vec<Uploaded> = parts.iter().map(|parts| Uploaded::new(&parts.unit(), 16)).collect();
         let windows: Vec<_> = uploaded.iter().map(all).collect();
-        for (resident, warp) in [(1, 32), (7, 64), (1000, 32)] {
+        for (resident, warp) in [1, 7, 1000].into_iter().flat_map(|resident| WARPS.map(|warp| (resident, warp))) {
             let outcome = decode(&windows, resident, 16, order(warp, 9)).expect("the batch runs");
             assert!(outcome.status.iter().all(|&status| status == 0), "{:?}", outcome.status);
             for (case, weights) in cases.iter().zip(&outcome.weights) {
@@ -158,14 +163,13 @@ mod on_the_machine {
         {
             let align = [16, 2, 1][number % 3];
             let uploaded = Uploaded::new(&unit, align);
-            let outcome = decode(&[window(&uploaded, &unit, first..end)], 2, align.max(2), order(32, number as u64))
-                .expect("the window runs");
-            assert_eq!(outcome.status, [0], "{first}..{end}");
-            assert_same(
-                &format!("{first}..{end} align {align}"),
-                &weights[first as usize..end as usize],
-                &outcome.weights[0],
-            );
+            for warp in WARPS {
+                let what = format!("{first}..{end} align {align} warp {warp}");
+                let window = window(&uploaded, &unit, first..end);
+                let outcome = decode(&[window], 2, align.max(2), order(warp, number as u64)).expect("the window runs");
+                assert_eq!(outcome.status, [0], "{what}");
+                assert_same(&what, &weights[first as usize..end as usize], &outcome.weights[0]);
+            }
         }
     }
 
@@ -177,20 +181,22 @@ mod on_the_machine {
         let weights = cases::gauss(200 * GATHERED_ROW, 81);
         let uploaded = Uploaded::new(&Parts::new(&weights).unit(), 16);
         let rows = [0, 199, 7, 7, 41, 42, 100];
-        for warp in [32, 64] {
+        for warp in WARPS {
             let outcome = gather(&uploaded, &rows, GATHERED_ROW as u32, 3, order(warp, 5)).expect("the rows run");
             assert_eq!(outcome.status, [0]);
             let expected: Vec<u16> =
                 rows.iter().flat_map(|&row| &weights[row as usize * GATHERED_ROW..][..GATHERED_ROW]).copied().collect();
             assert_same("rows", &expected, &outcome.weights[0]);
         }
-        let beyond = gather(&uploaded, &[3, 200], GATHERED_ROW as u32, 3, order(32, 5)).expect("the rows run");
-        assert_eq!(beyond.status, [df11_kernels::fault::ROW]);
-        assert_same(
-            "the row that exists",
-            &weights[3 * GATHERED_ROW..][..GATHERED_ROW],
-            &beyond.weights[0][..GATHERED_ROW],
-        );
+        for warp in WARPS {
+            let beyond = gather(&uploaded, &[3, 200], GATHERED_ROW as u32, 3, order(warp, 5)).expect("the rows run");
+            assert_eq!(beyond.status, [df11_kernels::fault::ROW]);
+            assert_same(
+                "the row that exists",
+                &weights[3 * GATHERED_ROW..][..GATHERED_ROW],
+                &beyond.weights[0][..GATHERED_ROW],
+            );
+        }
     }
 
     /// A bit turned over in device memory after validation: what comes without a word is what the stream codes. A gap or a position that the kernel has no use
@@ -217,14 +223,16 @@ mod on_the_machine {
                 let array = uploaded.array(number);
                 let bit = random.below(8 * array.len() as u64) as usize;
                 array[bit / 8] ^= 1 << (bit % 8);
-                let what = format!("{name}: bit {bit} of array {number}");
-                let outcome = decode(&[all(&uploaded)], 2, 16, order([32, 64][round % 2], round as u64))
-                    .unwrap_or_else(|fault| panic!("{what}: {}", fault.0));
-                if outcome.status == [0] {
-                    let stream: &[u8] = if number == 0 { uploaded.array(0) } else { &parts.encoded_exponent };
-                    let expected = serial(&unit, stream)
-                        .unwrap_or_else(|| panic!("{what}: accepted, and the stream holds no such unit"));
-                    assert_same(&what, &expected, &outcome.weights[0]);
+                for warp in WARPS {
+                    let what = format!("{name}: bit {bit} of array {number} warp {warp}");
+                    let outcome = decode(&[all(&uploaded)], 2, 16, order(warp, round as u64))
+                        .unwrap_or_else(|fault| panic!("{what}: {}", fault.0));
+                    if outcome.status == [0] {
+                        let stream: &[u8] = if number == 0 { uploaded.array(0) } else { &parts.encoded_exponent };
+                        let expected = serial(&unit, stream)
+                            .unwrap_or_else(|| panic!("{what}: accepted, and the stream holds no such unit"));
+                        assert_same(&what, &expected, &outcome.weights[0]);
+                    }
                 }
             }
         }
