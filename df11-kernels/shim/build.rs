@@ -11,7 +11,8 @@ fn fake(name: &str, front: &str) -> Option<String> {
     let compiler = cc::Build::new().cpp(true).std("c++17").opt_level(2).pic(true).try_get_compiler().ok()?;
     let mut command = compiler.to_command();
     command.args(["-shared", "-pthread", &format!("-Wl,-soname,{name}"), "-Wl,-z,defs", "-o", &path, front]);
-    command.args([&format!("-L{folder}"), "-ldf11_kernels_32", "-ldf11_kernels_64", "-ldf11_machine"]);
+    let kernels = ["-ldf11_kernels_32", "-ldf11_kernels_hip_32", "-ldf11_kernels_hip_64"];
+    command.arg(format!("-L{folder}")).args(kernels).arg("-ldf11_machine");
     command.status().is_ok_and(|status| status.success()).then_some(path)
 }
 
@@ -22,7 +23,7 @@ fn main() {
     }
     let target = |name: &str| env::var(format!("CARGO_CFG_TARGET_{name}")).unwrap_or_default();
     let fits = target("FAMILY") == "unix" && target("POINTER_WIDTH") == "64" && target("ENDIAN") == "little";
-    let build = |name: &str, file: &str, width: Option<&str>| {
+    let build = |name: &str, file: &str, definitions: &[(&str, &str)]| {
         let mut build = cc::Build::new();
         build
             .cpp(true)
@@ -32,17 +33,26 @@ fn main() {
             .warnings(true)
             .flag("-Wno-unknown-pragmas")
             .flag("-Wno-unused-function");
-        if let Some(width) = width {
-            build.define("DF11_WARP", width);
+        for &(name, value) in definitions {
+            build.define(name, value);
+        }
+        if definitions.iter().any(|&(name, _)| name == "DF11_HIP") {
+            // It reads memory as bytes and as words, and says so to another compiler than this.
+            build.flag("-fno-strict-aliasing").flag("-Wno-attributes");
         }
         build.try_compile(name)
     };
+    let kernels = |width: &str| {
+        let (host, hip) = (format!("df11_kernels_{width}"), format!("df11_kernels_hip_{width}"));
+        build(&host, "cpp/kernels.cpp", &[("DF11_WARP", width)]).is_ok()
+            && build(&hip, "cpp/kernels.cpp", &[("DF11_WARP", width), ("DF11_HIP", "1")]).is_ok()
+    };
     let built = fits
-        && build("df11_kernels_32", "cpp/kernels.cpp", Some("32")).is_ok()
-        && build("df11_kernels_64", "cpp/kernels.cpp", Some("64")).is_ok()
-        && build("df11_machine", "cpp/machine.cpp", None).is_ok()
-        && build("df11_machine_api", "cpp/api.cpp", None).is_ok()
-        && build("df11_machine_faults", "cpp/faults.cpp", None).is_ok();
+        && kernels("32")
+        && kernels("64")
+        && build("df11_machine", "cpp/machine.cpp", &[]).is_ok()
+        && build("df11_machine_api", "cpp/api.cpp", &[]).is_ok()
+        && build("df11_machine_faults", "cpp/faults.cpp", &[]).is_ok();
     if built && target("OS") == "linux" {
         for (variable, name, front) in [
             ("DF11_FAKE_CUDA", "libcuda.so.1", "cpp/fake_cuda.cpp"),

@@ -2,6 +2,8 @@
 
 #include "fake_driver.h"
 
+extern "C" Kernel df11_shim_kernel_32(unsigned number);
+
 namespace {
 int the_context, devices = 1, major = 8, minor = 0;
 }

@@ -14,8 +14,6 @@
 
 #include "machine.h"
 
-extern "C" void (*df11_shim_kernel_32(unsigned number))(const void*);
-extern "C" void (*df11_shim_kernel_64(unsigned number))(const void*);
 
 namespace {
 
@@ -140,7 +138,9 @@ struct Extent {
   unsigned x, y, z;
 };
 
-Result run(void* function, void (*(*kernel)(unsigned number))(const void*), unsigned warp, Extent grid, Extent threads, unsigned shared, void* stream, void** parameters,
+typedef void (*Kernel)(const void* arguments);
+
+Result run(void* function, Kernel (*kernel)(unsigned number), unsigned warp, Extent grid, Extent threads, unsigned shared, void* stream, void** parameters,
            void** extra) {
   if (!is(Kind::stream, stream) || grid.x == 0 || grid.y * grid.z * threads.y * threads.z != 1 || threads.x == 0 || threads.x > 1024 || shared > 48 << 10 || extra) return INVALID_VALUE;
   const Function& of = *static_cast<Function*>(function);

@@ -6,6 +6,9 @@
 
 #include "fake_driver.h"
 
+extern "C" Kernel df11_shim_kernel_hip_32(unsigned number);
+extern "C" Kernel df11_shim_kernel_hip_64(unsigned number);
+
 namespace {
 
 const int OUT_OF_MEMORY = 2, NO_BINARY = 209, COMPILATION = 6;
@@ -185,7 +188,7 @@ int hipModuleLaunchKernel(void* function, unsigned grid, unsigned grid_y, unsign
                           unsigned shared, void* stream, void** parameters, void** extra) {
   ENTER("hipModuleLaunchKernel", true);
   const unsigned wavefront = devices[size_t(current)].wavefront;
-  return run(function, wavefront == 64 ? df11_shim_kernel_64 : df11_shim_kernel_32, wavefront, {grid, grid_y, grid_z}, {threads, threads_y, threads_z}, shared, stream,
+  return run(function, wavefront == 64 ? df11_shim_kernel_hip_64 : df11_shim_kernel_hip_32, wavefront, {grid, grid_y, grid_z}, {threads, threads_y, threads_z}, shared, stream,
              parameters, extra);
 }
 

@@ -1,9 +1,13 @@
-// The kernels of df11-kernels, compiled for the machine. Built once for each DF11_WARP.
+// The kernels of df11-kernels, compiled for the machine: through host.h, which checks and counts, or through hip.h. Built once for each of these and each DF11_WARP.
 
 #include "machine.h"
 
 namespace {
+#ifdef DF11_HIP
+#include "hip_on_host.h"
+#else
 #include "../../src/vendor/host.h"
+#endif
 #include "../../src/kernel/job.cuh"
 #include "../../src/kernel/lane.cuh"
 #include "../../src/kernel/decode.cuh"
@@ -42,9 +46,15 @@ void run_plain(const void* given) {
 #define JOINED(name, width) name##width
 #define NAME(name, width) JOINED(name, width)
 
+#ifdef DF11_HIP
+#define PREFIX df11_shim_kernel_hip_
+#else
+#define PREFIX df11_shim_kernel_
+#endif
+
 }  // namespace
 
 // The kernel of this number for this warp width, or null.
-extern "C" void (*NAME(df11_shim_kernel_, DF11_WARP)(unsigned number))(const void*) {
+extern "C" void (*NAME(PREFIX, DF11_WARP)(unsigned number))(const void*) {
   return number == 0 ? run_decode : number == 1 ? run_gather : number == 2 ? run_plain : nullptr;
 }

@@ -335,6 +335,7 @@ void run(int site) { current->note(Space::region, site, 0, 0); }
 u32 thread() { return current->running; }
 u32 block() { return current->block; }
 u32 grid() { return current->launch->grid; }
+u32 threads() { return current->launch->threads; }
 
 u32 up_to_32(u32 n) {
   if (n > 32) {

@@ -36,6 +36,7 @@ void run(int site);
 u32 thread();
 u32 block();
 u32 grid();
+u32 threads();
 u32 up_to_32(u32 n);
 u32 down(u32 by);  // the lane `by` places on, or this one behind the warp's end
 void barrier(int site);

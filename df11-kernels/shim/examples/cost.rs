@@ -22,7 +22,7 @@ mod unit;
 
 #[cfg(not(df11_no_machine))]
 mod price {
-    use df11_gpu_shim::{Counts, Order, Uploaded, decode, plain};
+    use df11_gpu_shim::{Counts, Order, Uploaded, Vendor, decode, plain};
 
     use super::{cases, unit::Parts};
 
@@ -39,7 +39,7 @@ mod price {
         for (name, words) in sets.into_iter().map(|(name, words)| (name.to_string(), words)).chain(files) {
             let parts = Parts::new(&words);
             let uploaded = Uploaded::new(&parts.unit(), 128);
-            let order = Order { warp: 32, seed: 1, count: true };
+            let order = Order { vendor: Vendor::Host, warp: 32, seed: 1, count: true };
             let window = (&uploaded, 0..u64::from(uploaded.unit().weights), 0..uploaded.unit().blocks as usize);
             // Few thread blocks, each with many blocks: so the tables cost what they cost a persistent one.
             let fast = decode(&[window], 2, 128, order).expect("the fast kernel runs");

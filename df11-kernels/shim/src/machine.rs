@@ -4,9 +4,20 @@ use std::ffi::c_void;
 
 use df11_kernels::{BLOCK_THREADS, PLAIN_THREADS};
 
+/// What the kernels are compiled through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Vendor {
+    /// `vendor/host.h`: every access checked and, where asked, counted.
+    Host,
+    /// `vendor/hip.h`, AMD's instructions played: neither checked nor counted.
+    Hip,
+}
+
 /// In which way a launch is run.
 #[derive(Clone, Copy, Debug)]
 pub struct Order {
+    /// Which kernels.
+    pub vendor: Vendor,
     /// Lanes of a warp: 32 or 64.
     pub warp: u32,
     /// Decides who runs when, and what shared memory holds at first.
@@ -85,6 +96,8 @@ struct RawLaunch {
 unsafe extern "C" {
     fn df11_shim_kernel_32(number: u32) -> Option<Entry>;
     fn df11_shim_kernel_64(number: u32) -> Option<Entry>;
+    fn df11_shim_kernel_hip_32(number: u32) -> Option<Entry>;
+    fn df11_shim_kernel_hip_64(number: u32) -> Option<Entry>;
     fn df11_shim_fault(number: u32) -> Option<Entry>;
     fn df11_shim_launch(launch: *mut RawLaunch) -> bool;
 }
@@ -114,7 +127,7 @@ pub const MISTAKES: [&str; 7] = [
 pub fn mistake(number: u32, seed: u64) -> Result<Counts, Fault> {
     // SAFETY: the function reads nothing but its number.
     let entry = unsafe { df11_shim_fault(number) };
-    run(entry, &(), BLOCK_THREADS, 1, 256, Order { warp: 32, seed, count: false })
+    run(entry, &(), BLOCK_THREADS, 1, 256, Order { vendor: Vendor::Host, warp: 32, seed, count: false })
 }
 
 /// Runs a kernel. `arguments` is its structure in `cpp/kernels.cpp`, whose addresses are of this process's memory.
@@ -127,10 +140,12 @@ pub(crate) fn launch<T>(
 ) -> Result<Counts, Fault> {
     // SAFETY: the functions read nothing but their number.
     let entry = unsafe {
-        match order.warp {
-            32 => df11_shim_kernel_32(kernel as u32),
-            64 => df11_shim_kernel_64(kernel as u32),
-            warp => return Err(Fault(format!("warps of {warp} lanes, only 32 and 64 are built"))),
+        match (order.vendor, order.warp) {
+            (Vendor::Host, 32) => df11_shim_kernel_32(kernel as u32),
+            (Vendor::Host, 64) => df11_shim_kernel_64(kernel as u32),
+            (Vendor::Hip, 32) => df11_shim_kernel_hip_32(kernel as u32),
+            (Vendor::Hip, 64) => df11_shim_kernel_hip_64(kernel as u32),
+            (_, warp) => return Err(Fault(format!("warps of {warp} lanes, only 32 and 64 are built"))),
         }
     };
     let threads = if matches!(kernel, Kernel::Plain) { PLAIN_THREADS } else { BLOCK_THREADS };

@@ -26,16 +26,16 @@ mod on_the_machine {
     use std::ops::Range;
 
     use df11_core::{Unit, bf16};
-    use df11_gpu_shim::{Order, Uploaded, decode, gather, plain};
+    use df11_gpu_shim::{Order, Uploaded, Vendor, decode, gather, plain};
 
     use super::*;
 
     const GATHERED_ROW: usize = 300;
-    /// NVIDIA's and RDNA's, and CDNA's: everything runs with both.
-    const WARPS: [u32; 2] = [32, 64];
+    /// Warps of NVIDIA and RDNA, and of CDNA; then AMD's header for both. Everything runs with each.
+    const FORMS: [(Vendor, u32); 4] = [(Vendor::Host, 32), (Vendor::Host, 64), (Vendor::Hip, 32), (Vendor::Hip, 64)];
 
-    fn order(warp: u32, seed: u64) -> Order {
-        Order { warp, seed, count: false }
+    fn order((vendor, warp): (Vendor, u32), seed: u64) -> Order {
+        Order { vendor, warp, seed, count: false }
     }
 
     fn window<'a>(
@@ -73,12 +73,12 @@ mod on_the_machine {
         for (number, case) in cases::short().iter().enumerate() {
             let parts = Parts::new(&case.weights);
             let unit = parts.unit();
-            for warp in WARPS {
+            for form in FORMS {
                 // one in three where allocations are, the others anywhere
                 let align = [16, 1, 2][number % 3];
-                let what = format!("{} warp {warp} align {align}", case.name);
+                let what = format!("{} {form:?} align {align}", case.name);
                 let uploaded = Uploaded::new(&unit, align);
-                let outcome = decode(&[all(&uploaded)], 3, align.max(2), order(warp, number as u64))
+                let outcome = decode(&[all(&uploaded)], 3, align.max(2), order(form, number as u64))
                     .unwrap_or_else(|fault| panic!("{what}: {}", fault.0));
                 assert_eq!(outcome.status, [0], "{what}");
                 assert_same(&what, &case.weights, &outcome.weights[0]);
@@ -94,10 +94,10 @@ mod on_the_machine {
         for (number, case) in cases::short().iter().enumerate() {
             let parts = Parts::new(&case.weights);
             let uploaded = Uploaded::new(&parts.unit(), 4);
-            for warp in WARPS {
-                let what = format!("{} warp {warp}", case.name);
+            for form in FORMS {
+                let what = format!("{} {form:?}", case.name);
                 let outcome =
-                    plain(&uploaded, order(warp, number as u64)).unwrap_or_else(|fault| panic!("{what}: {}", fault.0));
+                    plain(&uploaded, order(form, number as u64)).unwrap_or_else(|fault| panic!("{what}: {}", fault.0));
                 assert_same(&what, &case.weights, &outcome.weights[0]);
             }
         }
@@ -121,8 +121,8 @@ mod on_the_machine {
         let parts: Vec<Parts> = cases.iter().map(|case| Parts::new(&case.weights)).collect();
         let uploaded: Vec<Uploaded> = parts.iter().map(|parts| Uploaded::new(&parts.unit(), 16)).collect();
         let windows: Vec<_> = uploaded.iter().map(all).collect();
-        for (resident, warp) in [1, 7, 1000].into_iter().flat_map(|resident| WARPS.map(|warp| (resident, warp))) {
-            let outcome = decode(&windows, resident, 16, order(warp, 9)).expect("the batch runs");
+        for (resident, form) in [1, 7, 1000].into_iter().flat_map(|resident| FORMS.map(|form| (resident, form))) {
+            let outcome = decode(&windows, resident, 16, order(form, 9)).expect("the batch runs");
             assert!(outcome.status.iter().all(|&status| status == 0), "{:?}", outcome.status);
             for (case, weights) in cases.iter().zip(&outcome.weights) {
                 assert_same(&case.name, &case.weights, weights);
@@ -163,10 +163,10 @@ mod on_the_machine {
         {
             let align = [16, 2, 1][number % 3];
             let uploaded = Uploaded::new(&unit, align);
-            for warp in WARPS {
-                let what = format!("{first}..{end} align {align} warp {warp}");
+            for form in FORMS {
+                let what = format!("{first}..{end} align {align} {form:?}");
                 let window = window(&uploaded, &unit, first..end);
-                let outcome = decode(&[window], 2, align.max(2), order(warp, number as u64)).expect("the window runs");
+                let outcome = decode(&[window], 2, align.max(2), order(form, number as u64)).expect("the window runs");
                 assert_eq!(outcome.status, [0], "{what}");
                 assert_same(&what, &weights[first as usize..end as usize], &outcome.weights[0]);
             }
@@ -181,15 +181,15 @@ mod on_the_machine {
         let weights = cases::gauss(200 * GATHERED_ROW, 81);
         let uploaded = Uploaded::new(&Parts::new(&weights).unit(), 16);
         let rows = [0, 199, 7, 7, 41, 42, 100];
-        for warp in WARPS {
-            let outcome = gather(&uploaded, &rows, GATHERED_ROW as u32, 3, order(warp, 5)).expect("the rows run");
+        for form in FORMS {
+            let outcome = gather(&uploaded, &rows, GATHERED_ROW as u32, 3, order(form, 5)).expect("the rows run");
             assert_eq!(outcome.status, [0]);
             let expected: Vec<u16> =
                 rows.iter().flat_map(|&row| &weights[row as usize * GATHERED_ROW..][..GATHERED_ROW]).copied().collect();
             assert_same("rows", &expected, &outcome.weights[0]);
         }
-        for warp in WARPS {
-            let beyond = gather(&uploaded, &[3, 200], GATHERED_ROW as u32, 3, order(warp, 5)).expect("the rows run");
+        for form in FORMS {
+            let beyond = gather(&uploaded, &[3, 200], GATHERED_ROW as u32, 3, order(form, 5)).expect("the rows run");
             assert_eq!(beyond.status, [df11_kernels::fault::ROW]);
             assert_same(
                 "the row that exists",
@@ -223,9 +223,9 @@ mod on_the_machine {
                 let array = uploaded.array(number);
                 let bit = random.below(8 * array.len() as u64) as usize;
                 array[bit / 8] ^= 1 << (bit % 8);
-                for warp in WARPS {
-                    let what = format!("{name}: bit {bit} of array {number} warp {warp}");
-                    let outcome = decode(&[all(&uploaded)], 2, 16, order(warp, round as u64))
+                for form in FORMS {
+                    let what = format!("{name}: bit {bit} of array {number} {form:?}");
+                    let outcome = decode(&[all(&uploaded)], 2, 16, order(form, round as u64))
                         .unwrap_or_else(|fault| panic!("{what}: {}", fault.0));
                     if outcome.status == [0] {
                         let stream: &[u8] = if number == 0 { uploaded.array(0) } else { &parts.encoded_exponent };
