@@ -3,6 +3,8 @@
 #[cfg(feature = "cuda")]
 mod cuda;
 mod device;
+#[cfg(feature = "hip")]
+mod hip;
 
 use std::fmt;
 use std::sync::Arc;
@@ -124,7 +126,7 @@ pub(crate) enum Fault {
     /// The unit does not decode.
     Unit(df11_core::Error),
     /// The backend failed.
-    #[cfg_attr(not(feature = "cuda"), expect(dead_code, reason = "the processor does not fail"))]
+    #[cfg_attr(not(any(feature = "cuda", feature = "hip")), expect(dead_code, reason = "the processor does not fail"))]
     Backend(Error),
 }
 

@@ -44,7 +44,7 @@ mod offload;
 pub mod result;
 mod sys;
 
-pub use decoder::Decoder;
+pub use decoder::{Decoder, LoadedUnit};
 pub use device::Device;
 pub use error::Error;
 pub use kernels::{Kernels, Rows};

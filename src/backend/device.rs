@@ -21,6 +21,8 @@ pub(super) struct Vendor {
 pub(super) const VENDORS: &[Vendor] = &[
     #[cfg(feature = "cuda")]
     super::cuda::VENDOR,
+    #[cfg(feature = "hip")]
+    super::hip::VENDOR,
 ];
 
 /// A GPU with our kernels loaded.

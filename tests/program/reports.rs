@@ -100,7 +100,7 @@ fn bench_puts_every_level_beside_memcpy() {
         .as_array()
         .expect("a list")
         .iter()
-        .filter(|row| row["available"] == true && row["name"] != "cuda")
+        .filter(|row| row["available"] == true && row["name"] != "cuda" && row["name"] != "hip")
         .map(|row| &row["name"])
         .collect();
     let rows = rows.as_array().expect("a list");

@@ -1,0 +1,51 @@
+//! AMD's GPUs.
+
+use std::sync::Arc;
+
+use df11_core::{Unit, bf16};
+use df11_hip::{Decoder, LoadedUnit};
+
+use super::Fault;
+use super::device::{Device, Loaded, Vendor};
+use crate::Error;
+
+pub(super) const VENDOR: Vendor = Vendor { name: NAME, look, open };
+
+const NAME: &str = "hip";
+
+fn look() -> Result<(), String> {
+    match df11_hip::Device::open(0) {
+        Ok(_) => Ok(()),
+        Err(df11_hip::Error::NoDevice { .. }) => Err("the runtime finds no GPU".to_owned()),
+        Err(df11_hip::Error::DriverNotFound { looked_for }) => Err(format!("{looked_for} not found")),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+fn open() -> Result<Arc<dyn Device>, String> {
+    look()?;
+    Ok(Arc::new(Decoder::open(0).map_err(|error| error.to_string())?))
+}
+
+impl Device for Decoder {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn load<'u>(&'u self, unit: &'u Unit<'u>) -> Result<Box<dyn Loaded + 'u>, Fault> {
+        Ok(Box::new(Decoder::load(self, unit).map_err(fault)?))
+    }
+}
+
+impl Loaded for LoadedUnit<'_, '_> {
+    fn decode_range(&self, first: u64, weights: &mut [bf16]) -> Result<(), Fault> {
+        LoadedUnit::decode_range(self, first, weights).map_err(fault)
+    }
+}
+
+fn fault(error: df11_hip::Error) -> Fault {
+    match error {
+        df11_hip::Error::Unit(fault) => Fault::Unit(fault),
+        error => Fault::Backend(Error::BackendFailed { name: NAME.to_owned(), reason: error.to_string() }),
+    }
+}
