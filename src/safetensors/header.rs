@@ -1,7 +1,7 @@
 //! A header's bytes to names and ranges, every rule checked.
 //!
 //! 1. The length is at most [`MAX_HEADER_BYTES`] and the file is that long, before a byte of JSON is read.
-//! 2. The JSON is one object of tensors plus `__metadata__` (string to string); no key twice; its depth is bounded by the parser.
+//! 2. The JSON is one object of at most [`MAX_TENSORS`] tensors plus `__metadata__` (string to string); no key twice; its depth is bounded by the parser.
 //! 3. Sorted by offset, each tensor begins where the last one ended, and the last ends where the file ends: no holes, no overlap.
 //! 4. A known dtype's shape times its size is the range's length, in checked arithmetic.
 
@@ -14,6 +14,12 @@ use super::Dtype;
 
 /// Longest JSON header, in bytes: the reference implementation's limit, so that what is read here is read there.
 pub const MAX_HEADER_BYTES: u64 = 100_000_000;
+
+/// Most tensors of a file.
+///
+/// Why 2^18: whole models of today have up to some 100,000, expert by expert, and are sharded; a header of 100 MB could claim 1.5 million empty ones, which take
+/// seconds and gigabytes to keep apart.
+pub const MAX_TENSORS: usize = 1 << 18;
 
 /// Bytes of the length in front of the JSON.
 pub(crate) const LENGTH_BYTES: u64 = 8;
@@ -224,6 +230,9 @@ impl<'de> Visitor<'de> for EntriesVisitor {
             if name == "__metadata__" {
                 entries.metadata = map.next_value::<UniqueStrings>()?.0;
             } else {
+                if entries.tensors.len() == MAX_TENSORS {
+                    return Err(A::Error::custom(format!("more than {MAX_TENSORS} tensors")));
+                }
                 entries.tensors.push((name, map.next_value()?));
             }
         }
@@ -319,6 +328,10 @@ mod tests {
                 .contains("fill")
         );
         assert!(message(r#"{"a":{"dtype":"U8","shape":[-1],"data_offsets":[0,1]}}"#, 1).contains("not valid"));
+        let empty = |i: usize| format!(r#""{i}":{{"dtype":"U8","shape":[0],"data_offsets":[0,0]}}"#);
+        let many = |count: usize| format!("{{{}}}", (0..count).map(empty).collect::<Vec<_>>().join(","));
+        assert_eq!(parse(&many(MAX_TENSORS), 0).map(|header| header.tensors.len()), Ok(MAX_TENSORS));
+        assert!(message(&many(MAX_TENSORS + 1), 0).contains("more than 262144 tensors"));
         assert!(message(" {}", 0).contains("first byte"));
         assert!(message("{}{}", 0).contains("not valid"));
         assert!(message(&"[".repeat(1 << 20), 0).contains("first byte"));
