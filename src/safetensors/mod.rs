@@ -16,7 +16,7 @@ mod read;
 mod write;
 
 pub use dtype::Dtype;
-pub use header::{Fault, Header, MAX_HEADER_BYTES, TensorInfo};
+pub use header::{Fault, Header, MAX_HEADER_BYTES, MAX_TENSORS, TensorInfo};
 pub use read::Reader;
 pub(crate) use write::write_at;
 pub use write::{Layout, NewTensor};
