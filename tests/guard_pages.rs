@@ -1,12 +1,15 @@
 //! No encoder and no decoder touches a byte outside its buffers: every buffer ends, and then begins, at a page whose touch ends the process.
 #![cfg(unix)]
 
+// Not of `support`, which the fuzz targets compile too: they have no use for it, and no libc.
+#[path = "support/guarded.rs"]
+mod guarded;
 mod support;
 
 use df11_core::{PartSizes, PartsMut, Plan, UnitView, bf16, encode, two_phase};
 use df11_cpu::{Encoder, Level};
+use guarded::{Edge, Guarded};
 use support::cases::{self, Case};
-use support::guarded::{Edge, Guarded};
 use support::library::{Coded, backends};
 use support::on_all_processors;
 use support::random::Random;

@@ -9,7 +9,6 @@
 //! - [`cases`]: the units by name that every coder must bring back bit for bit.
 //! - [`models`]: model files to be compressed, damaged and compared.
 //! - [`architectures`]: models of `vectors/architectures` as directories filled with seeded weights.
-//! - [`guarded`]: buffers beside pages that nobody may touch.
 //! - [`adversarial`]: weights that want to break a coder, out of a few choices.
 //! - [`any_unit`]: valid units that no encoder writes.
 //! - [`optimum`]: what the shortest code would cost; [`exact_lengths`]: what the best code within the rules costs, tables included.
@@ -26,8 +25,6 @@ pub mod architectures;
 pub mod cases;
 pub mod draw;
 pub mod exact_lengths;
-#[cfg(unix)]
-pub mod guarded;
 pub mod library;
 pub mod models;
 pub mod optimum;
