@@ -20,7 +20,6 @@ use crate::level::Level;
 use crate::threads;
 pub use parts::Parts;
 pub(crate) use shard::{GAPS_AT_ONCE, Shard, Words, chunks_to_block};
-pub(crate) use sink::Sink;
 
 /// Weights that one thread encodes at a time.
 const SHARD_WEIGHTS: usize = 1 << 18;

@@ -43,6 +43,17 @@ impl<'a> Sink<'a> {
         self.pending_bits = held % 8;
     }
 
+    /// The bytes to be written, and the bits that belong in front of what goes there, left-aligned: fewer than 8.
+    pub fn open(&mut self) -> (&mut [u8], u64) {
+        (self.bytes.get_mut(self.at..).unwrap_or_default(), self.pending)
+    }
+
+    /// So many bits were added there, of which `pending`, left-aligned, are behind the last whole byte.
+    pub fn advance(&mut self, bits: usize, pending: u64) {
+        let held = self.pending_bits as usize + bits;
+        (self.at, self.pending, self.pending_bits) = (self.at + held / 8, pending, (held % 8) as u32);
+    }
+
     /// Takes it out, so that its counters live in registers.
     pub fn take(&mut self) -> Self {
         let empty = Self { bytes: &mut [], at: 0, pending: 0, pending_bits: 0, offset: 0 };

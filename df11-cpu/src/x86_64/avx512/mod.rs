@@ -22,11 +22,12 @@ pub(crate) struct Avx512(());
 impl Avx512 {
     /// What the level is made of.
     pub const FEATURES: &str =
-        "needs AVX-512 F, BW, VL, VBMI, VBMI2 and VPOPCNTDQ, BMI1, BMI2, LZCNT, MOVBE and POPCNT";
+        "needs AVX-512 F, BW, DQ, VL, VBMI, VBMI2 and VPOPCNTDQ, BMI1, BMI2, LZCNT, MOVBE and POPCNT";
 
     pub fn new() -> Option<Self> {
         let found = is_x86_feature_detected!("avx512f")
             && is_x86_feature_detected!("avx512bw")
+            && is_x86_feature_detected!("avx512dq")
             && is_x86_feature_detected!("avx512vl")
             && is_x86_feature_detected!("avx512vbmi")
             && is_x86_feature_detected!("avx512vbmi2")
@@ -73,6 +74,17 @@ impl Indices {
         let mut at = 0;
         while at < 64 {
             indices[at] = (first + at / group * step) as u8;
+            at += 1;
+        }
+        Self(indices)
+    }
+
+    /// `first + index % 8 * step + index / 8 * lane`, modulo 256, for each index.
+    const fn in_lanes(first: usize, step: usize, lane: usize) -> Self {
+        let mut indices = [0; 64];
+        let mut at = 0;
+        while at < 64 {
+            indices[at] = (first + at % 8 * step + at / 8 * lane) as u8;
             at += 1;
         }
         Self(indices)

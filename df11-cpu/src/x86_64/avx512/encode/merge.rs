@@ -1,0 +1,150 @@
+//! Weights to lanes of 8 codes, and signs and mantissas.
+
+use core::arch::x86_64::*;
+
+use df11_core::bf16;
+
+use super::{BATCH, LANE, LANE_BITS, Merged, STEP, load, sllv_epi16, sllv_epi32, sllv_epi64};
+use crate::encode::Words;
+use crate::x86_64::avx512::{EVEN, Indices};
+
+/// Most bits of two neighbours that are merged by tables.
+const PAIR_BITS: u32 = 16;
+
+/// Lengths and codes of 64 exponents from `base` on.
+pub(super) struct Tables {
+    base: u8,
+    lengths: [u8; STEP],
+    low: [u8; STEP],
+    high: [u8; STEP],
+}
+
+impl Tables {
+    pub fn new(words: &Words) -> Self {
+        // The 64 exponents that hold the most of the code space, and so of the weights.
+        let share = |exponent: usize| match words.of_exponent(exponent).1 {
+            0 => 0,
+            length => 1u64 << (32 - length),
+        };
+        let mut held: u64 = (0..STEP).map(share).sum();
+        let (mut base, mut most) = (0, held);
+        for end in STEP..256 {
+            held = held + share(end) - share(end - STEP);
+            if held > most {
+                (base, most) = (end + 1 - STEP, held);
+            }
+        }
+        let mut tables = Self { base: base as u8, lengths: [0; STEP], low: [0; STEP], high: [0; STEP] };
+        for index in 0..STEP {
+            let (code, length) = words.of_exponent(base + index);
+            // A length beyond PAIR_BITS makes any pair too long.
+            tables.lengths[index] = length as u8;
+            [tables.low[index], tables.high[index]] = (code as u16).to_le_bytes();
+        }
+        tables
+    }
+}
+
+/// Splits words, and merges codes. Returns, a bit a step from the lowest on, which steps have a lane of too many bits.
+///
+/// With `streams`, `sign_mantissa` begins a cache line.
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,avx512vbmi2,bmi1,bmi2,lzcnt,movbe,popcnt")]
+#[inline(never)]
+pub(super) fn merge_steps(
+    words: &Words,
+    tables: &Tables,
+    steps: &[[bf16; STEP]],
+    sign_mantissa: &mut [u8],
+    batch: &mut [Merged; BATCH],
+    streams: bool,
+) -> u32 {
+    let tables = [&tables.lengths, &tables.low, &tables.high, &[tables.base; STEP]].map(|bytes| load(bytes));
+    let (even, odd) = (load(&EVEN.0), load(&ODD.0));
+    let mut misfits = 0u32;
+    let outputs = sign_mantissa.as_chunks_mut::<STEP>().0.iter_mut().zip(&mut *batch);
+    for (number, (step, (to, merged))) in steps.iter().zip(outputs).enumerate() {
+        // SAFETY: a step's weights are two vectors.
+        let (lower, upper) = unsafe {
+            let first = _mm512_loadu_si512(step.as_ptr().cast());
+            let second = _mm512_loadu_si512(step.as_ptr().add(STEP / 2).cast());
+            (_mm512_permutex2var_epi8(first, even, second), _mm512_permutex2var_epi8(first, odd, second))
+        };
+        let doubled = _mm512_add_epi8(upper, upper);
+        let exponents =
+            _mm512_ternarylogic_epi64::<SELECT>(doubled, _mm512_srli_epi16::<7>(lower), _mm512_set1_epi8(1));
+        let fits = merge_by_tables(tables, exponents, merged);
+        misfits |= u32::from(!fits) << number;
+        let split = _mm512_ternarylogic_epi64::<SELECT>(lower, upper, _mm512_set1_epi8(0x80u8 as i8));
+        // SAFETY: a step's signs and mantissas are one vector.
+        unsafe {
+            match streams {
+                true => _mm512_stream_si512(to.as_mut_ptr().cast(), split),
+                false => _mm512_storeu_si512(to.as_mut_ptr().cast(), split),
+            }
+        }
+    }
+    for (number, (step, merged)) in steps.iter().zip(batch).enumerate() {
+        if misfits >> number & 1 == 1 && merge_singly(words, step, merged) {
+            misfits ^= 1 << number;
+        }
+    }
+    misfits
+}
+
+/// Merges the codes of exponents; false if the tables or the lanes do not hold them.
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,avx512vbmi2,bmi1,bmi2,lzcnt,movbe,popcnt")]
+#[inline]
+fn merge_by_tables([lengths, low, high, base]: [__m512i; 4], exponents: __m512i, merged: &mut Merged) -> bool {
+    let x = _mm512_sub_epi8(exponents, base);
+    let inside = _mm512_cmplt_epu8_mask(x, _mm512_set1_epi8(STEP as i8));
+    let too_long = _mm512_set1_epi8(2 * PAIR_BITS as i8);
+    let lengths = _mm512_mask_permutexvar_epi8(too_long, inside, x, lengths);
+    let pair_bits = _mm512_maddubs_epi16(lengths, _mm512_set1_epi8(1));
+    let quad_bits = _mm512_madd_epi16(pair_bits, _mm512_set1_epi16(1));
+    let lane_bits = _mm512_sad_epu8(lengths, _mm512_setzero_si512());
+    let long_pairs = _mm512_cmpgt_epu16_mask(pair_bits, _mm512_set1_epi16(PAIR_BITS as i16));
+    let long_lanes = _mm512_cmpgt_epu64_mask(lane_bits, _mm512_set1_epi64(i64::from(LANE_BITS)));
+
+    let low_byte = _mm512_set1_epi16(0x00FF);
+    let (code_low, code_high) = (_mm512_permutexvar_epi8(x, low), _mm512_permutexvar_epi8(x, high));
+    let first = _mm512_ternarylogic_epi64::<SELECT>(_mm512_slli_epi16::<8>(code_high), code_low, low_byte);
+    let second = _mm512_ternarylogic_epi64::<SELECT>(code_high, _mm512_srli_epi16::<8>(code_low), low_byte);
+    let pair = _mm512_or_si512(sllv_epi16(first, _mm512_srli_epi16::<8>(lengths)), second);
+    let first = _mm512_and_si512(pair, _mm512_set1_epi32(0xFFFF));
+    let first = sllv_epi32(first, _mm512_srli_epi32::<16>(pair_bits));
+    let quad = _mm512_or_si512(first, _mm512_srli_epi32::<16>(pair));
+    let first = _mm512_and_si512(quad, _mm512_set1_epi64(0xFFFF_FFFF));
+    let first = sllv_epi64(first, _mm512_srli_epi64::<32>(quad_bits));
+    let codes = _mm512_or_si512(first, _mm512_srli_epi64::<32>(quad));
+    // SAFETY: both are one vector, and aligned as one.
+    unsafe {
+        _mm512_store_si512(merged.codes.as_mut_ptr().cast(), codes);
+        _mm512_store_si512(merged.lengths.as_mut_ptr().cast(), lengths);
+    }
+    long_pairs == 0 && long_lanes == 0
+}
+
+/// Merges codes one by one; false if the lanes do not hold them.
+#[cold]
+#[inline(never)]
+fn merge_singly(words: &Words, step: &[bf16; STEP], merged: &mut Merged) -> bool {
+    let lanes = step.as_chunks::<LANE>().0.iter().zip(merged.lengths.as_chunks_mut::<LANE>().0);
+    for (codes, (weights, lengths)) in merged.codes.iter_mut().zip(lanes) {
+        let mut held = 0;
+        *codes = 0;
+        for (&weight, length) in weights.iter().zip(lengths) {
+            let (value, bits) = words.of(weight);
+            held += bits;
+            if held > LANE_BITS {
+                return false;
+            }
+            (*codes, *length) = (*codes << bits | value, bits as u8);
+        }
+    }
+    true
+}
+
+/// Of the second where the mask is set, else of the first.
+const SELECT: i32 = 0xD8;
+/// The higher byte of each word of two vectors.
+static ODD: Indices = Indices::of(1, 1, 2);

@@ -1,0 +1,144 @@
+//! Packing 64 codes at a time.
+//!
+//! ```text
+//! merge.rs
+//! 64 weights -> 64 exponents, 64 signs and mantissas                 byte permutations
+//! exponent - base -> length, code (two bytes)                        byte permutations of 64-entry tables                  (1)
+//! codes of 2, 4, 8 neighbours -> one lane                            variable shifts in lanes of 16, 32, 64 bits           (2)
+//!
+//! place.rs
+//! lengths * 0x0101..01 -> where each code ends in its lane           running sums, in one multiplication                   (3)
+//! ends of the 8 lanes -> where each lane starts                      sums of what ends before it
+//! lane << what is free behind it in the 8 bytes from its start
+//!     | what the lane before has in the same first byte              of that one alone: 8 codes fill at least 8 bits
+//!     -> stored there, high byte first, lane by lane                 each covers what the one before wrote too much
+//! a code that ends fewer bits behind a chunk's first than it is long: the next code is the chunk's first
+//!     compress these ends: the gaps
+//! ```
+//!
+//! 1. Codes outside the 64 exponents, or neighbours of more than 16 bits together: the 64 are merged one by one. 8 of more than 56: put one by one.
+//! 2. A lane's codes are right-aligned: the first one is shifted by the length of the second.
+//! 3. The sums stay below 256: a lane has at most 56 bits.
+//!
+//! A batch of steps goes through the one, then through the other: each is short enough for a processor to be busy with several steps at once. With
+//! both in one loop a step took 36 cycles in place of 31.
+
+mod merge;
+mod place;
+
+use core::arch::asm;
+use core::arch::x86_64::*;
+use core::ops::Range;
+
+use df11_core::bf16_word;
+
+use crate::encode::{Shard, Words};
+use merge::{Tables, merge_steps};
+use place::put_steps;
+
+/// Weights of a step.
+const STEP: usize = 64;
+/// Steps that are worked on together.
+const BATCH: usize = 16;
+/// Codes of a lane of 64 bits.
+const LANE: usize = 8;
+/// Lanes of a step.
+const LANES: usize = STEP / LANE;
+/// Most bits of a lane's codes.
+const LANE_BITS: u32 = 56;
+
+/// The codes of a step.
+#[derive(Clone, Copy)]
+#[repr(align(64))]
+struct Merged {
+    /// Of each lane, right-aligned.
+    codes: [u64; LANES],
+    /// The length of each code.
+    lengths: [u8; STEP],
+}
+
+/// Encodes a shard.
+///
+/// # Safety
+/// The processor has the features.
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,avx512vbmi2,bmi1,bmi2,lzcnt,movbe,popcnt")]
+pub(super) unsafe fn pack(words: &Words, shard: &mut Shard<'_>) {
+    let streams = shard.streams;
+    let tables = Tables::new(words);
+    let weights = shard.weights;
+    assert!(weights.len() <= shard.sign_mantissa.len());
+    // The first ones singly, so that signs and mantissas bypass the cache in whole lines.
+    let head = match streams {
+        true => shard.sign_mantissa.as_ptr().align_offset(STEP).min(weights.len()),
+        false => 0,
+    };
+    put_singly(words, shard, 0..head);
+    let steps = weights[head..].as_chunks::<STEP>().0;
+    let mut batch = [Merged { codes: [0; LANES], lengths: [0; STEP] }; BATCH];
+    for (number, steps) in steps.chunks(BATCH).enumerate() {
+        let at = head + number * BATCH * STEP;
+        let sign_mantissa = &mut shard.sign_mantissa[at..][..steps.len() * STEP];
+        let mut misfits = merge_steps(words, &tables, steps, sign_mantissa, &mut batch, streams);
+        let mut done = 0;
+        while done < steps.len() {
+            let fit = (misfits.trailing_zeros() as usize).min(steps.len() - done);
+            let put = put_steps(shard, at + done * STEP, &batch[done..done + fit]);
+            done += put;
+            misfits >>= put;
+            if done < steps.len() {
+                let misfit = at + done * STEP;
+                put_codes_singly(words, shard, misfit..misfit + STEP);
+                done += 1;
+                misfits >>= 1;
+            }
+        }
+    }
+    put_singly(words, shard, head + steps.len() * STEP..weights.len());
+    if streams {
+        _mm_sfence();
+    }
+}
+
+fn put_singly(words: &Words, shard: &mut Shard<'_>, range: Range<usize>) {
+    for (byte, &weight) in shard.sign_mantissa[range.clone()].iter_mut().zip(&shard.weights[range.clone()]) {
+        *byte = bf16_word::sign_mantissa(weight);
+    }
+    put_codes_singly(words, shard, range);
+}
+
+#[inline(never)]
+fn put_codes_singly(words: &Words, shard: &mut Shard<'_>, range: Range<usize>) {
+    range.for_each(|index| shard.put_one(words, index));
+}
+
+#[target_feature(enable = "avx512f")]
+#[inline]
+fn load(bytes: &[u8; 64]) -> __m512i {
+    // SAFETY: they are one vector.
+    unsafe { _mm512_loadu_si512(bytes.as_ptr().cast()) }
+}
+
+/// `$name(numbers, bits)` shifts each number to the left by its own number of bits, to zero by too many. The compiler's functions of these names became
+/// three instructions each, two of them for shifts by too many bits.
+macro_rules! shift_by_each {
+    ($name:ident, $instruction:literal) => {
+        #[target_feature(enable = "avx512f,avx512bw")]
+        #[inline]
+        fn $name(numbers: __m512i, bits: __m512i) -> __m512i {
+            let shifted;
+            // SAFETY: reads and writes registers only.
+            unsafe {
+                asm!(
+                    concat!($instruction, " {0}, {1}, {2}"),
+                    out(zmm_reg) shifted, in(zmm_reg) numbers, in(zmm_reg) bits,
+                    options(pure, nomem, nostack, preserves_flags)
+                )
+            };
+            shifted
+        }
+    };
+}
+
+shift_by_each!(sllv_epi16, "vpsllvw");
+shift_by_each!(sllv_epi32, "vpsllvd");
+shift_by_each!(sllv_epi64, "vpsllvq");
