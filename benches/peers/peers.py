@@ -3,7 +3,7 @@
     peers.py PROGRAM FILE NAME     Markdown on standard output; PROGRAM is our `df11`, FILE holds one BF16 matrix
 
 What is compared, and where it leans:
-- Ours: `PROGRAM bench FILE --json`, into the caller's warm buffer, no `target-cpu`.
+- Ours: `PROGRAM bench FILE --json`, into the caller's warm buffer or into a new one, no `target-cpu`.
 - ZipNN: its C core, called as its Python layer calls it for bfloat16. The layer's own copy of the input is left out, in
   ZipNN's favour. The core reorders the caller's input IN PLACE while it encodes; it gets a new copy before each call,
   outside the time taken.
@@ -13,7 +13,8 @@ What is compared, and where it leans:
   favour. With two threads, one half of the bytes on each.
 - Both peers return memory of their own. `fresh`: as they come, the allocator takes new pages from the kernel for each
   call. `warm`: the allocator is told to keep its pages, so that from the second call on none is new, and to ask for huge
-  ones: to be compared with ours. The column of page faults shows which case was really timed.
+  ones. The column of page faults shows which case was really timed. Like is compared with like: our warm output with their
+  warm one, our fresh one with their fresh one.
 - GB/s are 1e9 bytes of BF16 a second, medians of REPETITIONS after one call that does not count.
 """
 
@@ -160,18 +161,18 @@ def table(rows: list[dict]):
 
 
 def ratios(rows: list[dict]):
-    """The fastest of our levels, warm, over ZipNN: same threads, same op. Like with like is the column of its core, warm."""
-    yield "| op | threads | our fastest level | / ZipNN warm | / ZipNN fresh | / its API, fresh |"
+    """The fastest of our levels over ZipNN: same threads, same op, same output memory."""
+    yield "| op | threads | output memory | our fastest level | / core of ZipNN | / its API |"
     yield "|---|---|---|---|---|---|"
     for op in ("decode", "encode"):
         for threads in THREADS:
-            like = [row for row in rows if row["op"] == op and row["threads"] == threads]
-            ours = max((row for row in like if "level" in row), key=lambda row: row["gb_per_s"], default=None)
-            if ours:
-                peer = {(row["who"], row["memory"]): ours["gb_per_s"] / row["gb_per_s"] for row in like}
-                core, api = "ZipNN 0.5.4", "API of ZipNN 0.5.4"
-                three = " | ".join(f"{peer[at]:.2f}" for at in ((core, "warm"), (core, "fresh"), (api, "fresh")))
-                yield f"| {op} | {threads} | {ours['level']} | {three} |"
+            for memory in ("warm", "fresh"):
+                like = [row for row in rows if (row["op"], row["threads"], row["memory"]) == (op, threads, memory)]
+                ours = max((row for row in like if "level" in row), key=lambda row: row["gb_per_s"], default=None)
+                if ours:
+                    peer = {row["who"]: f"{ours['gb_per_s'] / row['gb_per_s']:.2f}" for row in like}
+                    core, api = peer["ZipNN 0.5.4"], peer.get("API of ZipNN 0.5.4", "")
+                    yield f"| {op} | {threads} | {memory} | {ours['level']} | {core} | {api} |"
 
 
 def main() -> None:
@@ -180,7 +181,7 @@ def main() -> None:
             json.dump(measure_peers(pathlib.Path(file), memory), sys.stdout)
         case [program, file, name]:
             ours = run_json(program, "bench", file, "--json")
-            rows = [row | {"who": f"df11 {row['level']}", "memory": "warm"} for row in ours]
+            rows = [row | {"who": f"df11 {row['level']}", "memory": row["output"]} for row in ours]
             for memory in ("warm", "fresh"):
                 rows += run_json(sys.executable, __file__, "--peers", memory, file, env=HUGE_PAGES[memory])
             print(f"\n### {name}\n", *table(rows), "", *ratios(rows), sep="\n", flush=True)

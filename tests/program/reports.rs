@@ -106,12 +106,15 @@ fn bench_puts_every_level_beside_memcpy() {
     let rows = rows.as_array().expect("a list");
     for level in levels {
         for (threads, op) in [(1, "encode"), (1, "decode"), (2, "encode"), (2, "decode")] {
-            let of_this = |row: &&Value| row["level"] == *level && row["threads"] == threads && row["op"] == op;
-            assert_eq!(rows.iter().filter(of_this).count(), 1, "{level} {threads} {op}");
+            for output in ["warm", "fresh"] {
+                let this = [level.clone(), threads.into(), output.into(), op.into()];
+                let of_this = |row: &&Value| ["level", "threads", "output", "op"].map(|key| row[key].clone()) == this;
+                assert_eq!(rows.iter().filter(of_this).count(), 1, "{this:?}");
+            }
         }
     }
     for row in rows {
-        assert_eq!(keys(row), ["gb_per_s", "level", "memcpy_gb_per_s", "op", "threads"]);
+        assert_eq!(keys(row), ["gb_per_s", "level", "memcpy_gb_per_s", "op", "output", "threads"]);
         assert!(number(&row["gb_per_s"]) > 0.0 && number(&row["memcpy_gb_per_s"]) > 0.0, "{row}");
     }
 }
@@ -121,10 +124,12 @@ fn bench_takes_a_compressed_file_and_one_level() {
     let file = vectors("official/llama-single-file/df11");
     let run = df11(["bench", text(&file), "--backend", "portable", "-T", "1"]).fine();
     let lines: Vec<&str> = run.stdout.lines().collect();
-    assert_eq!(lines.len(), 4, "{}", run.stdout);
+    assert_eq!(lines.len(), 6, "{}", run.stdout);
     assert!(lines[0].contains("157,696 weights"), "{}", run.stdout);
-    assert!(lines[2].starts_with("portable") && lines[2].contains(" encode "), "{}", run.stdout);
-    assert!(lines[3].starts_with("portable") && lines[3].contains(" decode "), "{}", run.stdout);
+    for (line, case) in lines[2..].iter().zip(["warm    encode", "warm    decode", "fresh   encode", "fresh   decode"])
+    {
+        assert!(line.starts_with("portable") && line.contains(case), "{}", run.stdout);
+    }
 }
 
 #[test]

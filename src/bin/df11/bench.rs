@@ -1,10 +1,13 @@
 //! `df11 bench`: how fast each level encodes and decodes, beside memcpy of the same bytes.
 //!
-//! The weights of the file are one unit, every buffer is the caller's and was written before: neither fresh pages nor files are timed.
+//! The weights of the file are one unit. No file is read while time is taken.
+//!
+//! warm: every buffer is the caller's and was written before. fresh: the output is a new buffer, so that its pages, the system's work, are in the time;
+//! giving it back is not.
 //!
 //! ```text
 //! encode: weights -> histogram, code, tables, stream, index    decode: six tensors -> validated, tables derived -> weights
-//! for each number of threads, level, op:  warm up; (op, memcpy), (op, memcpy), ... until enough; the median of each
+//! for each number of threads, level, output, op:  warm up; (op, memcpy), (op, memcpy), ... until enough; the median of each
 //! ```
 //! memcpy runs between the repetitions, so that a machine that changes its pace changes both.
 
@@ -30,13 +33,13 @@ const MEASURED: Duration = Duration::from_millis(500);
 
 /// Measure encoding and decoding of a file's weights, every level at 1 and at all threads, beside memcpy on 1 thread
 ///
-/// GB/s are 1e9 bytes of BF16 a second, medians, in warm buffers; at most 64 Mi weights of the file are taken, as one unit. What was
-/// decoded is compared with what was encoded.
+/// GB/s are 1e9 bytes of BF16 a second, medians, into a buffer of the caller's that was written before (warm) or into a new one (fresh); at most
+/// 64 Mi weights of the file are taken, as one unit. What was decoded is compared with what was encoded.
 #[derive(Debug, clap::Args)]
 pub struct Bench {
     /// A .safetensors file or directory, BF16 or DFloat11
     input: PathBuf,
-    /// Print a JSON array of {level, threads, op, gb_per_s, memcpy_gb_per_s} instead
+    /// Print a JSON array of {level, threads, output, op, gb_per_s, memcpy_gb_per_s} instead
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -47,6 +50,7 @@ pub struct Bench {
 struct Row {
     level: &'static str,
     threads: usize,
+    output: &'static str,
     op: &'static str,
     gb_per_s: f64,
     memcpy_gb_per_s: f64,
@@ -73,8 +77,8 @@ impl Bench {
         }
         let mut rows = Vec::new();
         for (pool, level) in pools.iter().flat_map(|pool| levels.iter().map(move |&level| (pool, level))) {
-            for op in [Op::Encode, Op::Decode] {
-                let row = buffers.measure(op, level, pool)?;
+            for (output, op) in CASES {
+                let row = buffers.measure(output, op, level, pool)?;
                 if !self.json {
                     terminal.result(&line(&row))?;
                 }
@@ -88,6 +92,15 @@ impl Bench {
     }
 }
 
+const CASES: [(Output, Op); 4] =
+    [(Output::Warm, Op::Encode), (Output::Warm, Op::Decode), (Output::Fresh, Op::Encode), (Output::Fresh, Op::Decode)];
+
+#[derive(Clone, Copy, PartialEq)]
+enum Output {
+    Warm,
+    Fresh,
+}
+
 #[derive(Clone, Copy)]
 enum Op {
     Encode,
@@ -99,20 +112,23 @@ struct Buffers<'a> {
     weights: &'a [bf16],
     parts: Parts,
     decoded: Vec<bf16>,
+    copy: Vec<bf16>,
 }
 
 impl<'a> Buffers<'a> {
     fn new(weights: &'a [bf16]) -> Result<Buffers<'a>, Failure> {
         let plan = Encoder::new(Level::best()).plan(weights)?;
-        Ok(Buffers { weights, parts: Parts::for_plan(&plan), decoded: df11_cpu::buffer(weights.len()) })
+        let mut copy = df11_cpu::buffer(weights.len());
+        copy.copy_from_slice(weights);
+        Ok(Buffers { weights, parts: Parts::for_plan(&plan), decoded: df11_cpu::buffer(weights.len()), copy })
     }
 
-    fn measure(&mut self, op: Op, level: Level, pool: &rayon::ThreadPool) -> Result<Row, Failure> {
+    fn measure(&mut self, output: Output, op: Op, level: Level, pool: &rayon::ThreadPool) -> Result<Row, Failure> {
         let threads = pool.current_num_threads();
         let name = level.name();
         // The first run warms up, and is where the answer is checked: over what cannot be it.
         self.decoded.fill(bf16::NAN);
-        pool.install(|| self.run(op, level))?;
+        pool.install(|| self.run(output, op, level))?;
         if matches!(op, Op::Decode) && !same_bits(self.weights, &self.decoded) {
             return Err(Failure::WrongWeights { level: name, threads });
         }
@@ -120,17 +136,24 @@ impl<'a> Buffers<'a> {
         let (mut of_op, mut of_memcpy) = (Vec::new(), Vec::new());
         let began = Instant::now();
         while of_op.len() < FEWEST_REPETITIONS || began.elapsed() < MEASURED && of_op.len() < MOST_REPETITIONS {
+            if output == Output::Fresh {
+                self.give_back(op);
+            }
             let start = Instant::now();
-            pool.install(|| self.run(op, level))?;
+            pool.install(|| self.run(output, op, level))?;
             of_op.push(start.elapsed());
             let start = Instant::now();
-            black_box(&mut self.decoded).copy_from_slice(black_box(self.weights));
+            black_box(&mut self.copy).copy_from_slice(black_box(self.weights));
             of_memcpy.push(start.elapsed());
         }
         let bytes = size_of_val(self.weights);
         Ok(Row {
             level: name,
             threads,
+            output: match output {
+                Output::Warm => "warm",
+                Output::Fresh => "fresh",
+            },
             op: match op {
                 Op::Encode => "encode",
                 Op::Decode => "decode",
@@ -140,14 +163,30 @@ impl<'a> Buffers<'a> {
         })
     }
 
-    fn run(&mut self, op: Op, level: Level) -> Result<(), df11_core::Error> {
+    /// Frees what `op` writes.
+    fn give_back(&mut self, op: Op) {
+        match op {
+            Op::Encode => self.parts = Parts::default(),
+            Op::Decode => self.decoded = Vec::new(),
+        }
+    }
+
+    fn run(&mut self, output: Output, op: Op, level: Level) -> Result<(), df11_core::Error> {
         match op {
             Op::Encode => {
                 let encoder = Encoder::new(level);
                 let plan = encoder.plan(self.weights)?;
+                if output == Output::Fresh {
+                    self.parts = Parts::for_plan(&plan);
+                }
                 encoder.encode(self.weights, &plan, self.parts.as_mut())
             }
-            Op::Decode => Decoder::new(&self.parts.view(&[]).validate()?, level).decode(&mut self.decoded),
+            Op::Decode => {
+                if output == Output::Fresh {
+                    self.decoded = df11_cpu::buffer(self.weights.len());
+                }
+                Decoder::new(&self.parts.view(&[]).validate()?, level).decode(&mut self.decoded)
+            }
         }
     }
 }
@@ -164,7 +203,7 @@ fn gb_per_s(bytes: usize, mut times: Vec<Duration>) -> f64 {
 fn heading(name: &str, weights: &[bf16]) -> String {
     let bytes = size_of_val(weights) as u64;
     format!(
-        "{name}: {} weights as one unit, {} of BF16\n{:<8}  threads  op          GB/s  of memcpy\n",
+        "{name}: {} weights as one unit, {} of BF16\n{:<8}  threads  output  op          GB/s  of memcpy\n",
         grouped(weights.len() as u64),
         size(bytes),
         "level"
@@ -173,7 +212,8 @@ fn heading(name: &str, weights: &[bf16]) -> String {
 
 fn line(row: &Row) -> String {
     let share = row.gb_per_s / row.memcpy_gb_per_s;
-    format!("{:<8}  {:>7}  {}  {:>8.3}  {share:>9.3}\n", row.level, row.threads, row.op, row.gb_per_s)
+    let Row { level, threads, output, op, gb_per_s, .. } = row;
+    format!("{level:<8}  {threads:>7}  {output:<6}  {op}  {gb_per_s:>8.3}  {share:>9.3}\n")
 }
 
 #[cfg(test)]
