@@ -102,6 +102,38 @@ pub enum Error {
         /// Its bytes.
         bytes: u64,
     },
+    /// A unit needs more memory than the job may take.
+    #[error(
+        "{}: unit `{unit}` needs {bytes} bytes of memory, more than the {limit} allowed; allow more with --memory {}M",
+        path.display(),
+        bytes.div_ceil(1_000_000)
+    )]
+    TooLittleMemory {
+        /// The model.
+        path: PathBuf,
+        /// The unit that needs most; empty where a job without units would need as much.
+        unit: String,
+        /// Bytes that it takes, at most.
+        bytes: u64,
+        /// Bytes that the job may take.
+        limit: u64,
+    },
+    /// The job was told to end before it was done.
+    #[error("stopped before the end")]
+    Stopped,
+    /// The job failed for a reason that may pass, and what it has finished is kept to go on with.
+    #[error(
+        "{error}\n{files} finished files are kept in {}: the same command with --resume goes on from there, with --force it begins anew",
+        partial.display()
+    )]
+    Kept {
+        /// The reason.
+        error: Box<Error>,
+        /// Where the finished files are.
+        partial: PathBuf,
+        /// Their number.
+        files: usize,
+    },
     /// The six tensors of a unit do not decode.
     #[error("{}: unit `{unit}`: {fault}; the file is damaged or was not written by a DFloat11 tool: get it again", path.display())]
     UnitDamaged {
@@ -247,6 +279,19 @@ impl Error {
                 | Error::Checksum { .. }
                 | Error::Differs { .. }
         )
+    }
+
+    /// Whether the job was told to end before it was done.
+    pub fn is_stopped(&self) -> bool {
+        match self {
+            Error::Kept { error, .. } => error.is_stopped(),
+            error => matches!(error, Error::Stopped),
+        }
+    }
+
+    /// Whether the same job may succeed when it is begun again: the reason lies in the machine, not in the model.
+    pub(crate) fn may_pass(&self) -> bool {
+        matches!(self, Error::Stopped | Error::Io { .. } | Error::BackendFailed { .. })
     }
 
     /// `bytes` as the size of a buffer.

@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::checkpoint::CONFIG_FILE;
-use super::output::Output;
+use super::output::{Output, WORK_FOLDER};
 use super::weight_files::is_weights_file;
 use crate::Error;
 use crate::safetensors::MAX_HEADER_BYTES;
@@ -41,15 +41,26 @@ pub(crate) fn replaced_files(folder: &Path) -> Result<Vec<(String, Vec<u8>)>, Er
     Ok(replaced)
 }
 
-/// Copies what is beside the weights of a directory: everything but weight files, lists of shards, config.json and version control. Links are
-/// followed. What is called like one of `made` is there already.
+/// What a file or folder beside the weights is called in a copy; `None` where it is left out.
+pub(crate) type Named<'a> = dyn Fn(&Path) -> Option<PathBuf> + 'a;
+
+/// Copies what is beside the weights of a directory to the folder `to` of `output`: everything but weight files, lists of shards, config.json and
+/// version control. Links are followed. `named` has the names there.
 ///
 /// Returns the number of files.
-pub(crate) fn copy_others(folder: &Path, output: &Output, made: &[PathBuf]) -> Result<usize, Error> {
-    copy_folder(folder, Path::new(""), output, made, 0)
+pub(crate) fn copy_others(folder: &Path, output: &Output, to: &Path, named: &Named<'_>) -> Result<usize, Error> {
+    copy_folder(&Copying { root: folder, output, to, named }, Path::new(""), 0)
 }
 
-fn copy_folder(root: &Path, below: &Path, output: &Output, made: &[PathBuf], depth: usize) -> Result<usize, Error> {
+struct Copying<'a> {
+    root: &'a Path,
+    output: &'a Output,
+    to: &'a Path,
+    named: &'a Named<'a>,
+}
+
+fn copy_folder(copying: &Copying<'_>, below: &Path, depth: usize) -> Result<usize, Error> {
+    let &Copying { root, output, to, named } = copying;
     let folder = root.join(below);
     if depth > MAX_DEPTH {
         let reason = format!("is more than {MAX_DEPTH} folders deep; a link that leads in a circle? remove it");
@@ -61,14 +72,17 @@ fn copy_folder(root: &Path, below: &Path, output: &Output, made: &[PathBuf], dep
         let path = root.join(&relative);
         let kind = fs::metadata(&path).map_err(Error::io("open", &path))?;
         if kind.is_dir() {
-            if is_housekeeping(&name) || made.contains(&relative) {
-                continue;
+            if !is_housekeeping(&name)
+                && let Some(copy) = named(&relative)
+            {
+                output.folder(&to.join(copy))?;
+                files += copy_folder(copying, &relative, depth + 1)?;
             }
-            let copy = output.path(&relative);
-            fs::create_dir(&copy).map_err(Error::io("create", &copy))?;
-            files += copy_folder(root, &relative, output, made, depth + 1)?;
-        } else if kind.is_file() && (depth > 0 || !is_ours(&name)) {
-            copy_file(&path, &output.path(&relative))?;
+        } else if kind.is_file()
+            && (depth > 0 || !is_ours(&name))
+            && let Some(copy) = named(&relative)
+        {
+            copy_file(&path, output, &to.join(copy))?;
             files += 1;
         }
     }
@@ -80,16 +94,16 @@ fn is_ours(name: &Path) -> bool {
     is_weights_file(name) || name == Path::new(CONFIG_FILE) || name.to_string_lossy().ends_with(INDEX_SUFFIX)
 }
 
-/// Folders of version control and of download tools.
+/// Folders of version control, of download tools, and of our own runs.
 fn is_housekeeping(name: &Path) -> bool {
-    name == Path::new(".git") || name == Path::new(".cache")
+    [".git", ".cache", WORK_FOLDER].iter().any(|other| name == Path::new(other))
 }
 
-fn copy_file(from: &Path, to: &Path) -> Result<(), Error> {
+fn copy_file(from: &Path, output: &Output, to: &Path) -> Result<(), Error> {
     let mut source = File::open(from).map_err(Error::io("open", from))?;
-    let mut copy = File::create_new(to).map_err(Error::io("create", to))?;
-    std::io::copy(&mut source, &mut copy).map_err(Error::io("write", to))?;
-    copy.sync_all().map_err(Error::io("write", to))
+    let mut copy = output.file(to)?;
+    copy.copy(&mut source)?;
+    copy.finish()
 }
 
 /// The names in a folder, in order.

@@ -13,30 +13,32 @@
 pub(crate) mod contents;
 pub(crate) mod file;
 mod parts;
+mod resume;
 pub(crate) mod source;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use df11_core::bf16;
 use df11_core::limits::MAX_WEIGHTS;
 use df11_cpu::Plan;
 
-use super::beside::copy_others;
+use super::beside::{Named, copy_others};
+use super::card::{README, beside_card, card};
 use super::checkpoint::{CONFIG_FILE, Checkpoint};
 use super::config::{ConfigFile, dfloat11_config, text_of_only};
 use super::names::file_names;
 use super::output::{Form, Output};
 use super::pattern::PatternDict;
 use super::pipeline;
-use super::progress::Progress;
+use super::progress::{Progress, check_stopped};
 use super::record::TensorHash;
 use super::units::UnitSpec;
 use crate::Error;
 use crate::backend::Backend;
 use contents::{others_of, record_of, remove};
 use parts::compress_parts;
-use source::{check_names_free, open_source, refuse_without_bf16, units_of};
+use source::{ToCode, begin, refuse_without_bf16};
 
 /// How to compress.
 #[derive(Clone, Debug)]
@@ -53,12 +55,29 @@ pub struct CompressOptions {
     pub verify: bool,
     /// Replace an OUTPUT that exists.
     pub force: bool,
+    /// Go on with what an interrupted run of the same job has finished. Only where a directory gets a file for each unit: a single file is finished
+    /// all at once.
+    pub resume: bool,
+    /// Refuse a model with a unit that needs more bytes of memory than this.
+    pub memory: Option<u64>,
+    /// In a directory, write a README.md to complete and to publish. The source's is kept as README.source.md.
+    pub model_card: bool,
 }
 
 impl Default for CompressOptions {
     fn default() -> Self {
         let backend = Backend::best();
-        CompressOptions { backend, pattern_dict: None, all: false, single_file: false, verify: true, force: false }
+        CompressOptions {
+            backend,
+            pattern_dict: None,
+            all: false,
+            single_file: false,
+            verify: true,
+            force: false,
+            resume: false,
+            memory: None,
+            model_card: false,
+        }
     }
 }
 
@@ -67,6 +86,8 @@ impl Default for CompressOptions {
 pub struct CompressReport {
     /// Units that were coded.
     pub units: usize,
+    /// Of those, units of the extension, which the published loader cannot read.
+    pub extension_units: usize,
     /// Units that stay raw.
     pub kept_raw: Vec<KeptRaw>,
     /// Bytes of the source's weight files, headers included.
@@ -91,7 +112,8 @@ pub struct KeptRaw {
 /// Compresses the model at `input`, a file or a directory, to `output`, which becomes the same. Runs on the current rayon pool.
 ///
 /// # Errors
-/// INPUT is not a readable BF16 model, OUTPUT may not be written, a unit does not decode to what was read. OUTPUT is then absent, or what it was.
+/// INPUT is not a readable BF16 model, OUTPUT may not be written, a unit does not decode to what was read. OUTPUT is then absent, or what it was;
+/// where the error is one that may pass, `OUTPUT.partial` keeps what is finished ([`Error::Kept`]).
 pub fn compress(
     input: &Path,
     output: &Path,
@@ -102,24 +124,58 @@ pub fn compress(
     if !parts.is_empty() {
         return compress_parts(input, output, &parts, options, progress);
     }
-    let source = open_source(input, options)?;
-    refuse_without_bf16(&source)?;
-    let specs = units_of(&source, options)?;
-    check_names_free(&source, &specs)?;
-    let form = if source.is_dir { Form::Directory } else { Form::File };
-    let output = Output::begin(output, input, form, options.force)?;
-    let mut job = Job::new(source, &specs, &output, options, progress)?;
-    if form == Form::Directory && !options.single_file {
+    let model = ToCode::open(input, options)?;
+    refuse_without_bf16(&model.source)?;
+    let form = if model.source.is_dir { Form::Directory } else { Form::File };
+    let output = begin(output, input, form, options, &[(Path::new(""), &model)])?;
+    let outcome = compress_model(model, &output, Path::new(""), options, progress).and_then(|mut report| {
+        if form == Form::Directory {
+            report.files += copy_others(input, &output, Path::new(""), names_beside(options))?;
+            add_card(input, &output, &[], options, &mut report)?;
+        }
+        Ok(report)
+    });
+    output.conclude(outcome)
+}
+
+/// Compresses the weights of a model into the folder `below` of `output`, or into its one file.
+fn compress_model(
+    ToCode { source, specs }: ToCode,
+    output: &Output,
+    below: &Path,
+    options: &CompressOptions,
+    progress: &dyn Progress,
+) -> Result<CompressReport, Error> {
+    let for_each_unit = source.is_dir && !options.single_file;
+    let mut job = Job::new(source, &specs, output, below, options, progress)?;
+    if for_each_unit {
         job.file_for_each_unit()?;
     } else {
         job.one_file()?;
     }
-    let mut report = job.report;
-    if form == Form::Directory {
-        report.files += copy_others(input, &output, &[])?;
+    Ok(job.report)
+}
+
+/// What the files beside the weights are called in the output.
+fn names_beside(options: &CompressOptions) -> &'static Named<'static> {
+    if options.model_card { &beside_card } else { &|name| Some(name.to_path_buf()) }
+}
+
+/// Writes the model card that was asked for.
+fn add_card(
+    input: &Path,
+    output: &Output,
+    parts: &[PathBuf],
+    options: &CompressOptions,
+    report: &mut CompressReport,
+) -> Result<(), Error> {
+    if options.model_card {
+        let file = output.file(Path::new(README))?;
+        file.write(card(input, output.place(), parts, report)?.as_bytes(), 0)?;
+        file.finish()?;
+        report.files += 1;
     }
-    output.commit()?;
-    Ok(report)
+    Ok(())
 }
 
 /// A compression under way.
@@ -127,6 +183,8 @@ struct Job<'a> {
     source: Checkpoint,
     specs: &'a [UnitSpec],
     output: &'a Output,
+    /// Its folder that the model goes to.
+    below: &'a Path,
     options: &'a CompressOptions,
     progress: &'a dyn Progress,
     /// The weights of the unit that `loaded` names, at the front.
@@ -142,6 +200,7 @@ impl<'a> Job<'a> {
         source: Checkpoint,
         specs: &'a [UnitSpec],
         output: &'a Output,
+        below: &'a Path,
         options: &'a CompressOptions,
         progress: &'a dyn Progress,
     ) -> Result<Job<'a>, Error> {
@@ -152,6 +211,7 @@ impl<'a> Job<'a> {
         };
         let report = CompressReport {
             units: 0,
+            extension_units: 0,
             kept_raw: Vec::new(),
             source_bytes: source.file_bytes(),
             output_bytes: 0,
@@ -162,6 +222,7 @@ impl<'a> Job<'a> {
             source,
             specs,
             output,
+            below,
             options,
             progress,
             buffer: df11_cpu::buffer(largest / size_of::<bf16>()),
@@ -178,11 +239,19 @@ impl<'a> Job<'a> {
         let mut coded = Vec::new();
         for (index, file) in files.iter().enumerate() {
             let spec = &self.specs[index];
-            let Some(plan) = self.plan(index)? else { continue };
+            let plan = match self.is_finished(file, 1)? {
+                true => None,
+                false => match self.plan(index)? {
+                    Some(plan) => Some(plan),
+                    None => continue,
+                },
+            };
             remove(&mut rest, &spec.tensors);
             let others = others_of(self.specs, spec, &rest);
             remove(&mut rest, &others);
-            self.write_file(file, &[(index, plan)], &others, None)?;
+            if let Some(plan) = plan {
+                self.write_file(file, &[(index, plan)], &others, None)?;
+            }
             coded.push(index);
         }
         let rest: Vec<String> = rest.into_iter().collect();
@@ -208,6 +277,7 @@ impl<'a> Job<'a> {
 
     /// Reads a unit and plans it; `None` where it stays raw, which is reported.
     fn plan(&mut self, index: usize) -> Result<Option<Plan>, Error> {
+        check_stopped(self.progress)?;
         let spec = &self.specs[index];
         self.progress.unit(&spec.name);
         let raw_bytes = spec.weights * size_of::<bf16>() as u64;
@@ -272,6 +342,7 @@ impl<'a> Job<'a> {
             coded.iter().partition(|spec| spec.is_extension());
         if !extension.is_empty() {
             let count = extension.len();
+            self.report.extension_units = count;
             self.report.notes.push(format!(
                 "{count} tensors are coded that the published loader cannot inject; only df11 reads this model"
             ));
@@ -279,14 +350,16 @@ impl<'a> Job<'a> {
         let pattern_dict = PatternDict::to_json(&published, self.source.tensors.keys().map(String::as_str));
         let config = dfloat11_config(pattern_dict);
         let record = record_of(&self.source, &coded, &self.hashes)?;
-        self.progress.unit(self.source.main_file);
-        self.write_file(self.source.main_file, units, raw, Some((record, &config)))?;
+        if !self.is_finished(self.source.main_file, 0)? {
+            self.progress.unit(self.source.main_file);
+            self.write_file(self.source.main_file, units, raw, Some((record, &config)))?;
+        }
         if self.source.is_dir {
             let text = match ConfigFile::read(self.source.folder())? {
                 Some(file) => file.text_with(Some(&config)),
                 None => text_of_only(&config),
             };
-            let file = self.output.file(CONFIG_FILE)?;
+            let file = self.output.file(&self.below.join(CONFIG_FILE))?;
             file.write(text.unwrap_or_default().as_bytes(), 0)?;
             file.finish()?;
             self.report.files += 1;

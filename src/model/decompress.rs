@@ -3,13 +3,15 @@
 use std::path::{Path, PathBuf};
 
 use super::beside::copy_others;
+use super::card::without_card;
 use super::codec::{Decoding, decode_tiles, matrices_of_tile};
 use super::coded::{CodedModel, CodedUnit};
 use super::matrices::Matrix;
+use super::memory::check_units;
 use super::output::{Form, NewFile, Output};
 use super::pattern::PatternDict;
 use super::pipeline::{PartProgress, coded_parts, each_part};
-use super::progress::Progress;
+use super::progress::{Progress, check_stopped};
 use super::record::TensorHash;
 use super::restoration::{Restoration, Target};
 use super::spelling::Spelling;
@@ -28,6 +30,8 @@ pub struct DecompressOptions {
     pub like: Option<PathBuf>,
     /// Replace an OUTPUT that exists.
     pub force: bool,
+    /// Refuse a model with a unit that needs more bytes of memory than this.
+    pub memory: Option<u64>,
 }
 
 /// What was decompressed.
@@ -62,11 +66,12 @@ pub fn decompress(
     }
     let mut model = CodedModel::open(input)?;
     model.record = Ok(std::mem::replace(&mut model.record, Ok(None))?);
+    check_units(&model, options.memory)?;
     let plan = Restoration::plan(&model, options.pattern_dict.as_ref(), options.like.as_deref())?;
     let output = Output::begin(output, input, plan.form, options.force)?;
     progress.begin(plan.data_bytes());
     let files = plan.files.iter().map(|(name, header)| {
-        let file = output.file(name)?;
+        let file = output.file(Path::new(name))?;
         file.write(header, 0)?;
         Ok(file)
     });
@@ -80,13 +85,13 @@ pub fn decompress(
     job.copy_raw()?;
     files.into_iter().try_for_each(NewFile::finish)?;
     for (name, bytes) in &plan.verbatim {
-        let file = output.file(name)?;
+        let file = output.file(Path::new(name))?;
         file.write(bytes, 0)?;
         file.finish()?;
     }
     let mut written = plan.files.len() + plan.verbatim.len();
     if plan.form == Form::Directory && model.checkpoint.is_dir {
-        written += copy_others(input, &output, &[])?;
+        written += copy_others(input, &output, Path::new(""), &*without_card(input)?)?;
     }
     output.commit()?;
     let headers: u64 = plan.files.iter().map(|(_, header)| header.len() as u64).sum();
@@ -110,6 +115,7 @@ fn decompress_parts(
     let mut work = 0;
     for part in parts {
         let model = CodedModel::open(&input.join(part))?;
+        check_units(&model, options.memory)?;
         let raw = model.raw.iter().map(|name| model.checkpoint.tensors[name].info.bytes());
         let coded = model.units.iter().map(|unit| unit.weights * size_of::<bf16>() as u64);
         work += raw.chain(coded).sum::<u64>();
@@ -147,6 +153,7 @@ impl Job<'_> {
         let proven = self.model.validate(unit, &arrays)?;
         let mut hashes: Vec<TensorHash> = matrices.iter().map(|matrix| self.hash(&matrix.tensor)).collect();
         let take = |first: u64, weights: &[bf16]| {
+            check_stopped(self.progress)?;
             for (index, offset, weights) in matrices_of_tile(matrices, first, weights) {
                 let tensor = &matrices[index].tensor;
                 let spelling = self.target(tensor).spelling().unwrap_or(Spelling::Bf16);
@@ -168,6 +175,7 @@ impl Job<'_> {
             let mut hash = self.hash(name);
             self.model.checkpoint.reader(place).read_chunks(name, &place.info, |offset, bytes| {
                 hash.update(bytes);
+                check_stopped(self.progress)?;
                 self.progress.advance(bytes.len() as u64);
                 self.write(name, offset, bytes)
             })?;

@@ -13,9 +13,10 @@
 //!
 //! Rooms below: what a model's files are (`weight_files`, `checkpoint`, `beside`, `coded`, `pipeline`), what belongs together (`names`, `owners`, `infer`,
 //! `units`, `pattern`, `matrices`), what is
-//! written beside the arrays (`record`, `config`), how a unit passes through memory (`codec`, `words`, `spelling`, `disguise`), and how OUTPUT comes to be (`output`).
+//! written beside the arrays (`record`, `config`, `card`), how a unit passes through memory (`memory`, `codec`, `words`, `spelling`, `disguise`), and how OUTPUT comes to be (`output`).
 
 mod beside;
+mod card;
 mod checkpoint;
 mod codec;
 mod coded;
@@ -28,6 +29,7 @@ mod infer;
 mod inspect;
 mod load;
 mod matrices;
+mod memory;
 mod names;
 mod output;
 mod owners;

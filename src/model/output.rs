@@ -1,21 +1,43 @@
 //! OUTPUT is whole or absent: the work goes to `OUTPUT.partial` beside it, which takes its name when everything is on the disk.
+//!
+//! ```text
+//! OUTPUT.partial/
+//!   <file>                 finished: written under a temporary name, synced, renamed
+//!   .df11-work/            of the run alone; gone before OUTPUT gets its name
+//!     0, 1, ...            files in the making
+//!     journal              of a job that can be resumed: what it is, and what it has finished
+//! ```
+//!
+//! A single file is `OUTPUT.partial` itself: it is finished all at once, so there is nothing to resume.
 
+pub(crate) mod journal;
+mod place;
+
+use std::cell::{Cell, RefCell};
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-use super::weight_files::is_weights_file;
 use crate::Error;
 use crate::safetensors::write_at;
+use journal::{Finished, JobLine, Journal};
+use place::{apart_from_input, may_be_replaced};
 
-/// A file or directory in the making. Dropped before [`Output::commit`], it removes what it wrote.
+/// What a run keeps for itself in `OUTPUT.partial`.
+pub(crate) const WORK_FOLDER: &str = ".df11-work";
+
+/// A file or directory in the making. Dropped before [`Output::commit`] or [`Output::conclude`], it removes what it wrote.
 #[derive(Debug)]
 pub(crate) struct Output {
     place: PathBuf,
     partial: PathBuf,
     is_dir: bool,
     force: bool,
-    committed: bool,
+    journal: Option<RefCell<Journal>>,
+    /// Temporary names given so far.
+    temporaries: Cell<usize>,
+    /// What is in `partial` stays.
+    over: bool,
 }
 
 /// What OUTPUT will be.
@@ -31,65 +53,171 @@ impl Output {
     /// # Errors
     /// OUTPUT exists and `force` is not given, is of the other form, or contains INPUT or lies in it; remains of an earlier run are in the way.
     pub fn begin(place: &Path, input: &Path, form: Form, force: bool) -> Result<Output, Error> {
-        let refused = |reason: String| Error::Output { path: place.to_path_buf(), reason };
+        let mut output = Output::at(place, input, form, force)?;
+        output.clear_the_way()?;
+        output.create()?;
+        Ok(output)
+    }
+
+    /// Begins the directory `OUTPUT.partial` of a job that can be resumed, or, with `resume`, goes on with it where there is one.
+    ///
+    /// # Errors
+    /// As `begin`; what is to be resumed is another job, or under way.
+    pub fn begin_resumable(
+        place: &Path,
+        input: &Path,
+        force: bool,
+        resume: bool,
+        job: &JobLine,
+    ) -> Result<Output, Error> {
+        let mut output = Output::at(place, input, Form::Directory, force)?;
+        if resume && fs::symlink_metadata(&output.partial).is_ok() {
+            let journal = Journal::reopen(&output.partial, job)?;
+            remove_all_but(&output.partial, Path::new(""), &journal)?;
+            output.journal = Some(RefCell::new(journal));
+            return Ok(output);
+        }
+        output.clear_the_way()?;
+        output.create()?;
+        let journal = Journal::begin(&output.partial, job);
+        output.journal = Some(RefCell::new(journal?));
+        Ok(output)
+    }
+
+    fn at(place: &Path, input: &Path, form: Form, force: bool) -> Result<Output, Error> {
         let Some(name) = place.file_name() else {
-            return Err(refused("expected a path that ends in a name".into()));
+            let reason = "expected a path that ends in a name".into();
+            return Err(Error::Output { path: place.to_path_buf(), reason });
         };
         apart_from_input(place, input)?;
         may_be_replaced(place, form, force)?;
         let mut partial_name = OsString::from(name);
         partial_name.push(".partial");
         let partial = place.with_file_name(partial_name);
-        if fs::symlink_metadata(&partial).is_ok() {
-            if !force {
-                let remains = partial.display();
-                return Err(refused(format!(
-                    "{remains} is in the way: another run is writing it, or was interrupted; remove it, or replace it with --force"
-                )));
-            }
-            remove(&partial).map_err(Error::io("remove", &partial))?;
+        let is_dir = form == Form::Directory;
+        let (place, temporaries) = (place.to_path_buf(), Cell::new(0));
+        // Nothing is there yet that could be removed.
+        Ok(Output { place, partial, is_dir, force, journal: None, temporaries, over: true })
+    }
+
+    /// Removes the remains of an earlier run, or refuses to.
+    fn clear_the_way(&self) -> Result<(), Error> {
+        if fs::symlink_metadata(&self.partial).is_err() {
+            return Ok(());
         }
-        match form {
-            Form::Directory => fs::create_dir(&partial).map_err(Error::io("create", &partial))?,
-            Form::File => drop(File::create_new(&partial).map_err(Error::io("create", &partial))?),
+        let can_be_resumed = Journal::is_free(&self.partial)?;
+        if self.force {
+            return remove(&self.partial).map_err(Error::io("remove", &self.partial));
         }
-        Ok(Output { place: place.to_path_buf(), partial, is_dir: form == Form::Directory, force, committed: false })
+        let way_on = if can_be_resumed { "go on with --resume" } else { "remove it" };
+        let reason = format!(
+            "{} is in the way: another run is writing it, or was interrupted; {way_on}, or replace it with --force",
+            self.partial.display()
+        );
+        Err(Error::Output { path: self.place.clone(), reason })
+    }
+
+    fn create(&mut self) -> Result<(), Error> {
+        if self.is_dir {
+            fs::create_dir(&self.partial).map_err(Error::io("create", &self.partial))?;
+            self.over = false;
+            let work = self.partial.join(WORK_FOLDER);
+            fs::create_dir(&work).map_err(Error::io("create", &work))
+        } else {
+            drop(File::create_new(&self.partial).map_err(Error::io("create", &self.partial))?);
+            self.over = false;
+            Ok(())
+        }
+    }
+
+    /// Where OUTPUT will be.
+    pub fn place(&self) -> &Path {
+        &self.place
     }
 
     /// Creates the file `name` of a directory, or the one file.
-    pub fn file(&self, name: &str) -> Result<NewFile, Error> {
-        let path = if self.is_dir { self.partial.join(name) } else { self.partial.clone() };
-        let file = File::create(&path).map_err(Error::io("create", &path))?;
-        Ok(NewFile { path, file })
+    pub fn file(&self, name: &Path) -> Result<NewFile, Error> {
+        let (path, temporary) = if self.is_dir {
+            let number = self.temporaries.replace(self.temporaries.get() + 1);
+            (self.partial.join(name), Some(self.partial.join(WORK_FOLDER).join(number.to_string())))
+        } else {
+            (self.partial.clone(), None)
+        };
+        let file = File::create(temporary.as_ref().unwrap_or(&path)).map_err(Error::io("create", &path))?;
+        Ok(NewFile { path, temporary, file })
     }
 
-    /// Where a file of a directory is being written.
+    /// Creates a folder of a directory, unless it is there.
+    pub fn folder(&self, name: &Path) -> Result<(), Error> {
+        let path = self.path(name);
+        fs::create_dir_all(&path).map_err(Error::io("create", &path))
+    }
+
+    /// Where a file of a directory is when it is finished.
     pub fn path(&self, name: &Path) -> PathBuf {
         self.partial.join(name)
+    }
+
+    /// What an earlier run noted of the file `name`, if it has finished it.
+    pub fn finished(&self, name: &Path) -> Option<Finished> {
+        self.journal.as_ref()?.borrow().find(name).filter(|_| self.path(name).is_file())
+    }
+
+    /// Gives a finished file its name; one of a job that can be resumed is noted before.
+    pub fn finish(&self, file: NewFile, noted: &Finished) -> Result<(), Error> {
+        if let Some(journal) = &self.journal {
+            file.sync()?;
+            journal.borrow_mut().note(noted)?;
+        }
+        file.finish()
+    }
+
+    /// Gives the finished work its name; where the job failed, keeps what can be resumed and removes the rest.
+    pub fn conclude<T>(mut self, outcome: Result<T, Error>) -> Result<T, Error> {
+        let error = match outcome {
+            Ok(result) => return self.commit().map(|()| result),
+            Err(error) => error,
+        };
+        let Some(journal) = &self.journal else { return Err(error) };
+        let finished = remove_all_but(&self.partial, Path::new(""), &journal.borrow());
+        match finished {
+            Ok(files) if files > 0 && error.may_pass() => {
+                self.over = true;
+                Err(Error::Kept { error: Box::new(error), partial: self.partial.clone(), files })
+            }
+            // What an earlier run has left is not this one's to remove: another source may have been given by mistake.
+            Ok(files) => {
+                self.over &= files > 0;
+                Err(error)
+            }
+            Err(_) => Err(error),
+        }
     }
 
     /// Gives the finished work its name.
     pub fn commit(mut self) -> Result<(), Error> {
         let renaming = || Error::io("rename to its final name", &self.partial);
         if self.is_dir {
+            drop(self.journal.take());
+            let work = self.partial.join(WORK_FOLDER);
+            fs::remove_dir_all(&work).map_err(Error::io("remove", &work))?;
             sync_directory(&self.partial)?;
-            if self.place.is_dir() {
-                let replaced = self.partial.with_extension("replaced");
-                if self.force && fs::symlink_metadata(&replaced).is_ok() {
-                    remove(&replaced).map_err(Error::io("remove", &replaced))?;
-                }
-                fs::rename(&self.place, &replaced).map_err(renaming())?;
-                if let Err(error) = fs::rename(&self.partial, &self.place) {
-                    let _ = fs::rename(&replaced, &self.place);
-                    return Err(renaming()(error));
-                }
-                self.committed = true;
+        }
+        // Whatever happens now, the work is done and worth keeping.
+        self.over = true;
+        if self.is_dir && self.place.is_dir() {
+            let replaced = self.partial.with_extension("replaced");
+            if self.force && fs::symlink_metadata(&replaced).is_ok() {
                 remove(&replaced).map_err(Error::io("remove", &replaced))?;
             }
-        }
-        if !self.committed {
+            fs::rename(&self.place, &replaced).map_err(renaming())?;
+            if let Err(error) = fs::rename(&self.partial, &self.place) {
+                let _ = fs::rename(&replaced, &self.place);
+                return Err(renaming()(error));
+            }
+            remove(&replaced).map_err(Error::io("remove", &replaced))?;
+        } else {
             fs::rename(&self.partial, &self.place).map_err(renaming())?;
-            self.committed = true;
         }
         match self.place.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => sync_directory(parent),
@@ -100,8 +228,9 @@ impl Output {
 
 impl Drop for Output {
     fn drop(&mut self) {
-        if !self.committed {
+        if !self.over {
             // An error is already on its way to the user; one about the cleaning would hide it.
+            drop(self.journal.take());
             let _ = remove(&self.partial);
         }
     }
@@ -111,6 +240,7 @@ impl Drop for Output {
 #[derive(Debug)]
 pub(crate) struct NewFile {
     path: PathBuf,
+    temporary: Option<PathBuf>,
     file: File,
 }
 
@@ -120,65 +250,47 @@ impl NewFile {
         write_at(&self.file, bytes, position).map_err(Error::io("write", &self.path))
     }
 
-    /// Waits until everything is on the disk.
+    /// Writes all that `source` has, from the beginning on.
+    pub fn copy(&mut self, source: &mut File) -> Result<(), Error> {
+        std::io::copy(source, &mut self.file).map_err(Error::io("write", &self.path)).map(drop)
+    }
+
+    /// Waits until everything is on the disk, and gives the file its name.
     pub fn finish(self) -> Result<(), Error> {
+        self.sync()?;
+        let Some(temporary) = &self.temporary else { return Ok(()) };
+        fs::rename(temporary, &self.path).map_err(Error::io("rename to its final name", &self.path))
+    }
+
+    fn sync(&self) -> Result<(), Error> {
         self.file.sync_all().map_err(Error::io("write", &self.path))
     }
 }
 
-/// Neither of INPUT and OUTPUT may be inside the other: one would be written while the other is read, or replaced with it.
-fn apart_from_input(place: &Path, input: &Path) -> Result<(), Error> {
-    let input = fs::canonicalize(input).map_err(Error::io("open", input))?;
-    let parent = match place.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    let parent = fs::canonicalize(parent).map_err(Error::io("find the folder of OUTPUT", parent))?;
-    let full = place.file_name().map_or(parent.clone(), |name| parent.join(name));
-    let full = fs::canonicalize(&full).unwrap_or(full);
-    let refused = |reason: &str| Err(Error::Output { path: place.to_path_buf(), reason: reason.into() });
-    if full == input {
-        return refused("OUTPUT is INPUT; give another place");
-    }
-    if input.is_dir() && full.starts_with(&input) {
-        return refused("OUTPUT is inside INPUT; give a place outside");
-    }
-    if input.starts_with(&full) {
-        return refused("INPUT is inside OUTPUT; give another place");
-    }
-    Ok(())
-}
-
-/// Refuses an OUTPUT that is there, unless it may be replaced by what is to come.
-fn may_be_replaced(place: &Path, form: Form, force: bool) -> Result<(), Error> {
-    let refused = |reason: &str| Err(Error::Output { path: place.to_path_buf(), reason: reason.into() });
-    if fs::symlink_metadata(place).is_err() {
-        return Ok(());
-    }
-    if place.is_dir() != (form == Form::Directory) {
-        return refused(match form {
-            Form::File => "is a directory, and the result is one file; give a file name",
-            Form::Directory => "is a file, and the result is a directory; give another name",
-        });
-    }
-    if form == Form::Directory {
-        let entries = fs::read_dir(place).map_err(Error::io("open", place))?;
-        let names: Vec<_> = entries.filter_map(|entry| Some(entry.ok()?.file_name())).collect();
-        if names.is_empty() {
-            return Ok(());
-        }
-        let is_model = names.iter().any(|name| is_weights_file(Path::new(name)));
-        if force && !is_model {
-            return refused(
-                "is a directory without .safetensors files, and --force replaces only a model; remove it yourself",
-            );
-        }
-    }
-    if force { Ok(()) } else { refused("exists already; give another name, or replace it with --force") }
-}
-
 fn remove(path: &Path) -> std::io::Result<()> {
     if fs::symlink_metadata(path)?.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) }
+}
+
+/// Removes what is below `partial` but the journal and what it calls finished. Returns the number of finished files.
+fn remove_all_but(partial: &Path, below: &Path, journal: &Journal) -> Result<usize, Error> {
+    let folder = partial.join(below);
+    let mut finished = 0;
+    for entry in fs::read_dir(&folder).map_err(Error::io("open", &folder))? {
+        let name = below.join(entry.map_err(Error::io("open", &folder))?.file_name());
+        let path = partial.join(&name);
+        if fs::symlink_metadata(&path).map_err(Error::io("open", &path))?.is_dir() {
+            finished += remove_all_but(partial, &name, journal)?;
+            if name != Path::new(WORK_FOLDER) {
+                // Fails, as it should, where something is left in it.
+                let _ = fs::remove_dir(&path);
+            }
+        } else if journal.find(&name).is_some() {
+            finished += 1;
+        } else if name != journal::place() {
+            fs::remove_file(&path).map_err(Error::io("remove", &path))?;
+        }
+    }
+    Ok(finished)
 }
 
 /// Makes renames and new names in a directory durable. Windows has no handle for that and needs none.
@@ -204,7 +316,7 @@ mod tests {
         fs::write(&input, b"x").expect("written");
         for form in [Form::File, Form::Directory] {
             let output = Output::begin(&place, &input, form, false).expect("free");
-            output.file("a").expect("created").write(b"abc", 0).expect("written");
+            output.file(Path::new("a")).expect("created").write(b"abc", 0).expect("written");
             drop(output);
             assert_eq!(fs::read_dir(dir.path()).expect("listed").count(), 1, "{form:?}");
         }
@@ -219,7 +331,7 @@ mod tests {
         assert!(matches!(Output::begin(&place, &input, Form::File, false), Err(Error::Output { .. })));
         assert!(matches!(Output::begin(&place, &input, Form::Directory, true), Err(Error::Output { .. })));
         let output = Output::begin(&place, &input, Form::File, true).expect("forced");
-        let file = output.file("").expect("created");
+        let file = output.file(Path::new("")).expect("created");
         file.write(b"new", 0).expect("written");
         file.finish().expect("synced");
         assert_eq!(fs::read(&place).expect("read"), b"old");

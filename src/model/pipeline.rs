@@ -4,7 +4,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::beside::{copy_others, names};
+use super::beside::{Named, copy_others, names};
+use super::card::without_card;
 use super::checkpoint::Checkpoint;
 use super::coded::is_coded;
 use super::output::{Form, Output};
@@ -50,8 +51,7 @@ pub(crate) struct Copied {
     pub notes: Vec<String>,
 }
 
-/// Makes the folder `output` of the pipeline `input`: `job` makes each of `parts` from its sub-folder, the rest is copied. Weights beside the parts
-/// are the same model in another form, and are left out.
+/// Makes the folder `output` of the pipeline `input`: `job` makes each of `parts` from its sub-folder, the rest is copied.
 pub(crate) fn each_part(
     input: &Path,
     output: &Path,
@@ -63,10 +63,24 @@ pub(crate) fn each_part(
     for part in parts {
         job(&input.join(part), &output.path(part))?;
     }
+    let named = without_card(input)?;
+    let copied = copy_beside(input, &output, parts, &*named)?;
+    output.commit()?;
+    Ok(copied)
+}
+
+/// Copies what is beside `parts`, the name of a file or folder as `named` tells. Weights beside the parts are the same model in another form, and are
+/// left out.
+pub(crate) fn copy_beside(
+    input: &Path,
+    output: &Output,
+    parts: &[PathBuf],
+    named: &Named<'_>,
+) -> Result<Copied, Error> {
     let left_out = weights_files(input)?;
     let notes = left_out.iter().map(|name| format!("{name} is not part of the pipeline and was left out")).collect();
-    let files = copy_others(input, &output, parts)?;
-    output.commit()?;
+    let named = |name: &Path| named(name).filter(|_| !parts.iter().any(|part| part == name));
+    let files = copy_others(input, output, Path::new(""), &named)?;
     Ok(Copied { files, notes })
 }
 
@@ -80,5 +94,9 @@ impl Progress for PartProgress<'_> {
 
     fn advance(&self, bytes: u64) {
         self.0.advance(bytes);
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.0.is_stopped()
     }
 }

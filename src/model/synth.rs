@@ -19,7 +19,7 @@ use super::beside::read_small;
 use super::checkpoint::CONFIG_FILE;
 use super::names::is_decimal;
 use super::output::{Form, NewFile, Output};
-use super::progress::Progress;
+use super::progress::{Progress, check_stopped};
 use super::sampling::scatter;
 use super::shapes::read_shapes;
 use super::words;
@@ -92,7 +92,9 @@ pub fn synth(
         };
         index.extend(shard.iter().map(|(tensor, _)| (tensor.clone(), name.clone().into())));
         progress.unit(&name);
-        report.bytes += maker.write(&output.file(&name)?, shard, shapes)?;
+        let file = output.file(Path::new(&name))?;
+        report.bytes += maker.write(&file, shard, shapes)?;
+        file.finish()?;
     }
     let mut small = Vec::new();
     if shards.len() > 1 {
@@ -103,7 +105,7 @@ pub fn synth(
     }
     small.extend(config_of(shapes, options)?.map(|config| (CONFIG_FILE, config)));
     for (name, value) in &small {
-        let file = output.file(name)?;
+        let file = output.file(Path::new(name))?;
         file.write(format!("{value:#}\n").as_bytes(), 0)?;
         file.finish()?;
     }
@@ -187,7 +189,7 @@ impl Maker<'_> {
                 file.write(&data, at)?;
             }
             self.progress.advance(bytes);
-            Ok(())
+            check_stopped(self.progress)
         })
     }
 

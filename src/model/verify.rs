@@ -9,6 +9,7 @@ use super::checkpoint::Checkpoint;
 use super::codec::{Decoding, decode_tiles, matrices_of_tile};
 use super::coded::{CodedModel, CodedUnit};
 use super::matrices::{Matrix, Naming};
+use super::memory::check_units;
 use super::pattern::PatternDict;
 use super::pipeline::coded_parts;
 use super::progress::Progress;
@@ -23,6 +24,8 @@ pub struct VerifyOptions {
     pub pattern_dict: Option<PatternDict>,
     /// The source, to be compared bit by bit.
     pub against: Option<PathBuf>,
+    /// Refuse a model with a unit that needs more bytes of memory than this.
+    pub memory: Option<u64>,
 }
 
 /// What was found.
@@ -61,6 +64,7 @@ pub fn verify(input: &Path, options: &VerifyOptions, progress: &dyn Progress) ->
         return Ok(all);
     }
     let mut model = CodedModel::open(input)?;
+    check_units(&model, options.memory)?;
     let mut report = VerifyReport { raw_tensors: model.raw.len(), ..VerifyReport::default() };
     if let Err(error) = std::mem::replace(&mut model.record, Ok(None)).map(|record| model.record = Ok(record)) {
         report.failures.push(error);

@@ -51,9 +51,9 @@ impl Layout {
         Layout { tensors, places }
     }
 
-    /// Where tensor `name` goes, counted from the end of the header; `None` where it is not part of the file.
-    pub fn begin(&self, name: &str) -> Option<u64> {
-        self.places.get(name).map(|&place| self.tensors[place].1.begin)
+    /// Tensor `name`, its range counted from the end of the header; `None` where it is not part of the file.
+    pub fn find(&self, name: &str) -> Option<&TensorInfo> {
+        self.places.get(name).map(|&place| &self.tensors[place].1)
     }
 
     /// The tensors with their places, in the order of the file.

@@ -7,7 +7,7 @@ use df11::model::{self, CompressOptions, CompressReport, EstimateOptions};
 
 use crate::estimate::tell;
 use crate::exit::{Failure, Outcome, Verdict};
-use crate::options::{Machine, pattern_dict};
+use crate::options::{Machine, Memory, pattern_dict};
 use crate::progress::Progress;
 use crate::terminal::{Terminal, count, size};
 
@@ -25,6 +25,9 @@ pub struct Compress {
     /// Replace OUTPUT if it exists
     #[arg(short, long)]
     force: bool,
+    /// Go on with OUTPUT.partial, which an interrupted run of the same job has left; begin where there is none
+    #[arg(long)]
+    resume: bool,
     /// Write nothing: list the units and the tensors that stay as they are, and foretell the size
     #[arg(long)]
     dry_run: bool,
@@ -40,6 +43,11 @@ pub struct Compress {
     /// Choose the units by this JSON file: an object of patterns to lists, as `pattern_dict` in a published config.json
     #[arg(long, value_name = "FILE")]
     pattern_dict: Option<PathBuf>,
+    /// Into a directory, write a README.md to complete and to publish; the source's is kept as README.source.md
+    #[arg(long)]
+    model_card: bool,
+    #[command(flatten)]
+    memory: Memory,
     #[command(flatten)]
     machine: Machine,
 }
@@ -53,13 +61,16 @@ impl Compress {
             single_file: self.single_file,
             verify: !self.no_verify,
             force: self.force,
+            resume: self.resume,
+            memory: self.memory.limit(),
+            model_card: self.model_card,
         };
         let Some(output) = self.output.as_ref().filter(|_| !self.dry_run) else {
             self.foretell(options, terminal)?;
             return Ok(Verdict::Fine);
         };
         let began = Instant::now();
-        let progress = Progress::new(terminal);
+        let progress = Progress::stoppable(terminal)?;
         let report = self.machine.pool()?.install(|| model::compress(&self.input, output, &options, &progress))?;
         drop(progress);
         for kept in &report.kept_raw {

@@ -6,7 +6,7 @@ use std::time::Instant;
 use df11::model::{self, DecompressOptions, DecompressReport};
 
 use crate::exit::{Outcome, Verdict};
-use crate::options::{Destination, Machine, pattern_dict};
+use crate::options::{Destination, Machine, Memory, pattern_dict};
 use crate::progress::Progress;
 use crate::terminal::{Terminal, count, size};
 
@@ -27,6 +27,8 @@ pub struct Decompress {
     #[arg(long, value_name = "FILE")]
     pattern_dict: Option<PathBuf>,
     #[command(flatten)]
+    memory: Memory,
+    #[command(flatten)]
     machine: Machine,
 }
 
@@ -37,10 +39,11 @@ impl Decompress {
             pattern_dict: pattern_dict(self.pattern_dict.as_deref())?,
             like: self.like.clone(),
             force: self.destination.force,
+            memory: self.memory.limit(),
         };
         let output = &self.destination.output;
         let began = Instant::now();
-        let progress = Progress::new(terminal);
+        let progress = Progress::stoppable(terminal)?;
         let report = self.machine.pool()?.install(|| model::decompress(&self.input, output, &options, &progress))?;
         drop(progress);
         for note in &report.notes {

@@ -3,6 +3,7 @@
 use std::io;
 use std::process::ExitCode;
 
+use crate::signals;
 use crate::terminal::Terminal;
 
 /// For `--help`.
@@ -10,7 +11,8 @@ pub const CODES: &str = "\
 Exit codes:
   0  fine
   1  a check failed: `verify` read the files and a unit, checksum or word in them is wrong
-  2  wrong usage, or the job could not run: bad input, an output that exists, no space";
+  2  wrong usage, or the job could not run: bad input, an output that exists, no space
+Interrupted, a job cleans up and ends by the same signal.";
 
 const CHECK_FAILED: u8 = 1;
 const COULD_NOT_RUN: u8 = 2;
@@ -36,6 +38,8 @@ pub enum Failure {
     WrongWeights { level: &'static str, threads: usize },
     /// `bench` knows the processor only.
     NotTimed { backend: String },
+    /// The system does not let signals be heard.
+    Signals(io::Error),
     /// Stdout took no more, for another reason than that its reader left.
     Stdout(io::Error),
 }
@@ -75,6 +79,7 @@ impl std::fmt::Display for Failure {
             Failure::NotTimed { backend } => {
                 write!(f, "backend `{backend}`: bench times the levels of this processor; choose one of those")
             }
+            Failure::Signals(error) => write!(f, "cannot listen for signals: {error}"),
             Failure::Stdout(error) => write!(f, "cannot write the result to stdout: {error}"),
         }
     }
@@ -88,6 +93,7 @@ pub fn code(outcome: Outcome, terminal: &Terminal) -> ExitCode {
         Err(failure) => {
             terminal.error(&failure);
             match failure {
+                Failure::Job(error) if error.is_stopped() => ExitCode::from(signals::end(COULD_NOT_RUN)),
                 Failure::WrongWeights { .. } => ExitCode::from(CHECK_FAILED),
                 _ => ExitCode::from(COULD_NOT_RUN),
             }

@@ -7,6 +7,7 @@
 //! - [`table`]: rows as aligned columns;
 //! - [`terminal`]: results to stdout, all else to stderr, numbers for people;
 //! - [`progress`]: how far a job is, drawn or told;
+//! - [`signals`]: what the user ends a job with;
 //! - [`exit`]: what a verb ends in, and the exit code it stands for.
 
 mod backends;
@@ -19,6 +20,7 @@ mod exit;
 mod inspect;
 mod options;
 mod progress;
+mod signals;
 mod synth;
 mod table;
 mod terminal;

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use bytesize::ByteSize;
 use clap::value_parser;
 use df11::backend::Backend;
 use df11::model::PatternDict;
@@ -34,6 +35,21 @@ impl Threads {
     /// The threads asked for.
     pub fn pool(&self) -> Result<rayon::ThreadPool, Failure> {
         pool(self.threads as usize)
+    }
+}
+
+/// How much memory may be used.
+#[derive(Debug, clap::Args)]
+pub struct Memory {
+    /// Refuse the job before it begins if a unit needs more memory than this: 4G and 512M count in powers of 1000, 4GiB and 512MiB of 1024
+    #[arg(short = 'M', long = "memory", value_name = "SIZE")]
+    limit: Option<ByteSize>,
+}
+
+impl Memory {
+    /// Bytes, where a limit was given.
+    pub fn limit(&self) -> Option<u64> {
+        self.limit.map(|limit| limit.as_u64())
     }
 }
 

@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::exit::Failure;
+use crate::signals::Stop;
 use crate::terminal::{Terminal, size, to_stderr};
 
 /// Short jobs finish without a line; long ones leave a readable log.
@@ -17,6 +19,7 @@ const TEMPLATE: &str = "{bar:24} {percent:>3} %  {decimal_bytes} of {decimal_tot
 pub struct Progress {
     verbose: bool,
     how: How,
+    stop: Option<Stop>,
 }
 
 enum How {
@@ -46,7 +49,14 @@ impl Progress {
             }
             How::Drawn(bar)
         };
-        Progress { verbose: terminal.verbose(), how }
+        Progress { verbose: terminal.verbose(), how, stop: None }
+    }
+
+    /// The same, of a job that cleans up behind itself when it is interrupted.
+    pub fn stoppable(terminal: &Terminal) -> Result<Progress, Failure> {
+        let mut progress = Progress::new(terminal);
+        progress.stop = Some(Stop::on_signals()?);
+        Ok(progress)
     }
 }
 
@@ -69,6 +79,10 @@ impl df11::model::Progress for Progress {
             }
             How::Told(log) => with(log, |log| log.total = total_bytes),
         }
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.stop.as_ref().is_some_and(Stop::is_wanted)
     }
 
     fn unit(&self, name: &str) {

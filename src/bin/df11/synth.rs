@@ -34,7 +34,7 @@ impl Synth {
     pub fn run(&self, terminal: &Terminal) -> Outcome {
         let options = SynthOptions { layers: self.layers, seed: self.seed, force: self.destination.force };
         let output = &self.destination.output;
-        let progress = Progress::new(terminal);
+        let progress = Progress::stoppable(terminal)?;
         let report = self.threads.pool()?.install(|| model::synth(&self.shapes, output, &options, &progress))?;
         drop(progress);
         let (tensors, files) = (count(report.tensors, "tensor"), count(report.files, "file"));

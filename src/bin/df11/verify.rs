@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use df11::model::{self, VerifyOptions, VerifyReport};
 
 use crate::exit::{CODES, Failure, Outcome, Verdict};
-use crate::options::{Threads, pattern_dict};
+use crate::options::{Memory, Threads, pattern_dict};
 use crate::progress::Progress;
 use crate::terminal::{Terminal, count, grouped};
 
@@ -27,6 +27,8 @@ pub struct Verify {
     /// Print a JSON object of what was checked and what failed instead
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    memory: Memory,
     #[command(flatten)]
     threads: Threads,
 }
@@ -55,8 +57,11 @@ impl Verify {
     }
 
     fn check(&self, terminal: &Terminal) -> Outcome {
-        let options =
-            VerifyOptions { pattern_dict: pattern_dict(self.pattern_dict.as_deref())?, against: self.against.clone() };
+        let options = VerifyOptions {
+            pattern_dict: pattern_dict(self.pattern_dict.as_deref())?,
+            against: self.against.clone(),
+            memory: self.memory.limit(),
+        };
         let progress = Progress::new(terminal);
         let report = self.threads.pool()?.install(|| model::verify(&self.input, &options, &progress))?;
         drop(progress);

@@ -10,11 +10,12 @@ use super::super::checkpoint::Checkpoint;
 use super::super::codec::{Decoding, Stopped, decode_tiles};
 use super::super::coded::LEAVES;
 use super::super::output::NewFile;
+use super::super::progress::check_stopped;
 use super::super::record::{PREFIX, Record, TensorHash};
 use super::super::units::UnitSpec;
 use super::Job;
 use crate::Error;
-use crate::safetensors::{Dtype, Layout, NewTensor};
+use crate::safetensors::{Dtype, Layout, NewTensor, TensorInfo};
 
 /// Bytes of one row of `luts`.
 const LUT_ROW_BYTES: u64 = df11_core::limits::TABLE_ENTRIES as u64;
@@ -31,9 +32,10 @@ impl Job<'_> {
         let sized = units.iter().map(|(index, plan)| (&self.specs[*index], plan.sizes()));
         let layout = layout(&self.source, sized, raw.iter().map(String::as_str));
         let data_begin = header(&self.source, &layout, record.as_ref())?.len() as u64;
-        let file = Target { file: self.output.file(name)?, data_begin, layout: &layout };
+        let file = Target { file: self.output.file(&self.below.join(name))?, data_begin, layout: &layout };
+        let mut arrays = BTreeMap::new();
         for (index, plan) in units {
-            self.write_unit(*index, plan, &file)?;
+            self.write_unit(*index, plan, &file, &mut arrays)?;
         }
         self.copy_raw(raw, &file)?;
         let record = record.map(|(mut record, config)| {
@@ -45,27 +47,37 @@ impl Job<'_> {
         // The same length as before: a checksum always has 16 digits.
         let header = header(&self.source, &layout, record.as_ref())?;
         file.file.write(&header, 0)?;
-        file.file.finish()?;
+        let tensors = units.iter().flat_map(|(index, _)| &self.specs[*index].tensors).chain(raw);
+        self.output.finish(file.file, &self.noted(name, &header, arrays, tensors))?;
         self.report.output_bytes += header.len() as u64 + layout.data_bytes();
         self.report.files += 1;
         Ok(())
     }
 
-    /// Encodes a unit, verifies it and writes its six arrays.
-    fn write_unit(&mut self, index: usize, plan: &Plan, file: &Target<'_>) -> Result<(), Error> {
+    /// Encodes a unit, verifies it and writes its six arrays, whose checksums go to `noted`.
+    fn write_unit(
+        &mut self,
+        index: usize,
+        plan: &Plan,
+        file: &Target<'_>,
+        noted: &mut BTreeMap<String, u64>,
+    ) -> Result<(), Error> {
         let spec = &self.specs[index];
         self.progress.unit(&spec.name);
         self.load(index)?;
+        check_stopped(self.progress)?;
         let weights = &self.buffer[..spec.weights as usize];
         let not_coded = |fault| Error::UnitNotCoded { path: self.source.path.clone(), unit: spec.name.clone(), fault };
         let parts = self.options.backend.encode(weights, plan).map_err(not_coded)?;
         let split_positions = split_positions(&self.source, spec);
         let view = parts.view(&split_positions);
         if self.options.verify {
-            verify_unit(&spec.name, view, weights).map_err(|stopped| match stopped {
-                Stopped::Unit(fault) => not_coded(fault),
-                Stopped::Backend(error) | Stopped::Taker(error) => error,
-            })?;
+            verify_unit(&spec.name, view, weights, || check_stopped(self.progress)).map_err(
+                |stopped| match stopped {
+                    Stopped::Unit(fault) => not_coded(fault),
+                    Stopped::Backend(error) | Stopped::Taker(error) => error,
+                },
+            )?;
         }
         let arrays = [
             view.encoded_exponent,
@@ -76,7 +88,10 @@ impl Job<'_> {
             view.split_positions,
         ];
         for ((leaf, _), array) in LEAVES.iter().zip(arrays) {
-            file.write(&format!("{}.{leaf}", spec.name), 0, array)?;
+            let name = format!("{}.{leaf}", spec.name);
+            let (written, checksum) = rayon::join(|| file.write(&name, 0, array), || file.checksum(&name, array));
+            written?;
+            noted.insert(name, checksum);
         }
         self.report.units += 1;
         self.progress.advance(size_of_val(weights) as u64);
@@ -91,7 +106,7 @@ impl Job<'_> {
                 hash.update(bytes);
                 file.write(tensor, offset, bytes)?;
                 self.progress.advance(bytes.len() as u64);
-                Ok(())
+                check_stopped(self.progress)
             })?;
             self.note_hash(tensor, hash.finish())?;
         }
@@ -108,15 +123,31 @@ struct Target<'a> {
 
 impl Target<'_> {
     fn write(&self, tensor: &str, offset: u64, bytes: &[u8]) -> Result<(), Error> {
-        let begin = self.layout.begin(tensor).expect("every tensor of the file was laid out");
-        self.file.write(bytes, self.data_begin + begin + offset)
+        self.file.write(bytes, self.data_begin + self.info(tensor).begin + offset)
+    }
+
+    fn checksum(&self, tensor: &str, bytes: &[u8]) -> u64 {
+        let info = self.info(tensor);
+        let mut hash = TensorHash::new(tensor, info.dtype.name(), &info.shape);
+        hash.update(bytes);
+        hash.finish()
+    }
+
+    fn info(&self, tensor: &str) -> &TensorInfo {
+        self.layout.find(tensor).expect("every tensor of the file was laid out")
     }
 }
 
 /// Decodes plainly, gaps and positions checked, and compares with what was read.
-fn verify_unit(name: &str, view: UnitView<'_>, weights: &[bf16]) -> Result<(), Stopped<Error>> {
+fn verify_unit(
+    name: &str,
+    view: UnitView<'_>,
+    weights: &[bf16],
+    check_stopped: impl Fn() -> Result<(), Error>,
+) -> Result<(), Stopped<Error>> {
     let unit = view.validate().map_err(Stopped::Unit)?;
     decode_tiles(&unit, Decoding::Checked, &mut Vec::new(), |first, tile| {
+        check_stopped()?;
         let expected = &weights[first as usize..][..tile.len()];
         let bits = |weight: &bf16| weight.to_bits();
         if bytemuck::cast_slice::<_, u8>(tile) == bytemuck::cast_slice::<_, u8>(expected) {

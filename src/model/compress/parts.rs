@@ -1,11 +1,14 @@
-//! A pipeline folder: the parts that have units, one after another.
+//! A pipeline folder: the parts that have units, one after another, into one output.
 
 use std::path::{Path, PathBuf};
 
-use super::super::pipeline::{PartProgress, each_part};
+use super::super::beside::copy_others;
+use super::super::card::refuse_card;
+use super::super::output::{Form, Output};
+use super::super::pipeline::{PartProgress, copy_beside};
 use super::super::progress::Progress;
-use super::source::{open_source, units_of};
-use super::{CompressOptions, CompressReport, KeptRaw, compress};
+use super::source::{ToCode, begin, refuse_without_bf16};
+use super::{CompressOptions, CompressReport, KeptRaw, add_card, compress_model, names_beside};
 use crate::Error;
 
 /// Compresses the parts of a pipeline that have units; the others are copied.
@@ -16,28 +19,48 @@ pub(super) fn compress_parts(
     options: &CompressOptions,
     progress: &dyn Progress,
 ) -> Result<CompressReport, Error> {
+    refuse_card(input)?;
     let mut all = CompressReport::default();
     let mut coded = Vec::new();
     let mut work = 0;
     for part in parts {
-        let source = open_source(&input.join(part), options)?;
-        if units_of(&source, options)?.is_empty() {
+        let model = ToCode::open(&input.join(part), options)?;
+        if model.specs.is_empty() {
             all.notes.push(format!("{}: nothing to code, copied", part.display()));
-            all.source_bytes += source.file_bytes();
-            all.output_bytes += source.file_bytes();
+            all.source_bytes += model.source.file_bytes();
+            all.output_bytes += model.source.file_bytes();
         } else {
-            coded.push(part.clone());
-            work += source.file_bytes();
+            refuse_without_bf16(&model.source)?;
+            work += model.source.file_bytes();
+            coded.push((part.clone(), model));
         }
     }
     progress.begin(work);
-    let copied = each_part(input, output, options.force, &coded, |from, to| {
-        let report = compress(from, to, options, &PartProgress(progress))?;
-        all.add(report, &from.file_name().unwrap_or_default().to_string_lossy());
-        Ok(())
-    })?;
+    let models: Vec<_> = coded.iter().map(|(part, model)| (part.as_path(), model)).collect();
+    let output = begin(output, input, Form::Directory, options, &models)?;
+    let outcome = fill(input, &output, coded, all, options, &PartProgress(progress));
+    output.conclude(outcome)
+}
+
+fn fill(
+    input: &Path,
+    output: &Output,
+    coded: Vec<(PathBuf, ToCode)>,
+    mut all: CompressReport,
+    options: &CompressOptions,
+    progress: &dyn Progress,
+) -> Result<CompressReport, Error> {
+    let parts: Vec<PathBuf> = coded.iter().map(|(part, _)| part.clone()).collect();
+    for (part, model) in coded {
+        output.folder(&part)?;
+        let report = compress_model(model, output, &part, options, progress)?;
+        all.add(report, &part.to_string_lossy());
+        all.files += copy_others(&input.join(&part), output, &part, &|name| Some(name.to_path_buf()))?;
+    }
+    let copied = copy_beside(input, output, &parts, names_beside(options))?;
     all.files += copied.files;
     all.notes.extend(copied.notes);
+    add_card(input, output, &parts, options, &mut all)?;
     Ok(all)
 }
 
@@ -45,6 +68,7 @@ impl CompressReport {
     /// Takes in the report of a pipeline's part.
     fn add(&mut self, part: CompressReport, name: &str) {
         self.units += part.units;
+        self.extension_units += part.extension_units;
         self.kept_raw
             .extend(part.kept_raw.into_iter().map(|kept| KeptRaw { unit: format!("{name}: {}", kept.unit), ..kept }));
         self.source_bytes += part.source_bytes;

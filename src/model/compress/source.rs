@@ -3,15 +3,19 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use super::super::card::{refuse_card, refuse_source_readme};
 use super::super::checkpoint::Checkpoint;
 use super::super::coded::{LEAVES, is_coded};
 use super::super::infer::infer_units;
+use super::super::memory::{check_memory, to_encode};
+use super::super::output::{Form, Output};
 use super::super::units::{UnitSpec, units_by_pattern};
 use super::CompressOptions;
+use super::resume::job_line;
 use crate::Error;
 
 /// Opens a model that is not coded yet, and looks which of its F32 and F16 tensors are BF16 in disguise.
-pub(super) fn open_source(input: &Path, options: &CompressOptions) -> Result<Checkpoint, Error> {
+fn open_source(input: &Path, options: &CompressOptions) -> Result<Checkpoint, Error> {
     /// Values that are looked at before the next are read.
     const STEP: u64 = 1 << 20;
     let mut source = Checkpoint::open_source(input)?;
@@ -28,8 +32,61 @@ pub(super) fn open_source(input: &Path, options: &CompressOptions) -> Result<Che
     Ok(source)
 }
 
+/// A model that may be compressed, and its units.
+#[derive(Debug)]
+pub(super) struct ToCode {
+    pub source: Checkpoint,
+    pub specs: Vec<UnitSpec>,
+}
+
+impl ToCode {
+    /// Opens the model at `input`, and looks whether it can be compressed as its user wants.
+    pub fn open(input: &Path, options: &CompressOptions) -> Result<ToCode, Error> {
+        let source = open_source(input, options)?;
+        if source.is_dir {
+            refuse_card(&source.path)?;
+        }
+        let specs = units_of(&source, options)?;
+        check_names_free(&source, &specs)?;
+        check_memory(
+            options.memory,
+            &source.path,
+            specs.iter().map(|spec| (spec.name.as_str(), to_encode(spec.weights))),
+        )?;
+        Ok(ToCode { source, specs })
+    }
+}
+
+/// Begins the output of these models, each with its folder.
+pub(super) fn begin(
+    output: &Path,
+    input: &Path,
+    form: Form,
+    options: &CompressOptions,
+    models: &[(&Path, &ToCode)],
+) -> Result<Output, Error> {
+    if options.model_card && form == Form::Directory {
+        refuse_source_readme(input)?;
+    }
+    if form == Form::Directory && !options.single_file {
+        return Output::begin_resumable(output, input, options.force, options.resume, &job_line(models, options)?);
+    }
+    let refused = |reason: &str| Err(Error::Output { path: output.to_path_buf(), reason: reason.into() });
+    if options.model_card && form == Form::File {
+        return refused(
+            "a model card is written into a directory, and the result is one file; run without --model-card",
+        );
+    }
+    if options.resume {
+        return refused(
+            "a single file is written all at once, so nothing of it is ever left to go on with; run without --resume",
+        );
+    }
+    Output::begin(output, input, form, options.force)
+}
+
 /// The units of a model, by patterns or by inference.
-pub(super) fn units_of(source: &Checkpoint, options: &CompressOptions) -> Result<Vec<UnitSpec>, Error> {
+fn units_of(source: &Checkpoint, options: &CompressOptions) -> Result<Vec<UnitSpec>, Error> {
     match &options.pattern_dict {
         Some(patterns) => units_by_pattern(source, patterns),
         None => Ok(infer_units(source.infos(), options.all).units),
@@ -60,7 +117,7 @@ pub(crate) fn refuse_without_bf16(source: &Checkpoint) -> Result<(), Error> {
 }
 
 /// No tensor of the source may be called like an array of a unit to be.
-pub(super) fn check_names_free(source: &Checkpoint, specs: &[UnitSpec]) -> Result<(), Error> {
+fn check_names_free(source: &Checkpoint, specs: &[UnitSpec]) -> Result<(), Error> {
     for spec in specs {
         let arrays = LEAVES.iter().map(|(leaf, _)| format!("{}.{leaf}", spec.name));
         if let Some((tensor, place)) = arrays.filter_map(|name| source.tensors.get_key_value(&name)).next() {

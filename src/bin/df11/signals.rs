@@ -1,0 +1,50 @@
+//! What the user ends a job with: the first signal asks it to clean up and end, the second ends it at once.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag;
+
+use crate::exit::Failure;
+
+/// Ctrl-C, and what service managers and schedulers send before they kill. A terminal that hangs up is left to `nohup` and its like.
+const SIGNALS: [i32; 2] = [SIGINT, SIGTERM];
+
+/// The signal that came.
+static CAME: AtomicUsize = AtomicUsize::new(0);
+
+/// Whether a signal came.
+#[derive(Debug)]
+pub struct Stop {
+    wanted: Arc<AtomicUsize>,
+}
+
+impl Stop {
+    pub fn on_signals() -> Result<Stop, Failure> {
+        let wanted = Arc::new(AtomicUsize::new(0));
+        let again = Arc::new(AtomicBool::new(false));
+        for signal in SIGNALS {
+            // In this order: the first signal finds `again` unset, and sets it.
+            flag::register_conditional_default(signal, Arc::clone(&again)).map_err(Failure::Signals)?;
+            flag::register(signal, Arc::clone(&again)).map_err(Failure::Signals)?;
+            flag::register_usize(signal, Arc::clone(&wanted), signal as usize).map_err(Failure::Signals)?;
+        }
+        Ok(Stop { wanted })
+    }
+
+    pub fn is_wanted(&self) -> bool {
+        let signal = self.wanted.load(Ordering::Relaxed);
+        CAME.fetch_max(signal, Ordering::Relaxed);
+        signal != 0
+    }
+}
+
+/// Ends the program as the signal that came would have, so that a shell stops its loop; where there is no such thing, returns `code`.
+pub fn end(code: u8) -> u8 {
+    #[cfg(unix)]
+    {
+        let _ = signal_hook::low_level::emulate_default_handler(CAME.load(Ordering::Relaxed) as i32);
+    }
+    code
+}

@@ -1,0 +1,136 @@
+//! Going on with what an interrupted run has finished: what makes two jobs the same, and whether a file that is there can stay.
+//!
+//! A file stays if it is what was noted of it, and the source's tensors that it is made of are what they were. Both are read again: a wrong weight
+//! would cost more than the reading.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use xxhash_rust::xxh3::{Xxh3Default, xxh3_64};
+
+use super::super::beside::replaced_files;
+use super::super::checkpoint::Checkpoint;
+use super::super::output::journal::{Finished, JobLine, key};
+use super::super::progress::check_stopped;
+use super::super::record::TensorHash;
+use super::super::units::UnitSpec;
+use super::source::ToCode;
+use super::{CompressOptions, Job};
+use crate::Error;
+use crate::safetensors::Reader;
+
+/// What the journal says of the job that codes these models, each with its folder.
+pub(super) fn job_line(models: &[(&Path, &ToCode)], options: &CompressOptions) -> Result<JobLine, Error> {
+    // By name, so that a new option cannot be forgotten here. Those left out do not change a byte, or show in the units.
+    let CompressOptions {
+        verify,
+        all: _,
+        pattern_dict: _,
+        single_file: _,
+        backend: _,
+        force: _,
+        resume: _,
+        memory: _,
+        model_card: _,
+    } = options;
+    let mut hash = Xxh3Default::new();
+    let mut add = |bytes: &[u8]| {
+        hash.update(&(bytes.len() as u64).to_le_bytes());
+        hash.update(bytes);
+    };
+    for (folder, ToCode { source, specs }) in models {
+        add(key(folder).as_bytes());
+        for file in &source.files {
+            add(file.name.as_bytes());
+            add(&file.reader.header_bytes()?);
+        }
+        for (name, bytes) in replaced_files(source.folder())? {
+            add(name.as_bytes());
+            add(&bytes);
+        }
+        for UnitSpec { name, tensors, .. } in specs {
+            add(name.as_bytes());
+            tensors.iter().for_each(|tensor| add(tensor.as_bytes()));
+        }
+    }
+    let options = if *verify { "verification" } else { "--no-verify" };
+    Ok(JobLine { df11: env!("CARGO_PKG_VERSION").into(), options: options.into(), source: hash.digest() })
+}
+
+impl Job<'_> {
+    /// Whether an earlier run has finished the file `name`, of so many units: then it is counted as if it had been written now.
+    pub(super) fn is_finished(&mut self, name: &str, units: usize) -> Result<bool, Error> {
+        let place = self.below.join(name);
+        let Some(noted) = self.output.finished(&place) else { return Ok(false) };
+        self.progress.unit(name);
+        let path = self.output.path(&place);
+        let Some(bytes) = bytes_as_noted(&path, &noted)? else {
+            self.report
+                .notes
+                .push(format!("{} was damaged since it was finished, and is written again", path.display()));
+            return Ok(false);
+        };
+        for (tensor, &expected) in &noted.tensors {
+            check_stopped(self.progress)?;
+            if checksum(&self.source, tensor)? != Some(expected) {
+                let reason =
+                    format!("was made of another tensor `{tensor}` than the source has now; begin anew with --force");
+                return Err(Error::Output { path, reason });
+            }
+            self.note_hash(tensor, expected)?;
+            self.progress.advance(self.source.tensors[tensor].info.bytes());
+        }
+        self.report.units += units;
+        self.report.files += 1;
+        self.report.output_bytes += bytes;
+        Ok(true)
+    }
+
+    /// What is noted of a file that was written: its header, the arrays of its units, the tensors of the source that went into it.
+    pub(super) fn noted<'t>(
+        &self,
+        name: &str,
+        header: &[u8],
+        arrays: BTreeMap<String, u64>,
+        tensors: impl Iterator<Item = &'t String>,
+    ) -> Finished {
+        let tensors = tensors.map(|tensor| (tensor.clone(), self.hashes.get(tensor).copied().unwrap_or(0)));
+        Finished { file: key(&self.below.join(name)), header: xxh3_64(header), arrays, tensors: tensors.collect() }
+    }
+}
+
+/// The length of a file that is what was noted of it; `None` where it is not.
+fn bytes_as_noted(path: &Path, noted: &Finished) -> Result<Option<u64>, Error> {
+    let reader = match Reader::open(path) {
+        Ok(reader) => reader,
+        Err(Error::Unreadable { .. }) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    if xxh3_64(&reader.header_bytes()?) != noted.header {
+        return Ok(None);
+    }
+    for (name, info) in &reader.header().tensors {
+        let mut hash = TensorHash::new(name, info.dtype.name(), &info.shape);
+        reader.read_chunks(name, info, |_, bytes| {
+            hash.update(bytes);
+            Ok(())
+        })?;
+        // A tensor that is not coded is noted as the source's.
+        let expected = noted.arrays.get(name).or_else(|| noted.tensors.get(name));
+        if expected != Some(&hash.finish()) {
+            return Ok(None);
+        }
+    }
+    Ok(Some(reader.file_bytes()))
+}
+
+/// The checksum of a tensor of the source.
+fn checksum(source: &Checkpoint, tensor: &str) -> Result<Option<u64>, Error> {
+    let Some(place) = source.tensors.get(tensor) else { return Ok(None) };
+    let mut hash = TensorHash::new(tensor, place.info.dtype.name(), &place.info.shape);
+    source.reader(place).read_chunks(tensor, &place.info, |_, bytes| {
+        hash.update(bytes);
+        Ok(())
+    })?;
+    Ok(Some(hash.finish()))
+}

@@ -1,0 +1,157 @@
+//! What a run notes of itself, so that another can go on with it: JSON, a line for the job and one for each file that is finished.
+//!
+//! A line is on the disk before its file gets its name, so a file that is there under its name has one. A last line cut by a crash is dropped. The
+//! journal is locked while its run lives.
+
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{Read, Seek, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::WORK_FOLDER;
+use crate::Error;
+
+/// What a job is. Two that are equal write the same bytes, given that the source's tensors are the same.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct JobLine {
+    /// Version of the program.
+    pub df11: String,
+    /// What was asked for, in words.
+    pub options: String,
+    /// Checksum of the source's headers and small files, and of the units.
+    pub source: u64,
+}
+
+/// A file that is finished.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Finished {
+    /// Its name in the directory, `/` between folders.
+    pub file: String,
+    /// xxh3 of its header.
+    pub header: u64,
+    /// Checksums of the arrays of its units.
+    pub arrays: BTreeMap<String, u64>,
+    /// Checksums of the source's tensors that went into it.
+    pub tensors: BTreeMap<String, u64>,
+}
+
+/// The journal of a job under way.
+#[derive(Debug)]
+pub(crate) struct Journal {
+    path: PathBuf,
+    file: File,
+    finished: BTreeMap<String, Finished>,
+}
+
+/// Where the journal is, from the directory.
+pub(crate) fn place() -> PathBuf {
+    Path::new(WORK_FOLDER).join("journal")
+}
+
+/// What a file of the directory is called in the journal.
+pub(crate) fn key(name: &Path) -> String {
+    let components: Vec<_> = name.iter().map(|component| component.to_string_lossy()).collect();
+    components.join("/")
+}
+
+impl Journal {
+    /// Begins the journal of a job.
+    pub fn begin(partial: &Path, job: &JobLine) -> Result<Journal, Error> {
+        let path = partial.join(place());
+        let file = OpenOptions::new().read(true).append(true).create_new(true).open(&path);
+        let file = file.map_err(Error::io("create", &path))?;
+        lock(&file, &path)?;
+        let mut journal = Journal { path, file, finished: BTreeMap::new() };
+        journal.append(job)?;
+        Ok(journal)
+    }
+
+    /// Goes on with the journal in `partial`.
+    ///
+    /// # Errors
+    /// There is none, it is of another job, or its run still lives.
+    pub fn reopen(partial: &Path, job: &JobLine) -> Result<Journal, Error> {
+        let refused = |reason: String| Error::Output { path: partial.to_path_buf(), reason };
+        let path = partial.join(place());
+        if !path.is_file() {
+            return Err(refused("holds nothing to resume; remove it, or begin anew with --force".into()));
+        }
+        let file = OpenOptions::new().read(true).append(true).open(&path);
+        let mut file = file.map_err(Error::io("open", &path))?;
+        lock(&file, &path)?;
+        let mut text = Vec::new();
+        file.read_to_end(&mut text).map_err(Error::io("read", &path))?;
+        let mut lines = text.split_inclusive(|&byte| byte == b'\n').filter(|line| line.ends_with(b"\n"));
+        let first = lines.next().unwrap_or_default();
+        let found: JobLine = serde_json::from_slice(first)
+            .map_err(|error| refused(format!("its journal is unreadable ({error}); begin anew with --force")))?;
+        if let Some(difference) = difference(&found, job) {
+            return Err(refused(format!(
+                "is of another job: {difference}; repeat that one, or begin anew with --force"
+            )));
+        }
+        let mut end = first.len() as u64;
+        let mut finished = BTreeMap::new();
+        for line in lines {
+            let Ok(noted) = serde_json::from_slice::<Finished>(line) else { break };
+            end += line.len() as u64;
+            finished.insert(noted.file.clone(), noted);
+        }
+        file.set_len(end).and_then(|()| file.seek(std::io::SeekFrom::End(0))).map_err(Error::io("write", &path))?;
+        Ok(Journal { path, file, finished })
+    }
+
+    /// Whether there is a journal in `partial`.
+    ///
+    /// # Errors
+    /// Its run still lives.
+    pub fn is_free(partial: &Path) -> Result<bool, Error> {
+        let path = partial.join(place());
+        match File::open(&path) {
+            Ok(file) => lock(&file, &path).map(|()| true),
+            Err(_) => Ok(false),
+        }
+    }
+
+    /// What is noted of a file.
+    pub fn find(&self, name: &Path) -> Option<Finished> {
+        self.finished.get(&key(name)).cloned()
+    }
+
+    /// Notes a file that is finished but for its name.
+    pub fn note(&mut self, noted: &Finished) -> Result<(), Error> {
+        self.append(noted)?;
+        self.finished.insert(noted.file.clone(), noted.clone());
+        Ok(())
+    }
+
+    fn append(&mut self, value: &impl Serialize) -> Result<(), Error> {
+        let mut line = serde_json::to_vec(value).unwrap_or_default();
+        line.push(b'\n');
+        let written = self.file.write_all(&line).and_then(|()| self.file.sync_all());
+        written.map_err(Error::io("write", &self.path))
+    }
+}
+
+/// Locks a journal for as long as the file is open. Where files cannot be locked, nothing keeps two runs apart but their users.
+fn lock(file: &File, path: &Path) -> Result<(), Error> {
+    match file.try_lock() {
+        Err(TryLockError::WouldBlock) => {
+            let reason = "another run is writing here; wait for it, or stop it".into();
+            Err(Error::Output { path: path.to_path_buf(), reason })
+        }
+        Err(TryLockError::Error(_)) | Ok(()) => Ok(()),
+    }
+}
+
+fn difference(found: &JobLine, job: &JobLine) -> Option<String> {
+    if found.df11 != job.df11 {
+        return Some(format!("df11 {} began it, this is {}", found.df11, job.df11));
+    }
+    if found.options != job.options {
+        return Some(format!("it was begun with {}, and this is {}", found.options, job.options));
+    }
+    (found.source != job.source).then(|| "its source had other headers, files or units".into())
+}
