@@ -165,11 +165,11 @@ impl Output {
 
     /// Gives a finished file its name; one of a job that can be resumed is noted before.
     pub fn finish(&self, file: NewFile, noted: &Finished) -> Result<(), Error> {
+        file.sync()?;
         if let Some(journal) = &self.journal {
-            file.sync()?;
             journal.borrow_mut().note(noted)?;
         }
-        file.finish()
+        file.rename()
     }
 
     /// Gives the finished work its name; where the job failed, keeps what can be resumed and removes the rest.
@@ -258,6 +258,10 @@ impl NewFile {
     /// Waits until everything is on the disk, and gives the file its name.
     pub fn finish(self) -> Result<(), Error> {
         self.sync()?;
+        self.rename()
+    }
+
+    fn rename(self) -> Result<(), Error> {
         let Some(temporary) = &self.temporary else { return Ok(()) };
         fs::rename(temporary, &self.path).map_err(Error::io("rename to its final name", &self.path))
     }

@@ -3,7 +3,9 @@
 //! - [`round_trips`]: every form comes back, byte for byte;
 //! - [`reports`]: what inspect, bench, backends and completions print;
 //! - [`foretold`]: estimates and dry runs;
-//! - [`conduct`]: streams, exit codes, existing outputs, broken pipes, full disks;
+//! - [`conduct`]: streams, exit codes, existing outputs, broken pipes;
+//! - [`interrupted`]: signals, kills, full disks, and going on afterwards;
+//! - [`memory`]: no more of it than allowed;
 //! - [`devices`]: backends that are GPUs, on a driver whose device is played on the processor;
 //! - [`damage`]: bad input is refused by name and leaves nothing behind.
 
@@ -11,6 +13,10 @@ mod conduct;
 mod damage;
 mod devices;
 mod foretold;
+#[cfg(unix)]
+mod interrupted;
+#[cfg(target_os = "linux")]
+mod memory;
 mod miniature;
 mod reports;
 mod round_trips;
@@ -38,6 +44,14 @@ fn program() -> Command {
 /// Runs the program to its end.
 fn df11<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Run {
     ended(program().args(arguments).output().expect("the program starts"))
+}
+
+/// Runs a shell script with the program as `$0` and these arguments as `$1`, `$2` ...
+#[cfg(unix)]
+fn shell(script: &str, arguments: &[&str]) -> Output {
+    let mut command = Command::new("sh");
+    command.args(["-c", script, env!("CARGO_BIN_EXE_df11")]).args(arguments);
+    command.env_remove("DF11_BACKEND").stdin(Stdio::null()).output().expect("a shell")
 }
 
 fn ended(output: Output) -> Run {

@@ -1,0 +1,182 @@
+//! Signals, kills and full disks: OUTPUT is absent or whole, and what is finished is gone on with.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+
+use crate::support::models::{Contents, assert_same_tree, tree, weights};
+use crate::{Place, df11, ended, miniature, program, shell, text};
+
+const UNITS: usize = 6;
+
+/// Six units of a million weights: each takes long enough to be interrupted.
+fn write_model(path: &Path) {
+    fs::create_dir(path).expect("created");
+    let tensors = (0..UNITS).map(|unit| weights(&format!("m{unit}.weight"), &[1024, 1024], unit as u64)).collect();
+    Contents { tensors, ..Contents::default() }.write(&path.join("model.safetensors"), 0);
+    fs::write(path.join("config.json"), "{}").expect("written");
+}
+
+/// Starts a compression and waits until it is at a unit.
+fn begun(source: &Path, output: &Path, more: &[&str], unit: usize) -> (Child, BufReader<std::process::ChildStderr>) {
+    let slow = ["compress", text(source), "-o", text(output), "--backend", "portable", "-T", "1", "--verbose"];
+    let mut child =
+        program().args(slow).args(more).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("starts");
+    let mut told = BufReader::new(child.stderr.take().expect("piped"));
+    let mut line = String::new();
+    while line.trim_end() != format!("m{unit}") {
+        line.clear();
+        if told.read_line(&mut line).expect("told") == 0 {
+            break;
+        }
+    }
+    (child, told)
+}
+
+fn signal(name: &str, child: &Child) {
+    let sent = Command::new("sh").args(["-c", &format!("kill -{name} {}", child.id())]).status().expect("a shell");
+    assert!(sent.success());
+}
+
+/// Every finished file is what it will be, and nothing of the half finished one is under a name of the model.
+fn kept_are_whole(partial: &Path, whole: &Path) -> usize {
+    let whole = tree(whole);
+    let kept: Vec<_> = tree(partial).into_iter().filter(|(name, _)| !name.starts_with(".df11-work/")).collect();
+    assert!(kept.iter().all(|(name, bytes)| whole.get(name) == Some(bytes)), "{:?}", partial);
+    kept.len()
+}
+
+#[test]
+fn a_signal_keeps_what_is_finished_and_resume_goes_on() {
+    let place = Place::new();
+    let (source, whole, output, partial) = (place.at("m"), place.at("whole"), place.at("out"), place.at("out.partial"));
+    write_model(&source);
+    df11(["compress", text(&source), "-o", text(&whole)]).fine();
+    for (name, number, unit) in [("INT", 2, 1), ("TERM", 15, 4)] {
+        let (mut child, mut told) = begun(&source, &output, &[], unit);
+        signal(name, &child);
+        let mut rest = String::new();
+        told.read_to_string(&mut rest).expect("told");
+        let status: ExitStatus = child.wait().expect("ended");
+        assert_eq!(status.signal(), Some(number), "{status}: {rest}");
+        assert!(rest.contains("out.partial") && rest.contains("--resume"), "{rest}");
+        assert!(!output.exists());
+        assert!(kept_are_whole(&partial, &whole) >= unit);
+        assert_eq!(fs::read_dir(partial.join(".df11-work")).expect("listed").count(), 1, "temporary files are left");
+        df11(["compress", text(&source), "-o", text(&output)]).fails(2, &["out.partial", "--resume"]);
+        df11(["compress", text(&source), "-o", text(&output), "--resume"]).fine();
+        assert_same_tree(&whole, &output);
+        fs::remove_dir_all(&output).expect("removed");
+    }
+}
+
+#[test]
+fn a_signal_before_anything_is_finished_leaves_nothing() {
+    let place = Place::new();
+    let source = place.at("m");
+    write_model(&source);
+    for verb in ["compress", "decompress"] {
+        let (input, output) =
+            (if verb == "compress" { source.join("model.safetensors") } else { place.at("whole") }, place.at("out"));
+        let slow = [verb, text(&input), "-o", text(&output), "--backend", "portable", "-T", "1", "--verbose"];
+        let mut child = program().args(slow).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("starts");
+        let mut told = BufReader::new(child.stderr.take().expect("piped"));
+        told.read_line(&mut String::new()).expect("told");
+        signal("INT", &child);
+        assert!(!child.wait().expect("ended").success());
+        assert!(!output.exists() && !place.at("out.partial").exists(), "{verb}: {:?}", place.names());
+        df11(["compress", text(&source), "-o", text(&place.at("whole")), "--force"]).fine();
+    }
+}
+
+#[test]
+fn killed_at_any_unit_and_resumed_the_bytes_are_the_same() {
+    let place = Place::new();
+    let (source, whole, output, partial) = (place.at("m"), place.at("whole"), place.at("out"), place.at("out.partial"));
+    write_model(&source);
+    df11(["compress", text(&source), "-o", text(&whole)]).fine();
+    // Killed again and again, each run going on where the one before was killed.
+    for unit in 0..UNITS {
+        let (mut child, _told) = begun(&source, &output, &["--resume"], unit);
+        signal("KILL", &child);
+        child.wait().expect("ended");
+        if output.exists() {
+            break;
+        }
+        kept_are_whole(&partial, &whole);
+    }
+    df11(["compress", text(&source), "-o", text(&output), "--resume", "--force"]).fine();
+    assert_same_tree(&whole, &output);
+    assert_eq!(place.names(), ["m", "out", "whole"]);
+}
+
+#[test]
+fn a_write_that_fails_keeps_what_is_finished_and_nothing_else() {
+    let place = Place::new();
+    let (file, tiny, coded) = (place.at("a.safetensors"), place.at("tiny"), place.at("coded.safetensors"));
+    miniature::write_file(&file);
+    miniature::write_directory(&tiny);
+    df11(["compress", text(&file), "-o", text(&coded)]).fine();
+    df11(["compress", text(&tiny), "-o", text(&place.at("whole"))]).fine();
+    let before = tree(&place.at(""));
+    // No file may grow past 64 blocks of 512 bytes; the signal that says so is ignored, so that the write fails.
+    let limited = r#"trap "" XFSZ; ulimit -f 64; exec "$0" "$@""#;
+    for (verb, input, output) in [("compress", &file, "x"), ("decompress", &coded, "z")] {
+        let output = place.at(output);
+        ended(shell(limited, &[verb, text(input), "-o", text(&output)])).fails(2, &[text(&output), "write"]);
+        assert!(before == tree(&place.at("")), "{verb}: {:?}", place.names());
+    }
+    let (output, partial) = (place.at("y"), place.at("y.partial"));
+    ended(shell(limited, &["compress", text(&tiny), "-o", text(&output)]))
+        .fails(2, &[text(&partial), "write", "--resume"]);
+    assert!(!output.exists());
+    assert_eq!(kept_are_whole(&partial, &place.at("whole")), 2);
+    df11(["compress", text(&tiny), "-o", text(&output), "--resume"]).fine();
+    assert_same_tree(&place.at("whole"), &output);
+}
+
+/// Runs the script on a disk of its own, gone with the shell that mounted it; `None` where this user may not mount.
+#[cfg(target_os = "linux")]
+fn on_a_disk(kilobytes: u32, script: &str, source: &Path, disk: &Path) -> Option<String> {
+    fs::create_dir(disk).expect("created");
+    let mount =
+        format!(r#"mount -t tmpfs -o size={kilobytes}k tmpfs "$2" || {{ echo cannot mount; exit; }}; {script}"#);
+    let own_disk = format!("exec unshare --mount -- sh -c '{mount}' \"$0\" \"$@\"");
+    let output = shell(&own_disk, &[text(source), text(disk)]);
+    let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    if stdout.is_empty() || stdout.starts_with("cannot mount") {
+        println!("skipped: a full disk (no mount of our own: {})", stderr.trim());
+        return None;
+    }
+    assert!(stderr.contains("No space left"), "{stderr}");
+    Some(format!("{stdout}{stderr}"))
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_full_disk_leaves_nothing_of_a_file() {
+    let place = Place::new();
+    let (source, disk) = (place.at("a.safetensors"), place.at("disk"));
+    miniature::write_file(&source);
+    let script = r#""$0" compress "$1" -o "$2/out.safetensors"; echo "exit code $?, left: $(ls -A "$2")""#;
+    if let Some(told) = on_a_disk(64, script, &source, &disk) {
+        assert!(told.starts_with("exit code 2, left: \n") && told.contains("out.safetensors"), "{told}");
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_full_disk_keeps_what_is_finished_and_a_larger_one_takes_the_rest() {
+    let place = Place::new();
+    let (source, whole, disk) = (place.at("m"), place.at("whole"), place.at("disk"));
+    write_model(&source);
+    df11(["compress", text(&source), "-o", text(&whole)]).fine();
+    let script = r#""$0" compress "$1" -o "$2/out"; echo "exit code $?, left: $(ls "$2")";
+        mount -o remount,size=64M "$2" && "$0" compress "$1" -o "$2/out" --resume && cp -r "$2/out" "$1.copy""#;
+    if let Some(told) = on_a_disk(5000, script, &source, &disk) {
+        assert!(told.starts_with("exit code 2, left: out.partial\n") && told.contains("--resume"), "{told}");
+        assert_same_tree(&whole, &place.at("m.copy"));
+    }
+}

@@ -1,0 +1,54 @@
+//! `--memory`: a job that would need more is refused before it begins, and one that is let in needs no more.
+
+use std::fs;
+
+use crate::{Place, df11, ended, shell, text};
+
+/// A unit of 128 MiB beside small ones, so that what is held beside it does not hide it.
+const SHAPES: &str = r#"{"tensors": [["large.weight", "BF16", [8192, 8192]], ["small.weight", "BF16", [256, 256]], ["norm.weight", "BF16", [8192]]]}"#;
+
+/// The bytes that a refusal says are needed.
+fn needed(stderr: &str) -> u64 {
+    let (_, rest) = stderr.split_once("needs ").expect("a need");
+    rest.split(' ').next().and_then(|bytes| bytes.parse().ok()).expect("bytes")
+}
+
+#[test]
+fn what_is_let_in_runs_where_the_system_gives_no_more_than_was_allowed() {
+    let place = Place::new();
+    let [shapes, source, coded, back] = ["shapes.json", "source", "coded", "back"].map(|name| place.at(name));
+    fs::write(&shapes, SHAPES).expect("written");
+    df11(["synth", text(&shapes), "-o", text(&source)]).fine();
+    let jobs = [("compress", &source, Some(&coded)), ("decompress", &coded, Some(&back)), ("verify", &coded, None)];
+    for (verb, input, output) in jobs {
+        let mut arguments = vec![verb, text(input), "-T", "2"];
+        arguments.extend(output.into_iter().flat_map(|output| ["-o", text(output)]));
+        let refusal = df11(arguments.iter().chain(&["--memory", "64MiB"])).fails(2, &["large", "67108864", "--memory"]);
+        assert!(output.is_none_or(|output| !output.exists()));
+        let need = needed(&refusal.stderr);
+        let (just_below, just_enough) = ((need - 1).to_string(), need.to_string());
+        df11(arguments.iter().chain(&["-M", &just_below])).fails(2, &["large"]);
+        // The system counts stacks and heaps that are never touched, too: stricter than what is resident.
+        let limited = format!(r#"ulimit -d {}; exec "$0" "$@""#, need / 1024);
+        arguments.extend(["-M", &just_enough]);
+        ended(shell(&limited, &arguments)).fine();
+    }
+    crate::support::models::assert_same_tree(&source, &back);
+}
+
+#[test]
+fn sizes_are_read_in_powers_of_1000_and_of_1024() {
+    let place = Place::new();
+    let source = place.at("m.safetensors");
+    crate::miniature::write_file(&source);
+    for (size, bytes) in [("1000", "1000"), ("2k", "2000"), ("1M", "1000000"), ("1MiB", "1048576"), ("1.5 KiB", "1536")]
+    {
+        df11(["compress", text(&source), "-o", text(&place.at("out")), "-M", size])
+            .fails(2, &[&format!("the {bytes} allowed")]);
+    }
+    df11(["compress", text(&source), "-o", text(&place.at("out")), "-M", "4G"]).fine();
+    for size in ["four", "-1", "4X", ""] {
+        let run = df11(["compress", text(&source), "-o", text(&place.at("no")), &format!("--memory={size}")]);
+        assert_eq!(run.code, 2, "{size}");
+    }
+}
