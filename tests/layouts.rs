@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use support::architectures::{Model, models};
+use support::models::Contents;
 use support::safetensors;
 use tempfile::TempDir;
 
@@ -105,6 +106,67 @@ fn the_same_weights_in_another_form_are_left_out_with_a_note() {
         assert_eq!(files(&restored), expected);
         assert!(notes.iter().any(|note| note.contains("consolidated.safetensors")), "{notes:?}");
     }
+}
+
+#[test]
+fn the_same_weights_of_other_libraries_are_left_out_with_a_note() {
+    let work = folder();
+    let source = work.path().join("source");
+    model("llama").write(&source);
+    // What is called like them and is none stays.
+    fs::write(source.join("training_args.bin"), "x").expect("written");
+    let expected = files(&source);
+    fs::create_dir(source.join("original")).expect("created");
+    let others = [
+        "pytorch_model-00001-of-00002.bin",
+        "pytorch_model.bin.index.json",
+        "tf_model.h5",
+        "flax_model.msgpack",
+        "model-Q4_K_M.gguf",
+        "original/consolidated.00.pth",
+    ];
+    others.iter().for_each(|name| fs::write(source.join(name), "large").expect("written"));
+    let (_, restored, notes) = there_and_back(&source, work.path());
+    assert_eq!(files(&restored), expected);
+    for name in others {
+        assert!(notes.iter().any(|note| note.starts_with(name)), "{name}: {notes:?}");
+    }
+}
+
+#[test]
+fn a_coded_model_in_few_shards_with_an_index_is_read_like_any() {
+    let work = folder();
+    let source = work.path().join("source");
+    model("llama").write(&source);
+    let (df11, ..) = there_and_back(&source, work.path());
+    let resharded = work.path().join("resharded");
+    fs::create_dir(&resharded).expect("created");
+    let (mut shards, mut map) = ([Contents::default(), Contents::default()], serde_json::Map::new());
+    for (number, name) in files(&df11).into_keys().enumerate() {
+        if name.extension().is_none_or(|extension| extension != "safetensors") {
+            fs::copy(df11.join(&name), resharded.join(&name)).expect("copied");
+            continue;
+        }
+        let file = Contents::read(&df11.join(&name));
+        let shard = format!("model-0000{}-of-00002.safetensors", number % 2 + 1);
+        map.extend(file.tensors.iter().map(|tensor| (tensor.name.clone(), shard.clone().into())));
+        shards[number % 2].tensors.extend(file.tensors);
+        shards[number % 2].metadata.extend(file.metadata);
+    }
+    for (number, shard) in shards.iter().enumerate() {
+        shard.write(&resharded.join(format!("model-0000{}-of-00002.safetensors", number + 1)), 0);
+    }
+    let index = serde_json::json!({"metadata": {}, "weight_map": map}).to_string();
+    fs::write(resharded.join("model.safetensors.index.json"), index).expect("written");
+    let report = verify(&resharded, &VerifyOptions::default(), &()).expect("verified");
+    assert!(
+        report.failures.is_empty() && report.checksums == Some(model("llama").tensors.len()),
+        "{:?}",
+        report.failures
+    );
+    let again = work.path().join("again");
+    decompress(&resharded, &again, &DecompressOptions::default(), &()).expect("decompressed");
+    assert_eq!(files(&source), files(&again));
 }
 
 #[test]

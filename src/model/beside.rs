@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::checkpoint::CONFIG_FILE;
 use super::output::{Output, WORK_FOLDER};
-use super::weight_files::is_weights_file;
+use super::weight_files::{is_other_form, is_weights_file};
 use crate::Error;
 use crate::safetensors::MAX_HEADER_BYTES;
 
@@ -47,9 +47,20 @@ pub(crate) type Named<'a> = dyn Fn(&Path) -> Option<PathBuf> + 'a;
 /// Copies what is beside the weights of a directory to the folder `to` of `output`: everything but weight files, lists of shards, config.json and
 /// version control. Links are followed. `named` has the names there.
 ///
-/// Returns the number of files.
-pub(crate) fn copy_others(folder: &Path, output: &Output, to: &Path, named: &Named<'_>) -> Result<usize, Error> {
-    copy_folder(&Copying { root: folder, output, to, named }, Path::new(""), 0)
+/// The same weights in another form would cost more than was saved: they are left out, with a note.
+pub(crate) fn copy_others(folder: &Path, output: &Output, to: &Path, named: &Named<'_>) -> Result<Copied, Error> {
+    let mut copied = Copied::default();
+    copy_folder(&Copying { root: folder, output, to, named }, Path::new(""), 0, &mut copied)?;
+    Ok(copied)
+}
+
+/// What copying came to.
+#[derive(Debug, Default)]
+pub(crate) struct Copied {
+    /// Files copied.
+    pub files: usize,
+    /// What the user should know.
+    pub notes: Vec<String>,
 }
 
 struct Copying<'a> {
@@ -59,14 +70,13 @@ struct Copying<'a> {
     named: &'a Named<'a>,
 }
 
-fn copy_folder(copying: &Copying<'_>, below: &Path, depth: usize) -> Result<usize, Error> {
+fn copy_folder(copying: &Copying<'_>, below: &Path, depth: usize, copied: &mut Copied) -> Result<(), Error> {
     let &Copying { root, output, to, named } = copying;
     let folder = root.join(below);
     if depth > MAX_DEPTH {
         let reason = format!("is more than {MAX_DEPTH} folders deep; a link that leads in a circle? remove it");
         return Err(Error::NotAModel { path: folder, reason });
     }
-    let mut files = 0;
     for name in names(&folder)? {
         let relative = below.join(&name);
         let path = root.join(&relative);
@@ -76,17 +86,21 @@ fn copy_folder(copying: &Copying<'_>, below: &Path, depth: usize) -> Result<usiz
                 && let Some(copy) = named(&relative)
             {
                 output.folder(&to.join(copy))?;
-                files += copy_folder(copying, &relative, depth + 1)?;
+                copy_folder(copying, &relative, depth + 1, copied)?;
             }
+        } else if kind.is_file() && is_other_form(&name) {
+            copied
+                .notes
+                .push(format!("{} holds the same weights in another form and was left out", relative.display()));
         } else if kind.is_file()
             && (depth > 0 || !is_ours(&name))
             && let Some(copy) = named(&relative)
         {
             copy_file(&path, output, &to.join(copy))?;
-            files += 1;
+            copied.files += 1;
         }
     }
-    Ok(files)
+    Ok(())
 }
 
 /// Files at the top of a model directory that are written anew, not copied.

@@ -130,7 +130,7 @@ pub fn compress(
     let output = begin(output, input, form, options, &[(Path::new(""), &model)])?;
     let outcome = compress_model(model, &output, Path::new(""), options, progress).and_then(|mut report| {
         if form == Form::Directory {
-            report.files += copy_others(input, &output, Path::new(""), names_beside(options))?;
+            report.add_copied(copy_others(input, &output, Path::new(""), names_beside(options))?);
             add_card(input, &output, &[], options, &mut report)?;
         }
         Ok(report)

@@ -89,9 +89,11 @@ pub fn decompress(
         file.write(bytes, 0)?;
         file.finish()?;
     }
-    let mut written = plan.files.len() + plan.verbatim.len();
+    let (mut written, mut notes) = (plan.files.len() + plan.verbatim.len(), plan.notes.clone());
     if plan.form == Form::Directory && model.checkpoint.is_dir {
-        written += copy_others(input, &output, Path::new(""), &*without_card(input)?)?;
+        let copied = copy_others(input, &output, Path::new(""), &*without_card(input)?)?;
+        written += copied.files;
+        notes.extend(copied.notes);
     }
     output.commit()?;
     let headers: u64 = plan.files.iter().map(|(_, header)| header.len() as u64).sum();
@@ -100,7 +102,7 @@ pub fn decompress(
         tensors: plan.targets.len(),
         output_bytes: headers + plan.data_bytes(),
         files: written,
-        notes: plan.notes,
+        notes,
     })
 }
 

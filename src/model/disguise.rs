@@ -16,33 +16,37 @@ const COPY_BYTES: usize = 4 << 20;
 
 impl Checkpoint {
     /// Finds the F32 and F16 tensors that hold BF16 values only, among those that a Linear or Embedding may own, or among all: looks at the runs of
-    /// weights that `runs` tells for their number, up to the first that is none.
+    /// weights that `runs` tells for their number, up to the first that is none. Returns of those that hold others the first such value.
     pub fn find_disguised<R: Iterator<Item = (u64, u64)>>(
         &mut self,
         all: bool,
         runs: impl Fn(u64) -> R,
-    ) -> Result<(), Error> {
-        let mut found = BTreeMap::new();
+    ) -> Result<BTreeMap<String, u64>, Error> {
+        let (mut found, mut others) = (BTreeMap::new(), BTreeMap::new());
         let mut buffer = Vec::new();
         for (name, place) in &self.tensors {
             let info = &place.info;
             let may_be_owned = all || (info.shape.len() == 2 && module_of(name).is_some());
             let wide = Spelling::of(info.dtype.name()).filter(|spelling| may_be_owned && *spelling != Spelling::Bf16);
             let (Some(spelling), false) = (wide, info.bytes() == 0) else { continue };
-            let mut all_fit = true;
+            let mut other = None;
             for (first, length) in runs(info.bytes() / spelling.bytes() as u64) {
                 buffer.resize(length as usize, bf16::ZERO);
-                all_fit = self.try_read_weights(name, first, &mut buffer, |_| {})?.is_ok();
-                if !all_fit {
+                let read = self.try_read_weights(name, first, &mut buffer, |_| {})?;
+                other = read.err().map(|index| first + index as u64);
+                if other.is_some() {
                     break;
                 }
             }
-            if all_fit {
-                found.insert(name.clone(), TensorInfo { dtype: Dtype::named("BF16"), ..info.clone() });
+            match other {
+                Some(index) => drop(others.insert(name.clone(), index)),
+                None => {
+                    found.insert(name.clone(), TensorInfo { dtype: Dtype::named("BF16"), ..info.clone() });
+                }
             }
         }
         self.disguised = found;
-        Ok(())
+        Ok(others)
     }
 
     /// The number of a tensor's weights, if it is BF16 or in disguise.
@@ -90,7 +94,7 @@ impl Checkpoint {
             let bytes = &mut bytes[..weights.len() * spelling.bytes()];
             reader.read(tensor, &place.info, at, bytes)?;
             if let Err(index) = spelling.read(bytes, weights) {
-                return Ok(Err(index));
+                return Ok(Err((at / spelling.bytes() as u64 - first) as usize + index));
             }
             see(bytes);
             at += bytes.len() as u64;

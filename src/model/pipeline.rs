@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::beside::{Named, copy_others, names};
+use super::beside::{Copied, Named, copy_others, names};
 use super::card::without_card;
 use super::checkpoint::Checkpoint;
 use super::coded::is_coded;
@@ -42,15 +42,6 @@ pub(crate) fn coded_parts(input: &Path) -> Result<Vec<PathBuf>, Error> {
     Ok(coded)
 }
 
-/// What a job on a pipeline came to beside its parts' own reports.
-#[derive(Debug, Default)]
-pub(crate) struct Copied {
-    /// Files copied.
-    pub files: usize,
-    /// What the user should know.
-    pub notes: Vec<String>,
-}
-
 /// Makes the folder `output` of the pipeline `input`: `job` makes each of `parts` from its sub-folder, the rest is copied.
 pub(crate) fn each_part(
     input: &Path,
@@ -78,10 +69,10 @@ pub(crate) fn copy_beside(
     named: &Named<'_>,
 ) -> Result<Copied, Error> {
     let left_out = weights_files(input)?;
-    let notes = left_out.iter().map(|name| format!("{name} is not part of the pipeline and was left out")).collect();
     let named = |name: &Path| named(name).filter(|_| !parts.iter().any(|part| part == name));
-    let files = copy_others(input, output, Path::new(""), &named)?;
-    Ok(Copied { files, notes })
+    let mut copied = copy_others(input, output, Path::new(""), &named)?;
+    copied.notes.extend(left_out.iter().map(|name| format!("{name} is not part of the pipeline and was left out")));
+    Ok(copied)
 }
 
 /// The progress of one part: the whole was announced before.

@@ -5,7 +5,8 @@
 //! the same with .index.json behind                       the shards that it names
 //! NAME-00001-of-0000N ... NAME-0000N-of-0000N            those: the index is missing
 //! one other .safetensors file                            that file
-//! consolidated*.safetensors beside any of these          the same weights in another form
+//! consolidated*.safetensors beside any of these          the same weights in another form;
+//!   so are pytorch_model*.bin and its like
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -63,6 +64,22 @@ pub(crate) fn find_source_files(path: &Path) -> Result<Found, Error> {
 /// Whether a file holds the same weights as the others in another form: Mistral's own, beside those of transformers.
 pub(crate) fn is_consolidated(name: &str) -> bool {
     name.starts_with("consolidated")
+}
+
+/// Whether a file beside safetensors is what another library or an older one made of the same weights: `pytorch_model-00001-of-00002.bin`,
+/// `consolidated.00.pth`, `tf_model.h5`, `model-Q4_K_M.gguf`.
+pub(crate) fn is_other_form(name: &Path) -> bool {
+    const FORMS: [(&str, &str); 7] = [
+        ("pytorch_model", ".bin"),
+        ("pytorch_model", ".bin.index.json"),
+        ("diffusion_pytorch_model", ".bin"),
+        ("consolidated", ".pth"),
+        ("tf_model", ".h5"),
+        ("flax_model", ".msgpack"),
+        ("", ".gguf"),
+    ];
+    let name = name.to_string_lossy();
+    FORMS.iter().any(|(begin, end)| name.starts_with(begin) && name.ends_with(end))
 }
 
 /// The files, if they are the shards 1 to N of N: `model-00001-of-00003.safetensors`. An index says the same where there is one.

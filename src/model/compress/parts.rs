@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::super::beside::copy_others;
+use super::super::beside::{Copied, copy_others};
 use super::super::card::refuse_card;
 use super::super::output::{Form, Output};
 use super::super::pipeline::{PartProgress, copy_beside};
@@ -53,13 +53,11 @@ fn fill(
     let parts: Vec<PathBuf> = coded.iter().map(|(part, _)| part.clone()).collect();
     for (part, model) in coded {
         output.folder(&part)?;
-        let report = compress_model(model, output, &part, options, progress)?;
+        let mut report = compress_model(model, output, &part, options, progress)?;
+        report.add_copied(copy_others(&input.join(&part), output, &part, &|name| Some(name.to_path_buf()))?);
         all.add(report, &part.to_string_lossy());
-        all.files += copy_others(&input.join(&part), output, &part, &|name| Some(name.to_path_buf()))?;
     }
-    let copied = copy_beside(input, output, &parts, names_beside(options))?;
-    all.files += copied.files;
-    all.notes.extend(copied.notes);
+    all.add_copied(copy_beside(input, output, &parts, names_beside(options))?);
     add_card(input, output, &parts, options, &mut all)?;
     Ok(all)
 }
@@ -75,5 +73,11 @@ impl CompressReport {
         self.output_bytes += part.output_bytes;
         self.files += part.files;
         self.notes.extend(part.notes.into_iter().map(|note| format!("{name}: {note}")));
+    }
+
+    /// Takes in what was copied beside the weights.
+    pub(super) fn add_copied(&mut self, copied: Copied) {
+        self.files += copied.files;
+        self.notes.extend(copied.notes);
     }
 }

@@ -9,7 +9,7 @@ use super::super::coded::{LEAVES, is_coded};
 use super::super::infer::infer_units;
 use super::super::memory::{check_memory, to_encode};
 use super::super::output::{Form, Output};
-use super::super::units::{UnitSpec, units_by_pattern};
+use super::super::units::{MIN_LONE_WEIGHTS, UnitSpec, units_by_pattern, weights};
 use super::CompressOptions;
 use super::resume::job_line;
 use crate::Error;
@@ -22,12 +22,22 @@ fn open_source(input: &Path, options: &CompressOptions) -> Result<Checkpoint, Er
     refuse_coded(&source)?;
     let all_of =
         |weights: u64| (0..weights.div_ceil(STEP)).map(move |step| (step * STEP, STEP.min(weights - step * STEP)));
-    source.find_disguised(options.all, all_of)?;
+    let others = source.find_disguised(options.all, all_of)?;
     if !source.disguised.is_empty() {
         let count = source.disguised.len();
         source.notes.push(format!(
             "{count} tensors of F32 or F16 hold BF16 values only: they are coded, and come back as they were"
         ));
+    }
+    for (tensor, index) in others {
+        let info = &source.tensors[&tensor].info;
+        // Smaller ones would stay raw as BF16 too.
+        if weights(&info.shape) >= Some(MIN_LONE_WEIGHTS) {
+            source.notes.push(format!(
+                "`{tensor}` of {} holds values that BF16 does not have (value {index} is the first): it stays as it is",
+                info.dtype
+            ));
+        }
     }
     Ok(source)
 }
