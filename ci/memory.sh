@@ -5,6 +5,8 @@
 
 UNIT_MIB=256
 BOUND_MIB=$((UNIT_MIB * 22 / 10 + 64))
+# What a unit of so many weights needs by `--memory`: 4 bytes a weight, and 65 MiB beside it. Allowed less, it must refuse.
+NEED_MIB=$((UNIT_MIB * 2 + 65))
 
 scratch_folder
 
@@ -14,9 +16,9 @@ prepare() {
   "$python" benches/generate.py checkpoint "$scratch/bf16"
 }
 
-# peak NAME COMMAND...: the most memory that the command ever held; above the bound is a failure.
+# peak MIB NAME COMMAND...: the most memory that the command ever held; above the bound is a failure.
 peak() {
-  python3 - "$BOUND_MIB" "$@" <<'PYTHON'
+  python3 - "$@" <<'PYTHON'
 import resource, subprocess, sys
 
 bound, name, *command = sys.argv[1:]
@@ -29,6 +31,11 @@ PYTHON
 
 program=${CARGO_TARGET_DIR:-target}/release/df11
 step prepare prepare
-step compress peak compress "$program" compress -T 2 "$scratch/bf16" -o "$scratch/df11"
-step decompress peak decompress "$program" decompress -T 2 "$scratch/df11" -o "$scratch/back"
+step compress peak "$BOUND_MIB" compress "$program" compress -T 2 "$scratch/bf16" -o "$scratch/df11"
+step decompress peak "$BOUND_MIB" decompress "$program" decompress -T 2 "$scratch/df11" -o "$scratch/back"
 step "the same files again" diff -r "$scratch/bf16" "$scratch/back"
+
+refused() { ! "$program" compress -T 2 "$scratch/bf16" -o "$scratch/refused" -M "$((NEED_MIB - 2))MiB"; }
+limited=("$program" compress -T 2 "$scratch/bf16" -o "$scratch/limited" -M "${NEED_MIB}MiB")
+step "refused with less than a unit needs" refused
+step "within --memory" peak "$NEED_MIB" "compress -M ${NEED_MIB}MiB" "${limited[@]}"

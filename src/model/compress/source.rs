@@ -7,7 +7,7 @@ use super::super::card::{refuse_card, refuse_source_readme};
 use super::super::checkpoint::Checkpoint;
 use super::super::coded::{LEAVES, is_coded};
 use super::super::infer::infer_units;
-use super::super::memory::{check_memory, to_encode};
+use super::super::memory::check_specs;
 use super::super::output::{Form, Output};
 use super::super::units::{MIN_LONE_WEIGHTS, UnitSpec, units_by_pattern, weights};
 use super::CompressOptions;
@@ -58,11 +58,7 @@ impl ToCode {
         }
         let specs = units_of(&source, options)?;
         check_names_free(&source, &specs)?;
-        check_memory(
-            options.memory,
-            &source.path,
-            specs.iter().map(|spec| (spec.name.as_str(), to_encode(spec.weights))),
-        )?;
+        check_specs(&source, &specs, options.memory)?;
         Ok(ToCode { source, specs })
     }
 }

@@ -98,6 +98,25 @@ VAE = dict(
     block_out_channels=[32, 128], layers_per_block=1, latent_channels=16, use_quant_conv=False, use_post_quant_conv=False,
 )
 
+def falcon(vocab, hidden, layers, heads):
+    return dict(vocab_size=vocab, hidden_size=hidden, num_hidden_layers=layers, num_attention_heads=heads, bias=False)
+
+
+def bart(width, layers, heads, ffn, vocab, positions):
+    return dict(
+        d_model=width, encoder_layers=layers, decoder_layers=layers, encoder_attention_heads=heads,
+        decoder_attention_heads=heads, encoder_ffn_dim=ffn, decoder_ffn_dim=ffn, vocab_size=vocab,
+        max_position_embeddings=positions,
+    )
+
+
+def cogvideox(layers, heads, text, time):
+    return dict(
+        num_attention_heads=heads, attention_head_dim=64, num_layers=layers, text_embed_dim=text, time_embed_dim=time,
+        use_rotary_positional_embeddings=True,
+    )
+
+
 # family -> class, then models by file name: (the name in words, its hyper-parameters)
 FAMILIES = {
     "llama": ("transformers.LlamaForCausalLM", {
@@ -209,6 +228,22 @@ FAMILIES = {
     "hunyuan-video": ("diffusers.HunyuanVideoTransformer3DModel", {
         "miniature": ("a small HunyuanVideo", hunyuan_video(2, 2, 1, 2, 256, 128)),
         "hunyuan-video": ("HunyuanVideo", hunyuan_video(20, 40, 24, 2, 4096, 768)),
+    }),
+}
+
+# Added when the rules stood, to see whether they hold for what they were not written for. None was changed for these.
+FAMILIES |= {
+    "falcon": ("transformers.FalconForCausalLM", {
+        "miniature": ("a small Falcon", falcon(512, 128, 2, 4)),
+        "falcon-7b": ("Falcon 7B", falcon(65024, 4544, 32, 71)),
+    }),
+    "bart": ("transformers.BartForConditionalGeneration", {
+        "miniature": ("a small BART", bart(128, 2, 4, 256, 512, 128)),
+        "bart-large": ("BART large", bart(1024, 12, 16, 4096, 50265, 1024)),
+    }),
+    "cogvideox": ("diffusers.CogVideoXTransformer3DModel", {
+        "miniature": ("a small CogVideoX", cogvideox(2, 2, 256, 128)),
+        "cogvideox-5b": ("CogVideoX 5B", cogvideox(42, 48, 4096, 512)),
     }),
 }
 
