@@ -289,9 +289,9 @@ impl Error {
         }
     }
 
-    /// Whether the same job may succeed when it is begun again: the reason lies in the machine, not in the model.
+    /// Whether the same job may succeed when it is gone on with: the reason lies in the machine or its disks, not in the model.
     pub(crate) fn may_pass(&self) -> bool {
-        matches!(self, Error::Stopped | Error::Io { .. } | Error::BackendFailed { .. })
+        matches!(self, Error::Stopped | Error::Io { .. } | Error::CutShort { .. } | Error::BackendFailed { .. })
     }
 
     /// `bytes` as the size of a buffer.

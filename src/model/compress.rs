@@ -10,6 +10,7 @@
 //! Memory holds one unit: its weights and its arrays. In one file every unit is read twice instead of kept: the sizes in the header come first,
 //! and an upper bound for them would leave holes. A header is written when the data is, since the record in it has every tensor's checksum.
 
+mod beside;
 pub(crate) mod contents;
 pub(crate) mod file;
 mod parts;
@@ -17,14 +18,13 @@ mod resume;
 pub(crate) mod source;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use df11_core::bf16;
 use df11_core::limits::MAX_WEIGHTS;
 use df11_cpu::Plan;
 
-use super::beside::{Named, copy_others};
-use super::card::{README, beside_card, card};
+use super::beside::copy_others;
 use super::checkpoint::{CONFIG_FILE, Checkpoint};
 use super::config::{ConfigFile, dfloat11_config, text_of_only};
 use super::names::file_names;
@@ -36,6 +36,7 @@ use super::record::TensorHash;
 use super::units::UnitSpec;
 use crate::Error;
 use crate::backend::Backend;
+use beside::{add_card, names_beside};
 use contents::{others_of, record_of, remove};
 use parts::compress_parts;
 use source::{ToCode, begin, refuse_without_bf16};
@@ -154,28 +155,6 @@ fn compress_model(
         job.one_file()?;
     }
     Ok(job.report)
-}
-
-/// What the files beside the weights are called in the output.
-fn names_beside(options: &CompressOptions) -> &'static Named<'static> {
-    if options.model_card { &beside_card } else { &|name| Some(name.to_path_buf()) }
-}
-
-/// Writes the model card that was asked for.
-fn add_card(
-    input: &Path,
-    output: &Output,
-    parts: &[PathBuf],
-    options: &CompressOptions,
-    report: &mut CompressReport,
-) -> Result<(), Error> {
-    if options.model_card {
-        let file = output.file(Path::new(README))?;
-        file.write(card(input, output.place(), parts, report)?.as_bytes(), 0)?;
-        file.finish()?;
-        report.files += 1;
-    }
-    Ok(())
 }
 
 /// A compression under way.

@@ -196,6 +196,8 @@ impl Output {
 
     /// Gives the finished work its name.
     pub fn commit(mut self) -> Result<(), Error> {
+        // Whatever happens now, the work is done and worth keeping.
+        self.over = true;
         let renaming = || Error::io("rename to its final name", &self.partial);
         if self.is_dir {
             drop(self.journal.take());
@@ -203,8 +205,6 @@ impl Output {
             fs::remove_dir_all(&work).map_err(Error::io("remove", &work))?;
             sync_directory(&self.partial)?;
         }
-        // Whatever happens now, the work is done and worth keeping.
-        self.over = true;
         if self.is_dir && self.place.is_dir() {
             let replaced = self.partial.with_extension("replaced");
             if self.force && fs::symlink_metadata(&replaced).is_ok() {

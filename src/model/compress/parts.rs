@@ -2,13 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use super::super::beside::{Copied, copy_others};
+use super::super::beside::copy_others;
 use super::super::card::refuse_card;
 use super::super::output::{Form, Output};
 use super::super::pipeline::{PartProgress, copy_beside};
 use super::super::progress::Progress;
+use super::beside::{add_card, names_beside};
 use super::source::{ToCode, begin, refuse_without_bf16};
-use super::{CompressOptions, CompressReport, KeptRaw, add_card, compress_model, names_beside};
+use super::{CompressOptions, CompressReport, KeptRaw, compress_model};
 use crate::Error;
 
 /// Compresses the parts of a pipeline that have units; the others are copied.
@@ -73,11 +74,5 @@ impl CompressReport {
         self.output_bytes += part.output_bytes;
         self.files += part.files;
         self.notes.extend(part.notes.into_iter().map(|note| format!("{name}: {note}")));
-    }
-
-    /// Takes in what was copied beside the weights.
-    pub(super) fn add_copied(&mut self, copied: Copied) {
-        self.files += copied.files;
-        self.notes.extend(copied.notes);
     }
 }

@@ -1,0 +1,39 @@
+//! What lies beside the weights of the output: copies, and the model card where it was asked for.
+
+use std::path::{Path, PathBuf};
+
+use super::super::beside::{Copied, Named};
+use super::super::card::{README, beside_card, card};
+use super::super::output::Output;
+use super::{CompressOptions, CompressReport};
+use crate::Error;
+
+/// What the files beside the weights are called in the output.
+pub(super) fn names_beside(options: &CompressOptions) -> &'static Named<'static> {
+    if options.model_card { &beside_card } else { &|name| Some(name.to_path_buf()) }
+}
+
+/// Writes the model card that was asked for.
+pub(super) fn add_card(
+    input: &Path,
+    output: &Output,
+    parts: &[PathBuf],
+    options: &CompressOptions,
+    report: &mut CompressReport,
+) -> Result<(), Error> {
+    if options.model_card {
+        let file = output.file(Path::new(README))?;
+        file.write(card(input, output.place(), parts, report)?.as_bytes(), 0)?;
+        file.finish()?;
+        report.files += 1;
+    }
+    Ok(())
+}
+
+impl CompressReport {
+    /// Takes in what was copied beside the weights.
+    pub(super) fn add_copied(&mut self, copied: Copied) {
+        self.files += copied.files;
+        self.notes.extend(copied.notes);
+    }
+}
