@@ -2,7 +2,7 @@ use half::bf16;
 
 use crate::bf16_word;
 use crate::error::Error;
-use crate::huffman::{Code, EndCode, Histogram, published, shortest};
+use crate::huffman::{Code, EndCode, Histogram, PublishedCode, published, shortest};
 use crate::limits::{
     BLOCK_BITS, BLOCK_BYTES, FIRST_POINTER, MAX_STREAM_BYTES, MAX_TABLES, MAX_WEIGHTS, POINTER_LEVEL_BITS,
     PUBLISHED_MAX_BLOCK_WEIGHTS, TABLE_BITS,
@@ -19,6 +19,7 @@ pub struct Plan {
     /// Blocks in which a code, or the end-of-stream symbol, starts.
     begun_blocks: usize,
     ending: Option<Ending>,
+    breaks_tie: bool,
 }
 
 /// What the published compressor puts behind the last code, up to the end of its byte: the beginning of its end-of-stream symbol's code. For the gaps
@@ -96,7 +97,7 @@ impl Plan {
     /// As `published`.
     pub fn published_from_histogram(histogram: &Histogram, last: bf16) -> Result<Self, Error> {
         check_size(histogram)?;
-        let (code, end) = published(histogram);
+        let PublishedCode { code, end, breaks_tie } = published(histogram);
         if end.bits == 0 && end.length <= TABLE_BITS {
             return Err(Error::EndTakesFirstEntry);
         }
@@ -110,6 +111,7 @@ impl Plan {
         if plan.tables > MAX_TABLES {
             return Err(Error::TooManyTables { found: plan.tables });
         }
+        plan.breaks_tie = breaks_tie;
         plan.ending = Ending::of(end, stream_bits);
         if plan.ending.is_none() {
             plan.begun_blocks = (stream_bits.saturating_sub(u64::from(last_bits)) / BLOCK_BITS) as usize + 1;
@@ -123,7 +125,7 @@ impl Plan {
         let stream_bytes = stream_bytes.ok_or(Error::StreamTooLong { found })?;
         let (weights, tables) = (histogram.total(), luts::tables_for(&code));
         let begun_blocks = stream_bytes.div_ceil(BLOCK_BYTES);
-        Ok(Self { code, weights, stream_bytes, tables, begun_blocks, ending: None })
+        Ok(Self { code, weights, stream_bytes, tables, begun_blocks, ending: None, breaks_tie: false })
     }
 
     /// The code of each exponent.
@@ -139,6 +141,12 @@ impl Plan {
     /// What stands behind the last code, but for zeros; only in a published code, where the stream does not end with a byte.
     pub fn ending(&self) -> Option<Ending> {
         self.ending
+    }
+
+    /// Whether the published compressor might write other bytes: equally rare exponents, of which it had to cut some (FORMAT.md, "The published
+    /// compressor's code", 3).
+    pub fn breaks_tie(&self) -> bool {
+        self.breaks_tie
     }
 
     /// Exact size of each part.

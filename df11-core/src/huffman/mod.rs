@@ -11,4 +11,4 @@ pub use canonical::Code;
 pub use histogram::{Histogram, entropy};
 pub(crate) use lengths::shortest;
 pub use lookup::Lookup;
-pub(crate) use published::{EndCode, published};
+pub(crate) use published::{EndCode, PublishedCode, published};

@@ -29,23 +29,33 @@ pub(crate) struct EndCode {
     pub length: u32,
 }
 
+/// A published code.
+pub(crate) struct PublishedCode {
+    pub code: Code,
+    pub end: EndCode,
+    /// Whether of equally rare exponents some were cut and others not.
+    pub breaks_tie: bool,
+}
+
 /// The published code of a histogram that is not empty.
 ///
 /// Of exponents that are equally rare the lesser is cut first. The published compressor leaves that order to numpy's `argpartition`, where it
 /// depends on version and processor.
-pub(crate) fn published(histogram: &Histogram) -> (Code, EndCode) {
+pub(crate) fn published(histogram: &Histogram) -> PublishedCode {
     let mut counts = *histogram.counts();
     let mut rarest: [u8; 256] = core::array::from_fn(|exponent| exponent as u8);
     rarest.sort_unstable_by_key(|&exponent| (counts[usize::from(exponent)], exponent));
-    let in_use = histogram.exponents_in_use();
-    let mut cut = FIRST_CUT;
+    let rarest = &rarest[256 - histogram.exponents_in_use()..];
+    let mut cut = 0;
     loop {
         // Ends: with every count 1 the tree is 9 deep at most.
-        if let Some(codes) = Tree::new(&counts).codes(&counts) {
-            return codes;
+        if let Some((code, end)) = Tree::new(&counts).codes(&counts) {
+            let count = |rank: usize| rarest.get(rank).map(|&exponent| histogram.counts()[usize::from(exponent)]);
+            let breaks_tie = cut > 0 && count(cut - 1) == count(cut) && count(cut) > Some(1);
+            return PublishedCode { code, end, breaks_tie };
         }
-        rarest[256 - in_use..].iter().take(cut).for_each(|&exponent| counts[usize::from(exponent)] = 1);
-        cut += 1;
+        cut = (cut + 1).max(FIRST_CUT);
+        rarest.iter().take(cut).for_each(|&exponent| counts[usize::from(exponent)] = 1);
     }
 }
 
@@ -118,7 +128,7 @@ mod tests {
     }
 
     fn shown(counts: &[(u8, u64)]) -> (Vec<(u32, u8)>, EndCode) {
-        let (code, end) = published(&histogram(counts.iter().copied()));
+        let PublishedCode { code, end, .. } = published(&histogram(counts.iter().copied()));
         (counts.iter().map(|&(e, _)| (code.bits(e), code.lengths()[usize::from(e)])).collect(), end)
     }
 
@@ -134,14 +144,19 @@ mod tests {
         );
     }
 
+    /// 1, 2, 3, 5, 8, ... of 44 exponents.
+    fn ladder() -> [(u8, u64); 44] {
+        let (mut a, mut b) = (1u64, 1);
+        core::array::from_fn(|rank| {
+            (a, b) = (b, a + b);
+            (60 + rank as u8, a)
+        })
+    }
+
     #[test]
     fn no_code_is_longer_than_32_bits() {
-        let (mut a, mut b) = (1u64, 1);
-        let ladder = histogram((60..60 + 44).map(|exponent| {
-            (a, b) = (b, a + b);
-            (exponent, a)
-        }));
-        let (code, end) = published(&ladder);
+        let PublishedCode { code, end, breaks_tie } = published(&histogram(ladder()));
+        assert!(!breaks_tie);
         assert!(code.longest() <= 32 && end.length <= 32);
         let kraft = |length: u32| 1u64 << (MAX_CODE_BITS - length);
         let taken: u64 = code.exponents().map(|e| kraft(u32::from(code.lengths()[usize::from(e)]))).sum();
@@ -149,9 +164,20 @@ mod tests {
     }
 
     #[test]
+    fn a_cut_between_equally_rare_exponents_is_told_of() {
+        let breaks_tie = |rank: usize| {
+            let mut counts = ladder();
+            counts[rank].1 = counts[rank - 1].1;
+            published(&histogram(counts)).breaks_tie
+        };
+        let ranks: Vec<usize> = (1..44).filter(|&rank| breaks_tie(rank)).collect();
+        assert_eq!(ranks.len(), 1, "{ranks:?}");
+    }
+
+    #[test]
     fn every_exponent_gets_a_code_however_many() {
         for exponents in [1, 2, 3, 255, 256] {
-            let (code, _) = published(&histogram((0..exponents).map(|e| (e as u8, 1 + u64::from(e % 7 == 0)))));
+            let code = published(&histogram((0..exponents).map(|e| (e as u8, 1 + u64::from(e % 7 == 0))))).code;
             assert_eq!(code.exponents().count(), exponents as usize);
             let mut sorted: Vec<_> = code.exponents().map(|e| code.aligned(e)).collect();
             sorted.sort_unstable();
