@@ -9,6 +9,8 @@
 //!
 //! Memory holds one unit: its weights and its arrays. In one file every unit is read twice instead of kept: the sizes in the header come first,
 //! and an upper bound for them would leave holes. A header is written when the data is, since the record in it has every tensor's checksum.
+//!
+//! Where the published tool's own bytes are asked for, `published` has what differs.
 
 pub(crate) mod contents;
 pub(crate) mod file;

@@ -50,10 +50,10 @@ pub struct Compress {
 
 /// What `--code published` means.
 const PUBLISHED: &str = "\
-`--code published` writes what dfloat11 0.5.0 would have written, byte for byte: its codes, its tables, its config.json, nothing of ours in the
-metadata, no other files. `df11 decompress` then gives the tensors back, not the files. Where that tool stops or writes what cannot be read (an
-exponent of 240 or more; most units of one or two exponents), the unit gets our code. Where its bytes depend on numpy and the processor (codes over 32
-bits, cut among equally rare exponents), the least exponent is cut first. Either is told as a note.";
+`--code published` writes what dfloat11 0.5.0 would have written, byte for byte: its codes, its tables, its config.json, nothing of ours in the \
+metadata, no other files. `df11 decompress` then gives the tensors back, not the files. Where that tool stops or writes what cannot be read \
+(nearly any exponent of 240 or more, most units of one or two exponents), the unit gets our code. Where its bytes depend on numpy and on the \
+processor (codes over 32 bits, some of equally rare exponents cut), the least exponents are cut. A note tells of each.";
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
 enum Code {
