@@ -4,7 +4,7 @@ mod support;
 
 use df11::Error;
 use df11::model::{
-    CompressOptions, DecompressOptions, PatternDict, Progress, SynthOptions, compress, decompress, synth,
+    CodeKind, CompressOptions, DecompressOptions, PatternDict, Progress, SynthOptions, compress, decompress, synth,
 };
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -85,16 +85,16 @@ fn kept(partial: &Path, whole: &Path) -> usize {
 }
 
 /// Stops compression wherever it can be stopped, or there every so many places, and goes on.
-fn stopped_anywhere(work: &Work, step: usize) {
+fn stopped_anywhere(work: &Work, step: usize, options: &CompressOptions) {
+    let resume = CompressOptions { resume: true, ..options.clone() };
     let (source, whole, output, partial) =
         (work.at("source"), work.at("whole"), work.at("out"), work.at("out.partial"));
-    compress(&source, &whole, &CompressOptions::default(), &()).expect("compressed");
-    let expected =
-        compress(&source, &output, &CompressOptions::default(), &StopAt::the(usize::MAX)).expect("compressed");
+    compress(&source, &whole, options, &()).expect("compressed");
+    let expected = compress(&source, &output, options, &StopAt::the(usize::MAX)).expect("compressed");
     let (mut at, mut most_kept) = (0, 0);
     loop {
         fs::remove_dir_all(&output).expect("removed");
-        let error = match compress(&source, &output, &CompressOptions::default(), &StopAt::the(at)) {
+        let error = match compress(&source, &output, options, &StopAt::the(at)) {
             Ok(_) => break,
             Err(error) => error,
         };
@@ -107,12 +107,12 @@ fn stopped_anywhere(work: &Work, step: usize) {
             _ => assert!(!partial.exists(), "stopped at {at}: nothing was finished, and something is left"),
         }
         // And once more, a little later each time, before it may end.
-        let _ = compress(&source, &output, &resume(), &StopAt::the(7 + at % 5)).map(|_| fs::remove_dir_all(&output));
-        let report = compress(&source, &output, &resume(), &()).expect("resumed");
+        let _ = compress(&source, &output, &resume, &StopAt::the(7 + at % 5)).map(|_| fs::remove_dir_all(&output));
+        let report = compress(&source, &output, &resume, &()).expect("resumed");
         assert_same_tree(&whole, &output);
         assert!(!partial.exists());
         let told = |report: &df11::model::CompressReport| {
-            (report.units, report.files, report.source_bytes, report.output_bytes)
+            (report.units, report.files, report.source_bytes, report.output_bytes, report.notes.clone())
         };
         assert_eq!(told(&report), told(&expected), "stopped at {at}");
         at += step;
@@ -124,14 +124,30 @@ fn stopped_anywhere(work: &Work, step: usize) {
 fn a_directory_stopped_anywhere_goes_on_to_the_same_bytes() {
     let work = Work::new();
     work.write_model("llama", "source");
-    stopped_anywhere(&work, 1);
+    stopped_anywhere(&work, 1, &CompressOptions::default());
 }
 
 #[test]
 fn a_pipeline_stopped_anywhere_goes_on_to_the_same_bytes() {
     let work = Work::new();
     work.write_pipeline();
-    stopped_anywhere(&work, 3);
+    stopped_anywhere(&work, 3, &CompressOptions::default());
+}
+
+#[test]
+fn the_published_form_stopped_anywhere_goes_on_to_the_same_bytes_and_tells_the_same() {
+    let work = Work::new();
+    work.write_model("llama", "source");
+    // A unit of one exponent, which has no published code: that is told when the unit is coded, and again by a run that goes on behind it.
+    let mut file = Contents::read(&work.at("source/model.safetensors"));
+    let head = file.tensor("lm_head.weight");
+    head.bytes = 0x3F80_u16.to_le_bytes().repeat(head.bytes.len() / 2);
+    file.write(&work.at("source/model.safetensors"), 0);
+    let published = CompressOptions { code: CodeKind::Published, ..CompressOptions::default() };
+    let report = compress(&work.at("source"), &work.at("out"), &published, &()).expect("compressed");
+    assert!(report.notes.iter().any(|note| note.contains("lm_head")), "{:?}", report.notes);
+    fs::remove_dir_all(work.at("out")).expect("removed");
+    stopped_anywhere(&work, 1, &published);
 }
 
 #[test]
@@ -217,6 +233,7 @@ fn an_output_that_exists_is_replaced_by_a_resumed_run_only_by_force() {
 fn another_job_is_not_resumed() {
     let work = stopped();
     refused(&work, &CompressOptions { verify: false, ..resume() }, "--no-verify");
+    refused(&work, &CompressOptions { code: CodeKind::Published, ..resume() }, "--code published");
     fs::write(work.at("patterns.json"), "{\"lm_head\": []}").expect("written");
     let pattern_dict = Some(PatternDict::read(&work.at("patterns.json")).expect("patterns"));
     refused(&work, &CompressOptions { pattern_dict, ..resume() }, "units");

@@ -2,7 +2,7 @@
 
 mod support;
 
-use df11::model::{CompressOptions, DecompressOptions, compress, decompress};
+use df11::model::{CodeKind, CompressOptions, DecompressOptions, compress, decompress};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -160,6 +160,9 @@ fn what_would_not_come_back_is_refused() {
         compress(input, &coded, &options, &()).expect_err("refused").to_string()
     };
     assert!(refusal(&source.join("model.safetensors"), true).contains("one file"));
+    let published = CompressOptions { model_card: true, code: CodeKind::Published, ..CompressOptions::default() };
+    let message = compress(&source, &coded, &published, &()).expect_err("refused").to_string();
+    assert!(message.contains("--model-card") && message.contains("--code published"), "{message}");
     fs::write(source.join("README.source.md"), "the user's own").expect("written");
     assert!(refusal(&source, true).contains("README.source.md"));
     fs::remove_file(source.join("README.source.md")).expect("removed");

@@ -9,11 +9,14 @@
 //!
 //! Memory holds one unit: its weights and its arrays. In one file every unit is read twice instead of kept: the sizes in the header come first,
 //! and an upper bound for them would leave holes. A header is written when the data is, since the record in it has every tensor's checksum.
+//!
+//! Where the published tool's own bytes are asked for, `published` has what differs.
 
 mod beside;
 pub(crate) mod contents;
 pub(crate) mod file;
 mod parts;
+pub(crate) mod published;
 mod resume;
 pub(crate) mod source;
 
@@ -24,7 +27,6 @@ use df11_core::bf16;
 use df11_core::limits::MAX_WEIGHTS;
 use df11_cpu::Plan;
 
-use super::beside::copy_others;
 use super::checkpoint::{CONFIG_FILE, Checkpoint};
 use super::config::{ConfigFile, dfloat11_config, text_of_only};
 use super::names::file_names;
@@ -36,9 +38,11 @@ use super::record::TensorHash;
 use super::units::UnitSpec;
 use crate::Error;
 use crate::backend::Backend;
-use beside::{add_card, names_beside};
+use beside::add_card;
 use contents::{others_of, record_of, remove};
+use file::Metadata;
 use parts::compress_parts;
+pub use published::CodeKind;
 use source::{ToCode, begin, refuse_without_bf16};
 
 /// How to compress.
@@ -46,6 +50,8 @@ use source::{ToCode, begin, refuse_without_bf16};
 pub struct CompressOptions {
     /// What encodes and what decodes for verification.
     pub backend: Backend,
+    /// Whose codes and files are written.
+    pub code: CodeKind,
     /// Which modules are units; by default they are inferred from the headers.
     pub pattern_dict: Option<PatternDict>,
     /// Where units are inferred: code every BF16 tensor of some size, in an extension that the published loader cannot read.
@@ -68,8 +74,10 @@ pub struct CompressOptions {
 impl Default for CompressOptions {
     fn default() -> Self {
         let backend = Backend::best();
+        let code = CodeKind::default();
         CompressOptions {
             backend,
+            code,
             pattern_dict: None,
             all: false,
             single_file: false,
@@ -131,7 +139,7 @@ pub fn compress(
     let output = begin(output, input, form, options, &[(Path::new(""), &model)])?;
     let outcome = compress_model(model, &output, Path::new(""), options, progress).and_then(|mut report| {
         if form == Form::Directory {
-            report.add_copied(copy_others(input, &output, Path::new(""), names_beside(options))?);
+            report.copy_beside(input, &output, Path::new(""), options)?;
             add_card(input, &output, &[], options, &mut report)?;
         }
         Ok(report)
@@ -172,6 +180,8 @@ struct Job<'a> {
     /// The checksum of every tensor read so far.
     hashes: BTreeMap<String, u64>,
     report: CompressReport,
+    /// So many of the report's notes are of files that are finished, or of no file.
+    told: usize,
 }
 
 impl<'a> Job<'a> {
@@ -207,6 +217,7 @@ impl<'a> Job<'a> {
             buffer: df11_cpu::buffer(largest / size_of::<bf16>()),
             loaded: None,
             hashes: BTreeMap::new(),
+            told: report.notes.len(),
             report,
         })
     }
@@ -229,7 +240,7 @@ impl<'a> Job<'a> {
             let others = others_of(self.specs, spec, &rest);
             remove(&mut rest, &others);
             if let Some(plan) = plan {
-                self.write_file(file, &[(index, plan)], &others, None)?;
+                self.write_file(file, &[(index, plan)], &others, Metadata::None)?;
             }
             coded.push(index);
         }
@@ -263,7 +274,7 @@ impl<'a> Job<'a> {
         let reason = match self.try_plan(index)? {
             Ok(plan) => {
                 let bytes = (plan.sizes().total() + file::split_positions(&self.source, spec).len()) as u64;
-                if bytes < raw_bytes {
+                if bytes < raw_bytes || self.options.code == CodeKind::Published {
                     return Ok(Some(plan));
                 }
                 format!("coded it would have {bytes} bytes, as BF16 it has {raw_bytes}")
@@ -281,7 +292,7 @@ impl<'a> Job<'a> {
             return Ok(Err(df11_core::Error::TooManyWeights { found }));
         }
         self.load(index)?;
-        Ok(self.options.backend.plan(&self.buffer[..found as usize]))
+        Ok(self.plan_loaded(index))
     }
 
     /// Reads the weights of a unit into the buffer, unless they are there.
@@ -317,6 +328,9 @@ impl<'a> Job<'a> {
     /// Writes the main file, with the record in it, and config.json.
     fn write_main(&mut self, units: &[(usize, Plan)], raw: &[String], coded: &[usize]) -> Result<(), Error> {
         let coded: Vec<&UnitSpec> = coded.iter().map(|&index| &self.specs[index]).collect();
+        if self.options.code == CodeKind::Published {
+            return self.write_published_main(units, raw, &coded);
+        }
         let (extension, published): (Vec<&UnitSpec>, Vec<&UnitSpec>) =
             coded.iter().partition(|spec| spec.is_extension());
         if !extension.is_empty() {
@@ -331,7 +345,7 @@ impl<'a> Job<'a> {
         let record = record_of(&self.source, &coded, &self.hashes)?;
         if !self.is_finished(self.source.main_file, 0)? {
             self.progress.unit(self.source.main_file);
-            self.write_file(self.source.main_file, units, raw, Some((record, &config)))?;
+            self.write_file(self.source.main_file, units, raw, Metadata::Record(record, &config))?;
         }
         if self.source.is_dir {
             let text = match ConfigFile::read(self.source.folder())? {

@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use super::super::beside::{Copied, Named};
+use super::super::beside::{Copied, Named, copy_others};
 use super::super::card::{README, beside_card, card};
 use super::super::output::Output;
-use super::{CompressOptions, CompressReport};
+use super::{CodeKind, CompressOptions, CompressReport};
 use crate::Error;
 
 /// What the files beside the weights are called in the output.
@@ -31,6 +31,23 @@ pub(super) fn add_card(
 }
 
 impl CompressReport {
+    /// Copies what is beside the weights of the model in `folder` to the folder `below` of the output; the published tool copies nothing.
+    pub(super) fn copy_beside(
+        &mut self,
+        folder: &Path,
+        output: &Output,
+        below: &Path,
+        options: &CompressOptions,
+    ) -> Result<(), Error> {
+        if options.code == CodeKind::Canonical {
+            // A card, if there is one, lies at the top of the output.
+            let has_card = below == Path::new("");
+            let every: &Named<'_> = &|name| Some(name.to_path_buf());
+            self.add_copied(copy_others(folder, output, below, if has_card { names_beside(options) } else { every })?);
+        }
+        Ok(())
+    }
+
     /// Takes in what was copied beside the weights.
     pub(super) fn add_copied(&mut self, copied: Copied) {
         self.files += copied.files;

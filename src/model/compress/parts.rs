@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use super::super::beside::copy_others;
 use super::super::card::refuse_card;
 use super::super::output::{Form, Output};
 use super::super::pipeline::{PartProgress, copy_beside};
@@ -55,7 +54,7 @@ fn fill(
     for (part, model) in coded {
         output.folder(&part)?;
         let mut report = compress_model(model, output, &part, options, progress)?;
-        report.add_copied(copy_others(&input.join(&part), output, &part, &|name| Some(name.to_path_buf()))?);
+        report.copy_beside(&input.join(&part), output, &part, options)?;
         all.add(report, &part.to_string_lossy());
     }
     all.add_copied(copy_beside(input, output, &parts, names_beside(options))?);

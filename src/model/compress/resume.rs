@@ -15,7 +15,7 @@ use super::super::progress::check_stopped;
 use super::super::record::TensorHash;
 use super::super::units::UnitSpec;
 use super::source::ToCode;
-use super::{CompressOptions, Job};
+use super::{CodeKind, CompressOptions, Job};
 use crate::Error;
 use crate::safetensors::Reader;
 
@@ -23,6 +23,7 @@ use crate::safetensors::Reader;
 pub(super) fn job_line(models: &[(&Path, &ToCode)], options: &CompressOptions) -> Result<JobLine, Error> {
     // By name, so that a new option cannot be forgotten here. Those left out do not change a byte, or show in the units.
     let CompressOptions {
+        code,
         verify,
         all: _,
         pattern_dict: _,
@@ -53,8 +54,12 @@ pub(super) fn job_line(models: &[(&Path, &ToCode)], options: &CompressOptions) -
             tensors.iter().for_each(|tensor| add(tensor.as_bytes()));
         }
     }
-    let options = if *verify { "verification" } else { "--no-verify" };
-    Ok(JobLine { df11: env!("CARGO_PKG_VERSION").into(), options: options.into(), source: hash.digest() })
+    let code = match code {
+        CodeKind::Canonical => "canonical",
+        CodeKind::Published => "published",
+    };
+    let options = format!("--code {code} and {}", if *verify { "verification" } else { "--no-verify" });
+    Ok(JobLine { df11: env!("CARGO_PKG_VERSION").into(), options, source: hash.digest() })
 }
 
 impl Job<'_> {
@@ -80,22 +85,28 @@ impl Job<'_> {
             self.note_hash(tensor, expected)?;
             self.progress.advance(self.source.tensors[tensor].info.bytes());
         }
+        self.report.notes.extend(noted.notes);
+        self.told = self.report.notes.len();
         self.report.units += units;
         self.report.files += 1;
         self.report.output_bytes += bytes;
         Ok(true)
     }
 
-    /// What is noted of a file that was written: its header, the arrays of its units, the tensors of the source that went into it.
+    /// What is noted of a file that was written: its header, the arrays of its units, the tensors of the source that went into it, what was reported of
+    /// them.
     pub(super) fn noted<'t>(
-        &self,
+        &mut self,
         name: &str,
         header: &[u8],
         arrays: BTreeMap<String, u64>,
         tensors: impl Iterator<Item = &'t String>,
     ) -> Finished {
         let tensors = tensors.map(|tensor| (tensor.clone(), self.hashes.get(tensor).copied().unwrap_or(0)));
-        Finished { file: key(&self.below.join(name)), header: xxh3_64(header), arrays, tensors: tensors.collect() }
+        let tensors = tensors.collect();
+        let notes = self.report.notes[self.told..].to_vec();
+        self.told = self.report.notes.len();
+        Finished { file: key(&self.below.join(name)), header: xxh3_64(header), arrays, tensors, notes }
     }
 }
 

@@ -11,6 +11,7 @@ use super::super::memory::check_specs;
 use super::super::output::{Form, Output};
 use super::super::units::{MIN_LONE_WEIGHTS, UnitSpec, units_by_pattern, weights};
 use super::CompressOptions;
+use super::published::{CodeKind, refuse_what_it_lacks};
 use super::resume::job_line;
 use crate::Error;
 
@@ -18,8 +19,13 @@ use crate::Error;
 fn open_source(input: &Path, options: &CompressOptions) -> Result<Checkpoint, Error> {
     /// Values that are looked at before the next are read.
     const STEP: u64 = 1 << 20;
+    refuse_what_it_lacks(options)?;
     let mut source = Checkpoint::open_source(input)?;
     refuse_coded(&source)?;
+    if options.code == CodeKind::Published {
+        // Without a record nothing would tell what they were.
+        return Ok(source);
+    }
     let all_of =
         |weights: u64| (0..weights.div_ceil(STEP)).map(move |step| (step * STEP, STEP.min(weights - step * STEP)));
     let others = source.find_disguised(options.all, all_of)?;

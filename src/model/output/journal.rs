@@ -35,6 +35,8 @@ pub(crate) struct Finished {
     pub arrays: BTreeMap<String, u64>,
     /// Checksums of the source's tensors that went into it.
     pub tensors: BTreeMap<String, u64>,
+    /// What the user should know of it.
+    pub notes: Vec<String>,
 }
 
 /// The journal of a job under way.
