@@ -56,6 +56,7 @@ fn main() {
     if built && target("OS") == "linux" {
         for (variable, name, front) in [
             ("DF11_FAKE_CUDA", "libcuda.so.1", "cpp/fake_cuda.cpp"),
+            ("DF11_FAKE_NVRTC", "libnvrtc.so.13", "cpp/fake_nvrtc.cpp"),
             ("DF11_FAKE_HIP", "libamdhip64.so", "cpp/fake_hip.cpp"),
         ] {
             if let Some(path) = fake(name, front) {

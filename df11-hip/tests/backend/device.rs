@@ -1,0 +1,169 @@
+//! What any device must do, played or not.
+
+use std::sync::Arc;
+
+use df11_core::bf16;
+use df11_hip::{Decoder, Device, DeviceMemory, Error, Kernels, Offload, PinnedUnit, Rows, Stream};
+use df11_kernels::{Job, fault};
+
+use crate::cases::{self, Case};
+use crate::unit::Parts;
+
+pub fn all(ordinal: usize, cases: &[Case]) {
+    every_case_survives(ordinal, cases);
+    ranges_and_faults(ordinal);
+    a_batch_and_rows_on_the_callers_stream(ordinal);
+    units_stream_through_two_slots(ordinal);
+}
+
+fn weights(words: &[u16]) -> Vec<bf16> {
+    words.iter().map(|&word| bf16::from_bits(word)).collect()
+}
+
+#[track_caller]
+pub fn assert_same(what: &str, expected: &[u16], found: &[bf16]) {
+    assert_eq!(expected.len(), found.len(), "{what}");
+    let at = (0..found.len()).find(|&at| expected[at] != found[at].to_bits());
+    assert_eq!(at, None, "{what}: first other weight");
+}
+
+pub fn every_case_survives(ordinal: usize, cases: &[Case]) {
+    let decoder = Decoder::open(ordinal).expect("a device");
+    for case in cases {
+        let parts = Parts::new(&case.weights);
+        let mut found = weights(&vec![0xA5A5; case.weights.len()]);
+        decoder.decode(&parts.unit(), &mut found).unwrap_or_else(|error| panic!("{}: {error}", case.name));
+        assert_same(&case.name, &case.weights, &found);
+    }
+}
+
+fn ranges_and_faults(ordinal: usize) {
+    let decoder = Decoder::open(ordinal).expect("a device");
+    let words = cases::gauss(50_000, 90);
+    let parts = Parts::new(&words);
+    let unit = parts.unit();
+    for (first, count) in [(0, 1), (49_999, 1), (12_345, 20_000), (7, 0)] {
+        let mut found = vec![bf16::ZERO; count];
+        decoder.decode_range(&unit, first as u64, &mut found).expect("a range of the unit");
+        assert_same("range", &words[first..][..count], &found);
+    }
+    let beyond = decoder.decode_range(&unit, 50_000, &mut [bf16::ZERO]).unwrap_err();
+    assert!(matches!(beyond, Error::Unit(df11_core::Error::RangePastEnd { .. })), "{beyond}");
+
+    let mut damaged = parts.clone();
+    damaged.encoded_exponent[1000..1100].fill(0xFF);
+    let error = decoder.decode(&damaged.unit(), &mut vec![bf16::ZERO; words.len()]).unwrap_err();
+    let plainly = df11_core::decode(&damaged.unit(), &mut vec![bf16::ZERO; words.len()]).unwrap_err();
+    assert_eq!(error, Error::Unit(plainly));
+}
+
+/// What a caller does who keeps units and weights on the device.
+pub struct OnDevice {
+    pub pinned: PinnedUnit,
+    pub memory: DeviceMemory,
+}
+
+impl OnDevice {
+    pub fn new(device: &Arc<Device>, words: &[u16]) -> Result<Self, Error> {
+        let parts = Parts::new(words);
+        let stream = Stream::new(device)?;
+        let pinned = PinnedUnit::new(device, &parts.unit())?;
+        let memory = DeviceMemory::new(device, pinned.layout().bytes())?;
+        // SAFETY: the memory is ours and as large; all of it lives until the stream is waited for.
+        unsafe { pinned.copy(memory.address(), stream.raw())? };
+        stream.wait()?;
+        Ok(Self { pinned, memory })
+    }
+}
+
+pub fn read(device: &Device, memory: &DeviceMemory, words: usize, stream: &Stream) -> Vec<bf16> {
+    stream.wait().expect("the work is done");
+    let mut bytes = vec![0u8; 2 * words];
+    // SAFETY: so many bytes are there, and nothing runs.
+    unsafe { device.bind().expect("a device").memcpy_dtoh_async(&mut bytes, memory.address(), stream.raw()) }
+        .expect("a copy");
+    stream.wait().expect("the copy is done");
+    bytes.chunks_exact(2).map(|pair| bf16::from_bits(u16::from_le_bytes([pair[0], pair[1]]))).collect()
+}
+
+fn a_batch_and_rows_on_the_callers_stream(ordinal: usize) {
+    let device = Device::open(ordinal).expect("a device");
+    let hip = device.bind().expect("it can be bound");
+    let kernels = Kernels::load(&device).expect("the kernels load");
+    let sets = [cases::gauss(30_000, 91), cases::real_like(40_000, 92), vec![0x3C12]];
+    let units: Vec<OnDevice> = sets.iter().map(|words| OnDevice::new(&device, words).expect("an upload")).collect();
+    let stream = Stream::new(&device).expect("a stream");
+    let status = DeviceMemory::new(&device, 4 * sets.len()).expect("memory");
+    // SAFETY: the memory is ours.
+    unsafe { hip.memset_d8_async(status.address(), 0, status.bytes(), stream.raw()) }.expect("a clear");
+    let outputs: Vec<DeviceMemory> =
+        sets.iter().map(|words| DeviceMemory::new(&device, 2 * words.len()).expect("memory")).collect();
+    let at = |i: usize| units[i].pinned.layout().at(units[i].memory.address());
+    let jobs: Vec<Job> =
+        (0..sets.len()).map(|i| Job::all(&at(i), outputs[i].address(), status.address() + 4 * i as u64)).collect();
+    let stage = units.iter().map(|unit| unit.pinned.layout().stage_bytes()).max().expect("three");
+    // SAFETY: all that the jobs name is on the device and lives to the end of this function, where nothing runs.
+    unsafe { kernels.decode(stream.raw(), &jobs, stage) }.expect("a launch");
+    for (words, output) in sets.iter().zip(&outputs) {
+        assert_same("batch", words, &read(&device, output, words.len(), &stream));
+    }
+    let too_many = vec![jobs[0]; df11_kernels::LAUNCH_JOBS + 1];
+    // SAFETY: refused before anything is launched.
+    let refused = unsafe { kernels.decode(stream.raw(), &too_many, stage) };
+    assert!(matches!(refused, Err(Error::Jobs(_))), "{refused:?}");
+
+    let numbers = DeviceMemory::new(&device, 12).expect("memory");
+    let rows = [29u32, 0, 300];
+    // SAFETY: the memory is ours and as large.
+    unsafe { hip.memcpy_htod_async(numbers.address(), &rows.map(u32::to_ne_bytes).concat(), stream.raw()) }
+        .expect("a copy");
+    let gathered = DeviceMemory::new(&device, 3 * 2000).expect("memory");
+    let job = Job::all(&at(0), gathered.address(), status.address());
+    let asked = Rows { numbers: numbers.address(), count: 3, weights: 1000 };
+    // SAFETY: as for the batch.
+    unsafe { kernels.gather(stream.raw(), &job, asked, stage) }.expect("a launch");
+    let found = read(&device, &gathered, 2000, &stream);
+    assert_same("first row", &sets[0][29_000..], &found[..1000]);
+    assert_same("second row", &sets[0][..1000], &found[1000..]);
+    let mut word = [0u8; 4];
+    // SAFETY: four bytes are there.
+    unsafe { hip.memcpy_dtoh_async(&mut word, status.address(), stream.raw()) }.expect("a copy");
+    stream.wait().expect("the copy is done");
+    assert_eq!(u32::from_le_bytes(word), fault::ROW);
+}
+
+fn units_stream_through_two_slots(ordinal: usize) {
+    let device = Device::open(ordinal).expect("a device");
+    let kernels = Arc::new(Kernels::load(&device).expect("the kernels load"));
+    let sets: Vec<Vec<u16>> = (0..5).map(|i| cases::gauss(20_000 + 1000 * i, 93 + i as u64)).collect();
+    let pinned: Vec<PinnedUnit> = sets
+        .iter()
+        .map(|words| PinnedUnit::new(&device, &Parts::new(words).unit()).expect("page-locked memory"))
+        .collect();
+    let largest = pinned.iter().map(|unit| unit.layout().bytes()).max().expect("five");
+    let stream = Stream::new(&device).expect("a stream");
+    let status = DeviceMemory::new(&device, 4).expect("memory");
+    let outputs: Vec<DeviceMemory> =
+        sets.iter().map(|words| DeviceMemory::new(&device, 2 * words.len()).expect("memory")).collect();
+    let mut offload = Offload::new(&kernels, largest).expect("two slots");
+    for (unit, output) in pinned.iter().zip(&outputs) {
+        // SAFETY: all of it lives until the stream is waited for, in `read`.
+        unsafe { offload.decode(stream.raw(), unit, output.address(), status.address()) }.expect("a launch");
+    }
+    for (words, output) in sets.iter().zip(&outputs) {
+        assert_same("offload", words, &read(&device, output, words.len(), &stream));
+    }
+    let mut small = Offload::new(&kernels, 1000).expect("two slots");
+    // SAFETY: refused before anything is launched.
+    let refused = unsafe { small.decode(stream.raw(), &pinned[0], outputs[0].address(), status.address()) };
+    assert!(matches!(refused, Err(Error::Unit(df11_core::Error::BufferSize { .. }))), "{refused:?}");
+}
+
+pub fn kernels_compiled_at_run_time(ordinal: usize) {
+    let device = Device::open(ordinal).expect("a device");
+    match Kernels::compile(&device) {
+        Ok(_) => {}
+        Err(error @ Error::CompilerNotFound { .. }) => println!("skipped: kernels compiled at run time ({error})"),
+        Err(error) => panic!("{error}"),
+    }
+}
