@@ -12,8 +12,8 @@ tests() { cargo test --locked; }
 docs() { RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --all-features --locked; }
 cross() { bash ci/cross.sh; }
 fuzz() { bash ci/fuzz_smoke.sh; }
-# The GPU kernel through the vendors' compilers, and its price: no GPU is wanted.
-gpu() { bash ci/gpu_compile.sh && bash ci/gpu_cost.sh && bash ci/hip_compile.sh; }
+# The GPU kernel through the vendors' compilers, its price, and the proof on a GPU rehearsed: no GPU is wanted.
+gpu() { bash ci/gpu_compile.sh && bash ci/gpu_cost.sh && bash ci/hip_compile.sh && bash ci/gpu.sh rehearse; }
 
 steps=("$@")
 [ $# -gt 0 ] || steps=(formatting arrows clippy tests docs cross fuzz gpu)

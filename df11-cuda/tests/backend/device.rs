@@ -203,6 +203,7 @@ fn any_window_lands_anywhere(ordinal: usize) {
             .enumerate()
             .map(|(i, window)| DeviceMemory::new(&device, 2 * (place(i) + window.clone().count())).expect("memory"))
             .collect();
+        outputs.iter().for_each(|output| clear(output, &stream));
         let jobs: Vec<Job> = windows
             .iter()
             .enumerate()
