@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use df11_cuda::cudarc::driver::result;
 use df11_cuda::{Device, DeviceMemory, Error, PinnedUnit, Stream};
-use df11_kernels::DeviceUnit;
+use df11_kernels::{DeviceUnit, fullest_block};
 
 use crate::unit::Parts;
 use crate::{Failure, MI, cases};
@@ -50,7 +50,6 @@ impl Source {
     pub fn upload(&self, device: &Arc<Device>, number: usize, stream: &Stream) -> Result<Vec<Tensor>, Failure> {
         let unit = self.parts.view().validate()?;
         let pinned = PinnedUnit::new(device, &unit)?;
-        let fullest = (0..unit.blocks()).map(|block| unit.block(block).weights).map(|held| held.end - held.start).max();
         let luts = unit.view().luts;
         let tensor = || -> Result<Tensor, Error> {
             let memory = DeviceMemory::new(device, pinned.layout().bytes())?;
@@ -64,7 +63,7 @@ impl Source {
                 out: DeviceMemory::new(device, 2 * self.words.len())?,
                 status: DeviceMemory::new(device, size_of::<u32>())?,
                 stage_bytes: pinned.layout().stage_bytes(),
-                fullest: fullest.unwrap_or(0) as u32,
+                fullest: fullest_block(&unit),
             })
         };
         let tensors = (0..number).map(|_| tensor()).collect::<Result<Vec<_>, _>>();

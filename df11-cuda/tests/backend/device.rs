@@ -14,6 +14,7 @@ use crate::unit::Parts;
 
 pub fn all(ordinal: usize, cases: &[Case]) {
     every_case_survives(ordinal, cases);
+    the_fullest_blocks_launch_and_survive(ordinal);
     ranges_and_faults(ordinal);
     any_window_lands_anywhere(ordinal);
     damaged_units_end(ordinal);
@@ -45,6 +46,15 @@ pub fn every_case_survives(ordinal: usize, cases: &[Case]) {
         decoder.decode(&parts.unit(), &mut found).unwrap_or_else(|error| panic!("{}: {error}", case.name));
         assert_same(&case.name, &case.weights, &found);
     }
+}
+
+/// 32,768 weights a block, which the published launcher has no shared memory for.
+fn the_fullest_blocks_launch_and_survive(ordinal: usize) {
+    let decoder = Decoder::open(ordinal).expect("a device");
+    let words: Vec<u16> = (0..70_000u32).map(|i| (120 + (i.count_ones() % 2) as u16) << 7 | (i % 128) as u16).collect();
+    let mut found = vec![bf16::ZERO; words.len()];
+    decoder.decode(&Parts::of_one_bit_codes(&words, [120, 121]).unit(), &mut found).expect("the unit");
+    assert_same("codes of 1 bit", &words, &found);
 }
 
 fn ranges_and_faults(ordinal: usize) {

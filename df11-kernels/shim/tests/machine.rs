@@ -3,7 +3,7 @@
 #[cfg(df11_no_machine)]
 #[test]
 fn mistakes_are_found() {
-    println!("skipped: the machine (no C++ compiler, or no fibers for this target)");
+    println!("skipped: the machine, and every kernel on it (no C++ compiler, or no fibers for this target)");
 }
 
 #[cfg(not(df11_no_machine))]
