@@ -1,6 +1,7 @@
 //! What only a played device can be made to do: fail at every call, not be there, be several.
 
 use std::ffi::CString;
+use std::sync::Arc;
 
 use df11_core::bf16;
 use df11_cuda::cudarc::driver::result;
@@ -43,6 +44,16 @@ impl Fake {
         }
     }
 
+    /// Until when a stream is busy, in the time that is played: a copy takes 1, a launch 3.
+    fn time(&self, stream: &Stream) -> f64 {
+        // SAFETY: as above.
+        unsafe {
+            self.0.get::<unsafe extern "C" fn(*const std::ffi::c_void) -> f64>("df11_fake_time").expect("ours")(
+                stream.raw().cast(),
+            )
+        }
+    }
+
     /// What was taken and not given back.
     fn live(&self) -> i32 {
         // SAFETY: as above.
@@ -62,6 +73,7 @@ pub fn all() {
     device::all(0, &cases);
     devices_side_by_side(&fake);
     what_cannot_be_captured_breaks_the_capture();
+    the_next_copy_runs_beside_a_decoding(&fake);
     device::kernels_compiled_at_run_time(0);
     assert_eq!(fake.live(), 0, "all was given back");
     every_failing_call_of_the_compiler_is_an_error(&fake);
@@ -108,6 +120,25 @@ fn devices_side_by_side(fake: &Fake) {
     });
     drop(decoders);
     fake.device(1, 8, 0);
+}
+
+/// The first copy is waited for, each of the others runs beside the decoding before it. A copy into a slot that is still read would be refused.
+fn the_next_copy_runs_beside_a_decoding(fake: &Fake) {
+    const UNITS: usize = 6;
+    let device = Device::open(0).expect("a device");
+    let kernels = Arc::new(Kernels::load(&device).expect("the kernels load"));
+    let words = cases::gauss(5000, 97);
+    let pinned = PinnedUnit::new(&device, &Parts::new(&words).unit()).expect("page-locked memory");
+    let stream = Stream::new(&device).expect("a stream");
+    let [status, output] = [4, 2 * words.len()].map(|bytes| DeviceMemory::new(&device, bytes).expect("memory"));
+    let mut offload = Offload::new(&kernels, pinned.layout().bytes()).expect("two slots");
+    let begin = fake.time(&stream);
+    for _ in 0..UNITS {
+        // SAFETY: all of it lives until the stream is waited for.
+        unsafe { offload.decode(stream.raw(), &pinned, output.address(), status.address()) }.expect("a launch");
+    }
+    assert_eq!(fake.time(&stream) - begin, 1.0 + 3.0 * UNITS as f64);
+    stream.wait().expect("the work is done");
 }
 
 /// So it would be noticed if a launch allocated or waited.

@@ -1,6 +1,7 @@
 //! What only a played device can be made to do: fail at every call, not be there, be of another kind.
 
 use std::ffi::CString;
+use std::sync::Arc;
 
 use df11_core::bf16;
 use df11_hip::{Decoder, Device, DeviceMemory, Error, Kernels, Offload, PinnedUnit, Stream};
@@ -60,6 +61,16 @@ impl Fake {
         unsafe { self.0.get::<unsafe extern "C" fn() -> bool>("df11_fake_failed").expect("ours")() }
     }
 
+    /// Until when a stream is busy, in the time that is played: a copy takes 1, a launch 3.
+    fn time(&self, stream: &Stream) -> f64 {
+        // SAFETY: as above.
+        unsafe {
+            self.0.get::<unsafe extern "C" fn(*const std::ffi::c_void) -> f64>("df11_fake_time").expect("ours")(
+                stream.raw().cast(),
+            )
+        }
+    }
+
     /// What was taken and not given back.
     fn live(&self) -> i32 {
         // SAFETY: as above.
@@ -85,6 +96,7 @@ pub fn all() {
     }
     devices_side_by_side();
     (0..2).for_each(|ordinal| launches_are_captured_and_replayed(&fake, ordinal));
+    the_next_copy_runs_beside_a_decoding(&fake);
     assert_eq!(fake.live(), 0, "all was given back");
     every_failing_call_is_an_error_and_gives_everything_back(&fake);
     every_failing_return_loses_but_one_thing(&fake);
@@ -135,6 +147,25 @@ fn devices_side_by_side() {
             scope.spawn(|| decode(decoder));
         }
     });
+}
+
+/// The first copy is waited for, each of the others runs beside the decoding before it. A copy into a slot that is still read would be refused.
+fn the_next_copy_runs_beside_a_decoding(fake: &Fake) {
+    const UNITS: usize = 6;
+    let device = Device::open(1).expect("a device");
+    let kernels = Arc::new(Kernels::load(&device).expect("the kernels load"));
+    let words = cases::gauss(5000, 97);
+    let pinned = PinnedUnit::new(&device, &Parts::new(&words).unit()).expect("page-locked memory");
+    let stream = Stream::new(&device).expect("a stream");
+    let [status, output] = [4, 2 * words.len()].map(|bytes| DeviceMemory::new(&device, bytes).expect("memory"));
+    let mut offload = Offload::new(&kernels, pinned.layout().bytes()).expect("two slots");
+    let begin = fake.time(&stream);
+    for _ in 0..UNITS {
+        // SAFETY: all of it lives until the stream is waited for.
+        unsafe { offload.decode(stream.raw(), &pinned, output.address(), status.address()) }.expect("a launch");
+    }
+    assert_eq!(fake.time(&stream) - begin, 1.0 + 3.0 * UNITS as f64);
+    stream.wait().expect("the work is done");
 }
 
 /// In a graph nothing may be allocated or waited for, and the weights come at the graph's launch, as often as it is launched. The functions of graphs are the caller's own.

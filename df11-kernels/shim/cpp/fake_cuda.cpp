@@ -81,6 +81,7 @@ int cuCtxGetCurrent(void** context) {
 }
 int cuCtxSynchronize() {
   ENTER("cuCtxSynchronize", true);
+  timeline.wait_for_all();
   return refused_while_capturing();
 }
 int cuModuleLoadData(void** module, const void* image) {
@@ -188,10 +189,9 @@ int cuEventRecord(void* event, void* stream) {
   ENTER("cuEventRecord", true);
   return record(event, stream);
 }
-// Of no meaning: everything is done when it is asked for.
 int cuEventElapsedTime(float* milliseconds, void* from, void* to) {
   ENTER("cuEventElapsedTime", true);
-  *milliseconds = 1;
+  *milliseconds = float(timeline.at(to) - timeline.at(from));
   return is(Kind::event, from) && is(Kind::event, to) ? SUCCESS : INVALID_HANDLE;
 }
 int cuLaunchKernel(void* function, unsigned grid, unsigned grid_y, unsigned grid_z, unsigned threads, unsigned threads_y, unsigned threads_z,

@@ -3,16 +3,18 @@
 // Device memory is this process's memory, a launch runs the kernel on the machine, at once. Copies and launches into a stream are done when they are asked for, in
 // that order; while the stream is captured, whenever the graph is launched. Then what may wait, or take or give memory, is refused and breaks the capture, on any stream and
 // thread, as in the sternest of the drivers' modes. Memory and handles belong to the device that was current when they were made, and are known to no other.
-// The stream of no name is known to nobody. Any call can be made to fail (df11_fake_fail), and what was not given back is counted (df11_fake_live). Only what the backends,
+// The stream of no name is known to nobody. Streams run in a time of their own (fake_clock.h), in which two of them at one piece of memory at once are an error. Any call can be made to fail (df11_fake_fail), and what was not given back is counted (df11_fake_live). Only what the backends,
 // their tests and benches call is here: whatever else is asked for is missing, and says so.
 
 #pragma once
+#include <algorithm>
 #include <array>
 #include <functional>
 #include <map>
 #include <vector>
 
 #include "fake_calls.h"
+#include "fake_clock.h"
 
 namespace {
 
@@ -31,6 +33,7 @@ struct Handle {
 struct Piece {
   size_t bytes;
   int device;
+  Uses uses = {};
 };
 
 struct Fake {
@@ -42,12 +45,15 @@ struct Fake {
 };
 Fake fake;
 
-bool owns(u64 address, size_t bytes) {
+// What holds these bytes of the current device, or null.
+Piece* piece_of(u64 address, size_t bytes) {
   auto after = fake.memory.upper_bound(address);
-  if (after == fake.memory.begin()) return false;
+  if (after == fake.memory.begin()) return nullptr;
   --after;
-  return after->second.device == current && address + bytes <= after->first + after->second.bytes;
+  return after->second.device == current && address + bytes <= after->first + after->second.bytes ? &after->second : nullptr;
 }
+
+bool owns(u64 address, size_t bytes) { return piece_of(address, bytes) != nullptr; }
 
 // What a stream that is captured cannot wait for or change.
 Result refused_while_capturing() {
@@ -70,6 +76,7 @@ Result give(u64 address) {
   if (Result refused = refused_while_capturing()) return refused;
   auto found = fake.memory.find(address);
   if (found == fake.memory.end() || found->second.device != current) return INVALID_VALUE;
+  timeline.wait_for_all();
   fake.memory.erase(found);
   std::free(reinterpret_cast<void*>(address));
   return SUCCESS;
@@ -89,20 +96,35 @@ Result make(Kind kind, void** handle) {
 Result end(Kind kind, void* handle) {
   if (!is(kind, handle)) return INVALID_HANDLE;
   fake.handles.erase(handle);
+  timeline.forget(handle);
   std::free(handle);
   return SUCCESS;
 }
 
-// Does the work, or puts it down for the graph.
-Result submit(void* stream, Work work) {
+// Does the work, which takes `time` and touches these bytes, or puts it down for the graph.
+Result submit(void* stream, double time, const std::vector<Touched>& touched, Work work) {
   if (!is(Kind::stream, stream)) return INVALID_HANDLE;
-  if (stream != fake.capturing) return work();
-  fake.captured.push_back(std::move(work));
-  return SUCCESS;
+  if (stream == fake.capturing) {
+    fake.captured.push_back(std::move(work));
+    return SUCCESS;
+  }
+  const double begin = timeline.begin(stream);
+  for (const Touched& bytes : touched) {
+    Piece* piece = piece_of(bytes.address, 1);
+    if (piece == nullptr) return INVALID_VALUE;
+    if (!piece->uses.add(stream, begin, begin + time, bytes.write)) {
+      fprintf(stderr, "two streams at one piece of memory at once\n");
+      return LAUNCH_FAILED;
+    }
+  }
+  timeline.end(stream, begin + time);
+  return work();
 }
 
 Result copy(void* to, const void* from, size_t bytes, u64 on_device, void* stream) {
-  return submit(stream, [=] {
+  if (!owns(on_device, bytes)) return INVALID_VALUE;
+  const bool write = reinterpret_cast<u64>(to) == on_device;
+  return submit(stream, COPY_TIME, {{on_device, write}}, [=] {
     if (!owns(on_device, bytes)) return INVALID_VALUE;
     std::memmove(to, from, bytes);
     return SUCCESS;
@@ -110,7 +132,8 @@ Result copy(void* to, const void* from, size_t bytes, u64 on_device, void* strea
 }
 
 Result fill(u64 to, unsigned char value, size_t bytes, void* stream) {
-  return submit(stream, [=] {
+  if (!owns(to, bytes)) return INVALID_VALUE;
+  return submit(stream, COPY_TIME, {{to, true}}, [=] {
     if (!owns(to, bytes)) return INVALID_VALUE;
     std::memset(reinterpret_cast<void*>(to), value, bytes);
     return SUCCESS;
@@ -119,21 +142,27 @@ Result fill(u64 to, unsigned char value, size_t bytes, void* stream) {
 
 Result synchronize(void* stream) {
   if (!is(Kind::stream, stream)) return INVALID_HANDLE;
-  return refused_while_capturing();
+  if (Result refused = refused_while_capturing()) return refused;
+  timeline.wait_for(stream);
+  return SUCCESS;
 }
 
 Result record(void* event, void* stream) {
   if (!is(Kind::stream, stream) || !is(Kind::event, event)) return INVALID_HANDLE;
   fake.handles[event].captured = stream == fake.capturing;
+  timeline.end(event, timeline.begin(stream));
   return SUCCESS;
 }
 
 // A stream that waits for what is captured would be captured too, which is not played.
 Result wait_event(void* stream, void* event) {
   if (!is(Kind::stream, stream) || !is(Kind::event, event)) return INVALID_HANDLE;
-  if (fake.handles[event].captured == (stream == fake.capturing)) return SUCCESS;
-  fake.broken = true;
-  return CAPTURE_ISOLATION;
+  if (fake.handles[event].captured != (stream == fake.capturing)) {
+    fake.broken = true;
+    return CAPTURE_ISOLATION;
+  }
+  timeline.end(stream, std::max(timeline.begin(stream), timeline.at(event)));
+  return SUCCESS;
 }
 
 Result begin_capture(void* stream) {
@@ -165,6 +194,7 @@ Result instantiate(void** executable, void* graph) {
 Result launch_graph(void* executable, void* stream) {
   if (!is(Kind::graph, executable) || !is(Kind::stream, stream)) return INVALID_HANDLE;
   for (const Work& work : fake.handles[executable].work) {
+    timeline.end(stream, timeline.begin(stream) + KERNEL_TIME);
     if (Result failed = work()) return failed;
   }
   return SUCCESS;
@@ -179,6 +209,22 @@ struct Function {
 Function functions[] = {{"df11_decode", 0, {40 * 88, 4, 4, 4}}, {"df11_gather", 1, {88, 8, 4, 4, 4}}, {"df11_plain", 2, {8, 8, 8, 8, 8, 8, 4, 4, 4}}, {"decode", 2, {8, 8, 8, 8, 8, 8, 4, 4, 4}}};
 Function& published = functions[3];
 const size_t PLAIN_TABLES = 6 * 8;  // place of the number of tables in the arguments
+const size_t JOB = 88, JOB_COUNT = 40 * JOB, OUT = 40;  // of a job, and of the plain kernel's addresses: the unit's first, and where its weights go
+
+// What a launch reads and writes.
+std::vector<Touched> touched_by(const Function& function, const char* arguments) {
+  std::vector<Touched> touched;
+  u32 jobs = 1;
+  if (function.number == 0) std::memcpy(&jobs, arguments + JOB_COUNT, sizeof jobs);
+  for (u32 i = 0; i < jobs; ++i) {
+    u64 unit, out;
+    std::memcpy(&unit, arguments + i * JOB, sizeof unit);
+    std::memcpy(&out, arguments + i * JOB + OUT, sizeof out);
+    touched.push_back({unit, false});
+    touched.push_back({out, true});
+  }
+  return touched;
+}
 
 bool is_of_name(char byte) { return byte == '_' || (byte >= '0' && byte <= '9') || (byte >= 'a' && byte <= 'z'); }
 
@@ -234,7 +280,7 @@ Result run(void* function, Kernel (*kernel)(unsigned number), unsigned warp, Ext
     if (of.sizes[i] != 0) std::memcpy(arguments.bytes + at, parameters[i], of.sizes[i]);
   }
   if (&of == &published) --*reinterpret_cast<u32*>(arguments.bytes + PLAIN_TABLES);
-  return submit(stream, [=, &of] {
+  return submit(stream, KERNEL_TIME, touched_by(of, arguments.bytes), [=, &of] {
     machine::Launch launch = {};
     launch.kernel = kernel(of.number);
     launch.arguments = arguments.bytes;
@@ -266,6 +312,12 @@ size_t elf_bytes(const void* image) {
 }  // namespace
 
 extern "C" {
+
+// Until when a stream is busy, in the time of fake_clock.h.
+double df11_fake_time(void* stream) {
+  std::lock_guard<std::mutex> guard(calls.lock);
+  return timeline.begin(stream);
+}
 
 // What was not given back.
 int df11_fake_live() {
