@@ -34,7 +34,7 @@ fn the_backend_end_to_end() {
     }
 }
 
-/// Thirty million weights, which would take hours to play.
+/// Thirty million weights, apart so that tools that are slow can leave them out.
 #[test]
 fn large_units_survive_on_a_device() {
     if !required() {

@@ -194,13 +194,12 @@ fn launches_are_captured_and_replayed(fake: &Fake, ordinal: usize) {
     };
     clear(&status);
     clear(&output);
-    let layout = unit.pinned.layout();
-    let whole = Job::all(&layout.at(unit.memory.address()), output.address(), status.address());
+    let whole = Job::all(&unit.unit(), output.address(), status.address());
     let null = std::ptr::null_mut();
     let (mut graph, mut executable): (Handle, Handle) = (null, null);
     call("hipStreamBeginCapture", stream.raw(), null);
     // SAFETY: all that is named lives to the end of this function; the graph is launched only here.
-    unsafe { kernels.decode(stream.raw(), &[whole], layout.stage_bytes()) }.expect("a launch");
+    unsafe { kernels.decode(stream.raw(), &[whole], unit.stage_bytes()) }.expect("a launch");
     call("hipStreamEndCapture", stream.raw(), (&raw mut graph).cast());
     assert_same("nothing has run yet", &vec![0; words.len()], &read(&device, &output, words.len(), &stream));
     call("hipGraphInstantiateWithFlags", (&raw mut executable).cast(), graph);
