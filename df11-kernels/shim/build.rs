@@ -52,7 +52,8 @@ fn main() {
         && kernels("64")
         && build("df11_machine", "cpp/machine.cpp", &[]).is_ok()
         && build("df11_machine_api", "cpp/api.cpp", &[]).is_ok()
-        && build("df11_machine_faults", "cpp/faults.cpp", &[]).is_ok();
+        && build("df11_machine_faults", "cpp/faults.cpp", &[]).is_ok()
+        && build("df11_machine_patterns", "cpp/patterns.cpp", &[]).is_ok();
     if built && target("OS") == "linux" {
         for (variable, name, front) in [
             ("DF11_FAKE_CUDA", "libcuda.so.1", "cpp/fake_cuda.cpp"),

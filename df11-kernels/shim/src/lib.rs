@@ -15,7 +15,7 @@ pub use device::{Outcome, Uploaded, decode, gather, plain};
 #[cfg(not(df11_no_machine))]
 pub use guarded::Guarded;
 #[cfg(not(df11_no_machine))]
-pub use machine::{Count, Counts, Fault, MISTAKES, Order, Vendor, mistake};
+pub use machine::{Count, Counts, Fault, MISTAKES, Order, PATTERNS, Vendor, mistake, pattern};
 
 /// Whether there is a machine: a C++ compiler was at hand, and fibers have code for this processor.
 pub const MACHINE: bool = cfg!(not(df11_no_machine));
