@@ -324,7 +324,18 @@ fn cudarcs_own_types_will_do(ordinal: usize) {
 pub fn kernels_compiled_at_run_time(ordinal: usize) {
     let device = Device::open(ordinal).expect("a device");
     match Kernels::compile(&device) {
-        Ok(_) => {}
+        Ok(kernels) => {
+            let words = cases::real_like(30_000, 89);
+            let unit = OnDevice::new(&device, &words).expect("an upload");
+            let stream = Stream::new(&device).expect("a stream");
+            let [status, output] = [4, 2 * words.len()].map(|bytes| DeviceMemory::new(&device, bytes).expect("memory"));
+            clear(&status, &stream);
+            let job = Job::all(&unit.unit(), output.address(), status.address());
+            // SAFETY: all of it lives until the stream is waited for, in `read`.
+            unsafe { kernels.decode(stream.raw(), &[job], unit.stage_bytes()) }.expect("a launch");
+            assert_same("compiled at run time", &words, &read(&output, words.len(), &stream));
+            assert_same("status", &[0, 0], &read(&status, 2, &stream));
+        }
         Err(error @ Error::CompilerNotFound { .. }) => println!("skipped: kernels compiled at run time ({error})"),
         Err(error) => panic!("{error}"),
     }
