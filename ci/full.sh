@@ -81,15 +81,22 @@ published_loader() {
   bash ci/published_loader.sh "$scratch/df11" tests/vectors/minilm-sample
 }
 
+# What `--code published` writes, against the published package's own functions; the first run installs numpy.
+published_bytes() {
+  scratch_folder
+  cargo run --locked --release --bin df11 -- compress --code published tests/vectors/minilm-sample -o "$scratch/df11"
+  bash ci/published_bytes.sh "$scratch/df11" tests/vectors/minilm-sample
+}
+
 # --- Running them -----------------------------------------------------------------------------------------------------
 
 declare -A limit_s=(
   [deny]=1200 [i686]=1200 [s390x]=2400 [aarch64]=2400 [wasm]=1200 [sse_only]=2400 [avx2_only]=2400
-  [address_sanitizer]=2400 [valgrind]=3600 [careful]=2400 [published_loader]=1200
+  [address_sanitizer]=2400 [valgrind]=3600 [careful]=2400 [published_loader]=1200 [published_bytes]=1200
   [every_bit_damaged]=2400 [resources]=1200
 )
-order=(deny i686 s390x aarch64 wasm sse_only avx2_only address_sanitizer valgrind careful published_loader every_bit_damaged
-  resources)
+order=(deny i686 s390x aarch64 wasm sse_only avx2_only address_sanitizer valgrind careful published_loader published_bytes
+  every_bit_damaged resources)
 
 # A step runs in a process of its own, this script again, so that `timeout` can end it and all it started.
 if [ "${1:-}" = --inside ]; then

@@ -103,6 +103,10 @@ impl Backend {
         Encoder::new(self.level).plan(weights)
     }
 
+    pub(crate) fn plan_published(&self, weights: &[bf16]) -> Result<Plan, df11_core::Error> {
+        Encoder::new(self.level).plan_published(weights)
+    }
+
     pub(crate) fn encode(&self, weights: &[bf16], plan: &Plan) -> Result<Parts, df11_core::Error> {
         Encoder::new(self.level).encode_to_parts(weights, plan)
     }

@@ -52,6 +52,16 @@ pub enum Error {
         /// What is missing or ambiguous, and what to give instead.
         reason: String,
     },
+    /// Two options that cannot be given together.
+    #[error("{one} and {other} exclude each other: {reason}")]
+    OptionsExclude {
+        /// One.
+        one: &'static str,
+        /// The other.
+        other: &'static str,
+        /// Why, and what to do.
+        reason: String,
+    },
     /// A file name read from a file would lead outside the model's directory.
     #[error("{}: the file name `{name}` is refused: expected a plain name without separators or `..`", path.display())]
     NameLeavesDirectory {

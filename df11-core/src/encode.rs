@@ -72,6 +72,11 @@ pub fn encode(weights: &[bf16], plan: &Plan, parts: PartsMut<'_>) -> Result<(), 
         positions.code_starts((bit / BLOCK_BITS) as usize, index as u64);
         stream.put(plan.code().bits(exponent), u32::from(plan.code().lengths()[usize::from(exponent)]));
     }
+    if let Some(ending) = plan.ending() {
+        let bit = stream.position();
+        gaps.code_starts((bit / CHUNK_BITS) as usize, (bit % CHUNK_BITS) as u32);
+        stream.put(ending.bits, ending.count);
+    }
     stream.finish();
     gaps.finish();
     positions.finish(plan.weights());

@@ -37,6 +37,14 @@ pub enum Error {
         weights: u64,
     },
 
+    /// The published compressor's code needs more tables than there are.
+    TooManyTables {
+        /// Tables needed.
+        found: usize,
+    },
+    /// The published compressor's end-of-stream symbol takes the first entry of the first table, which that compressor cannot fill.
+    EndTakesFirstEntry,
+
     /// `luts` is not 2 to 18 rows of 256 bytes.
     TablesSize {
         /// Its bytes.
@@ -181,6 +189,12 @@ impl fmt::Display for Error {
             }
             Self::RangePastEnd { first, count, weights } => {
                 write!(f, "{count} weights from {first} on reach past the unit's {weights}")
+            }
+            Self::TooManyTables { found } => {
+                write!(f, "the published code needs {found} tables, of which there are at most 17")
+            }
+            Self::EndTakesFirstEntry => {
+                write!(f, "in the published code the end-of-stream symbol takes the first entry of the first table")
             }
             Self::TablesSize { found } => {
                 write!(f, "luts has {found} bytes, expected 2 to 18 rows of 256")

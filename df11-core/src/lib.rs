@@ -57,5 +57,5 @@ pub use encode::{PartsMut, encode, write_luts};
 pub use error::Error;
 pub use half::bf16;
 pub use huffman::{Code, Histogram, Lookup, entropy};
-pub use plan::{PartSizes, Plan, fullest_block};
+pub use plan::{Ending, PartSizes, Plan, fullest_block};
 pub use unit::{Block, Unit, UnitView};

@@ -2,8 +2,11 @@ use half::bf16;
 
 use crate::bf16_word;
 use crate::error::Error;
-use crate::huffman::{Code, Histogram, shortest};
-use crate::limits::{BLOCK_BITS, BLOCK_BYTES, MAX_STREAM_BYTES, MAX_WEIGHTS, PUBLISHED_MAX_BLOCK_WEIGHTS};
+use crate::huffman::{Code, EndCode, Histogram, PublishedCode, published, shortest};
+use crate::limits::{
+    BLOCK_BITS, BLOCK_BYTES, FIRST_POINTER, MAX_STREAM_BYTES, MAX_TABLES, MAX_WEIGHTS, POINTER_LEVEL_BITS,
+    PUBLISHED_MAX_BLOCK_WEIGHTS, TABLE_BITS,
+};
 use crate::wire::{gaps, luts, positions};
 
 /// Everything known of a unit before a byte of it is written: its code and the exact size of each part.
@@ -13,6 +16,20 @@ pub struct Plan {
     weights: u64,
     stream_bytes: usize,
     tables: usize,
+    /// Blocks in which a code, or the end-of-stream symbol, starts.
+    begun_blocks: usize,
+    ending: Option<Ending>,
+    breaks_tie: bool,
+}
+
+/// What the published compressor puts behind the last code, up to the end of its byte: the beginning of its end-of-stream symbol's code. For the gaps
+/// it is a code like any other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ending {
+    /// The bits, right-aligned.
+    pub bits: u32,
+    /// How many, 1 to 7.
+    pub count: u32,
 }
 
 /// Exact bytes of each part of a unit. `split_positions` are the caller's.
@@ -57,19 +74,58 @@ impl Plan {
         histogram: &Histogram,
         every_block_launches: impl FnOnce(&Code) -> bool,
     ) -> Result<Self, Error> {
-        match histogram.total() {
-            0 => return Err(Error::NoWeights),
-            found if found > MAX_WEIGHTS => return Err(Error::TooManyWeights { found }),
-            _ => {}
-        }
+        check_size(histogram)?;
         let mut code = Code::canonical(&shortest(histogram, 1));
         if code.shortest() == 1 && !every_block_launches(&code) {
             code = Code::canonical(&shortest(histogram, 2));
         }
+        Self::with_code(histogram, code)
+    }
+
+    /// Plans the unit of these weights in the code of the published compressor. FORMAT.md, "The published compressor's code".
+    ///
+    /// # Errors
+    /// As `new`; and where that compressor stops or writes what cannot be read: `EndTakesFirstEntry`, `TooManyTables`, `HighExponentCodeTooShort`.
+    pub fn published(weights: &[bf16]) -> Result<Self, Error> {
+        let last = *weights.last().ok_or(Error::NoWeights)?;
+        Self::published_from_histogram(&Histogram::of(weights), last)
+    }
+
+    /// Plans the unit of weights that were counted elsewhere, of which `last` is the last, in the code of the published compressor.
+    ///
+    /// # Errors
+    /// As `published`.
+    pub fn published_from_histogram(histogram: &Histogram, last: bf16) -> Result<Self, Error> {
+        check_size(histogram)?;
+        let PublishedCode { code, end, breaks_tie } = published(histogram);
+        if end.bits == 0 && end.length <= TABLE_BITS {
+            return Err(Error::EndTakesFirstEntry);
+        }
+        let length = |exponent: u8| code.lengths()[usize::from(exponent)];
+        let is_pointer = |exponent: u8| exponent >= FIRST_POINTER && u32::from(length(exponent)) <= POINTER_LEVEL_BITS;
+        if let Some(exponent) = code.exponents().find(|&exponent| is_pointer(exponent)) {
+            return Err(Error::HighExponentCodeTooShort { exponent, length: length(exponent) });
+        }
+        let (stream_bits, last_bits) = (histogram.stream_bits(code.lengths()), length(bf16_word::exponent(last)));
+        let mut plan = Self::with_code(histogram, code)?;
+        if plan.tables > MAX_TABLES {
+            return Err(Error::TooManyTables { found: plan.tables });
+        }
+        plan.breaks_tie = breaks_tie;
+        plan.ending = Ending::of(end, stream_bits);
+        if plan.ending.is_none() {
+            plan.begun_blocks = (stream_bits.saturating_sub(u64::from(last_bits)) / BLOCK_BITS) as usize + 1;
+        }
+        Ok(plan)
+    }
+
+    fn with_code(histogram: &Histogram, code: Code) -> Result<Self, Error> {
         let found = histogram.stream_bits(code.lengths()).div_ceil(8);
         let stream_bytes = usize::try_from(found).ok().filter(|_| found <= MAX_STREAM_BYTES);
         let stream_bytes = stream_bytes.ok_or(Error::StreamTooLong { found })?;
-        Ok(Self { weights: histogram.total(), tables: luts::tables_for(&code), code, stream_bytes })
+        let (weights, tables) = (histogram.total(), luts::tables_for(&code));
+        let begun_blocks = stream_bytes.div_ceil(BLOCK_BYTES);
+        Ok(Self { code, weights, stream_bytes, tables, begun_blocks, ending: None, breaks_tie: false })
     }
 
     /// The code of each exponent.
@@ -82,6 +138,17 @@ impl Plan {
         self.weights
     }
 
+    /// What stands behind the last code, but for zeros; only in a published code, where the stream does not end with a byte.
+    pub fn ending(&self) -> Option<Ending> {
+        self.ending
+    }
+
+    /// Whether the published compressor might write other bytes: equally rare exponents, of which it had to cut some (FORMAT.md, "The published
+    /// compressor's code", 3).
+    pub fn breaks_tie(&self) -> bool {
+        self.breaks_tie
+    }
+
     /// Exact size of each part.
     pub fn sizes(&self) -> PartSizes {
         let blocks = self.stream_bytes.div_ceil(BLOCK_BYTES);
@@ -90,8 +157,28 @@ impl Plan {
             sign_mantissa: self.weights as usize,
             luts: luts::size(self.tables),
             gaps: gaps::size(blocks),
-            output_positions: positions::size(blocks),
+            output_positions: positions::size(self.begun_blocks),
         }
+    }
+}
+
+impl Ending {
+    /// Of a stream of so many bits; `None` where nothing is left of its last byte.
+    fn of(end: EndCode, stream_bits: u64) -> Option<Self> {
+        let count = (stream_bits.next_multiple_of(8) - stream_bits) as u32;
+        let bits = match end.length.checked_sub(count) {
+            Some(rest) => end.bits >> rest,
+            None => end.bits << (count - end.length),
+        };
+        (count > 0).then_some(Self { bits, count })
+    }
+}
+
+fn check_size(histogram: &Histogram) -> Result<(), Error> {
+    match histogram.total() {
+        0 => Err(Error::NoWeights),
+        found if found > MAX_WEIGHTS => Err(Error::TooManyWeights { found }),
+        _ => Ok(()),
     }
 }
 

@@ -75,6 +75,13 @@ fn copy_folder(root: &Path, below: &Path, output: &Output, made: &[PathBuf], dep
     Ok(files)
 }
 
+/// The names of what is beside the weights at the top of a directory: what [`copy_others`] would copy.
+pub(crate) fn others(folder: &Path) -> Result<Vec<PathBuf>, Error> {
+    let mut names = names(folder)?;
+    names.retain(|name| !is_ours(name) && !is_housekeeping(name));
+    Ok(names)
+}
+
 /// Files at the top of a model directory that are written anew, not copied.
 fn is_ours(name: &Path) -> bool {
     is_weights_file(name) || name == Path::new(CONFIG_FILE) || name.to_string_lossy().ends_with(INDEX_SUFFIX)

@@ -9,10 +9,13 @@
 //!
 //! Memory holds one unit: its weights and its arrays. In one file every unit is read twice instead of kept: the sizes in the header come first,
 //! and an upper bound for them would leave holes. A header is written when the data is, since the record in it has every tensor's checksum.
+//!
+//! Where the published tool's own bytes are asked for, `published` has what differs.
 
 pub(crate) mod contents;
 pub(crate) mod file;
 mod parts;
+pub(crate) mod published;
 pub(crate) mod source;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -35,7 +38,9 @@ use super::units::UnitSpec;
 use crate::Error;
 use crate::backend::Backend;
 use contents::{others_of, record_of, remove};
+use file::Metadata;
 use parts::compress_parts;
+pub use published::CodeKind;
 use source::{check_names_free, open_source, refuse_without_bf16, units_of};
 
 /// How to compress.
@@ -43,6 +48,8 @@ use source::{check_names_free, open_source, refuse_without_bf16, units_of};
 pub struct CompressOptions {
     /// What encodes and what decodes for verification.
     pub backend: Backend,
+    /// Whose codes and files are written.
+    pub code: CodeKind,
     /// Which modules are units; by default they are inferred from the headers.
     pub pattern_dict: Option<PatternDict>,
     /// Where units are inferred: code every BF16 tensor of some size, in an extension that the published loader cannot read.
@@ -58,7 +65,16 @@ pub struct CompressOptions {
 impl Default for CompressOptions {
     fn default() -> Self {
         let backend = Backend::best();
-        CompressOptions { backend, pattern_dict: None, all: false, single_file: false, verify: true, force: false }
+        let code = CodeKind::default();
+        CompressOptions {
+            backend,
+            code,
+            pattern_dict: None,
+            all: false,
+            single_file: false,
+            verify: true,
+            force: false,
+        }
     }
 }
 
@@ -115,7 +131,7 @@ pub fn compress(
         job.one_file()?;
     }
     let mut report = job.report;
-    if form == Form::Directory {
+    if form == Form::Directory && options.code == CodeKind::Canonical {
         report.files += copy_others(input, &output, &[])?;
     }
     output.commit()?;
@@ -182,7 +198,7 @@ impl<'a> Job<'a> {
             remove(&mut rest, &spec.tensors);
             let others = others_of(self.specs, spec, &rest);
             remove(&mut rest, &others);
-            self.write_file(file, &[(index, plan)], &others, None)?;
+            self.write_file(file, &[(index, plan)], &others, Metadata::None)?;
             coded.push(index);
         }
         let rest: Vec<String> = rest.into_iter().collect();
@@ -214,7 +230,7 @@ impl<'a> Job<'a> {
         let reason = match self.try_plan(index)? {
             Ok(plan) => {
                 let bytes = (plan.sizes().total() + file::split_positions(&self.source, spec).len()) as u64;
-                if bytes < raw_bytes {
+                if bytes < raw_bytes || self.options.code == CodeKind::Published {
                     return Ok(Some(plan));
                 }
                 format!("coded it would have {bytes} bytes, as BF16 it has {raw_bytes}")
@@ -232,7 +248,7 @@ impl<'a> Job<'a> {
             return Ok(Err(df11_core::Error::TooManyWeights { found }));
         }
         self.load(index)?;
-        Ok(self.options.backend.plan(&self.buffer[..found as usize]))
+        Ok(self.plan_loaded(index))
     }
 
     /// Reads the weights of a unit into the buffer, unless they are there.
@@ -268,6 +284,9 @@ impl<'a> Job<'a> {
     /// Writes the main file, with the record in it, and config.json.
     fn write_main(&mut self, units: &[(usize, Plan)], raw: &[String], coded: &[usize]) -> Result<(), Error> {
         let coded: Vec<&UnitSpec> = coded.iter().map(|&index| &self.specs[index]).collect();
+        if self.options.code == CodeKind::Published {
+            return self.write_published_main(units, raw, &coded);
+        }
         let (extension, published): (Vec<&UnitSpec>, Vec<&UnitSpec>) =
             coded.iter().partition(|spec| spec.is_extension());
         if !extension.is_empty() {
@@ -280,7 +299,7 @@ impl<'a> Job<'a> {
         let config = dfloat11_config(pattern_dict);
         let record = record_of(&self.source, &coded, &self.hashes)?;
         self.progress.unit(self.source.main_file);
-        self.write_file(self.source.main_file, units, raw, Some((record, &config)))?;
+        self.write_file(self.source.main_file, units, raw, Metadata::Record(record, &config))?;
         if self.source.is_dir {
             let text = match ConfigFile::read(self.source.folder())? {
                 Some(file) => file.text_with(Some(&config)),

@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 
 use df11_core::limits::{BLOCK_CHUNKS, CHUNK_BYTES};
 use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
-use serde_json::value::RawValue;
+use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value, json};
 
 use super::beside::read_small;
 use super::checkpoint::CONFIG_FILE;
+use super::python_json;
 use crate::Error;
 
 /// The field of config.json that makes a directory a DFloat11 model.
@@ -55,6 +56,12 @@ impl ConfigFile {
         serde_json::from_str(value.get()).ok()
     }
 
+    /// Its text with another `dfloat11_config`, as transformers writes it: keys sorted, the end of a line behind it.
+    pub fn python_text_with(&self, dfloat11_config: &Value) -> Result<String, Error> {
+        let others = self.fields.iter().filter(|(name, _)| name != DFLOAT11_CONFIG);
+        python_text(others.cloned().collect(), dfloat11_config, true, &self.path).map(|text| text + "\n")
+    }
+
     /// Its text with another `dfloat11_config`, or with none; `None` where no field is left. Other fields keep their spelling and their order.
     pub fn text_with(&self, dfloat11_config: Option<&Value>) -> Option<String> {
         text(self.fields.iter().map(|(name, value)| (name.as_str(), value.get())), dfloat11_config)
@@ -64,6 +71,24 @@ impl ConfigFile {
 /// The text of a `config.json` that holds nothing but `dfloat11_config`.
 pub(crate) fn text_of_only(dfloat11_config: &Value) -> Option<String> {
     text(std::iter::empty(), Some(dfloat11_config))
+}
+
+/// The text of a `config.json` at `path` that holds nothing but `dfloat11_config`, as the published package writes it.
+pub(crate) fn python_text_of_only(dfloat11_config: &Value, path: &Path) -> Result<String, Error> {
+    python_text(Vec::new(), dfloat11_config, false, path)
+}
+
+fn python_text(
+    mut fields: Vec<(String, Box<RawValue>)>,
+    dfloat11_config: &Value,
+    sort_keys: bool,
+    path: &Path,
+) -> Result<String, Error> {
+    let text = to_raw_value(dfloat11_config).and_then(|config| {
+        fields.push((DFLOAT11_CONFIG.to_owned(), config));
+        python_json::object(fields, sort_keys)
+    });
+    text.map_err(|error| Error::Json { path: path.to_path_buf(), reason: format!("cannot be written anew: {error}") })
 }
 
 fn text<'a>(fields: impl Iterator<Item = (&'a str, &'a str)>, dfloat11_config: Option<&Value>) -> Option<String> {
@@ -155,7 +180,7 @@ pub(crate) fn known_shape(config: &ConfigFile, tensor: &str) -> Option<Vec<u64>>
 }
 
 /// The fields of an object in order, none of them twice.
-struct Fields(Vec<(String, Box<RawValue>)>);
+pub(crate) struct Fields(pub Vec<(String, Box<RawValue>)>);
 
 impl<'de> serde::Deserialize<'de> for Fields {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

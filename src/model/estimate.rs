@@ -18,7 +18,8 @@ use serde_json::Value;
 
 use super::checkpoint::Checkpoint;
 use super::compress::contents::{others_of, record_of, remove};
-use super::compress::file::{header, layout, split_positions};
+use super::compress::file::{Metadata, header, layout, split_positions};
+use super::compress::published::{CodeKind, Saver, pattern_dict};
 use super::compress::source::{refuse_coded, refuse_without_bf16};
 use super::config::dfloat11_config;
 use super::infer::{Inferred, infer_units};
@@ -47,6 +48,8 @@ const TYPICAL_TABLES: usize = 3;
 pub struct EstimateOptions {
     /// What plans the samples' codes.
     pub backend: Backend,
+    /// Whose codes and files would be written.
+    pub code: CodeKind,
     /// Which modules are units; by default they are inferred from the headers.
     pub pattern_dict: Option<PatternDict>,
     /// Where units are inferred: every BF16 tensor of some size.
@@ -60,7 +63,8 @@ pub struct EstimateOptions {
 impl Default for EstimateOptions {
     fn default() -> Self {
         let backend = Backend::best();
-        EstimateOptions { backend, pattern_dict: None, all: false, single_file: false, headers_only: false }
+        let code = CodeKind::default();
+        EstimateOptions { backend, code, pattern_dict: None, all: false, single_file: false, headers_only: false }
     }
 }
 
@@ -153,7 +157,7 @@ impl EstimateReport {
 /// Opens a model; where weights may be read, a look at some tells which F32 and F16 tensors seem to hold BF16 values only.
 fn open(input: &Path, options: &EstimateOptions) -> Result<Checkpoint, Error> {
     let mut source = Checkpoint::open_source(input)?;
-    if !options.headers_only {
+    if !options.headers_only && options.code == CodeKind::Canonical {
         source.find_disguised(options.all, |weights| runs(weights, weights.min(DISGUISE_SAMPLE)))?;
     }
     Ok(source)
@@ -173,7 +177,7 @@ fn estimate_one(source: &Checkpoint, options: &EstimateOptions) -> Result<Estima
     for spec in &specs {
         let size = sizes_of(source, spec, options, &mut report.weights_read)?;
         let bytes = (size.total() + split_positions(source, spec).len()) as u64;
-        if bytes < spec.weights * size_of::<bf16>() as u64 {
+        if bytes < spec.weights * size_of::<bf16>() as u64 || options.code == CodeKind::Published {
             let (name, tensors) = (spec.name.clone(), spec.tensors.clone());
             report.units.push(EstimatedUnit { name, tensors, weights: spec.weights, bytes });
             report.weights += spec.weights;
@@ -184,7 +188,10 @@ fn estimate_one(source: &Checkpoint, options: &EstimateOptions) -> Result<Estima
     }
     specs.retain(|spec| !kept.contains(&spec.tensors[0]));
     let published: Vec<&UnitSpec> = specs.iter().filter(|spec| !spec.is_extension()).collect();
-    report.pattern_dict = PatternDict::to_json(&published, source.tensors.keys().map(String::as_str));
+    report.pattern_dict = match options.code {
+        CodeKind::Canonical => PatternDict::to_json(&published, source.tensors.keys().map(String::as_str)),
+        CodeKind::Published => pattern_dict(options.pattern_dict.as_ref(), &specs, &published, source),
+    };
     let coded: BTreeSet<&String> = specs.iter().flat_map(|spec| &spec.tensors).collect();
     for (name, info) in
         source.tensors.iter().filter(|(name, _)| !coded.contains(name)).map(|(name, place)| (name, &place.info))
@@ -197,7 +204,7 @@ fn estimate_one(source: &Checkpoint, options: &EstimateOptions) -> Result<Estima
         let (dtype, shape) = (info.dtype.name().to_owned(), info.shape.clone());
         report.raw.push(EstimatedRaw { name: name.clone(), dtype, shape, bytes: info.bytes(), reason });
     }
-    report.output_bytes = output_bytes(source, &specs, &sizes, &report.pattern_dict, options.single_file)?;
+    report.output_bytes = output_bytes(source, &specs, &sizes, &report.pattern_dict, options)?;
     Ok(report)
 }
 
@@ -207,24 +214,29 @@ fn output_bytes(
     specs: &[UnitSpec],
     sizes: &[PartSizes],
     patterns: &Value,
-    single_file: bool,
+    options: &EstimateOptions,
 ) -> Result<u64, Error> {
     let mut rest: BTreeSet<String> = source.tensors.keys().cloned().collect();
     specs.iter().for_each(|spec| remove(&mut rest, &spec.tensors));
     let config = dfloat11_config(patterns.clone());
-    let record = record_of(source, &specs.iter().collect::<Vec<_>>(), &Default::default())?;
+    let metadata = match options.code {
+        CodeKind::Canonical => {
+            Metadata::Record(record_of(source, &specs.iter().collect::<Vec<_>>(), &Default::default())?, &config)
+        }
+        CodeKind::Published => Saver::of(source, options.single_file).metadata(),
+    };
     let mut units: Vec<(&UnitSpec, PartSizes)> = specs.iter().zip(sizes.iter().copied()).collect();
     let mut total = 0;
-    if source.is_dir && !single_file {
+    if source.is_dir && !options.single_file {
         for unit in units.drain(..) {
             let others = others_of(specs, unit.0, &rest);
             remove(&mut rest, &others);
             let layout = layout(source, std::iter::once(unit), others.iter().map(String::as_str));
-            total += layout.data_bytes() + header(source, &layout, None)?.len() as u64;
+            total += layout.data_bytes() + header(source, &layout, &Metadata::None)?.len() as u64;
         }
     }
     let layout = layout(source, units.into_iter(), rest.iter().map(String::as_str));
-    Ok(total + layout.data_bytes() + header(source, &layout, Some(&(record, &config)))?.len() as u64)
+    Ok(total + layout.data_bytes() + header(source, &layout, &metadata)?.len() as u64)
 }
 
 /// Sizes of a unit's arrays, from a sample of its weights.
@@ -239,8 +251,8 @@ fn sizes_of(
     } else {
         let sample = sample(source, spec)?;
         *read += sample.len() as u64;
-        match options.backend.plan(&sample) {
-            Ok(plan) => {
+        match options.code.plan(&options.backend, &sample) {
+            Ok((plan, _)) => {
                 let sizes = plan.sizes();
                 (8.0 * sizes.encoded_exponent as f64 / sample.len() as f64, sizes.luts / TABLE_ENTRIES - 1)
             }

@@ -13,7 +13,7 @@
 //!
 //! Rooms below: what a model's files are (`weight_files`, `checkpoint`, `beside`, `coded`, `pipeline`), what belongs together (`names`, `owners`, `infer`,
 //! `units`, `pattern`, `matrices`), what is
-//! written beside the arrays (`record`, `config`), how a unit passes through memory (`codec`, `words`, `spelling`, `disguise`), and how OUTPUT comes to be (`output`).
+//! written beside the arrays (`record`, `config`, `python_json`), how a unit passes through memory (`codec`, `words`, `spelling`, `disguise`), and how OUTPUT comes to be (`output`).
 
 mod beside;
 mod checkpoint;
@@ -34,6 +34,7 @@ mod owners;
 mod pattern;
 mod pipeline;
 mod progress;
+mod python_json;
 mod record;
 mod restoration;
 mod sampling;
@@ -45,7 +46,7 @@ mod verify;
 mod weight_files;
 mod words;
 
-pub use compress::{CompressOptions, CompressReport, KeptRaw, compress};
+pub use compress::{CodeKind, CompressOptions, CompressReport, KeptRaw, compress};
 pub use decompress::{DecompressOptions, DecompressReport, decompress};
 pub use estimate::{EstimateOptions, EstimateReport, EstimatedRaw, EstimatedUnit, estimate};
 pub use inspect::{Entropy, InspectOptions, InspectReport, RawReport, UnitReport, inspect};

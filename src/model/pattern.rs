@@ -88,6 +88,12 @@ impl PatternDict {
         Some(&self.patterns[first].1)
     }
 
+    /// The dictionary as it was given, if each of `units` is matched by exactly one of its patterns.
+    pub(crate) fn as_given<'a>(&self, mut units: impl Iterator<Item = &'a str>) -> Option<Value> {
+        let patterns = self.patterns.iter().map(|(pattern, attributes)| (pattern.clone(), attributes.clone().into()));
+        units.all(|unit| self.set.matches(unit).iter().count() == 1).then(|| Value::Object(patterns.collect()))
+    }
+
     /// The dictionary that makes the published loader find `units`, and nothing else among the modules of `tensors`.
     pub(crate) fn to_json<'a>(units: &[&UnitSpec], tensors: impl Iterator<Item = &'a str>) -> Value {
         let mut modules: BTreeSet<&str> = BTreeSet::new();

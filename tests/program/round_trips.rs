@@ -125,6 +125,23 @@ fn published_files_verify_and_come_back() {
 }
 
 #[test]
+fn published_files_are_written_anew_byte_for_byte() {
+    let place = Place::new();
+    let fixture = vectors("official").join("llama-sharded");
+    let (source, coded) = (fixture.join("bf16"), place.at("coded"));
+    let run = df11(["compress", text(&source), "-o", text(&coded), "--code", "published"]).fine();
+    assert_eq!(run.stderr, "");
+    assert_same_tree(&fixture.join("df11"), &coded);
+    let dry = df11(["compress", "--dry-run", text(&source), "--code", "published"]).fine();
+    assert!(dry.stdout.contains("model.layers.1"), "{}", dry.stdout);
+    let refused = df11(["compress", text(&source), "-o", text(&place.at("all")), "--code", "published", "--all"]);
+    refused.fails(2, &["--code published", "--all"]);
+    let refused = df11(["compress", text(&source), "-o", text(&place.at("x")), "--code", "zip"]);
+    refused.fails(2, &["canonical", "published"]);
+    assert_eq!(place.names(), ["coded"]);
+}
+
+#[test]
 fn a_flat_result_says_that_the_shape_is_unknown() {
     let place = Place::new();
     let coded = vectors("official").join("edge-long-codes").join("df11");

@@ -4,7 +4,7 @@
 
 use super::RawUnit;
 use df11_core::{Backend, Error, PartSizes, PartsMut, Plain, Plan, Unit, UnitView, bf16, encode, two_phase};
-use df11_cpu::{Encoder as CpuEncoder, Level};
+use df11_cpu::{Encoder as CpuEncoder, Level, Plan as CpuPlan};
 
 /// Every decoder that fulfils the contract of backends.
 pub fn backends() -> Vec<Box<dyn Backend>> {
@@ -19,6 +19,17 @@ pub fn encoders() -> Vec<(&'static str, Encoder)> {
     let by_level =
         |level: Level| (level.name(), Box::new(move |words: &[u16]| Coded::by_level(words, level)) as Encoder);
     Level::available().map(by_level).chain([("core", Box::new(Coded::by_core) as Encoder)]).collect()
+}
+
+pub type PublishedEncoder = Box<dyn Fn(&[u16]) -> Result<Coded, Error>>;
+
+/// Every encoder in the published compressor's code; all must write the same bytes, or find the same fault in that code.
+pub fn published_encoders() -> Vec<(&'static str, PublishedEncoder)> {
+    let by_level = |level: Level| {
+        let encode = move |words: &[u16]| Coded::published_by_level(words, level);
+        (level.name(), Box::new(encode) as PublishedEncoder)
+    };
+    Level::available().map(by_level).chain([("core", Box::new(Coded::published_by_core) as PublishedEncoder)]).collect()
 }
 
 /// Every decoder of the library, by name: the backends, and the GPU's algorithm block after block.
@@ -61,9 +72,18 @@ impl Coded {
     /// As the core's encoder writes it.
     pub fn by_core(weights: &[u16]) -> Coded {
         let weights = to_bf16s(weights);
-        let plan = Plan::new(&weights).expect("a unit of a test can be planned");
+        Coded::by_core_plan(&weights, &Plan::new(&weights).expect("a unit of a test can be planned"))
+    }
+
+    /// As the core's encoder writes it in the published compressor's code.
+    pub fn published_by_core(weights: &[u16]) -> Result<Coded, Error> {
+        let weights = to_bf16s(weights);
+        Ok(Coded::by_core_plan(&weights, &Plan::published(&weights)?))
+    }
+
+    fn by_core_plan(weights: &[bf16], plan: &Plan) -> Coded {
         let mut coded = Coded::of_sizes(&plan.sizes());
-        encode(&weights, &plan, coded.parts()).expect("a planned unit is encoded");
+        encode(weights, plan, coded.parts()).expect("a planned unit is encoded");
         coded
     }
 
@@ -71,8 +91,18 @@ impl Coded {
     pub fn by_level(weights: &[u16], level: Level) -> Coded {
         let (weights, encoder) = (to_bf16s(weights), CpuEncoder::new(level));
         let plan = encoder.plan(&weights).expect("a unit of a test can be planned");
+        Coded::by_encoder_plan(&weights, encoder, &plan)
+    }
+
+    /// As a level of the CPU's encoder writes it in the published compressor's code.
+    pub fn published_by_level(weights: &[u16], level: Level) -> Result<Coded, Error> {
+        let (weights, encoder) = (to_bf16s(weights), CpuEncoder::new(level));
+        Ok(Coded::by_encoder_plan(&weights, encoder, &encoder.plan_published(&weights)?))
+    }
+
+    fn by_encoder_plan(weights: &[bf16], encoder: CpuEncoder, plan: &CpuPlan) -> Coded {
         let mut coded = Coded::of_sizes(&plan.sizes());
-        encoder.encode(&weights, &plan, coded.parts()).expect("a planned unit is encoded");
+        encoder.encode(weights, plan, coded.parts()).expect("a planned unit is encoded");
         coded
     }
 

@@ -5,8 +5,10 @@ mod histogram;
 mod lengths;
 mod lookup;
 mod package_merge;
+mod published;
 
 pub use canonical::Code;
 pub use histogram::{Histogram, entropy};
 pub(crate) use lengths::shortest;
 pub use lookup::Lookup;
+pub(crate) use published::{EndCode, PublishedCode, published};

@@ -36,21 +36,24 @@ fn index(aligned: u32, level: usize) -> usize {
 
 /// Calls `visit(level, aligned code)` once for every table beyond the first, level by level, in order of the bits before it.
 fn for_each_table(code: &Code, mut visit: impl FnMut(usize, u32)) {
+    let mut sorted = [(0, 0); 256];
+    let mut size = 0;
+    for exponent in code.exponents() {
+        sorted[size] = (code.aligned(exponent), code.lengths()[usize::from(exponent)]);
+        size += 1;
+    }
+    sorted[..size].sort_unstable();
     for level in 1..LEVELS {
         let mut last = None;
-        // Canonical codes ascend in the order of (length, exponent).
-        for length in (level as u8 * TABLE_BITS as u8 + 1)..=MAX_CODE_BITS as u8 {
-            for exponent in code.exponents().filter(|&e| code.lengths()[usize::from(e)] == length) {
-                let aligned = code.aligned(exponent);
-                if last.replace(prefix(aligned, level)) != Some(prefix(aligned, level)) {
-                    visit(level, aligned);
-                }
+        for &(aligned, _) in sorted[..size].iter().filter(|(_, length)| level_of(*length) >= level) {
+            if last.replace(prefix(aligned, level)) != Some(prefix(aligned, level)) {
+                visit(level, aligned);
             }
         }
     }
 }
 
-/// Tables that a canonical code takes.
+/// Tables that a code takes.
 pub(crate) fn tables_for(code: &Code) -> usize {
     let mut tables = 1;
     for_each_table(code, |_, _| tables += 1);
@@ -62,7 +65,7 @@ pub(crate) fn size(tables: usize) -> usize {
     (tables + 1) * TABLE_ENTRIES
 }
 
-/// Writes the tables of a canonical code, which takes at most 17, and its lengths into exactly `size(tables)` bytes.
+/// Writes the tables of a code, which takes at most 17, and its lengths into exactly `size(tables)` bytes.
 pub(crate) fn write(code: &Code, luts: &mut [u8]) {
     let (rows, _) = luts.as_chunks_mut::<TABLE_ENTRIES>();
     let Some((lengths, tables)) = rows.split_last_mut() else { return };
@@ -81,13 +84,12 @@ pub(crate) fn write(code: &Code, luts: &mut [u8]) {
         tables[table][first..][..run_of(length)].fill(exponent);
         reached[table][first..][..run_of(length)].fill(true);
     }
-    for (table, reached) in tables.iter_mut().zip(&reached) {
-        // A canonical code reaches entry 0 of every table it has.
-        for entry in 1..TABLE_ENTRIES {
-            if !reached[entry] {
-                table[entry] = table[entry - 1];
-            }
+    let mut last = 0;
+    for (entry, &reached) in tables.as_flattened_mut().iter_mut().zip(reached.as_flattened()) {
+        if reached {
+            last = *entry;
         }
+        *entry = last;
     }
 }
 

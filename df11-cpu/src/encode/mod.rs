@@ -65,6 +65,27 @@ impl Encoder {
     /// # Errors
     /// `NoWeights`, `TooManyWeights`, `StreamTooLong`.
     pub fn plan(&self, weights: &[bf16]) -> Result<Plan, Error> {
+        self.plan_by(weights, |histogram| {
+            df11_core::Plan::from_histogram(histogram, |code| {
+                fullest_block(code, weights) <= PUBLISHED_MAX_BLOCK_WEIGHTS
+            })
+        })
+    }
+
+    /// Plans the unit of these weights in the code of the published compressor, as `df11_core::Plan::published` does.
+    ///
+    /// # Errors
+    /// As that.
+    pub fn plan_published(&self, weights: &[bf16]) -> Result<Plan, Error> {
+        let last = *weights.last().ok_or(Error::NoWeights)?;
+        self.plan_by(weights, |histogram| df11_core::Plan::published_from_histogram(histogram, last))
+    }
+
+    fn plan_by(
+        &self,
+        weights: &[bf16],
+        plan: impl FnOnce(&Histogram) -> Result<df11_core::Plan, Error>,
+    ) -> Result<Plan, Error> {
         let mut shards: Vec<_> = weights.chunks(SHARD_WEIGHTS).map(|weights| (weights, [0u32; 256])).collect();
         threads::for_each(&mut shards, |(weights, counts)| {
             *counts = self.level.histogram(weights);
@@ -74,9 +95,7 @@ impl Encoder {
         for (_, counts) in &shards {
             total.iter_mut().zip(counts).for_each(|(total, &count)| *total += u64::from(count));
         }
-        let plan = df11_core::Plan::from_histogram(&Histogram::from_counts(total), |code| {
-            fullest_block(code, weights) <= PUBLISHED_MAX_BLOCK_WEIGHTS
-        })?;
+        let plan = plan(&Histogram::from_counts(total))?;
         let shard_bits = shards.iter().map(|(_, counts)| bits(counts, plan.code())).collect();
         Ok(Plan { plan, shard_bits })
     }
@@ -104,7 +123,7 @@ impl Encoder {
         let mut shards: Vec<_> = plan.shard_bits.iter().map(|&bits| cutter.cut(SHARD_WEIGHTS, bits, streams)).collect();
         threads::for_each(&mut shards, |shard| {
             self.level.pack(&words, shard);
-            shard.finish(&words);
+            shard.finish(&words, plan.ending());
             Ok(())
         })?;
         let seams: Vec<_> = shards.iter().map(Shard::seams).collect();

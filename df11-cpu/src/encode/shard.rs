@@ -1,5 +1,5 @@
 use df11_core::limits::{BLOCK_CHUNKS, CHUNK_BITS, GAP_BITS, MAX_CODE_BITS};
-use df11_core::{Code, bf16, bf16_word};
+use df11_core::{Code, Ending, bf16, bf16_word};
 
 use super::sink::{Seam, Sink};
 
@@ -101,10 +101,18 @@ impl Shard<'_> {
     }
 
     /// Appends the last code of the unit, and fills up.
-    pub fn finish(&mut self, words: &Words) {
+    pub fn finish(&mut self, words: &Words, ending: Option<Ending>) {
         if let Some(weight) = self.last {
             let (value, bits) = words.of(weight);
-            self.put(value, bits);
+            let end = self.bit_of_chunk() + bits;
+            if let Some(ending) = ending {
+                if end >= CHUNK_BITS as u32 {
+                    self.chunk_starts(self.weights.len() + 1, end - CHUNK_BITS as u32);
+                }
+                self.put(value << ending.count | u64::from(ending.bits), bits + ending.count);
+            } else {
+                self.put(value, bits);
+            }
             if let Some(byte) = self.sign_mantissa.last_mut() {
                 *byte = bf16_word::sign_mantissa(weight);
             }

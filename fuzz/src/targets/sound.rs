@@ -3,8 +3,8 @@
 use crate::support::agreement::{Verdict, verdict};
 use crate::support::any_unit::{self, AnyUnit};
 use crate::support::draw::{Bytes, Draw};
-use crate::support::library::{Coded, encoders};
-use crate::support::{adversarial, assert_same_words, published_kernel, reference};
+use crate::support::library::{Coded, encoders, published_encoders};
+use crate::support::{adversarial, assert_same_words, published_kernel, published_writer, reference};
 
 /// Most weights of a unit, by a draw: several blocks seldom, so that there are thousands of units a minute.
 const MOST: [usize; 16] = [16, 16, 16, 16, 16, 16, 300, 300, 300, 300, 300, 2000, 2000, 2000, 2000, 40_000];
@@ -37,6 +37,24 @@ pub fn round_trip(data: &[u8]) {
     let unit = coded.view().validate().expect("it was decoded");
     let ends: Vec<usize> = unit.matrices().map(|matrix| matrix.end as usize).collect();
     assert_eq!(ends, [&cuts[..], &[words.len()]].concat());
+    published_round_trip(&words);
+}
+
+/// The same in the published code, where the weights have one: the bytes of its imitation, where that writes any.
+fn published_round_trip(words: &[u16]) {
+    let all: Vec<_> = published_encoders().into_iter().map(|(encoder, encode)| (encoder, encode(words))).collect();
+    let (_, first) = &all[0];
+    for (encoder, coded) in &all {
+        assert!(coded == first, "{encoder} writes other bytes in the published code");
+    }
+    let imitation = published_writer::write(words);
+    let Ok(coded) = first else {
+        assert!(imitation.is_err(), "the imitation writes what is refused");
+        return;
+    };
+    assert!(imitation.is_err() || imitation.as_ref() == Ok(coded), "other bytes than the imitation's");
+    let Verdict::Decoded(found) = verdict("published code", coded) else { panic!("what we write is refused") };
+    assert_same_words("published code", words, &found);
 }
 
 /// Units of any code that the tables can express.

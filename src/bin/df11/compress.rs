@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use df11::model::{self, CompressOptions, CompressReport, EstimateOptions};
+use df11::model::{self, CodeKind, CompressOptions, CompressReport, EstimateOptions};
 
 use crate::estimate::tell;
 use crate::exit::{Failure, Outcome, Verdict};
@@ -16,6 +16,7 @@ use crate::terminal::{Terminal, count, size};
 /// Each unit is decoded again and compared before anything is written. The output holds what the published `dfloat11` loader reads, and
 /// beside it, under `df11.` in the metadata, what `df11 decompress` needs to restore the source files byte for byte.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = PUBLISHED)]
 pub struct Compress {
     /// A .safetensors file, or a model directory as it comes from a hub
     input: PathBuf,
@@ -31,6 +32,9 @@ pub struct Compress {
     /// From a directory, write one model.safetensors instead of a file for each unit
     #[arg(long)]
     single_file: bool,
+    /// Whose codes and files to write: ours, or, byte for byte, those of the published tool (dfloat11 0.5.0). See below
+    #[arg(long, value_enum, default_value_t = Code::Canonical)]
+    code: Code,
     /// Do not decode and compare what was encoded
     #[arg(long)]
     no_verify: bool,
@@ -44,10 +48,35 @@ pub struct Compress {
     machine: Machine,
 }
 
+/// What `--code published` means.
+const PUBLISHED: &str = "\
+`--code published` writes what dfloat11 0.5.0 would have written, byte for byte: its codes, its tables, its config.json, nothing of ours in the \
+metadata, no other files. `df11 decompress` then gives the tensors back, not the files. Where that tool stops or writes what cannot be read \
+(nearly any exponent of 240 or more, most units of one or two exponents), the unit gets our code. Where its bytes depend on numpy and on the \
+processor (codes over 32 bits, some of equally rare exponents cut), the least exponents are cut. A note tells of each.";
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Code {
+    /// The fewest bytes, and a record that restores the source files
+    Canonical,
+    /// What dfloat11 0.5.0 would have written
+    Published,
+}
+
+impl From<Code> for CodeKind {
+    fn from(code: Code) -> Self {
+        match code {
+            Code::Canonical => CodeKind::Canonical,
+            Code::Published => CodeKind::Published,
+        }
+    }
+}
+
 impl Compress {
     pub fn run(&self, terminal: &Terminal) -> Outcome {
         let options = CompressOptions {
             backend: self.machine.backend()?,
+            code: self.code.into(),
             pattern_dict: pattern_dict(self.pattern_dict.as_deref())?,
             all: self.all,
             single_file: self.single_file,
@@ -74,8 +103,8 @@ impl Compress {
     }
 
     fn foretell(&self, options: CompressOptions, terminal: &Terminal) -> Result<(), Failure> {
-        let CompressOptions { backend, pattern_dict, all, single_file, .. } = options;
-        let options = EstimateOptions { backend, pattern_dict, all, single_file, headers_only: false };
+        let CompressOptions { backend, code, pattern_dict, all, single_file, .. } = options;
+        let options = EstimateOptions { backend, code, pattern_dict, all, single_file, headers_only: false };
         let report = self.machine.pool()?.install(|| model::estimate(&self.input, &options))?;
         tell(&self.input, &report, true, terminal)
     }

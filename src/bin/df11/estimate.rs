@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use df11::model::{self, EstimateOptions, EstimateReport};
+use df11::model::{self, CodeKind, EstimateOptions, EstimateReport};
 
 use crate::exit::{Failure, Outcome, Verdict};
 use crate::options::{Machine, pattern_dict};
@@ -39,6 +39,7 @@ impl Estimate {
     pub fn run(&self, terminal: &Terminal) -> Outcome {
         let options = EstimateOptions {
             backend: self.machine.backend()?,
+            code: CodeKind::default(),
             pattern_dict: pattern_dict(self.pattern_dict.as_deref())?,
             all: self.all,
             single_file: self.single_file,

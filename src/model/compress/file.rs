@@ -19,31 +19,40 @@ use crate::safetensors::{Dtype, Layout, NewTensor};
 /// Bytes of one row of `luts`.
 const LUT_ROW_BYTES: u64 = df11_core::limits::TABLE_ENTRIES as u64;
 
+/// What a header has beside its tensors.
+pub(crate) enum Metadata<'a> {
+    /// Nothing.
+    None,
+    /// The source's metadata, and the record with `dfloat11_config`: in our main file.
+    Record(Record, &'a Value),
+    /// What `save_pretrained` of transformers and diffusers writes: in a published main file.
+    Saved,
+}
+
 impl Job<'_> {
-    /// Writes a file of these units and raw tensors, with a record where it is the main one.
+    /// Writes a file of these units and raw tensors, its header with what belongs into its metadata.
     pub(super) fn write_file(
         &mut self,
         name: &str,
         units: &[(usize, Plan)],
         raw: &[String],
-        record: Option<(Record, &Value)>,
+        mut metadata: Metadata<'_>,
     ) -> Result<(), Error> {
         let sized = units.iter().map(|(index, plan)| (&self.specs[*index], plan.sizes()));
         let layout = layout(&self.source, sized, raw.iter().map(String::as_str));
-        let data_begin = header(&self.source, &layout, record.as_ref())?.len() as u64;
+        let data_begin = header(&self.source, &layout, &metadata)?.len() as u64;
         let file = Target { file: self.output.file(name)?, data_begin, layout: &layout };
         for (index, plan) in units {
             self.write_unit(*index, plan, &file)?;
         }
         self.copy_raw(raw, &file)?;
-        let record = record.map(|(mut record, config)| {
+        if let Metadata::Record(record, _) = &mut metadata {
             for (name, tensor) in &mut record.tensors {
                 tensor.xxh3 = self.hashes.get(name).copied().unwrap_or(0);
             }
-            (record, config)
-        });
+        }
         // The same length as before: a checksum always has 16 digits.
-        let header = header(&self.source, &layout, record.as_ref())?;
+        let header = header(&self.source, &layout, &metadata)?;
         file.file.write(&header, 0)?;
         file.file.finish()?;
         self.report.output_bytes += header.len() as u64 + layout.data_bytes();
@@ -142,18 +151,18 @@ pub(crate) fn layout<'a>(
     Layout::new(arrays.chain(raw).collect())
 }
 
-/// The header of a file, with a record in it where it is the main one.
-pub(crate) fn header(
-    source: &Checkpoint,
-    layout: &Layout,
-    record: Option<&(Record, &Value)>,
-) -> Result<Vec<u8>, Error> {
-    let mut metadata = BTreeMap::new();
-    if let Some((record, config)) = record {
-        metadata = source.metadata();
-        metadata.retain(|key, _| !key.starts_with(PREFIX));
-        metadata.extend(record.to_metadata(config, !source.is_dir));
-    }
+/// The header of a file.
+pub(crate) fn header(source: &Checkpoint, layout: &Layout, metadata: &Metadata<'_>) -> Result<Vec<u8>, Error> {
+    let metadata = match metadata {
+        Metadata::None => BTreeMap::new(),
+        Metadata::Record(record, config) => {
+            let mut metadata = source.metadata();
+            metadata.retain(|key, _| !key.starts_with(PREFIX));
+            metadata.extend(record.to_metadata(config, !source.is_dir));
+            metadata
+        }
+        Metadata::Saved => BTreeMap::from([("format".to_owned(), "pt".to_owned())]),
+    };
     layout.header(&metadata).map_err(|fault| Error::Unreadable { path: source.path.clone(), fault })
 }
 

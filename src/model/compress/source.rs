@@ -8,14 +8,20 @@ use super::super::coded::{LEAVES, is_coded};
 use super::super::infer::infer_units;
 use super::super::units::{UnitSpec, units_by_pattern};
 use super::CompressOptions;
+use super::published::{CodeKind, refuse_all};
 use crate::Error;
 
 /// Opens a model that is not coded yet, and looks which of its F32 and F16 tensors are BF16 in disguise.
 pub(super) fn open_source(input: &Path, options: &CompressOptions) -> Result<Checkpoint, Error> {
     /// Values that are looked at before the next are read.
     const STEP: u64 = 1 << 20;
+    refuse_all(options)?;
     let mut source = Checkpoint::open_source(input)?;
     refuse_coded(&source)?;
+    if options.code == CodeKind::Published {
+        // Without a record nothing would tell what they were.
+        return Ok(source);
+    }
     let all_of =
         |weights: u64| (0..weights.div_ceil(STEP)).map(move |step| (step * STEP, STEP.min(weights - step * STEP)));
     source.find_disguised(options.all, all_of)?;
