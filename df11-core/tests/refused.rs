@@ -121,6 +121,12 @@ fn a_pointer_that_loops_or_leads_nowhere_reaches_no_code() {
         arrays.luts[256..512].fill(pointer);
         assert_eq!(arrays.refused(), Error::CodeNotInTables { exponent: 255, length: 25 }, "{pointer}");
     }
+    // The last but one of four levels points to the table just behind the last.
+    let tables = good.luts.len() / 256 - 1;
+    assert_eq!(tables, 4);
+    let mut arrays = good.clone();
+    arrays.luts[512..768].fill((256 - tables) as u8);
+    assert_eq!(arrays.refused(), Error::CodeNotInTables { exponent: 255, length: 25 });
 }
 
 #[test]
