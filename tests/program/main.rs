@@ -5,7 +5,8 @@
 //! - [`foretold`]: estimates and dry runs;
 //! - [`conduct`]: streams, exit codes, existing outputs, broken pipes, full disks;
 //! - [`devices`]: backends that are GPUs, on a driver whose device is played on the processor;
-//! - [`damage`]: bad input is refused by name and leaves nothing behind.
+//! - [`damage`]: bad input is refused by name and leaves nothing behind;
+//! - [`sampled_damage`]: so is a large sample of all the damage that there is.
 
 mod conduct;
 mod damage;
@@ -14,6 +15,7 @@ mod foretold;
 mod miniature;
 mod reports;
 mod round_trips;
+mod sampled_damage;
 #[path = "../support/mod.rs"]
 mod support;
 
