@@ -5,11 +5,15 @@
 . "$(dirname "$0")/lib.sh"
 exec 2>&1
 
+# under_an_emulator COMMAND...: fewer cases of each property and fewer damages, for all is ten times and more slower there.
+under_an_emulator() { PROPTEST_CASES=32 DF11_DAMAGE_STRIDE=211 "$@"; }
+
 # --- Other machines, by Debian's compiler and qemu-user ---------------------------------------------------------------
 
-s390x() { test_on_s390x; }
+# Without the feature `cli`, as the emulator runs a test but not the processes that it starts.
+s390x() { under_an_emulator test_on_s390x --no-default-features; }
 
-aarch64() { DF11_REQUIRE=neon test_on_aarch64; }
+aarch64() { DF11_REQUIRE=neon under_an_emulator test_on_aarch64 --no-default-features; }
 
 # 32-bit pointers. Its programs run on this processor as they are; under qemu-i386 they hang.
 i686() {
@@ -31,7 +35,7 @@ wasm() {
 
 on_processor() {
   packages qemu-user
-  CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER="qemu-x86_64 -cpu $1" cargo test --locked --lib --tests
+  CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER="qemu-x86_64 -cpu $1" under_an_emulator cargo test --locked --lib --tests
 }
 
 sse_only() { on_processor Nehalem; }
@@ -49,7 +53,7 @@ address_sanitizer() {
 # Knows no AVX-512 and hides it, so the levels below run.
 valgrind() {
   packages valgrind
-  CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER="valgrind --quiet --error-exitcode=9" cargo test --locked --lib --tests
+  CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER="valgrind --quiet --error-exitcode=9" under_an_emulator cargo test --locked --lib --tests
 }
 
 # The standard library with its own debug assertions: unchecked indices, overlapping copies, misaligned references.
@@ -61,7 +65,10 @@ careful() {
 
 # --- Hostile files ----------------------------------------------------------------------------------------------------
 
-every_bit_damaged() { DF11_DAMAGE_STRIDE=1 cargo test --locked --test model_damage -- --nocapture; }
+every_bit_damaged() {
+  DF11_DAMAGE_STRIDE=1 cargo test --locked --test model_damage -- --nocapture
+  DF11_DAMAGE_STRIDE=13 cargo test --locked --test program sampled -- --nocapture
+}
 
 resources() { bash ci/resources.sh; }
 

@@ -49,9 +49,9 @@ resources() {
   done
 }
 
-# The backend's own compiling at run time, by the pinned NVRTC, for the device that the shim plays.
+# The backend's own compiling at run time, by NVRTC of CUDA 12 and of 13, for the device that the shim plays.
 run_time() {
-  nvrtc
+  "$1"
   LD_LIBRARY_PATH=$(dirname "$nvrtc")${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH} cargo test --quiet --locked -p df11-cuda --test backend -- --nocapture
 }
 
@@ -60,5 +60,6 @@ if [ "${1:-check}" = write ]; then
 else
   step "ptx" ptx check
   step "registers" resources
-  step "run time" run_time
+  step "run time, CUDA 12" run_time nvrtc
+  step "run time, CUDA 13" run_time nvrtc_13
 fi

@@ -20,6 +20,11 @@ nvrtc() {
   nvrtc=$DF11_TOOLS/nvrtc-12.0.140/nvidia/cuda_nvrtc/lib/libnvrtc.so.12
 }
 
+nvrtc_13() {
+  pip_folder nvrtc-13.0.88 nvidia-cuda-nvrtc==13.0.88
+  nvrtc=$DF11_TOOLS/nvrtc-13.0.88/nvidia/cu13/lib/libnvrtc.so.13
+}
+
 # nvcc, ptxas and nvdisasm for compute capabilities 7.5 to 10.0.
 nvcc() {
   pip_folder nvcc-13.5.37 nvidia-cuda-nvcc==13.5.37 nvidia-nvvm==13.5.37 nvidia-cuda-crt==13.5.37 nvidia-cuda-runtime==13.5.37 nvidia-cuda-nvdisasm==13.5.37

@@ -1,11 +1,23 @@
 #!/usr/bin/env bash
-# What hostile files cost: time and memory of refusals, patterns that explode, and a kill in the midst of writing. A minute or two.
+# What hostile files cost: time and memory of refusals, patterns that explode, a kill in the midst of writing; and what becomes of reads and writes
+# that fail. A minute or two.
 . "$(dirname "$0")/lib.sh"
+
+program=${CARGO_TARGET_DIR:-target}/release/df11
+scratch_folder
+mkdir "$scratch/resources" "$scratch/failing"
 
 resources() {
   cargo build --release --locked --bin df11
-  scratch_folder
-  python3 ci/resources.py "${CARGO_TARGET_DIR:-target}/release/df11" "$scratch"
+  python3 ci/resources.py "$program" "$scratch/resources"
+}
+
+failing_io() {
+  packages strace
+  cargo build --release --locked --bin df11
+  python3 ci/failing_io.py "$program" "$scratch/failing"
 }
 
 step resources resources
+step "reads and writes that fail" failing_io
+exit_with_skips

@@ -3,7 +3,7 @@
 mod arrays;
 
 use arrays::{Arrays, weights};
-use df11_core::{Error, PartsMut, Plan, bf16, bf16_word, decode, decode_range, encode, two_phase};
+use df11_core::{Error, PartsMut, Plan, UnitView, bf16, bf16_word, decode, decode_range, encode, two_phase};
 
 #[test]
 fn a_whole_unit_is_accepted() {
@@ -39,6 +39,24 @@ fn sizes_that_do_not_fit_are_refused() {
     assert_eq!(damaged(|a| a.sign_mantissa.push(0)), Error::OutputPositionsEnd { found: 30_000, expected: 30_001 });
     let fewer = damaged(|a| a.sign_mantissa.truncate(29_999));
     assert_eq!(fewer, Error::OutputPositionsEnd { found: 30_000, expected: 29_999 });
+}
+
+#[test]
+#[cfg(target_pointer_width = "64")]
+fn what_is_too_large_is_refused_by_its_size_alone() {
+    use df11_core::limits::{BLOCK_BYTES, BLOCK_GAP_BYTES, MAX_STREAM_BYTES, MAX_WEIGHTS};
+    // 4 GiB that nobody touches take no memory
+    let (zeros, good) = (vec![0; MAX_WEIGHTS as usize + 1], Arrays::of(&weights()));
+    let refused = |bytes: u64, weights: u64| {
+        let (encoded_exponent, sign_mantissa) = (&zeros[..bytes as usize], &zeros[..weights as usize]);
+        UnitView { encoded_exponent, sign_mantissa, ..good.view() }.validate().map(|_| ()).unwrap_err()
+    };
+    let bytes = good.encoded_exponent.len() as u64;
+    assert_eq!(refused(bytes, MAX_WEIGHTS + 1), Error::TooManyWeights { found: MAX_WEIGHTS + 1 });
+    assert_eq!(refused(bytes, MAX_WEIGHTS), Error::OutputPositionsEnd { found: 30_000, expected: MAX_WEIGHTS });
+    assert_eq!(refused(MAX_STREAM_BYTES + 1, 30_000), Error::StreamTooLong { found: MAX_STREAM_BYTES + 1 });
+    let expected = (MAX_STREAM_BYTES as usize).div_ceil(BLOCK_BYTES) * BLOCK_GAP_BYTES;
+    assert_eq!(refused(MAX_STREAM_BYTES, 30_000), Error::GapsSize { found: 960, expected });
 }
 
 #[test]
@@ -103,6 +121,12 @@ fn a_pointer_that_loops_or_leads_nowhere_reaches_no_code() {
         arrays.luts[256..512].fill(pointer);
         assert_eq!(arrays.refused(), Error::CodeNotInTables { exponent: 255, length: 25 }, "{pointer}");
     }
+    // The last but one of four levels points to the table just behind the last.
+    let tables = good.luts.len() / 256 - 1;
+    assert_eq!(tables, 4);
+    let mut arrays = good.clone();
+    arrays.luts[512..768].fill((256 - tables) as u8);
+    assert_eq!(arrays.refused(), Error::CodeNotInTables { exponent: 255, length: 25 });
 }
 
 #[test]

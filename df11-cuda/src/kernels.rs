@@ -3,12 +3,11 @@ use std::sync::Arc;
 
 use cudarc::driver::sys::{CUfunction, CUmodule, CUstream};
 use cudarc::driver::{result, sys};
-use cudarc::nvrtc;
 use df11_kernels::{BLOCK_THREADS, CUDA, DECODE, GATHER, Geometry, Job, Jobs, PTX_75, PTX_80};
 
 use crate::device::Device;
 use crate::error::Error;
-use crate::library::look_for_compiler;
+use crate::nvrtc::Compiler;
 
 /// The kernels, loaded on a device.
 #[derive(Debug)]
@@ -42,8 +41,7 @@ impl Kernels {
     /// `Driver`.
     pub fn load(device: &Arc<Device>) -> Result<Self, Error> {
         let ptx = if device.capability() >= (8, 0) { PTX_80 } else { PTX_75 };
-        // Proof: the text of a compiler has no byte of 0.
-        Self::of_image(device, CString::new(ptx).unwrap_or_default())
+        Self::of_image(device, c_text(ptx).as_bytes_with_nul())
     }
 
     /// The kernels, compiled by NVRTC for the very device.
@@ -51,30 +49,15 @@ impl Kernels {
     /// # Errors
     /// `CompilerNotFound`, `Compiler`, `Driver`.
     pub fn compile(device: &Arc<Device>) -> Result<Self, Error> {
-        look_for_compiler()?;
+        let compiler = Compiler::find()?;
         let (major, minor) = device.capability();
-        let failed = |error: nvrtc::result::NvrtcError| Error::Compiler { log: format!("{error:?}") };
-        let source = CString::new(CUDA).unwrap_or_default();
-        let program = nvrtc::result::create_program(&source, None).map_err(failed)?;
-        let options = [format!("--gpu-architecture=compute_{major}{minor}"), "--std=c++17".to_owned()];
-        // SAFETY: the program lives until it is destroyed below.
-        let image = unsafe {
-            let compiled = nvrtc::result::compile_program(program, &options);
-            let image = match compiled {
-                Ok(()) => nvrtc::result::get_ptx(program).map_err(failed),
-                Err(_) => Err(Error::Compiler {
-                    log: nvrtc::result::get_program_log(program).map_or_else(|error| format!("{error:?}"), text),
-                }),
-            };
-            let _ = nvrtc::result::destroy_program(program);
-            image?
-        };
-        Self::of_image(device, CString::new(text(image)).unwrap_or_default())
+        let options = [c_text(&format!("--gpu-architecture=sm_{major}{minor}")), c_text("--std=c++17")];
+        Self::of_image(device, &compiler.compile(&c_text(CUDA), &options)?)
     }
 
-    fn of_image(device: &Arc<Device>, image: CString) -> Result<Self, Error> {
+    fn of_image(device: &Arc<Device>, image: &[u8]) -> Result<Self, Error> {
         device.bind()?;
-        // SAFETY: the image is PTX, ended by a byte of 0.
+        // SAFETY: the image is a whole cubin, or PTX ended by a byte of 0.
         let module =
             unsafe { result::module::load_data(image.as_ptr().cast()) }.map_err(Error::driver("cuModuleLoadData"))?;
         let null = std::ptr::null_mut();
@@ -86,8 +69,7 @@ impl Kernels {
 
     fn function(&self, name: &str) -> Result<CUfunction, Error> {
         // SAFETY: the module is loaded.
-        unsafe { result::module::get_function(self.module, CString::new(name).unwrap_or_default()) }
-            .map_err(Error::driver("cuModuleGetFunction"))
+        unsafe { result::module::get_function(self.module, c_text(name)) }.map_err(Error::driver("cuModuleGetFunction"))
     }
 
     /// The device.
@@ -164,9 +146,9 @@ fn pointer<T>(value: &mut T) -> *mut c_void {
     std::ptr::from_mut(value).cast()
 }
 
-fn text(bytes: Vec<std::ffi::c_char>) -> String {
-    let bytes: Vec<u8> = bytes.into_iter().map(|byte| byte as u8).take_while(|&byte| byte != 0).collect();
-    String::from_utf8_lossy(&bytes).into_owned()
+/// Proof of the default: none of these texts has a byte of 0.
+fn c_text(text: &str) -> CString {
+    CString::new(text).unwrap_or_default()
 }
 
 unsafe fn launch(

@@ -19,6 +19,7 @@ mod error;
 mod kernels;
 mod library;
 mod memory;
+mod nvrtc;
 mod offload;
 
 pub use cudarc;

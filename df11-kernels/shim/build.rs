@@ -52,10 +52,12 @@ fn main() {
         && kernels("64")
         && build("df11_machine", "cpp/machine.cpp", &[]).is_ok()
         && build("df11_machine_api", "cpp/api.cpp", &[]).is_ok()
-        && build("df11_machine_faults", "cpp/faults.cpp", &[]).is_ok();
+        && build("df11_machine_faults", "cpp/faults.cpp", &[]).is_ok()
+        && build("df11_machine_patterns", "cpp/patterns.cpp", &[]).is_ok();
     if built && target("OS") == "linux" {
         for (variable, name, front) in [
             ("DF11_FAKE_CUDA", "libcuda.so.1", "cpp/fake_cuda.cpp"),
+            ("DF11_FAKE_NVRTC", "libnvrtc.so.13", "cpp/fake_nvrtc.cpp"),
             ("DF11_FAKE_HIP", "libamdhip64.so", "cpp/fake_hip.cpp"),
         ] {
             if let Some(path) = fake(name, front) {

@@ -18,12 +18,16 @@ const STAGE_SLACK: u32 = 136;
 const _: () = assert!(STAGE_OFFSET + MAX_BLOCK_WEIGHTS as u32 + STAGE_SLACK <= 48 * 1024);
 const _: () = assert!(STAGE_OFFSET >= 4 * TABLE_WORDS as u32 + 2 * 64 && STAGE_OFFSET.is_multiple_of(128));
 
-/// Shared memory that the fullest block of a unit needs for its exponents. The stage of a launch is the largest of its units'.
-pub fn stage_bytes(unit: &Unit<'_>) -> u32 {
+/// Weights of the fullest block of a unit.
+pub fn fullest_block(unit: &Unit<'_>) -> u32 {
     let held = |block| unit.block(block).weights.end - unit.block(block).weights.start;
     // Proof: validation bounds a block's weights by its bits, 32768.
-    let fullest = (0..unit.blocks()).map(held).max().unwrap_or(0) as u32;
-    (fullest + STAGE_SLACK).next_multiple_of(16)
+    (0..unit.blocks()).map(held).max().unwrap_or(0) as u32
+}
+
+/// Shared memory that a unit needs for the exponents of its fullest block. The stage of a launch is the largest of its units'.
+pub fn stage_bytes(fullest_block: u32) -> u32 {
+    (fullest_block + STAGE_SLACK).next_multiple_of(16)
 }
 
 /// A launch of the decoding kernel.

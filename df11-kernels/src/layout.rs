@@ -2,7 +2,7 @@
 
 use df11_core::Unit;
 
-use crate::geometry::stage_bytes;
+use crate::geometry::{fullest_block, stage_bytes};
 use crate::jobs::DeviceUnit;
 use crate::tables::{TABLE_WORDS, Tables};
 
@@ -27,7 +27,7 @@ impl Layout {
         for (array, bytes) in arrays.iter().map(|array| array.len()).chain([4 * TABLE_WORDS]).enumerate() {
             places[array + 1] = (places[array] + bytes).next_multiple_of(ALIGN);
         }
-        Self { places, unit: DeviceUnit::new(unit, 0, 0, 0, 0, 0), stage_bytes: stage_bytes(unit) }
+        Self { places, unit: DeviceUnit::new(unit, 0, 0, 0, 0, 0), stage_bytes: stage_bytes(fullest_block(unit)) }
     }
 
     /// Bytes of it all.

@@ -21,7 +21,7 @@ mod layout;
 mod source;
 mod tables;
 
-pub use geometry::{BLOCK_THREADS, Geometry, PLAIN_THREADS, stage_bytes};
+pub use geometry::{BLOCK_THREADS, Geometry, PLAIN_THREADS, fullest_block, stage_bytes};
 pub use jobs::{DeviceUnit, Job, Jobs, LAUNCH_JOBS, TooManyJobs, fault};
 pub use layout::Layout;
 pub use source::{CODE_OBJECTS, CUDA, CodeObject, DECODE, GATHER, HIP, PLAIN, PTX_75, PTX_80};

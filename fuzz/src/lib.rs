@@ -7,7 +7,7 @@
 //! src/bin/seeds.rs         writes the inputs to begin with into corpus/NAME, from tests/vectors and the named cases
 //! ```
 //!
-//! `ci/fuzz_smoke.sh` runs all targets for 20 seconds together, `ci/fuzz_long.sh HOURS` for as long as wanted.
+//! `ci/fuzz_smoke.sh` runs all targets for 20 seconds together, `ci/fuzz_long.sh MINUTES` for as long as wanted.
 
 #[path = "../../tests/support/mod.rs"]
 pub mod support;

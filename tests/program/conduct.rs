@@ -156,6 +156,24 @@ fn a_result_that_cannot_be_written_is_a_failure() {
 }
 
 #[test]
+#[cfg(unix)]
+fn a_link_where_the_output_goes_is_never_followed() {
+    let place = Place::new();
+    let (source, precious) = (place.at("a.safetensors"), place.at("precious"));
+    miniature::write_file(&source);
+    fs::write(&precious, "precious").expect("written");
+    for (output, link) in [("x", "x"), ("y", "y.partial")] {
+        let output = place.at(output);
+        std::os::unix::fs::symlink(&precious, place.at(link)).expect("linked");
+        let compress = ["compress", text(&source), "-o", text(&output)];
+        df11(compress).fails(2, &[link]);
+        df11(compress.iter().chain(&["--force"])).fine();
+        assert!(!output.is_symlink() && fs::metadata(&output).expect("written").len() > 1000);
+        assert_eq!(fs::read(&precious).expect("read"), b"precious", "{link}");
+    }
+}
+
+#[test]
 fn a_model_read_through_links_is_left_alone() {
     let place = Place::new();
     let (blobs, snapshot, coded, back) = (place.at("blobs"), place.at("snapshot"), place.at("coded"), place.at("back"));

@@ -7,7 +7,8 @@
 //! - [`interrupted`]: signals, kills, full disks, and going on afterwards;
 //! - [`memory`]: no more of it than allowed;
 //! - [`devices`]: backends that are GPUs, on a driver whose device is played on the processor;
-//! - [`damage`]: bad input is refused by name and leaves nothing behind.
+//! - [`damage`]: bad input is refused by name and leaves nothing behind;
+//! - [`sampled_damage`]: so is a large sample of all the damage that there is.
 
 mod conduct;
 mod damage;
@@ -20,6 +21,7 @@ mod memory;
 mod miniature;
 mod reports;
 mod round_trips;
+mod sampled_damage;
 #[path = "../support/mod.rs"]
 mod support;
 

@@ -18,6 +18,16 @@ pub fn weights(draw: &mut dyn Draw, most: usize) -> Vec<u16> {
     words
 }
 
+/// The same words with their exponents folded onto `few` that are drawn: a plan tries hundreds of codes where the best one wants more tables than
+/// there are, and seldom does it for a few exponents.
+pub fn fold(draw: &mut dyn Draw, words: &mut [u16], few: usize) {
+    let exponents: Vec<u16> = (0..few).map(|_| draw.below(256) as u16).collect();
+    for word in words {
+        let exponent = exponents[usize::from(*word >> 7 & 0xFF) % few];
+        *word = *word & 0x807F | exponent << 7;
+    }
+}
+
 /// Where to cut `weights` weights into matrices: ends of all but the last, in order, empty matrices included.
 pub fn cuts(draw: &mut dyn Draw, weights: usize) -> Vec<usize> {
     let mut cuts: Vec<usize> = (0..draw.below(8)).map(|_| draw.below(weights as u64 + 1) as usize).collect();

@@ -11,7 +11,6 @@ use super::library::{Coded, backends, by_backend, decode_with_all, to_words};
 use super::random::Random;
 use super::{assert_same_words, reference};
 use df11_core::{Plain, Unit, bf16};
-use std::collections::HashMap;
 
 /// How the library takes a unit.
 #[derive(Clone, Debug, PartialEq)]
@@ -80,8 +79,8 @@ fn ranges_agree(what: &str, unit: &Unit, whole: Option<&[u16]>) {
 /// The weights from `first`, whose code starts at `bit`, up to `end`, read bit by bit without the help of an index.
 fn stream_says(unit: &Unit, mut bit: u64, first: u64, end: u64) -> Option<Vec<u16>> {
     let code = unit.code();
-    let exponents: HashMap<_, _> =
-        code.exponents().map(|e| ((code.lengths()[usize::from(e)], code.bits(e)), e)).collect();
+    let mut codes: Vec<_> = code.exponents().map(|e| (code.lengths()[usize::from(e)], code.bits(e), e)).collect();
+    codes.sort_unstable();
     let mut words = Vec::new();
     for weight in first..end {
         let (mut length, mut bits) = (0_u8, 0_u32);
@@ -89,8 +88,8 @@ fn stream_says(unit: &Unit, mut bit: u64, first: u64, end: u64) -> Option<Vec<u1
             let byte = unit.view().encoded_exponent.get((bit / 8) as usize)?;
             bits = bits << 1 | u32::from(byte >> (7 - bit % 8) & 1);
             (length, bit) = (length + 1, bit + 1);
-            if let Some(&exponent) = exponents.get(&(length, bits)) {
-                break exponent;
+            if let Ok(at) = codes.binary_search_by_key(&(length, bits), |&(length, bits, _)| (length, bits)) {
+                break codes[at].2;
             }
             if length == 32 {
                 return None;

@@ -8,6 +8,7 @@
 //! - [`agreement`]: bytes of any origin through every decoder, none of which may contradict another.
 //! - [`cases`]: the units by name that every coder must bring back bit for bit.
 //! - [`models`]: model files to be compressed, damaged and compared.
+//! - [`model_damages`]: every damage of a model in one file.
 //! - [`architectures`]: models of `vectors/architectures` as directories filled with seeded weights.
 //! - [`adversarial`]: weights that want to break a coder, out of a few choices.
 //! - [`any_unit`]: valid units that no encoder writes.
@@ -26,6 +27,7 @@ pub mod cases;
 pub mod draw;
 pub mod exact_lengths;
 pub mod library;
+pub mod model_damages;
 pub mod models;
 pub mod optimum;
 pub mod published_kernel;

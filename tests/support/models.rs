@@ -25,7 +25,11 @@ pub struct Contents {
 impl Contents {
     /// Reads a sound file.
     pub fn read(path: &Path) -> Contents {
-        let bytes = fs::read(path).expect("the file is there");
+        Contents::of(&fs::read(path).expect("the file is there"))
+    }
+
+    /// What the bytes of a sound file hold.
+    pub fn of(bytes: &[u8]) -> Contents {
         let (length, rest) = bytes.split_first_chunk::<8>().expect("a header length");
         let (json, data) = rest.split_at(u64::from_le_bytes(*length) as usize);
         let header: Map<String, Value> = serde_json::from_slice(json).expect("a header");
@@ -46,8 +50,13 @@ impl Contents {
         contents
     }
 
-    /// Writes the tensors one behind the other in the order of the list, and the header with `padding` more spaces than needed.
+    /// Writes [`Contents::to_bytes`].
     pub fn write(&self, path: &Path, padding: usize) {
+        fs::write(path, self.to_bytes(padding)).expect("the folder is writable");
+    }
+
+    /// A file of the tensors one behind the other in the order of the list, and the header with `padding` more spaces than needed.
+    pub fn to_bytes(&self, padding: usize) -> Vec<u8> {
         let mut header = Map::new();
         let mut data = Vec::new();
         for Tensor { name, dtype, shape, bytes } in &self.tensors {
@@ -62,7 +71,7 @@ impl Contents {
         let mut file = (json.len() as u64).to_le_bytes().to_vec();
         file.extend_from_slice(json.as_bytes());
         file.append(&mut data);
-        fs::write(path, file).expect("the folder is writable");
+        file
     }
 
     /// The tensor of that name.

@@ -179,3 +179,26 @@ impl Tree {
         self.places.iter().enumerate().filter_map(on_level)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// On the last level an entry is an exponent: 252 in table 3 must not place table 4, which the last table places.
+    #[test]
+    fn a_last_table_points_nowhere() {
+        let pointer = |table: usize| (TABLE_ENTRIES - table) as u8;
+        let mut tables = [[0; TABLE_ENTRIES]; 7];
+        tables[0] = [100; TABLE_ENTRIES];
+        (tables[0][128], tables[0][129]) = (pointer(1), pointer(5));
+        tables[1] = [pointer(2); TABLE_ENTRIES];
+        tables[2] = [pointer(3); TABLE_ENTRIES];
+        tables[3] = [252; TABLE_ENTRIES];
+        tables[4] = [50; TABLE_ENTRIES];
+        tables[5] = [pointer(4); TABLE_ENTRIES];
+        let lengths = &mut tables[6];
+        (lengths[100], lengths[50], lengths[252]) = (1, 17, 25);
+        let code = read(tables.as_flattened()).unwrap();
+        assert_eq!([100, 50, 252].map(|exponent| code.bits(exponent)), [0, 0x8100 << 1, 0x80_0000 << 1]);
+    }
+}

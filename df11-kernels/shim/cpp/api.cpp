@@ -13,11 +13,11 @@ size_t inner(size_t bytes) { return (bytes + page() - 1) / page() * page(); }
 }  // namespace
 
 // `bytes` bytes between two pages without access: they end less than `align` bytes in front of the second and begin at a multiple of `align`. `begin`
-// and `all` are the mapping's.
+// and `all` are the mapping's. What is not touched takes no memory.
 extern "C" unsigned char* df11_shim_map(size_t bytes, size_t align, size_t* begin, size_t* all) {
   const size_t middle = inner(bytes + align);
   *all = middle + 2 * page();
-  void* got = mmap(nullptr, *all, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  void* got = mmap(nullptr, *all, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (got == MAP_FAILED) return nullptr;
   *begin = reinterpret_cast<size_t>(got);
   unsigned char* first = static_cast<unsigned char*>(got) + page();

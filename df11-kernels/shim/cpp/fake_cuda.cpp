@@ -5,13 +5,19 @@
 extern "C" Kernel df11_shim_kernel_32(unsigned number);
 
 namespace {
-int the_context, devices = 1, major = 8, minor = 0;
+int contexts[8], devices = 1, major = 8, minor = 0;
+
+// PTX is text, a cubin ELF.
+std::string text_of(const void* image) {
+  const char* bytes = static_cast<const char*>(image);
+  return std::memcmp(bytes, "\x7F" "ELF", 4) == 0 ? std::string(bytes, elf_bytes(image)) : std::string(bytes);
 }
+}  // namespace
 
 extern "C" {
 
 void df11_fake_device(int count, int capability_major, int capability_minor) {
-  std::lock_guard<std::mutex> guard(fake.lock);
+  std::lock_guard<std::mutex> guard(calls.lock);
   devices = count;
   major = capability_major;
   minor = capability_minor;
@@ -20,6 +26,11 @@ void df11_fake_device(int count, int capability_major, int capability_minor) {
 int cuInit(unsigned) {
   ENTER("cuInit", false);
   return devices > 0 ? SUCCESS : NO_DEVICE;
+}
+// What libraries of NVIDIA ask each other for. NVRTC of CUDA 13 takes no for an answer, but must be able to ask.
+int cuGetExportTable(const void**, const void*) {
+  ENTER("cuGetExportTable", false);
+  return NOT_FOUND;
 }
 int cuDeviceGetCount(int* count) {
   ENTER("cuDeviceGetCount", false);
@@ -31,9 +42,14 @@ int cuDeviceGet(int* device, int ordinal) {
   *device = ordinal;
   return ordinal < devices ? SUCCESS : INVALID_DEVICE;
 }
-int cuDeviceGetName(char* name, int size, int) {
+int cuDriverGetVersion(int* version) {
+  ENTER("cuDriverGetVersion", false);
+  *version = 12000;
+  return SUCCESS;
+}
+int cuDeviceGetName(char* name, int size, int device) {
   ENTER("cuDeviceGetName", false);
-  snprintf(name, size_t(size), "a GPU played on the processor");
+  snprintf(name, size_t(size), "GPU %d played on the processor", device);
   return SUCCESS;
 }
 int cuDeviceGetAttribute(int* value, int attribute, int) {
@@ -41,33 +57,44 @@ int cuDeviceGetAttribute(int* value, int attribute, int) {
   *value = attribute == 75 ? major : attribute == 76 ? minor : attribute == 16 ? 2 : 0;
   return SUCCESS;
 }
-int cuDevicePrimaryCtxRetain(void** context, int) {
+int cuDevicePrimaryCtxRetain(void** context, int device) {
   ENTER("cuDevicePrimaryCtxRetain", false);
-  ++fake.others;
-  *context = &the_context;
+  ++calls.others;
+  *context = &contexts[device];
   return SUCCESS;
 }
 int cuDevicePrimaryCtxRelease_v2(int) {
   ENTER("cuDevicePrimaryCtxRelease", false);
-  --fake.others;
+  --calls.others;
   return SUCCESS;
 }
 int cuCtxSetCurrent(void* context) {
   ENTER("cuCtxSetCurrent", false);
-  current = context == &the_context ? 0 : NO_CURRENT;
+  const int* found = static_cast<int*>(context);
+  current = found >= contexts && found < contexts + devices ? int(found - contexts) : NO_CURRENT;
   return SUCCESS;
+}
+int cuCtxGetCurrent(void** context) {
+  ENTER("cuCtxGetCurrent", false);
+  *context = current == NO_CURRENT ? nullptr : &contexts[current];
+  return SUCCESS;
+}
+int cuCtxSynchronize() {
+  ENTER("cuCtxSynchronize", true);
+  timeline.wait_for_all();
+  return refused_while_capturing();
 }
 int cuModuleLoadData(void** module, const void* image) {
   ENTER("cuModuleLoadData", true);
-  return names_all_functions(static_cast<const char*>(image)) ? make(Kind::module, module) : INVALID_IMAGE;
+  return load_module(module, text_of(image));
 }
 int cuModuleUnload(void* module) {
   ENTER("cuModuleUnload", true);
   return end(Kind::module, module);
 }
-int cuModuleGetFunction(void** function, void*, const char* name) {
+int cuModuleGetFunction(void** function, void* module, const char* name) {
   ENTER("cuModuleGetFunction", true);
-  return find_function(function, name);
+  return find_function(function, module, name);
 }
 int cuOccupancyMaxActiveBlocksPerMultiprocessor(int* blocks, void*, int threads, size_t shared) {
   ENTER("cuOccupancyMaxActiveBlocksPerMultiprocessor", true);
@@ -101,6 +128,11 @@ int cuMemcpyDtoHAsync_v2(void* to, u64 from, size_t bytes, void* stream) {
   ENTER("cuMemcpyDtoHAsync", true);
   return copy(to, reinterpret_cast<const void*>(from), bytes, from, stream);
 }
+int cuMemcpyDtoDAsync_v2(u64 to, u64 from, size_t bytes, void* stream) {
+  ENTER("cuMemcpyDtoDAsync", true);
+  if (!owns(from, bytes)) return INVALID_VALUE;
+  return copy(reinterpret_cast<void*>(to), reinterpret_cast<const void*>(from), bytes, to, stream);
+}
 int cuMemsetD8Async(u64 to, unsigned char value, size_t bytes, void* stream) {
   ENTER("cuMemsetD8Async", true);
   return fill(to, value, bytes, stream);
@@ -115,11 +147,35 @@ int cuStreamDestroy_v2(void* stream) {
 }
 int cuStreamSynchronize(void* stream) {
   ENTER("cuStreamSynchronize", true);
-  return is(Kind::stream, stream) ? SUCCESS : INVALID_HANDLE;
+  return synchronize(stream);
 }
 int cuStreamWaitEvent(void* stream, void* event, unsigned) {
   ENTER("cuStreamWaitEvent", true);
-  return is(Kind::stream, stream) && is(Kind::event, event) ? SUCCESS : INVALID_HANDLE;
+  return wait_event(stream, event);
+}
+int cuStreamBeginCapture_v2(void* stream, int) {
+  ENTER("cuStreamBeginCapture", true);
+  return begin_capture(stream);
+}
+int cuStreamEndCapture(void* stream, void** graph) {
+  ENTER("cuStreamEndCapture", true);
+  return end_capture(stream, graph);
+}
+int cuGraphInstantiateWithFlags(void** executable, void* graph, unsigned long long) {
+  ENTER("cuGraphInstantiate", true);
+  return instantiate(executable, graph);
+}
+int cuGraphLaunch(void* executable, void* stream) {
+  ENTER("cuGraphLaunch", true);
+  return launch_graph(executable, stream);
+}
+int cuGraphExecDestroy(void* executable) {
+  ENTER("cuGraphExecDestroy", true);
+  return end(Kind::graph, executable);
+}
+int cuGraphDestroy(void* graph) {
+  ENTER("cuGraphDestroy", true);
+  return end(Kind::graph, graph);
 }
 int cuEventCreate(void** event, unsigned) {
   ENTER("cuEventCreate", true);
@@ -131,7 +187,12 @@ int cuEventDestroy_v2(void* event) {
 }
 int cuEventRecord(void* event, void* stream) {
   ENTER("cuEventRecord", true);
-  return is(Kind::stream, stream) && is(Kind::event, event) ? SUCCESS : INVALID_HANDLE;
+  return record(event, stream);
+}
+int cuEventElapsedTime(float* milliseconds, void* from, void* to) {
+  ENTER("cuEventElapsedTime", true);
+  *milliseconds = float(timeline.at(to) - timeline.at(from));
+  return is(Kind::event, from) && is(Kind::event, to) ? SUCCESS : INVALID_HANDLE;
 }
 int cuLaunchKernel(void* function, unsigned grid, unsigned grid_y, unsigned grid_z, unsigned threads, unsigned threads_y, unsigned threads_z,
                    unsigned shared, void* stream, void** parameters, void** extra) {

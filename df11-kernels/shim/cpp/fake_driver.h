@@ -1,67 +1,69 @@
 // What the fake drivers share: fake_cuda.cpp and fake_hip.cpp are fronts with one vendor's names on it.
 //
 // Device memory is this process's memory, a launch runs the kernel on the machine, at once. Copies and launches into a stream are done when they are asked for, in
-// that order. Memory and handles belong to the device that was current when they were made, and are known to no other. Any call can be made to fail
-// (df11_fake_fail), and what was not given back is counted (df11_fake_live). Only what the backends call is here: whatever else is asked for is missing, and says so.
+// that order; while the stream is captured, whenever the graph is launched. Then what may wait, or take or give memory, is refused and breaks the capture, on any stream and
+// thread, as in the sternest of the drivers' modes. Memory and handles belong to the device that was current when they were made, and are known to no other.
+// The stream of no name is known to nobody. Streams run in a time of their own (fake_clock.h), in which two of them at one piece of memory at once are an error. Any call can be made to fail (df11_fake_fail), and what was not given back is counted (df11_fake_live). Only what the backends,
+// their tests and benches call is here: whatever else is asked for is missing, and says so.
 
 #pragma once
-#include <cstdio>
-#include <cstdlib>
-#include <cstring>
+#include <algorithm>
+#include <array>
+#include <functional>
 #include <map>
-#include <mutex>
-#include <string>
+#include <vector>
 
-#include "machine.h"
-
+#include "fake_calls.h"
+#include "fake_clock.h"
 
 namespace {
 
-// The numbers are the same in CUresult and hipError_t.
-enum Result : int { SUCCESS = 0, INVALID_VALUE = 1, NO_DEVICE = 100, INVALID_DEVICE = 101, INVALID_IMAGE = 200, INVALID_CONTEXT = 201, INVALID_HANDLE = 400, NOT_FOUND = 500, LAUNCH_FAILED = 719 };
+enum class Kind { stream, event, module, graph };
 
-const int NO_CURRENT = -1;
-
-enum class Kind { stream, event, module };
+typedef std::function<Result()> Work;
 
 struct Handle {
   Kind kind;
   int device;
+  bool captured = false;      // of an event: recorded in the capture that is under way
+  std::vector<Work> work = {};  // of a graph
+  std::string image = {};       // of a module
 };
 
 struct Piece {
   size_t bytes;
   int device;
+  Uses uses = {};
 };
 
 struct Fake {
-  std::mutex lock;
-  std::string failing;
-  int countdown = 0, code = 0;
   std::map<u64, Piece> memory;  // device and page-locked, by first byte
   std::map<void*, Handle> handles;
-  int others = 0;               // contexts, programs
-  u64 calls = 0;
+  void* capturing = nullptr;  // a stream
+  bool broken = false;        // what is captured is lost
+  std::vector<Work> captured;
 };
 Fake fake;
-thread_local int current = NO_CURRENT;
 
-// Whether this call is to fail, and with what.
-Result enter(const char* name, bool needs_device) {
-  ++fake.calls;
-  if (fake.failing == name && --fake.countdown == 0) return Result(fake.code);
-  if (needs_device && current == NO_CURRENT) return INVALID_CONTEXT;
-  return SUCCESS;
+// What holds these bytes of the current device, or null.
+Piece* piece_of(u64 address, size_t bytes) {
+  auto after = fake.memory.upper_bound(address);
+  if (after == fake.memory.begin()) return nullptr;
+  --after;
+  return after->second.device == current && address + bytes <= after->first + after->second.bytes ? &after->second : nullptr;
 }
 
-bool owns(u64 address, size_t bytes) {
-  auto after = fake.memory.upper_bound(address);
-  if (after == fake.memory.begin()) return false;
-  --after;
-  return after->second.device == current && address + bytes <= after->first + after->second.bytes;
+bool owns(u64 address, size_t bytes) { return piece_of(address, bytes) != nullptr; }
+
+// What a stream that is captured cannot wait for or change.
+Result refused_while_capturing() {
+  if (fake.capturing == nullptr) return SUCCESS;
+  fake.broken = true;
+  return CAPTURE_UNSUPPORTED;
 }
 
 Result take(u64* address, size_t bytes) {
+  if (Result refused = refused_while_capturing()) return refused;
   void* got = nullptr;
   if (bytes == 0 || posix_memalign(&got, 256, bytes) != 0) return INVALID_VALUE;
   std::memset(got, 0xA5, bytes);
@@ -71,8 +73,10 @@ Result take(u64* address, size_t bytes) {
 }
 
 Result give(u64 address) {
+  if (Result refused = refused_while_capturing()) return refused;
   auto found = fake.memory.find(address);
   if (found == fake.memory.end() || found->second.device != current) return INVALID_VALUE;
+  timeline.wait_for_all();
   fake.memory.erase(found);
   std::free(reinterpret_cast<void*>(address));
   return SUCCESS;
@@ -92,39 +96,163 @@ Result make(Kind kind, void** handle) {
 Result end(Kind kind, void* handle) {
   if (!is(kind, handle)) return INVALID_HANDLE;
   fake.handles.erase(handle);
+  timeline.forget(handle);
   std::free(handle);
   return SUCCESS;
 }
 
+// Does the work, which takes `time` and touches these bytes, or puts it down for the graph.
+Result submit(void* stream, double time, const std::vector<Touched>& touched, Work work) {
+  if (!is(Kind::stream, stream)) return INVALID_HANDLE;
+  if (stream == fake.capturing) {
+    fake.captured.push_back(std::move(work));
+    return SUCCESS;
+  }
+  const double begin = timeline.begin(stream);
+  for (const Touched& bytes : touched) {
+    Piece* piece = piece_of(bytes.address, 1);
+    if (piece == nullptr) return INVALID_VALUE;
+    if (!piece->uses.add(stream, begin, begin + time, bytes.write)) {
+      fprintf(stderr, "two streams at one piece of memory at once\n");
+      return LAUNCH_FAILED;
+    }
+  }
+  timeline.end(stream, begin + time);
+  return work();
+}
+
 Result copy(void* to, const void* from, size_t bytes, u64 on_device, void* stream) {
-  if (!is(Kind::stream, stream) || !owns(on_device, bytes)) return INVALID_VALUE;
-  std::memcpy(to, from, bytes);
-  return SUCCESS;
+  if (!owns(on_device, bytes)) return INVALID_VALUE;
+  const bool write = reinterpret_cast<u64>(to) == on_device;
+  return submit(stream, COPY_TIME, {{on_device, write}}, [=] {
+    if (!owns(on_device, bytes)) return INVALID_VALUE;
+    std::memmove(to, from, bytes);
+    return SUCCESS;
+  });
 }
 
 Result fill(u64 to, unsigned char value, size_t bytes, void* stream) {
-  if (!is(Kind::stream, stream) || !owns(to, bytes)) return INVALID_VALUE;
-  std::memset(reinterpret_cast<void*>(to), value, bytes);
+  if (!owns(to, bytes)) return INVALID_VALUE;
+  return submit(stream, COPY_TIME, {{to, true}}, [=] {
+    if (!owns(to, bytes)) return INVALID_VALUE;
+    std::memset(reinterpret_cast<void*>(to), value, bytes);
+    return SUCCESS;
+  });
+}
+
+Result synchronize(void* stream) {
+  if (!is(Kind::stream, stream)) return INVALID_HANDLE;
+  if (Result refused = refused_while_capturing()) return refused;
+  timeline.wait_for(stream);
+  return SUCCESS;
+}
+
+Result record(void* event, void* stream) {
+  if (!is(Kind::stream, stream) || !is(Kind::event, event)) return INVALID_HANDLE;
+  fake.handles[event].captured = stream == fake.capturing;
+  timeline.end(event, timeline.begin(stream));
+  return SUCCESS;
+}
+
+// A stream that waits for what is captured would be captured too, which is not played.
+Result wait_event(void* stream, void* event) {
+  if (!is(Kind::stream, stream) || !is(Kind::event, event)) return INVALID_HANDLE;
+  if (fake.handles[event].captured != (stream == fake.capturing)) {
+    fake.broken = true;
+    return CAPTURE_ISOLATION;
+  }
+  timeline.end(stream, std::max(timeline.begin(stream), timeline.at(event)));
+  return SUCCESS;
+}
+
+Result begin_capture(void* stream) {
+  if (!is(Kind::stream, stream)) return INVALID_HANDLE;
+  if (Result refused = refused_while_capturing()) return refused;
+  fake.capturing = stream;
+  fake.broken = false;
+  fake.captured.clear();
+  return SUCCESS;
+}
+
+Result end_capture(void* stream, void** graph) {
+  if (stream == nullptr || stream != fake.capturing) return INVALID_HANDLE;
+  fake.capturing = nullptr;
+  for (auto& [_, handle] : fake.handles) handle.captured = false;
+  if (fake.broken) return CAPTURE_INVALIDATED;
+  Result made = make(Kind::graph, graph);
+  fake.handles[*graph].work = std::move(fake.captured);
+  return made;
+}
+
+Result instantiate(void** executable, void* graph) {
+  if (!is(Kind::graph, graph)) return INVALID_HANDLE;
+  Result made = make(Kind::graph, executable);
+  fake.handles[*executable].work = fake.handles[graph].work;
+  return made;
+}
+
+Result launch_graph(void* executable, void* stream) {
+  if (!is(Kind::graph, executable) || !is(Kind::stream, stream)) return INVALID_HANDLE;
+  for (const Work& work : fake.handles[executable].work) {
+    timeline.end(stream, timeline.begin(stream) + KERNEL_TIME);
+    if (Result failed = work()) return failed;
+  }
   return SUCCESS;
 }
 
 struct Function {
   const char* name;
   unsigned number;
-  size_t sizes[6];  // of its parameters, which lie one behind the other in its arguments
+  std::array<size_t, 9> sizes;  // of its parameters, which lie one behind the other in its arguments
 };
-Function functions[] = {{"df11_decode", 0, {40 * 88, 4, 4, 4}}, {"df11_gather", 1, {88, 8, 4, 4, 4}}};
+// The last is the published kernel's name. It is played by the plain one, to which it differs in that it counts the row of lengths among the tables.
+Function functions[] = {{"df11_decode", 0, {40 * 88, 4, 4, 4}}, {"df11_gather", 1, {88, 8, 4, 4, 4}}, {"df11_plain", 2, {8, 8, 8, 8, 8, 8, 4, 4, 4}}, {"decode", 2, {8, 8, 8, 8, 8, 8, 4, 4, 4}}};
+Function& published = functions[3];
+const size_t PLAIN_TABLES = 6 * 8;  // place of the number of tables in the arguments
+const size_t JOB = 88, JOB_COUNT = 40 * JOB, OUT = 40;  // of a job, and of the plain kernel's addresses: the unit's first, and where its weights go
 
-bool names_all_functions(const std::string& text) {
-  for (const Function& function : functions) {
-    if (text.find(function.name) == std::string::npos) return false;
+// What a launch reads and writes.
+std::vector<Touched> touched_by(const Function& function, const char* arguments) {
+  std::vector<Touched> touched;
+  u32 jobs = 1;
+  if (function.number == 0) std::memcpy(&jobs, arguments + JOB_COUNT, sizeof jobs);
+  for (u32 i = 0; i < jobs; ++i) {
+    u64 unit, out;
+    std::memcpy(&unit, arguments + i * JOB, sizeof unit);
+    std::memcpy(&out, arguments + i * JOB + OUT, sizeof out);
+    touched.push_back({unit, false});
+    touched.push_back({out, true});
   }
-  return true;
+  return touched;
 }
 
-Result find_function(void** function, const char* name) {
+bool is_of_name(char byte) { return byte == '_' || (byte >= '0' && byte <= '9') || (byte >= 'a' && byte <= 'z'); }
+
+// Whether a module's image names the function, by itself and not as a part of another name.
+bool names(const std::string& image, const Function& function) {
+  const std::string name = function.name;
+  for (size_t at = image.find(name); at != std::string::npos; at = image.find(name, at + 1)) {
+    const size_t end = at + name.size();
+    if ((at == 0 || !is_of_name(image[at - 1])) && (end == image.size() || !is_of_name(image[end]))) return true;
+  }
+  return false;
+}
+
+// A module holds what its image names, one function at least.
+Result load_module(void** module, const std::string& image) {
+  if (Result refused = refused_while_capturing()) return refused;
+  bool any = false;
+  for (const Function& function : functions) any = any || names(image, function);
+  if (!any) return INVALID_IMAGE;
+  Result made = make(Kind::module, module);
+  fake.handles[*module].image = image;
+  return made;
+}
+
+Result find_function(void** function, void* module, const char* name) {
+  if (!is(Kind::module, module)) return INVALID_HANDLE;
   for (Function& candidate : functions) {
-    if (std::strcmp(candidate.name, name) == 0) {
+    if (std::strcmp(candidate.name, name) == 0 && names(fake.handles[module].image, candidate)) {
       *function = &candidate;
       return SUCCESS;
     }
@@ -142,49 +270,59 @@ typedef void (*Kernel)(const void* arguments);
 
 Result run(void* function, Kernel (*kernel)(unsigned number), unsigned warp, Extent grid, Extent threads, unsigned shared, void* stream, void** parameters,
            void** extra) {
-  if (!is(Kind::stream, stream) || grid.x == 0 || grid.y * grid.z * threads.y * threads.z != 1 || threads.x == 0 || threads.x > 1024 || shared > 48 << 10 || extra) return INVALID_VALUE;
+  if (grid.x == 0 || grid.y * grid.z * threads.y * threads.z != 1 || threads.x == 0 || threads.x > 1024 || shared > 48 << 10 || extra) return INVALID_VALUE;
   const Function& of = *static_cast<Function*>(function);
-  alignas(16) char arguments[4096] = {};
+  struct alignas(16) Arguments {
+    char bytes[4096];
+  } arguments = {};
   size_t at = 0;
-  for (unsigned i = 0; i < 6 && of.sizes[i] != 0; at += of.sizes[i++]) std::memcpy(arguments + at, parameters[i], of.sizes[i]);
-  machine::Launch launch = {};
-  launch.kernel = kernel(of.number);
-  launch.arguments = arguments;
-  launch.grid = grid.x;
-  launch.threads = threads.x;
-  launch.shared_bytes = shared;
-  launch.warp = warp;
-  launch.seed = fake.calls;
-  if (machine::launch(launch)) return SUCCESS;
-  fprintf(stderr, "%s: %s\n", of.name, launch.message);
-  return LAUNCH_FAILED;
+  for (size_t i = 0; i < of.sizes.size(); at += of.sizes[i++]) {
+    if (of.sizes[i] != 0) std::memcpy(arguments.bytes + at, parameters[i], of.sizes[i]);
+  }
+  if (&of == &published) --*reinterpret_cast<u32*>(arguments.bytes + PLAIN_TABLES);
+  return submit(stream, KERNEL_TIME, touched_by(of, arguments.bytes), [=, &of] {
+    machine::Launch launch = {};
+    launch.kernel = kernel(of.number);
+    launch.arguments = arguments.bytes;
+    launch.grid = grid.x;
+    launch.threads = threads.x;
+    launch.shared_bytes = shared;
+    launch.warp = warp;
+    launch.seed = calls.number;
+    if (machine::launch(launch)) return SUCCESS;
+    fprintf(stderr, "%s: %s\n", of.name, launch.message);
+    return LAUNCH_FAILED;
+  });
+}
+
+// Bytes of an ELF image of 64 bits: up to the end of the table of its sections.
+size_t elf_bytes(const void* image) {
+  struct {
+    unsigned char ident[16];
+    u16 type, machine;
+    u32 version;
+    u64 entry, segments, sections;
+    u32 flags;
+    u16 size, segment_size, segment_count, section_size, section_count, names;
+  } header;
+  std::memcpy(&header, image, sizeof header);
+  return header.sections + size_t(header.section_size) * header.section_count;
 }
 
 }  // namespace
 
-#define ENTER(name, needs_device)             \
-  std::lock_guard<std::mutex> guard(fake.lock); \
-  if (Result failed = enter(name, needs_device)) return failed
-
 extern "C" {
 
-void df11_fake_fail(const char* name, int nth, int code) {
-  std::lock_guard<std::mutex> guard(fake.lock);
-  fake.failing = name;
-  fake.countdown = nth;
-  fake.code = code;
-}
-
-// Whether the call that was to fail was made.
-bool df11_fake_failed() {
-  std::lock_guard<std::mutex> guard(fake.lock);
-  return !fake.failing.empty() && fake.countdown <= 0;
+// Until when a stream is busy, in the time of fake_clock.h.
+double df11_fake_time(void* stream) {
+  std::lock_guard<std::mutex> guard(calls.lock);
+  return timeline.begin(stream);
 }
 
 // What was not given back.
 int df11_fake_live() {
-  std::lock_guard<std::mutex> guard(fake.lock);
-  return int(fake.memory.size() + fake.handles.size()) + fake.others;
+  std::lock_guard<std::mutex> guard(calls.lock);
+  return int(fake.memory.size() + fake.handles.size()) + calls.others;
 }
 
 }  // extern "C"

@@ -1,9 +1,7 @@
 // A libamdhip64.so without a GPU: fake_driver.h under AMD's names. It plays a mixed machine, devices of both wavefront sizes; each takes only code objects for its own
 // instruction set and wavefronts. As in ROCm up to 5, the run-time compiler is in it: it compiles nothing, and writes down what it was asked for.
 
-#include <set>
-#include <vector>
-
+#include "fake_compiler.h"
 #include "fake_driver.h"
 
 extern "C" Kernel df11_shim_kernel_hip_32(unsigned number);
@@ -11,7 +9,7 @@ extern "C" Kernel df11_shim_kernel_hip_64(unsigned number);
 
 namespace {
 
-const int OUT_OF_MEMORY = 2, NO_BINARY = 209, COMPILATION = 6;
+const int OUT_OF_MEMORY = 2, NO_BINARY = 209;
 
 struct Device {
   std::string target;  // up to the first colon the name in ISAS
@@ -22,18 +20,6 @@ int visible = 5;
 
 // The low byte of an AMDGPU ELF file's flags.
 const std::map<std::string, unsigned char> ISAS = {{"gfx90a", 0x3F}, {"gfx942", 0x4C}, {"gfx1030", 0x36}, {"gfx1100", 0x41}, {"gfx1036", 0x45}};
-const u16 AMDGPU = 224;
-
-struct Header {  // of an ELF file of 64 bits
-  unsigned char ident[16] = {0x7F, 'E', 'L', 'F', 2, 1, 1, 64};
-  u16 type = 3, machine = AMDGPU;
-  u32 version = 1;
-  u64 entry = 0, segments = 0, sections = 0;
-  u32 flags = 0;
-  u16 size = 64, segment_size = 0, segment_count = 0, section_size = 0, section_count = 0, names = 0;
-};
-static_assert(sizeof(Header) == 64, "as in the file");
-
 const char WAVEFRONT[] = ".wavefront_size";  // in the notes; behind it a byte, the number
 
 unsigned char isa_of(const std::string& target) {
@@ -41,21 +27,16 @@ unsigned char isa_of(const std::string& target) {
   return found == ISAS.end() ? 0 : found->second;
 }
 
-struct Program {
-  std::string source, log, code;
-};
-std::set<Program*> programs;
-
 }  // namespace
 
 extern "C" {
 
 void df11_fake_devices(int count) {
-  std::lock_guard<std::mutex> guard(fake.lock);
+  std::lock_guard<std::mutex> guard(calls.lock);
   visible = count;
 }
 void df11_fake_device(int device, const char* target, unsigned wavefront) {
-  std::lock_guard<std::mutex> guard(fake.lock);
+  std::lock_guard<std::mutex> guard(calls.lock);
   devices[size_t(device)] = {target, wavefront};
 }
 
@@ -141,11 +122,35 @@ int hipStreamDestroy(void* stream) {
 }
 int hipStreamSynchronize(void* stream) {
   ENTER("hipStreamSynchronize", true);
-  return is(Kind::stream, stream) ? SUCCESS : INVALID_HANDLE;
+  return synchronize(stream);
 }
 int hipStreamWaitEvent(void* stream, void* event, unsigned flags) {
   ENTER("hipStreamWaitEvent", true);
-  return is(Kind::stream, stream) && is(Kind::event, event) && flags == 0 ? SUCCESS : INVALID_HANDLE;
+  return flags == 0 ? wait_event(stream, event) : INVALID_VALUE;
+}
+int hipStreamBeginCapture(void* stream, int) {
+  ENTER("hipStreamBeginCapture", true);
+  return begin_capture(stream);
+}
+int hipStreamEndCapture(void* stream, void** graph) {
+  ENTER("hipStreamEndCapture", true);
+  return end_capture(stream, graph);
+}
+int hipGraphInstantiateWithFlags(void** executable, void* graph, unsigned long long) {
+  ENTER("hipGraphInstantiate", true);
+  return instantiate(executable, graph);
+}
+int hipGraphLaunch(void* executable, void* stream) {
+  ENTER("hipGraphLaunch", true);
+  return launch_graph(executable, stream);
+}
+int hipGraphExecDestroy(void* executable) {
+  ENTER("hipGraphExecDestroy", true);
+  return end(Kind::graph, executable);
+}
+int hipGraphDestroy(void* graph) {
+  ENTER("hipGraphDestroy", true);
+  return end(Kind::graph, graph);
 }
 int hipEventCreateWithFlags(void** event, unsigned flags) {
   ENTER("hipEventCreateWithFlags", true);
@@ -157,19 +162,19 @@ int hipEventDestroy(void* event) {
 }
 int hipEventRecord(void* event, void* stream) {
   ENTER("hipEventRecord", true);
-  return is(Kind::stream, stream) && is(Kind::event, event) ? SUCCESS : INVALID_HANDLE;
+  return record(event, stream);
 }
 int hipModuleLoadData(void** module, const void* image) {
   ENTER("hipModuleLoadData", true);
   Header header, expected;
   std::memcpy(&header, image, sizeof header);
   if (std::memcmp(header.ident, expected.ident, 8) != 0 || header.machine != AMDGPU) return INVALID_IMAGE;
-  const std::string file(static_cast<const char*>(image), header.sections + header.section_size * header.section_count);
+  const std::string file(static_cast<const char*>(image), elf_bytes(image));
   const size_t width = file.find(WAVEFRONT);
-  if (width == std::string::npos || !names_all_functions(file)) return INVALID_IMAGE;
+  if (width == std::string::npos) return INVALID_IMAGE;
   const Device& device = devices[size_t(current)];
   const bool fits = (header.flags & 0xFF) == isa_of(device.target) && unsigned(file[width + sizeof WAVEFRONT - 1]) == device.wavefront;
-  return fits ? make(Kind::module, module) : NO_BINARY;
+  return fits ? load_module(module, file) : NO_BINARY;
 }
 int hipModuleUnload(void* module) {
   ENTER("hipModuleUnload", true);
@@ -177,7 +182,7 @@ int hipModuleUnload(void* module) {
 }
 int hipModuleGetFunction(void** function, void* module, const char* name) {
   ENTER("hipModuleGetFunction", true);
-  return is(Kind::module, module) ? find_function(function, name) : INVALID_HANDLE;
+  return find_function(function, module, name);
 }
 int hipModuleOccupancyMaxActiveBlocksPerMultiprocessor(int* blocks, void*, int threads, size_t shared) {
   ENTER("hipModuleOccupancyMaxActiveBlocksPerMultiprocessor", true);
@@ -195,59 +200,35 @@ int hipModuleLaunchKernel(void* function, unsigned grid, unsigned grid_y, unsign
 const char* hiprtcGetErrorString(int result) { return result == COMPILATION ? "HIPRTC_ERROR_COMPILATION" : "another error of hiprtc"; }
 int hiprtcCreateProgram(Program** program, const char* source, const char* name, int header_count, const char** headers, const char** header_names) {
   ENTER("hiprtcCreateProgram", false);
-  if (!name || header_count != 0 || headers || header_names) return INVALID_VALUE;
-  *program = *programs.insert(new Program{source, "", ""}).first;
-  ++fake.others;
-  return SUCCESS;
+  return name && header_count == 0 && !headers && !header_names ? create(program, source) : INVALID_VALUE;
 }
 int hiprtcCompileProgram(Program* program, int option_count, const char** options) {
   ENTER("hiprtcCompileProgram", false);
-  const std::string architecture = "--offload-arch=", width = "-DDF11_WARP=";
+  const std::string width = option(option_count, options, "-DDF11_WARP=");
   Header header;
-  std::string found;
-  for (int i = 0; i < option_count; ++i) {
-    const std::string option = options[i];
-    if (option.rfind(architecture, 0) == 0) header.flags = isa_of(option.substr(architecture.size()));
-    if (option.rfind(width, 0) == 0) found = option.substr(width.size());
-  }
-  if (header.flags == 0 || (found != "32" && found != "64") || !names_all_functions(program->source)) {
-    program->log = "no such instruction set";
-    return COMPILATION;
-  }
-  std::string rest = std::string(WAVEFRONT) + char(std::stoi(found));
-  for (const Function& function : functions) rest += function.name;
-  header.sections = sizeof header + rest.size();
-  program->code.assign(reinterpret_cast<const char*>(&header), sizeof header);
-  program->code += rest;
-  return SUCCESS;
+  header.flags = isa_of(option(option_count, options, "--offload-arch="));
+  const bool known = header.flags != 0 && (width == "32" || width == "64");
+  return compile(program, known, header, known ? std::string(WAVEFRONT) + char(std::stoi(width)) : "");
 }
 int hiprtcGetProgramLogSize(Program* program, size_t* bytes) {
   ENTER("hiprtcGetProgramLogSize", false);
-  *bytes = program->log.size() + 1;
-  return SUCCESS;
+  return log_size(program, bytes);
 }
 int hiprtcGetProgramLog(Program* program, char* log) {
   ENTER("hiprtcGetProgramLog", false);
-  std::memcpy(log, program->log.c_str(), program->log.size() + 1);
-  return SUCCESS;
+  return get_log(program, log);
 }
 int hiprtcGetCodeSize(Program* program, size_t* bytes) {
   ENTER("hiprtcGetCodeSize", false);
-  *bytes = program->code.size();
-  return SUCCESS;
+  return code_size(program, bytes);
 }
 int hiprtcGetCode(Program* program, char* code) {
   ENTER("hiprtcGetCode", false);
-  std::memcpy(code, program->code.data(), program->code.size());
-  return SUCCESS;
+  return get_code(program, code);
 }
 int hiprtcDestroyProgram(Program** program) {
   ENTER("hiprtcDestroyProgram", false);
-  if (programs.erase(*program) == 0) return INVALID_HANDLE;
-  delete *program;
-  *program = nullptr;
-  --fake.others;
-  return SUCCESS;
+  return destroy(program);
 }
 
 }  // extern "C"

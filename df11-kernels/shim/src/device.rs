@@ -2,8 +2,9 @@
 
 use std::ops::Range;
 
-use df11_core::{Unit, bf16};
-use df11_kernels::{DeviceUnit, Geometry, Job, Jobs, Tables, stage_bytes};
+use df11_core::limits::{BLOCK_BYTES, BLOCK_GAP_BYTES};
+use df11_core::{Code, Unit, bf16};
+use df11_kernels::{DeviceUnit, Geometry, Job, Jobs, Tables, fullest_block, stage_bytes};
 
 use crate::guarded::Guarded;
 use crate::machine::{Counts, Fault, Kernel, Order, launch};
@@ -31,7 +32,34 @@ impl Uploaded {
         let [stream, sign_mantissa, gaps, positions, _] = &arrays;
         let places = [stream, sign_mantissa, gaps, positions, &tables].map(Guarded::address);
         let device = DeviceUnit::new(unit, places[0], places[1], places[2], places[3], places[4]);
-        Self { unit: device, tables, stage_bytes: stage_bytes(unit), luts: (view.luts.len() / 256 - 1) as u32, arrays }
+        Self {
+            unit: device,
+            tables,
+            stage_bytes: stage_bytes(fullest_block(unit)),
+            luts: (view.luts.len() / 256 - 1) as u32,
+            arrays,
+        }
+    }
+
+    /// A unit of zeros, of which only what is touched takes memory: so it may be as long as units get. The test writes what it wants, output positions
+    /// among it, with no block fuller than `fullest`.
+    pub fn zeros(code: &Code, stream_bytes: u32, weights: u32, fullest: u32) -> Self {
+        let blocks = stream_bytes.div_ceil(BLOCK_BYTES as u32);
+        let sizes = [stream_bytes, weights, blocks * BLOCK_GAP_BYTES as u32, 4 * (blocks + 1), 0];
+        let arrays = sizes.map(|size| Guarded::zeros(size as usize, 16));
+        let tables = Guarded::new(bytemuck::cast_slice(Tables::new(code).words()), 16);
+        let [stream, sign_mantissa, gaps, positions, _] = [0, 1, 2, 3, 4].map(|array: usize| arrays[array].address());
+        let unit = DeviceUnit {
+            stream,
+            sign_mantissa,
+            gaps,
+            positions,
+            tables: tables.address(),
+            stream_bytes,
+            weights,
+            blocks,
+        };
+        Self { arrays, tables, unit, stage_bytes: stage_bytes(fullest), luts: 0 }
     }
 
     /// Changes what lies in device memory: 0 the stream, 1 sign_mantissa, 2 gaps, 3 output positions.

@@ -27,13 +27,21 @@ impl Guarded {
     /// # Panics
     /// If there is no memory.
     pub fn new(content: &[u8], align: usize) -> Self {
-        let (mut mapping, mut mapped, size) = (0, 0, content.len());
+        let mut guarded = Self::zeros(content.len(), align);
+        guarded.copy_from_slice(content);
+        guarded
+    }
+
+    /// So many zeros, which take memory only where they are touched.
+    ///
+    /// # Panics
+    /// If there is no room for them.
+    pub fn zeros(size: usize, align: usize) -> Self {
+        let (mut mapping, mut mapped) = (0, 0);
         // SAFETY: maps fresh memory; the two places written are ours.
         let bytes = unsafe { df11_shim_map(size, align, &mut mapping, &mut mapped) };
         assert!(!bytes.is_null(), "no memory for {size} bytes");
-        let mut guarded = Self { mapping, mapped, bytes, size };
-        guarded.copy_from_slice(content);
-        guarded
+        Self { mapping, mapped, bytes, size }
     }
 
     /// The address of its first byte, for a kernel.

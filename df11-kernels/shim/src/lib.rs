@@ -15,13 +15,16 @@ pub use device::{Outcome, Uploaded, decode, gather, plain};
 #[cfg(not(df11_no_machine))]
 pub use guarded::Guarded;
 #[cfg(not(df11_no_machine))]
-pub use machine::{Count, Counts, Fault, MISTAKES, Order, Vendor, mistake};
+pub use machine::{Count, Counts, Fault, MISTAKES, Order, PATTERNS, Vendor, mistake, pattern};
 
 /// Whether there is a machine: a C++ compiler was at hand, and fibers have code for this processor.
 pub const MACHINE: bool = cfg!(not(df11_no_machine));
 
 /// The path of a `libcuda.so.1` whose device is the machine, to be loaded before the binding looks for the real one; `None` where it is not built.
 pub const FAKE_CUDA: Option<&str> = option_env!("DF11_FAKE_CUDA");
+
+/// The path of a `libnvrtc.so.13` that compiles nothing and gives what that `libcuda.so.1` takes for compiled; as above.
+pub const FAKE_NVRTC: Option<&str> = option_env!("DF11_FAKE_NVRTC");
 
 /// The path of a `libamdhip64.so` with several devices, which are the machine with wavefronts of 32 or of 64; as above.
 pub const FAKE_HIP: Option<&str> = option_env!("DF11_FAKE_HIP");

@@ -99,6 +99,7 @@ unsafe extern "C" {
     fn df11_shim_kernel_hip_32(number: u32) -> Option<Entry>;
     fn df11_shim_kernel_hip_64(number: u32) -> Option<Entry>;
     fn df11_shim_fault(number: u32) -> Option<Entry>;
+    fn df11_shim_pattern(number: u32) -> Option<Entry>;
     fn df11_shim_launch(launch: *mut RawLaunch) -> bool;
 }
 
@@ -128,6 +129,33 @@ pub fn mistake(number: u32, seed: u64) -> Result<Counts, Fault> {
     // SAFETY: the function reads nothing but its number.
     let entry = unsafe { df11_shim_fault(number) };
     run(entry, &(), BLOCK_THREADS, 1, 256, Order { vendor: Vendor::Host, warp: 32, seed, count: false })
+}
+
+/// Accesses of one warp, and what they cost by the rules of `cpp/machine.h`: wavefronts and, of global memory, sectors.
+pub const PATTERNS: [(&str, u64, u64); 12] = [
+    ("a row of shared words", 1, 0),
+    ("one shared word for all lanes", 1, 0),
+    ("every second shared word", 2, 0),
+    ("32 words of one bank", 32, 0),
+    ("a row of shared bytes", 1, 0),
+    ("a row of 8 shared bytes a lane", 2, 0),
+    ("a row of 16 shared bytes a lane", 4, 0),
+    ("every second word of a row by half of the lanes", 1, 0),
+    ("a line of global memory", 1, 4),
+    ("the same from its second word on", 2, 5),
+    ("two bytes of every second line", 32, 32),
+    ("a row of 16 global bytes a lane", 4, 16),
+];
+
+/// Counts the pattern of this number.
+///
+/// # Errors
+/// `Fault`.
+pub fn pattern(number: u32) -> Result<Counts, Fault> {
+    const SHARED_BYTES: u32 = 8192;
+    // SAFETY: the function reads nothing but its number.
+    let entry = unsafe { df11_shim_pattern(number) };
+    run(entry, &(), 32, 1, SHARED_BYTES, Order { vendor: Vendor::Host, warp: 32, seed: 1, count: true })
 }
 
 /// Runs a kernel. `arguments` is its structure in `cpp/kernels.cpp`, whose addresses are of this process's memory.

@@ -86,6 +86,26 @@ mod on_the_machine {
         }
     }
 
+    /// Codes of up to 32 bits for exponents below 240, and units of millions of weights.
+    #[test]
+    fn every_large_case_survives_the_fast_kernel() {
+        if skipped() {
+            return;
+        }
+        let short = cases::short().len();
+        for (number, case) in cases::full()[short..].iter().enumerate() {
+            let parts = Parts::new(&case.weights);
+            let uploaded = Uploaded::new(&parts.unit(), 1);
+            for form in FORMS {
+                let what = format!("{} {form:?}", case.name);
+                let outcome = decode(&[all(&uploaded)], 3, 2, order(form, number as u64))
+                    .unwrap_or_else(|fault| panic!("{what}: {}", fault.0));
+                assert_eq!(outcome.status, [0], "{what}");
+                assert_same(&what, &case.weights, &outcome.weights[0]);
+            }
+        }
+    }
+
     #[test]
     fn every_case_survives_the_plain_kernel() {
         if skipped() {

@@ -9,13 +9,16 @@ use df11_core::{Code, Histogram, Lookup, Plan};
 
 /// Lengths that the plan tries for exponents below 240, FORMAT.md, "Codes".
 const LIMITS: [usize; 4] = [8, 16, 24, 32];
+/// Most exponents below 240 and from there on, by a draw: the exact solver's time grows with the product of the two and their sum.
+const MOST: [(u64, u64); 8] = [(4, 2), (8, 0), (8, 2), (8, 4), (16, 0), (16, 2), (12, 6), (32, 8)];
 /// How far the planned code may be from the best one, which no trial of a few limits finds in all alphabets. The most ever seen is 734 bytes.
 const SLACK_BYTES: u64 = 1024;
 
 /// The planned code of any small alphabet has the fewest bits that its limit allows, and in all costs little more than the best there is.
 pub fn huffman_lengths(data: &[u8]) {
     let mut draw = Bytes::new(data);
-    let (low, high) = (draw.below(33), draw.below(9));
+    let most = MOST[draw.below(8) as usize];
+    let (low, high) = (draw.below(most.0 + 1), draw.below(most.1 + 1));
     let mut counts = [0; 256];
     for used in 0..low + high {
         let exponent = if used < low { draw.below(240) } else { 240 + draw.below(16) };

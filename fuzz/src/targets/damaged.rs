@@ -1,6 +1,6 @@
 //! Bytes of any origin: every decoder refuses them, or all that accept them read the same.
 
-use crate::support::adversarial;
+use super::any_words;
 use crate::support::agreement::verdict;
 use crate::support::any_unit;
 use crate::support::draw::{Bytes, Draw};
@@ -10,16 +10,16 @@ use crate::support::published_writer;
 const TENSORS: [&str; 6] = ["encoded_exponent", "sign_mantissa", "luts", "gaps", "output_positions", "split_positions"];
 
 /// Most weights of a unit, by a draw.
-const MOST: [usize; 8] = [20, 20, 20, 20, 400, 400, 2000, 20_000];
+const MOST: [usize; 16] = [16, 16, 16, 16, 16, 16, 16, 16, 100, 100, 100, 100, 400, 400, 2000, 8000];
 
 /// A sound unit, of ours, of the published compressor, or of any code, and up to four damages.
 pub fn decode_any_bytes(data: &[u8]) {
     let mut draw = Bytes::new(data);
-    let most = MOST[draw.below(8) as usize];
+    let most = MOST[draw.below(16) as usize];
     let mut coded = match draw.below(3) {
         0 => any_unit::write(&mut draw, most).coded,
         writer => {
-            let words = adversarial::weights(&mut draw, most);
+            let words = any_words(&mut draw, most);
             let published = (writer == 1).then(|| published_writer::write(&words).ok()).flatten();
             published.unwrap_or_else(|| Coded::by_core(&words))
         }

@@ -1,6 +1,7 @@
 //! A unit made of weights by core's encoder, and owned.
 #![allow(dead_code)] // each test file uses a part
 
+use df11_core::limits::{BLOCK_BITS, BLOCK_GAP_BYTES};
 use df11_core::{PartsMut, Plan, Unit, UnitView, bf16, encode};
 
 /// The arrays of a unit.
@@ -29,6 +30,26 @@ impl Parts {
         encode(&weights, &plan, PartsMut { encoded_exponent, sign_mantissa, luts, gaps, output_positions })
             .expect("sizes fit");
         parts
+    }
+
+    /// Of words with two exponents, below 240, by codes of 1 bit: valid, and no encoder of ours writes it. Its blocks hold as much as a block can.
+    pub fn of_one_bit_codes(words: &[u16], [zero, one]: [u8; 2]) -> Self {
+        let exponent = |word: u16| (word >> 7) as u8;
+        let bits = words.chunks(8).map(|eight| {
+            eight.iter().enumerate().fold(0, |byte, (i, &word)| byte | u8::from(exponent(word) == one) << (7 - i))
+        });
+        let mut luts = [[zero; 128], [one; 128], [0; 128], [0; 128]].concat();
+        luts[256 + usize::from(zero)] = 1;
+        luts[256 + usize::from(one)] = 1;
+        let blocks = words.len().div_ceil(BLOCK_BITS as usize);
+        let positions = (0..=blocks).map(|block| (block * BLOCK_BITS as usize).min(words.len()) as u32);
+        Self {
+            encoded_exponent: bits.collect(),
+            sign_mantissa: words.iter().map(|&word| (word >> 8) as u8 & 0x80 | word as u8 & 0x7F).collect(),
+            luts,
+            gaps: vec![0; blocks * BLOCK_GAP_BYTES],
+            output_positions: positions.flat_map(u32::to_le_bytes).collect(),
+        }
     }
 
     pub fn view(&self) -> UnitView<'_> {

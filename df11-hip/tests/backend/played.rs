@@ -1,25 +1,16 @@
-//! The backend end to end: on a GPU where `DF11_REQUIRE` names `hip`, else on a runtime's library whose devices, of both wavefront sizes, are played on the processor.
-//! There every call is made to fail in turn.
-//!
-//! One test, since the library has one state.
-
-#[path = "../../tests/support/cases.rs"]
-#[allow(dead_code)]
-mod cases;
-#[path = "../../tests/support/random.rs"]
-#[allow(dead_code)]
-mod random;
-#[path = "../../df11-kernels/shim/tests/unit/mod.rs"]
-mod unit;
+//! What only a played device can be made to do: fail at every call, not be there, be of another kind.
 
 use std::ffi::CString;
 use std::sync::Arc;
 
 use df11_core::bf16;
-use df11_hip::{Decoder, Device, DeviceMemory, Error, Kernels, Offload, PinnedUnit, Rows, Stream};
-use df11_kernels::{Job, fault};
+use df11_hip::{Decoder, Device, DeviceMemory, Error, Kernels, Offload, PinnedUnit, Stream};
+use df11_kernels::Job;
 use libloading::Library;
-use unit::Parts;
+
+use crate::cases;
+use crate::device::{self, OnDevice, assert_same, read};
+use crate::unit::Parts;
 
 /// The played runtime, and what it lets a test do.
 struct Fake(Library);
@@ -70,6 +61,16 @@ impl Fake {
         unsafe { self.0.get::<unsafe extern "C" fn() -> bool>("df11_fake_failed").expect("ours")() }
     }
 
+    /// Until when a stream is busy, in the time that is played: a copy takes 1, a launch 3.
+    fn time(&self, stream: &Stream) -> f64 {
+        // SAFETY: as above.
+        unsafe {
+            self.0.get::<unsafe extern "C" fn(*const std::ffi::c_void) -> f64>("df11_fake_time").expect("ours")(
+                stream.raw().cast(),
+            )
+        }
+    }
+
     /// What was taken and not given back.
     fn live(&self) -> i32 {
         // SAFETY: as above.
@@ -81,25 +82,21 @@ impl Fake {
 const TARGETS: [(&str, u32); 5] =
     [("gfx1030", 32), ("gfx90a:sramecc+:xnack-", 64), ("gfx1100", 32), ("gfx942:sramecc+:xnack-", 64), ("gfx1036", 32)];
 
-#[test]
-fn the_backend_end_to_end() {
-    let required = std::env::var("DF11_REQUIRE").is_ok_and(|names| names.split(',').any(|name| name == "hip"));
-    if required {
-        every_case_survives(0);
-        on_the_device(0);
-        return kernels_compiled_at_run_time(0);
-    }
+pub fn all() {
     let Some(fake) = Fake::load() else {
         println!("skipped: hip on the processor (no C++ compiler, or not Linux)");
         return;
     };
     devices_that_will_not_do(&fake);
+    // The borders of codes of 2 to 7 bits are the kernel's business, and proven there.
+    let cases: Vec<_> = cases::short().into_iter().filter(|case| !case.name.starts_with("codes_of_")).collect();
     for ordinal in 0..TARGETS.len() {
-        every_case_survives(ordinal);
-        on_the_device(ordinal);
-        kernels_compiled_at_run_time(ordinal);
+        device::all(ordinal, &cases);
+        device::kernels_compiled_at_run_time(ordinal);
     }
     devices_side_by_side();
+    (0..2).for_each(|ordinal| launches_are_captured_and_replayed(&fake, ordinal));
+    the_next_copy_runs_beside_a_decoding(&fake);
     assert_eq!(fake.live(), 0, "all was given back");
     every_failing_call_is_an_error_and_gives_everything_back(&fake);
     every_failing_return_loses_but_one_thing(&fake);
@@ -134,12 +131,6 @@ fn devices_that_will_not_do(fake: &Fake) {
     assert_eq!(fake.live(), 0);
 }
 
-fn on_the_device(ordinal: usize) {
-    ranges_and_faults(ordinal);
-    a_batch_and_rows_on_the_callers_stream(ordinal);
-    units_stream_through_two_slots(ordinal);
-}
-
 /// Several devices on one thread, and on threads of their own: each call goes to the device of what it is made on.
 fn devices_side_by_side() {
     let words = cases::gauss(20_000, 98);
@@ -158,160 +149,67 @@ fn devices_side_by_side() {
     });
 }
 
-fn weights(words: &[u16]) -> Vec<bf16> {
-    words.iter().map(|&word| bf16::from_bits(word)).collect()
-}
-
-#[track_caller]
-fn assert_same(what: &str, expected: &[u16], found: &[bf16]) {
-    assert_eq!(expected.len(), found.len(), "{what}");
-    let at = (0..found.len()).find(|&at| expected[at] != found[at].to_bits());
-    assert_eq!(at, None, "{what}: first other weight");
-}
-
-fn every_case_survives(ordinal: usize) {
-    let decoder = Decoder::open(ordinal).expect("a device");
-    // The borders of codes of 2 to 7 bits are the kernel's business, and proven there.
-    for case in cases::short().iter().filter(|case| !case.name.starts_with("codes_of_")) {
-        let parts = Parts::new(&case.weights);
-        let mut found = weights(&vec![0xA5A5; case.weights.len()]);
-        decoder.decode(&parts.unit(), &mut found).unwrap_or_else(|error| panic!("{}: {error}", case.name));
-        assert_same(&case.name, &case.weights, &found);
-    }
-}
-
-fn ranges_and_faults(ordinal: usize) {
-    let decoder = Decoder::open(ordinal).expect("a device");
-    let words = cases::gauss(50_000, 90);
-    let parts = Parts::new(&words);
-    let unit = parts.unit();
-    for (first, count) in [(0, 1), (49_999, 1), (12_345, 20_000), (7, 0)] {
-        let mut found = vec![bf16::ZERO; count];
-        decoder.decode_range(&unit, first as u64, &mut found).expect("a range of the unit");
-        assert_same("range", &words[first..][..count], &found);
-    }
-    let beyond = decoder.decode_range(&unit, 50_000, &mut [bf16::ZERO]).unwrap_err();
-    assert!(matches!(beyond, Error::Unit(df11_core::Error::RangePastEnd { .. })), "{beyond}");
-
-    let mut damaged = parts.clone();
-    damaged.encoded_exponent[1000..1100].fill(0xFF);
-    let error = decoder.decode(&damaged.unit(), &mut vec![bf16::ZERO; words.len()]).unwrap_err();
-    let plainly = df11_core::decode(&damaged.unit(), &mut vec![bf16::ZERO; words.len()]).unwrap_err();
-    assert_eq!(error, Error::Unit(plainly));
-}
-
-/// What a caller does who keeps units and weights on the device.
-struct OnDevice {
-    stream: Stream,
-    pinned: PinnedUnit,
-    memory: DeviceMemory,
-}
-
-impl OnDevice {
-    fn new(device: &Arc<Device>, words: &[u16]) -> Result<Self, Error> {
-        let parts = Parts::new(words);
-        let stream = Stream::new(device)?;
-        let pinned = PinnedUnit::new(device, &parts.unit())?;
-        let memory = DeviceMemory::new(device, pinned.layout().bytes())?;
-        // SAFETY: the memory is ours and as large; all of it lives until the stream is waited for.
-        unsafe { pinned.copy(memory.address(), stream.raw())? };
-        Ok(Self { stream, pinned, memory })
-    }
-}
-
-fn read(device: &Device, memory: &DeviceMemory, words: usize, stream: &Stream) -> Vec<bf16> {
-    stream.wait().expect("the work is done");
-    let mut bytes = vec![0u8; 2 * words];
-    // SAFETY: so many bytes are there, and nothing runs.
-    unsafe { device.bind().expect("a device").memcpy_dtoh_async(&mut bytes, memory.address(), stream.raw()) }
-        .expect("a copy");
-    stream.wait().expect("the copy is done");
-    bytes.chunks_exact(2).map(|pair| bf16::from_bits(u16::from_le_bytes([pair[0], pair[1]]))).collect()
-}
-
-fn a_batch_and_rows_on_the_callers_stream(ordinal: usize) {
-    let device = Device::open(ordinal).expect("a device");
-    let hip = device.bind().expect("it can be bound");
-    let kernels = Kernels::load(&device).expect("the kernels load");
-    let sets = [cases::gauss(30_000, 91), cases::real_like(40_000, 92), vec![0x3C12]];
-    let units: Vec<OnDevice> = sets.iter().map(|words| OnDevice::new(&device, words).expect("an upload")).collect();
-    let stream = Stream::new(&device).expect("a stream");
-    for unit in &units {
-        unit.stream.wait().expect("the copies are done");
-    }
-    let status = DeviceMemory::new(&device, 4 * sets.len()).expect("memory");
-    // SAFETY: the memory is ours.
-    unsafe { hip.memset_d8_async(status.address(), 0, status.bytes(), stream.raw()) }.expect("a clear");
-    let outputs: Vec<DeviceMemory> =
-        sets.iter().map(|words| DeviceMemory::new(&device, 2 * words.len()).expect("memory")).collect();
-    let at = |i: usize| units[i].pinned.layout().at(units[i].memory.address());
-    let jobs: Vec<Job> =
-        (0..sets.len()).map(|i| Job::all(&at(i), outputs[i].address(), status.address() + 4 * i as u64)).collect();
-    let stage = units.iter().map(|unit| unit.pinned.layout().stage_bytes()).max().expect("three");
-    // SAFETY: all that the jobs name is on the device and lives to the end of this function, where nothing runs.
-    unsafe { kernels.decode(stream.raw(), &jobs, stage) }.expect("a launch");
-    for (words, output) in sets.iter().zip(&outputs) {
-        assert_same("batch", words, &read(&device, output, words.len(), &stream));
-    }
-    let too_many = vec![jobs[0]; df11_kernels::LAUNCH_JOBS + 1];
-    // SAFETY: refused before anything is launched.
-    let refused = unsafe { kernels.decode(stream.raw(), &too_many, stage) };
-    assert!(matches!(refused, Err(Error::Jobs(_))), "{refused:?}");
-
-    let numbers = DeviceMemory::new(&device, 12).expect("memory");
-    let rows = [29u32, 0, 300];
-    // SAFETY: the memory is ours and as large.
-    unsafe { hip.memcpy_htod_async(numbers.address(), &rows.map(u32::to_ne_bytes).concat(), stream.raw()) }
-        .expect("a copy");
-    let gathered = DeviceMemory::new(&device, 3 * 2000).expect("memory");
-    let job = Job::all(&at(0), gathered.address(), status.address());
-    let asked = Rows { numbers: numbers.address(), count: 3, weights: 1000 };
-    // SAFETY: as for the batch.
-    unsafe { kernels.gather(stream.raw(), &job, asked, stage) }.expect("a launch");
-    let found = read(&device, &gathered, 2000, &stream);
-    assert_same("first row", &sets[0][29_000..], &found[..1000]);
-    assert_same("second row", &sets[0][..1000], &found[1000..]);
-    let mut word = [0u8; 4];
-    // SAFETY: four bytes are there.
-    unsafe { hip.memcpy_dtoh_async(&mut word, status.address(), stream.raw()) }.expect("a copy");
-    stream.wait().expect("the copy is done");
-    assert_eq!(u32::from_le_bytes(word), fault::ROW);
-}
-
-fn units_stream_through_two_slots(ordinal: usize) {
-    let device = Device::open(ordinal).expect("a device");
+/// The first copy is waited for, each of the others runs beside the decoding before it. A copy into a slot that is still read would be refused.
+fn the_next_copy_runs_beside_a_decoding(fake: &Fake) {
+    const UNITS: usize = 6;
+    let device = Device::open(1).expect("a device");
     let kernels = Arc::new(Kernels::load(&device).expect("the kernels load"));
-    let sets: Vec<Vec<u16>> = (0..5).map(|i| cases::gauss(20_000 + 1000 * i, 93 + i as u64)).collect();
-    let pinned: Vec<PinnedUnit> = sets
-        .iter()
-        .map(|words| PinnedUnit::new(&device, &Parts::new(words).unit()).expect("page-locked memory"))
-        .collect();
-    let largest = pinned.iter().map(|unit| unit.layout().bytes()).max().expect("five");
+    let words = cases::gauss(5000, 97);
+    let pinned = PinnedUnit::new(&device, &Parts::new(&words).unit()).expect("page-locked memory");
     let stream = Stream::new(&device).expect("a stream");
-    let status = DeviceMemory::new(&device, 4).expect("memory");
-    let outputs: Vec<DeviceMemory> =
-        sets.iter().map(|words| DeviceMemory::new(&device, 2 * words.len()).expect("memory")).collect();
-    let mut offload = Offload::new(&kernels, largest).expect("two slots");
-    for (unit, output) in pinned.iter().zip(&outputs) {
-        // SAFETY: all of it lives until the stream is waited for, in `read`.
-        unsafe { offload.decode(stream.raw(), unit, output.address(), status.address()) }.expect("a launch");
+    let [status, output] = [4, 2 * words.len()].map(|bytes| DeviceMemory::new(&device, bytes).expect("memory"));
+    let mut offload = Offload::new(&kernels, pinned.layout().bytes()).expect("two slots");
+    let begin = fake.time(&stream);
+    for _ in 0..UNITS {
+        // SAFETY: all of it lives until the stream is waited for.
+        unsafe { offload.decode(stream.raw(), &pinned, output.address(), status.address()) }.expect("a launch");
     }
-    for (words, output) in sets.iter().zip(&outputs) {
-        assert_same("offload", words, &read(&device, output, words.len(), &stream));
-    }
-    let mut small = Offload::new(&kernels, 1000).expect("two slots");
-    // SAFETY: refused before anything is launched.
-    let refused = unsafe { small.decode(stream.raw(), &pinned[0], outputs[0].address(), status.address()) };
-    assert!(matches!(refused, Err(Error::Unit(df11_core::Error::BufferSize { .. }))), "{refused:?}");
+    assert_eq!(fake.time(&stream) - begin, 1.0 + 3.0 * UNITS as f64);
+    stream.wait().expect("the work is done");
 }
 
-fn kernels_compiled_at_run_time(ordinal: usize) {
+/// In a graph nothing may be allocated or waited for, and the weights come at the graph's launch, as often as it is launched. The functions of graphs are the caller's own.
+fn launches_are_captured_and_replayed(fake: &Fake, ordinal: usize) {
+    type Handle = *mut std::ffi::c_void;
+    let call = |name: &str, first: Handle, second: Handle| {
+        // SAFETY: each of them takes a handle and at most one more, or the place of one, behind which 0 is what the third parameter means if there is one.
+        let code = unsafe {
+            fake.0.get::<unsafe extern "C" fn(Handle, Handle, u64) -> i32>(name).expect("it is played")(
+                first, second, 0,
+            )
+        };
+        assert_eq!(code, 0, "{name}");
+    };
     let device = Device::open(ordinal).expect("a device");
-    match Kernels::compile(&device) {
-        Ok(_) => {}
-        Err(error @ Error::CompilerNotFound { .. }) => println!("skipped: kernels compiled at run time ({error})"),
-        Err(error) => panic!("{error}"),
+    let kernels = Kernels::load(&device).expect("the kernels load");
+    let words = cases::gauss(30_000, 95);
+    let unit = OnDevice::new(&device, &words).expect("an upload");
+    let stream = Stream::new(&device).expect("a stream");
+    let (status, output) =
+        (DeviceMemory::new(&device, 4).expect("memory"), DeviceMemory::new(&device, 2 * words.len()).expect("memory"));
+    let clear = |memory: &DeviceMemory| {
+        // SAFETY: the memory is ours.
+        unsafe { device.bind().expect("a device").memset_d8_async(memory.address(), 0, memory.bytes(), stream.raw()) }
+            .expect("a clear");
+    };
+    clear(&status);
+    clear(&output);
+    let whole = Job::all(&unit.unit(), output.address(), status.address());
+    let null = std::ptr::null_mut();
+    let (mut graph, mut executable): (Handle, Handle) = (null, null);
+    call("hipStreamBeginCapture", stream.raw(), null);
+    // SAFETY: all that is named lives to the end of this function; the graph is launched only here.
+    unsafe { kernels.decode(stream.raw(), &[whole], unit.stage_bytes()) }.expect("a launch");
+    call("hipStreamEndCapture", stream.raw(), (&raw mut graph).cast());
+    assert_same("nothing has run yet", &vec![0; words.len()], &read(&device, &output, words.len(), &stream));
+    call("hipGraphInstantiateWithFlags", (&raw mut executable).cast(), graph);
+    for _ in 0..2 {
+        clear(&output);
+        call("hipGraphLaunch", executable, stream.raw());
+        assert_same("captured", &words, &read(&device, &output, words.len(), &stream));
     }
+    call("hipGraphExecDestroy", executable, null);
+    call("hipGraphDestroy", graph, null);
 }
 
 /// Everything that the backend calls but the compiler, in one small round.

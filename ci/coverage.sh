@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# How much of each crate the tests reach, the processes of the program included: lines and regions, by crate and by the files that they reach least.
+# A map of what nobody tried, not a target; recorded in tests/README.md. Some minutes; the report with its lines stands in target/coverage/html.
+. "$(dirname "$0")/lib.sh"
+
+# As old or newer than the LLVM of the compiler, whose files it reads.
+readonly llvm=22
+
+coverage() {
+  packages "llvm-$llvm"
+  export PATH=$PWD/target/tools/bin:$PATH LLVM_COV=/usr/bin/llvm-cov-$llvm LLVM_PROFDATA=/usr/bin/llvm-profdata-$llvm
+  cargo llvm-cov --version >/dev/null 2>&1 ||
+    CARGO_TARGET_DIR=target/tools cargo install --quiet --locked --root target/tools cargo-llvm-cov
+  cargo llvm-cov --workspace --locked --lib --bins --tests --no-report
+  cargo llvm-cov report --html --output-dir target/coverage
+  cargo llvm-cov report --json --summary-only --output-path target/coverage/summary.json
+  python3 - target/coverage/summary.json <<'PYTHON'
+import collections, json, os, sys
+
+LEAST = 10  # files to name
+root, files = os.getcwd(), json.load(open(sys.argv[1]))["data"][0]["files"]
+crates, least = collections.defaultdict(lambda: collections.Counter()), []
+for file in files:
+    path, summary = os.path.relpath(file["filename"], root), file["summary"]
+    counts = {f"{kind} {what}": summary[kind][what] for kind in ("lines", "regions") for what in ("count", "covered")}
+    crates[path.split("/src/")[0] if "/src/" in path else "df11"].update(counts)
+    least.append((summary["lines"]["percent"], path))
+for crate, counts in sorted(crates.items()):
+    shares = [f"{100 * counts[f'{kind} covered'] / counts[f'{kind} count']:5.1f} % of {counts[f'{kind} count']:5} {kind}" for kind in ("lines", "regions")]
+    print(f"{crate:22} {', '.join(shares)}")
+for percent, path in sorted(least)[:LEAST]:
+    print(f"{percent:5.1f} % of lines: {path}")
+PYTHON
+}
+
+step coverage coverage

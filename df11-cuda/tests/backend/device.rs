@@ -1,0 +1,342 @@
+//! What any device must do, played or not.
+
+use std::sync::Arc;
+
+use df11_core::bf16;
+use df11_cuda::cudarc::driver::sys::{CUgraphInstantiate_flags, CUstreamCaptureMode_enum as CaptureMode};
+use df11_cuda::cudarc::driver::{CudaContext, DevicePtr, DevicePtrMut, result};
+use df11_cuda::{Decoder, Device, DeviceMemory, Error, Kernels, Offload, PinnedUnit, Rows, Stream};
+use df11_kernels::{DeviceUnit, Job, LAUNCH_JOBS, Layout, fault};
+
+use crate::cases::{self, Case};
+use crate::random::Random;
+use crate::unit::Parts;
+
+pub fn all(ordinal: usize, cases: &[Case]) {
+    every_case_survives(ordinal, cases);
+    the_fullest_blocks_launch_and_survive(ordinal);
+    ranges_and_faults(ordinal);
+    any_window_lands_anywhere(ordinal);
+    damaged_units_end(ordinal);
+    a_batch_and_rows_on_the_callers_stream(ordinal);
+    launches_are_captured_and_replayed(ordinal);
+    units_stream_through_two_slots(ordinal);
+    cudarcs_own_types_will_do(ordinal);
+}
+
+/// What a launch captured in a graph may not do.
+const CAPTURE: CaptureMode = CaptureMode::CU_STREAM_CAPTURE_MODE_GLOBAL;
+
+fn weights(words: &[u16]) -> Vec<bf16> {
+    words.iter().map(|&word| bf16::from_bits(word)).collect()
+}
+
+#[track_caller]
+pub fn assert_same(what: &str, expected: &[u16], found: &[bf16]) {
+    assert_eq!(expected.len(), found.len(), "{what}");
+    let at = (0..found.len()).find(|&at| expected[at] != found[at].to_bits());
+    assert_eq!(at, None, "{what}: first other weight");
+}
+
+pub fn every_case_survives(ordinal: usize, cases: &[Case]) {
+    let decoder = Decoder::open(ordinal).expect("a device");
+    for case in cases {
+        let parts = Parts::new(&case.weights);
+        let mut found = weights(&vec![0xA5A5; case.weights.len()]);
+        decoder.decode(&parts.unit(), &mut found).unwrap_or_else(|error| panic!("{}: {error}", case.name));
+        assert_same(&case.name, &case.weights, &found);
+    }
+}
+
+/// 32,768 weights a block, which the published launcher has no shared memory for.
+fn the_fullest_blocks_launch_and_survive(ordinal: usize) {
+    let decoder = Decoder::open(ordinal).expect("a device");
+    let words: Vec<u16> = (0..70_000u32).map(|i| (120 + (i.count_ones() % 2) as u16) << 7 | (i % 128) as u16).collect();
+    let mut found = vec![bf16::ZERO; words.len()];
+    decoder.decode(&Parts::of_one_bit_codes(&words, [120, 121]).unit(), &mut found).expect("the unit");
+    assert_same("codes of 1 bit", &words, &found);
+}
+
+fn ranges_and_faults(ordinal: usize) {
+    let decoder = Decoder::open(ordinal).expect("a device");
+    let words = cases::gauss(50_000, 90);
+    let parts = Parts::new(&words);
+    let unit = parts.unit();
+    for (first, count) in [(0, 1), (49_999, 1), (12_345, 20_000), (7, 0)] {
+        let mut found = vec![bf16::ZERO; count];
+        decoder.decode_range(&unit, first as u64, &mut found).expect("a range of the unit");
+        assert_same("range", &words[first..][..count], &found);
+    }
+    let beyond = decoder.decode_range(&unit, 50_000, &mut [bf16::ZERO]).unwrap_err();
+    assert!(matches!(beyond, Error::Unit(df11_core::Error::RangePastEnd { .. })), "{beyond}");
+
+    let mut damaged = parts.clone();
+    damaged.encoded_exponent[1000..1100].fill(0xFF);
+    let error = decoder.decode(&damaged.unit(), &mut vec![bf16::ZERO; words.len()]).unwrap_err();
+    let plainly = df11_core::decode(&damaged.unit(), &mut vec![bf16::ZERO; words.len()]).unwrap_err();
+    assert_eq!(error, Error::Unit(plainly));
+}
+
+/// What a caller does who keeps units and weights on the device.
+struct OnDevice {
+    pinned: PinnedUnit,
+    memory: DeviceMemory,
+}
+
+impl OnDevice {
+    fn new(device: &Arc<Device>, words: &[u16]) -> Result<Self, Error> {
+        let parts = Parts::new(words);
+        let stream = Stream::new(device)?;
+        let pinned = PinnedUnit::new(device, &parts.unit())?;
+        let memory = DeviceMemory::new(device, pinned.layout().bytes())?;
+        // SAFETY: the memory is ours and as large; all of it lives until the stream is waited for.
+        unsafe { pinned.copy(memory.address(), stream.raw())? };
+        stream.wait()?;
+        Ok(Self { pinned, memory })
+    }
+
+    fn unit(&self) -> DeviceUnit {
+        self.pinned.layout().at(self.memory.address())
+    }
+
+    fn stage_bytes(&self) -> u32 {
+        self.pinned.layout().stage_bytes()
+    }
+}
+
+fn read(memory: &DeviceMemory, words: usize, stream: &Stream) -> Vec<bf16> {
+    stream.wait().expect("the work is done");
+    let mut bytes = vec![0u8; 2 * words];
+    // SAFETY: so many bytes are there, and nothing runs.
+    unsafe { result::memcpy_dtoh_async(&mut bytes, memory.address(), stream.raw()) }.expect("a copy");
+    stream.wait().expect("the copy is done");
+    bytes.chunks_exact(2).map(|pair| bf16::from_bits(u16::from_le_bytes([pair[0], pair[1]]))).collect()
+}
+
+fn clear(memory: &DeviceMemory, stream: &Stream) {
+    // SAFETY: the memory is ours.
+    unsafe { result::memset_d8_async(memory.address(), 0, memory.bytes(), stream.raw()) }.expect("a clear");
+}
+
+fn a_batch_and_rows_on_the_callers_stream(ordinal: usize) {
+    let device = Device::open(ordinal).expect("a device");
+    let kernels = Kernels::load(&device).expect("the kernels load");
+    let sets = [cases::gauss(30_000, 91), cases::real_like(40_000, 92), vec![0x3C12]];
+    let units: Vec<OnDevice> = sets.iter().map(|words| OnDevice::new(&device, words).expect("an upload")).collect();
+    let stream = Stream::new(&device).expect("a stream");
+    let status = DeviceMemory::new(&device, 4 * sets.len()).expect("memory");
+    clear(&status, &stream);
+    let outputs: Vec<DeviceMemory> =
+        sets.iter().map(|words| DeviceMemory::new(&device, 2 * words.len()).expect("memory")).collect();
+    let at = |i: usize| units[i].unit();
+    let jobs: Vec<Job> =
+        (0..sets.len()).map(|i| Job::all(&at(i), outputs[i].address(), status.address() + 4 * i as u64)).collect();
+    let stage = units.iter().map(|unit| unit.pinned.layout().stage_bytes()).max().expect("three");
+    // SAFETY: all that the jobs name is on the device and lives to the end of this function, where nothing runs.
+    unsafe { kernels.decode(stream.raw(), &jobs, stage) }.expect("a launch");
+    for (words, output) in sets.iter().zip(&outputs) {
+        assert_same("batch", words, &read(output, words.len(), &stream));
+    }
+    let too_many = vec![jobs[0]; df11_kernels::LAUNCH_JOBS + 1];
+    // SAFETY: refused before anything is launched.
+    let refused = unsafe { kernels.decode(stream.raw(), &too_many, stage) };
+    assert!(matches!(refused, Err(Error::Jobs(_))), "{refused:?}");
+
+    let numbers = DeviceMemory::new(&device, 12).expect("memory");
+    let rows = [29u32, 0, 300];
+    // SAFETY: the memory is ours and as large.
+    unsafe { result::memcpy_htod_async(numbers.address(), bytemuck::bytes_of(&rows), stream.raw()) }.expect("a copy");
+    let gathered = DeviceMemory::new(&device, 3 * 2000).expect("memory");
+    let job = Job::all(&at(0), gathered.address(), status.address());
+    let asked = Rows { numbers: numbers.address(), count: 3, weights: 1000 };
+    // SAFETY: as for the batch.
+    unsafe { kernels.gather(stream.raw(), &job, asked, stage) }.expect("a launch");
+    let found = read(&gathered, 2000, &stream);
+    assert_same("first row", &sets[0][29_000..], &found[..1000]);
+    assert_same("second row", &sets[0][..1000], &found[1000..]);
+    let mut word = [0u8; 4];
+    // SAFETY: four bytes are there.
+    unsafe { result::memcpy_dtoh_async(&mut word, status.address(), stream.raw()) }.expect("a copy");
+    stream.wait().expect("the copy is done");
+    assert_eq!(u32::from_le_bytes(word), fault::ROW);
+}
+
+fn units_stream_through_two_slots(ordinal: usize) {
+    let device = Device::open(ordinal).expect("a device");
+    let kernels = Arc::new(Kernels::load(&device).expect("the kernels load"));
+    let sets: Vec<Vec<u16>> = (0..5).map(|i| cases::gauss(20_000 + 1000 * i, 93 + i as u64)).collect();
+    let pinned: Vec<PinnedUnit> = sets
+        .iter()
+        .map(|words| PinnedUnit::new(&device, &Parts::new(words).unit()).expect("page-locked memory"))
+        .collect();
+    let largest = pinned.iter().map(|unit| unit.layout().bytes()).max().expect("five");
+    let stream = Stream::new(&device).expect("a stream");
+    let status = DeviceMemory::new(&device, 4).expect("memory");
+    let outputs: Vec<DeviceMemory> =
+        sets.iter().map(|words| DeviceMemory::new(&device, 2 * words.len()).expect("memory")).collect();
+    let mut offload = Offload::new(&kernels, largest).expect("two slots");
+    for (unit, output) in pinned.iter().zip(&outputs) {
+        // SAFETY: all of it lives until the stream is waited for, in `read`.
+        unsafe { offload.decode(stream.raw(), unit, output.address(), status.address()) }.expect("a launch");
+    }
+    for (words, output) in sets.iter().zip(&outputs) {
+        assert_same("offload", words, &read(output, words.len(), &stream));
+    }
+    let mut small = Offload::new(&kernels, 1000).expect("two slots");
+    // SAFETY: refused before anything is launched.
+    let refused = unsafe { small.decode(stream.raw(), &pinned[0], outputs[0].address(), status.address()) };
+    assert!(matches!(refused, Err(Error::Unit(df11_core::Error::BufferSize { .. }))), "{refused:?}");
+}
+
+/// Outputs at every place within a 128-byte line, windows of every length around a block's borders: as many jobs as a launch takes.
+fn any_window_lands_anywhere(ordinal: usize) {
+    let device = Device::open(ordinal).expect("a device");
+    let kernels = Kernels::load(&device).expect("the kernels load");
+    let words = cases::real_like(60_000, 80);
+    let parts = Parts::new(&words);
+    let unit = parts.unit();
+    let on_device = OnDevice::new(&device, &words).expect("an upload");
+    let border = unit.block(1).weights.start;
+    let ends = [0, 1, 7, 8, 9, 127, 128, border - 1, border, border + 1, unit.block(2).weights.end, 59_999, 60_000];
+    let windows: Vec<_> = ends
+        .iter()
+        .flat_map(|&first| ends.iter().map(move |&end| first..end))
+        .filter(|window| !window.is_empty())
+        .collect();
+    let stream = Stream::new(&device).expect("a stream");
+    for (turn, windows) in windows.chunks(LAUNCH_JOBS).enumerate() {
+        let status = DeviceMemory::new(&device, 4 * windows.len()).expect("memory");
+        clear(&status, &stream);
+        let place = |i: usize| (7 * (i + turn)) % 64;
+        let outputs: Vec<DeviceMemory> = windows
+            .iter()
+            .enumerate()
+            .map(|(i, window)| DeviceMemory::new(&device, 2 * (place(i) + window.clone().count())).expect("memory"))
+            .collect();
+        outputs.iter().for_each(|output| clear(output, &stream));
+        let jobs: Vec<Job> = windows
+            .iter()
+            .enumerate()
+            .map(|(i, window)| {
+                let blocks = unit.blocks_of(window.start, window.clone().count()).expect("a window of the unit");
+                let out = outputs[i].address() + 2 * place(i) as u64;
+                Job::window(&on_device.unit(), window.clone(), blocks, out, status.address() + 4 * i as u64)
+            })
+            .collect();
+        // SAFETY: all that the jobs name is on the device and lives to the end of this turn, where nothing runs.
+        unsafe { kernels.decode(stream.raw(), &jobs, on_device.stage_bytes()) }.expect("a launch");
+        for (i, window) in windows.iter().enumerate() {
+            let found = read(&outputs[i], place(i) + window.clone().count(), &stream);
+            let what = format!("{window:?} at place {}", place(i));
+            assert_same(&what, &words[window.start as usize..window.end as usize], &found[place(i)..]);
+        }
+        assert!(read(&status, 2 * windows.len(), &stream).iter().all(|half| half.to_bits() == 0), "a status");
+    }
+}
+
+/// A bit turned over is an error or changes what is decoded as it does for core; never a launch without end or a touch of other memory. (What is accepted
+/// holds to the stream: that is proven where memory is guarded, by `df11-gpu-shim`.)
+fn damaged_units_end(ordinal: usize) {
+    let decoder = Decoder::open(ordinal).expect("a device");
+    let mut random = Random::new(83);
+    let words = cases::gauss(10_000, 84);
+    for round in 0..40 {
+        let mut damaged = Parts::new(&words);
+        let array = if round % 2 == 0 { &mut damaged.encoded_exponent } else { &mut damaged.gaps };
+        let bit = random.below(8 * array.len() as u64) as usize;
+        array[bit / 8] ^= 1 << (bit % 8);
+        let Ok(unit) = damaged.view().validate() else { continue };
+        let (mut found, mut plainly) = (vec![bf16::ZERO; words.len()], vec![bf16::ZERO; words.len()]);
+        let (ours, cores) = (decoder.decode(&unit, &mut found), df11_core::decode(&unit, &mut plainly));
+        match (ours, cores) {
+            (Ok(()), Ok(())) => assert!(found == plainly, "bit {bit}, round {round}"),
+            (Err(Error::Unit(error)), Err(expected)) => assert_eq!(error, expected, "bit {bit}, round {round}"),
+            // A gap that the kernel has no use for.
+            (Ok(()), Err(_)) => {}
+            (ours, cores) => panic!("bit {bit}, round {round}: {ours:?}, core {cores:?}"),
+        }
+    }
+}
+
+/// In a graph nothing may be allocated or waited for, and the weights come at the graph's launch, as often as it is launched.
+fn launches_are_captured_and_replayed(ordinal: usize) {
+    let device = Device::open(ordinal).expect("a device");
+    let kernels = Kernels::load(&device).expect("the kernels load");
+    let words = cases::gauss(30_000, 95);
+    let unit = OnDevice::new(&device, &words).expect("an upload");
+    let stream = Stream::new(&device).expect("a stream");
+    let numbers = DeviceMemory::new(&device, 4).expect("memory");
+    let [status, output, row] =
+        [4, 2 * words.len(), 2000].map(|bytes| DeviceMemory::new(&device, bytes).expect("memory"));
+    let whole = Job::all(&unit.unit(), output.address(), status.address());
+    let gathered = Job::all(&unit.unit(), row.address(), status.address());
+    [&numbers, &status, &output, &row].into_iter().for_each(|memory| clear(memory, &stream));
+    stream.wait().expect("the memory is clear");
+
+    // SAFETY: all that is named lives to the end of this function; the graph is launched only here.
+    let graph = unsafe {
+        result::stream::begin_capture(stream.raw(), CAPTURE).expect("a capture begins");
+        kernels.decode(stream.raw(), &[whole], unit.stage_bytes()).expect("a launch");
+        let first_row = Rows { numbers: numbers.address(), count: 1, weights: 1000 };
+        kernels.gather(stream.raw(), &gathered, first_row, unit.stage_bytes()).expect("a launch");
+        result::stream::end_capture(stream.raw()).expect("what was launched can be captured")
+    };
+    assert_same("nothing has run yet", &vec![0; words.len()], &read(&output, words.len(), &stream));
+    let flags = CUgraphInstantiate_flags::CUDA_GRAPH_INSTANTIATE_FLAG_AUTO_FREE_ON_LAUNCH;
+    // SAFETY: as above.
+    let executable = unsafe { result::graph::instantiate(graph, flags) }.expect("a graph");
+    for _ in 0..2 {
+        [&output, &row].into_iter().for_each(|memory| clear(memory, &stream));
+        // SAFETY: as above.
+        unsafe { result::graph::launch(executable, stream.raw()) }.expect("a launch");
+        assert_same("captured", &words, &read(&output, words.len(), &stream));
+        assert_same("captured rows", &words[..1000], &read(&row, 1000, &stream));
+        assert_same("status", &[0, 0], &read(&status, 2, &stream));
+    }
+    // SAFETY: made above, and nothing runs.
+    unsafe { result::graph::exec_destroy(executable).and(result::graph::destroy(graph)) }.expect("given back");
+}
+
+/// A context, a stream and memory that come from cudarc.
+fn cudarcs_own_types_will_do(ordinal: usize) {
+    let context = CudaContext::new(ordinal).expect("a device");
+    let stream = context.new_stream().expect("a stream");
+    let kernels = Kernels::load(&Device::of(&context).expect("a device that will do")).expect("the kernels load");
+    let words = cases::gauss(20_000, 96);
+    let parts = Parts::new(&words);
+    let layout = Layout::new(&parts.unit());
+    let mut bytes = vec![0; layout.bytes()];
+    layout.write(&parts.unit(), &mut bytes);
+    let memory = stream.clone_htod(&bytes).expect("an upload");
+    let mut output = stream.alloc_zeros::<u16>(words.len()).expect("memory");
+    let mut status = stream.alloc_zeros::<u32>(1).expect("memory");
+    {
+        let ((unit, _used), (out, _written)) = (memory.device_ptr(&stream), output.device_ptr_mut(&stream));
+        let (status, _reported) = status.device_ptr_mut(&stream);
+        // SAFETY: slices of the stream's device, which live until the stream is waited for.
+        unsafe { kernels.decode(stream.cu_stream(), &[Job::all(&layout.at(unit), out, status)], layout.stage_bytes()) }
+            .expect("a launch");
+    }
+    assert_eq!(stream.clone_dtoh(&status).expect("a copy"), [0]);
+    assert!(stream.clone_dtoh(&output).expect("a copy") == words);
+}
+
+pub fn kernels_compiled_at_run_time(ordinal: usize) {
+    let device = Device::open(ordinal).expect("a device");
+    match Kernels::compile(&device) {
+        Ok(kernels) => {
+            let words = cases::real_like(30_000, 89);
+            let unit = OnDevice::new(&device, &words).expect("an upload");
+            let stream = Stream::new(&device).expect("a stream");
+            let [status, output] = [4, 2 * words.len()].map(|bytes| DeviceMemory::new(&device, bytes).expect("memory"));
+            clear(&status, &stream);
+            let job = Job::all(&unit.unit(), output.address(), status.address());
+            // SAFETY: all of it lives until the stream is waited for, in `read`.
+            unsafe { kernels.decode(stream.raw(), &[job], unit.stage_bytes()) }.expect("a launch");
+            assert_same("compiled at run time", &words, &read(&output, words.len(), &stream));
+            assert_same("status", &[0, 0], &read(&status, 2, &stream));
+        }
+        Err(error @ Error::CompilerNotFound { .. }) => println!("skipped: kernels compiled at run time ({error})"),
+        Err(error) => panic!("{error}"),
+    }
+}

@@ -1,0 +1,58 @@
+// What all played libraries share: any call can be made to fail (df11_fake_fail), and what was not given back is counted.
+
+#pragma once
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <mutex>
+#include <string>
+
+#include "machine.h"
+
+namespace {
+
+const int NO_CURRENT = -1;
+thread_local int current = NO_CURRENT;
+
+struct Calls {
+  std::mutex lock;
+  std::string failing;
+  int countdown = 0, code = 0;
+  u64 number = 0;
+  int others = 0;  // taken and not given back, besides what drivers list: contexts, programs
+};
+Calls calls;
+
+// The numbers are the same in CUresult and hipError_t.
+enum Result : int { SUCCESS = 0, INVALID_VALUE = 1, NO_DEVICE = 100, INVALID_DEVICE = 101, INVALID_IMAGE = 200, INVALID_CONTEXT = 201, INVALID_HANDLE = 400, NOT_FOUND = 500, LAUNCH_FAILED = 719, CAPTURE_UNSUPPORTED = 900, CAPTURE_INVALIDATED = 901, CAPTURE_ISOLATION = 905 };
+
+// Whether this call is to fail, and with what.
+Result enter(const char* name, bool needs_device) {
+  ++calls.number;
+  if (calls.failing == name && --calls.countdown == 0) return Result(calls.code);
+  if (needs_device && current == NO_CURRENT) return INVALID_CONTEXT;
+  return SUCCESS;
+}
+
+}  // namespace
+
+#define ENTER(name, needs_device)              \
+  std::lock_guard<std::mutex> guard(calls.lock); \
+  if (Result failed = enter(name, needs_device)) return failed
+
+extern "C" {
+
+void df11_fake_fail(const char* name, int nth, int code) {
+  std::lock_guard<std::mutex> guard(calls.lock);
+  calls.failing = name;
+  calls.countdown = nth;
+  calls.code = code;
+}
+
+// Whether the call that was to fail was made.
+bool df11_fake_failed() {
+  std::lock_guard<std::mutex> guard(calls.lock);
+  return !calls.failing.empty() && calls.countdown <= 0;
+}
+
+}  // extern "C"
