@@ -36,12 +36,14 @@ const EXPONENTS: u64 = !0xFF;
 pub(crate) struct Table {
     entries: Box<[u64; ENTRIES]>,
     counts: Box<[u32; ENTRIES]>,
+    #[cfg(target_arch = "x86_64")]
     spaced: Option<Spaced>,
     /// Mean number of codes of an entry, in 1/256.
     mean_codes: usize,
 }
 
 /// Spaced entries. A code of all 256 exponents has none.
+#[cfg(target_arch = "x86_64")]
 pub(crate) struct Spaced {
     pub entries: Box<[u64; ENTRIES]>,
     pub spare: u8,
@@ -83,9 +85,14 @@ impl Table {
             }
         }
         let (entries, counts) = (last_half(&entries), last_half(&counts));
-        let spaced = Spaced::new(code, &entries, &counts);
         let total: u32 = counts.iter().sum();
-        Self { entries, counts, spaced, mean_codes: (total as usize * 256 / ENTRIES).max(1) }
+        Self {
+            #[cfg(target_arch = "x86_64")]
+            spaced: Spaced::new(code, &entries, &counts),
+            entries,
+            counts,
+            mean_codes: (total as usize * 256 / ENTRIES).max(1),
+        }
     }
 
     /// The entries, and how many exponents of each count.
@@ -95,6 +102,7 @@ impl Table {
     }
 
     /// The spaced entries.
+    #[cfg(target_arch = "x86_64")]
     #[inline(always)]
     pub fn spaced(&self) -> Option<&Spaced> {
         self.spaced.as_ref()
@@ -106,6 +114,7 @@ impl Table {
     }
 }
 
+#[cfg(target_arch = "x86_64")]
 impl Spaced {
     fn new(code: &Code, entries: &[u64; ENTRIES], counts: &[u32; ENTRIES]) -> Option<Self> {
         let spare = (0..=255).find(|&exponent| code.lengths()[usize::from(exponent)] == 0)?;
@@ -150,6 +159,7 @@ mod tests {
             }
             assert_eq!((entry & 0xFF, codes), (u64::from(step), count), "index {index:#b}");
             assert_eq!(entry == 0, count == 0);
+            #[cfg(target_arch = "x86_64")]
             if let Some(Spaced { entries, spare }) = table.spaced() {
                 let (exponents, spaced) = (entry.to_be_bytes(), entries[index as usize].to_be_bytes());
                 assert!((0..count).all(|at| spaced[at] == exponents[at] ^ spare && spaced[at] != 0));
@@ -169,6 +179,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg(target_arch = "x86_64")]
     fn only_a_code_of_all_exponents_has_no_spaced_entries() {
         assert!(Table::new(&Code::canonical(&[8; 256])).spaced().is_none());
         for spare in [0, 120, 255] {

@@ -26,6 +26,7 @@ use df11_core::{Error, Unit, bf16};
 use crate::level::Level;
 use crate::threads;
 pub(crate) use job::{Job, Jobs};
+#[cfg(target_arch = "x86_64")]
 pub(crate) use lane::{GROUP, LINE, Lane, MAX_GROUPS};
 pub(crate) use lanes::{Kernel, run};
 pub(crate) use tables::Tables;
