@@ -10,7 +10,7 @@ use df11_core::{PartSizes, PartsMut, Plan, UnitView, bf16, encode, two_phase};
 use df11_cpu::{Encoder, Level};
 use guarded::{Edge, Guarded};
 use support::cases::{self, Case};
-use support::library::{Coded, backends};
+use support::library::{Coded, backends, to_bf16s};
 use support::on_all_processors;
 use support::random::Random;
 
@@ -107,6 +107,42 @@ fn encoders_stay_inside() {
             }
         }
     });
+}
+
+/// Weights other than those planned give a unit that does not decode, but within the same buffers; also where exponents have no code, so that no number
+/// of weights fills a byte.
+#[test]
+fn encoders_of_other_weights_stay_inside() {
+    on_all_processors(&cases::short(), |case| {
+        let planned: Vec<bf16> = to_bf16s(&case.weights);
+        for encoder in Level::available().map(Encoder::new) {
+            for plan in [encoder.plan(&planned), encoder.plan_published(&planned)].iter().flatten() {
+                for others in others(plan, case) {
+                    for edge in Edge::BOTH {
+                        encode_between(edge, &plan.sizes(), |parts| encoder.encode(&others, plan, parts));
+                    }
+                }
+            }
+        }
+    });
+}
+
+/// As many weights as were planned: all of the longest code, all without a code, those planned with some that have none among them, and any.
+fn others(plan: &Plan, case: &Case) -> [Vec<bf16>; 4] {
+    let lengths = plan.code().lengths();
+    let of_length = |length: u8| (0..=255u8).rfind(|&exponent| lengths[usize::from(exponent)] == length);
+    let count = case.weights.len();
+    let all = |length: u8| vec![of_length(length).map_or(0, |exponent| u16::from(exponent) << 7); count];
+    let mut random = Random::new(count as u64);
+    let mut among = case.weights.clone();
+    let none = all(0);
+    // Up to 100 in a row: whole lanes, and steps, have none.
+    for run in among.chunks_mut(100) {
+        let some = random.below(run.len() as u64) as usize;
+        run[some..].fill(none[0]);
+    }
+    let any = (0..count).map(|_| random.next() as u16).collect();
+    [all(plan.code().longest()), none, among, any].map(|words| to_bf16s(&words))
 }
 
 /// What `encode` writes into buffers at an edge.

@@ -3,6 +3,9 @@
 use df11_core::{Error, Histogram, PartsMut, Unit, UnitView, bf16};
 use df11_cpu::{Decoder, Encoder, Level, Parts, decode_batch};
 
+/// Bytes of a cache line.
+const LINE: usize = 64;
+
 /// A multiplicative generator; enough for weights.
 struct Random(u64);
 
@@ -58,7 +61,9 @@ fn cases() -> Vec<(&'static str, Vec<bf16>)> {
             .collect()
     };
     let mut cases = vec![("one weight", vec![bf16::ONE]), ("one high weight", vec![bf16::INFINITY])];
-    for count in [2, 3, 5, 7, 63, 64, 65, 1000, 11_999, 13_000, 65_536, 300_000] {
+    // Threads encode 2^18 weights at a time: the last of them has all, one, or a few.
+    let shard = 1 << 18;
+    for count in [2, 3, 5, 7, 63, 64, 65, 1000, 11_999, 13_000, 65_536, shard, shard + 1, shard + 66, 300_000] {
         cases.push(("gauss", gauss(count)));
     }
     cases.push(("one exponent", (0..200_000).map(|_| with_exponent(127, r)).collect()));
@@ -168,6 +173,40 @@ fn every_level_decodes_all_weights_and_any_range() {
             }
             let error = decoder.decode_range(1, &mut room).unwrap_err();
             assert!(matches!(error, Error::RangePastEnd { .. }), "{error}");
+        }
+    }
+}
+
+/// From 16 Mi weights on, what is written bypasses the cache, in whole lines wherever a buffer begins.
+#[test]
+fn what_bypasses_the_cache_arrives() {
+    let mut random = Random(3);
+    let weights: Vec<_> = (0..(16 << 20) + 77)
+        .map(|_| {
+            let rank = u64::from(random.next().trailing_zeros());
+            with_exponent(120 + rank.min(9), &mut random)
+        })
+        .collect();
+    let expected = core_parts(&weights);
+    let unit = expected.view(&[]).validate().unwrap();
+    for level in levels() {
+        let encoder = Encoder::new(level);
+        let plan = encoder.plan(&weights).unwrap();
+        for shift in [0, 1] {
+            let mut parts = Parts::for_plan(&plan);
+            let mut room = vec![0xA5; weights.len() + 2 * LINE];
+            let first = room.as_ptr().align_offset(LINE) + shift;
+            let sign_mantissa = &mut room[first..][..weights.len()];
+            encoder.encode(&weights, &plan, PartsMut { sign_mantissa, ..parts.as_mut() }).unwrap();
+            assert!(room[first..][..weights.len()] == expected.sign_mantissa, "{level}, {shift}");
+            assert!(parts.encoded_exponent == expected.encoded_exponent, "{level}, {shift}");
+        }
+        for shift in [0, 1] {
+            let mut room = vec![bf16::NAN; weights.len() + LINE];
+            let first = room.as_ptr().align_offset(LINE) + shift;
+            let restored = &mut room[first..][..weights.len()];
+            Decoder::new(&unit, level).decode(restored).unwrap();
+            assert!(words(restored) == words(&weights), "{level}, {shift}");
         }
     }
 }
