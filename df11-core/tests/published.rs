@@ -96,3 +96,18 @@ fn a_last_block_without_codes_has_no_output_position() {
     }
     assert!(tried > left_out && left_out > 0, "{left_out} left out of {tried}");
 }
+
+#[test]
+fn a_plan_tells_of_a_cut_between_equally_rare_exponents() {
+    // 1, 2, 3, 5, 8, ... of 44 exponents want codes of more than 32 bits, so that the rarest are cut
+    let breaks_tie = |equal: usize| {
+        let (mut counts, mut next) = ([0; 256], (1u64, 1));
+        for count in &mut counts[60..104] {
+            next = (next.1, next.0 + next.1);
+            *count = next.0;
+        }
+        counts[60 + equal] = counts[59 + equal];
+        Plan::published_from_histogram(&Histogram::from_counts(counts), bf16::ONE).unwrap().breaks_tie()
+    };
+    assert_eq!((1..44).filter(|&equal| breaks_tie(equal)).count(), 1);
+}
