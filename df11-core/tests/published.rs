@@ -107,7 +107,9 @@ fn a_plan_tells_of_a_cut_between_equally_rare_exponents() {
             *count = next.0;
         }
         counts[60 + equal] = counts[59 + equal];
-        Plan::published_from_histogram(&Histogram::from_counts(counts), bf16::ONE).unwrap().breaks_tie()
+        let plan = Plan::published_from_histogram(&Histogram::from_counts(counts), bf16::ONE).unwrap();
+        assert!(plan.code().exponents().eq(60..104));
+        plan.breaks_tie()
     };
     assert_eq!((1..44).filter(|&equal| breaks_tie(equal)).count(), 1);
 }
