@@ -352,6 +352,9 @@ fn what_is_no_bf16_source_is_refused_with_the_next_step() {
     }
     assert!(compress_refused(&directory).to_string().contains("give one of the files"));
     let index = json!({"weight_map": {"a": "a.safetensors", "c": "b.safetensors"}}).to_string();
+    let empty = json!({"weight_map": {}}).to_string();
+    fs::write(directory.join("model.safetensors.index.json"), empty).expect("written");
+    assert!(compress_refused(&directory).to_string().contains("names no tensor"));
     fs::write(directory.join("model.safetensors.index.json"), index).expect("written");
     assert!(matches!(compress_refused(&directory), Error::TensorMissing { tensor, .. } if tensor == "c"));
     fs::copy(directory.join("a.safetensors"), directory.join("b.safetensors")).expect("copied");

@@ -166,11 +166,14 @@ impl Ending {
     /// Of a stream of so many bits; `None` where nothing is left of its last byte.
     fn of(end: EndCode, stream_bits: u64) -> Option<Self> {
         let count = (stream_bits.next_multiple_of(8) - stream_bits) as u32;
+        if count == 0 {
+            return None;
+        }
         let bits = match end.length.checked_sub(count) {
             Some(rest) => end.bits >> rest,
             None => end.bits << (count - end.length),
         };
-        (count > 0).then_some(Self { bits, count })
+        Some(Self { bits, count })
     }
 }
 

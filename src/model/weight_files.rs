@@ -123,18 +123,21 @@ pub(crate) fn shard_names(index: &Path) -> Result<Vec<String>, Error> {
     Ok(names.into_iter().collect())
 }
 
-/// The file of each tensor, by an index.
+/// The file of each tensor, by an index, which names one at least: without any, nothing would be left of the model.
 pub(crate) fn weight_map(index: &Path) -> Result<BTreeMap<String, String>, Error> {
     #[derive(serde::Deserialize)]
     struct Index {
         weight_map: BTreeMap<String, String>,
     }
-    let bytes = read_small(index)?;
-    let index: Index = serde_json::from_slice(&bytes).map_err(|error| Error::Json {
+    let refused = |found: String| Error::Json {
         path: index.to_path_buf(),
-        reason: format!("expected an index with a `weight_map` of tensor to file: {error}"),
-    })?;
-    Ok(index.weight_map)
+        reason: format!("expected an index with a `weight_map` of tensor to file: {found}"),
+    };
+    let parsed: Index = serde_json::from_slice(&read_small(index)?).map_err(|error| refused(error.to_string()))?;
+    if parsed.weight_map.is_empty() {
+        return Err(refused("it names no tensor; without the index, give the weight file itself".into()));
+    }
+    Ok(parsed.weight_map)
 }
 
 /// Refuses a file name that is more than a name: it came from a stranger's file.

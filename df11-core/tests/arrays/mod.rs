@@ -18,7 +18,10 @@ pub struct Arrays {
 
 impl Arrays {
     pub fn of(weights: &[bf16]) -> Self {
-        let plan = Plan::new(weights).unwrap();
+        Self::by(weights, &Plan::new(weights).unwrap())
+    }
+
+    pub fn by(weights: &[bf16], plan: &Plan) -> Self {
         let sizes = plan.sizes();
         let mut arrays = Self {
             encoded_exponent: vec![0; sizes.encoded_exponent],
@@ -35,7 +38,7 @@ impl Arrays {
             gaps: &mut arrays.gaps,
             output_positions: &mut arrays.output_positions,
         };
-        encode(weights, &plan, parts).unwrap();
+        encode(weights, plan, parts).unwrap();
         arrays
     }
 
