@@ -107,8 +107,9 @@ impl Backend {
         Encoder::new(self.level).plan_published(weights)
     }
 
-    pub(crate) fn encode(&self, weights: &[bf16], plan: &Plan) -> Result<Parts, df11_core::Error> {
-        Encoder::new(self.level).encode_to_parts(weights, plan)
+    pub(crate) fn encode(&self, weights: &[bf16], plan: &Plan, parts: &mut Parts) -> Result<(), df11_core::Error> {
+        parts.fit(plan);
+        Encoder::new(self.level).encode(weights, plan, parts.as_mut())
     }
 
     pub(crate) fn decoder<'u>(&'u self, unit: &'u Unit<'u>) -> Result<UnitDecoder<'u>, Fault> {

@@ -146,6 +146,19 @@ fn every_level_encodes_the_bytes_of_core_into_buffers_of_any_content() {
 }
 
 #[test]
+fn parts_that_held_another_unit_hold_the_next_one() {
+    let mut parts = Parts::default();
+    for count in [100_000, 300, 200_000, 1, 100_000] {
+        let weights = gauss(count);
+        let encoder = Encoder::new(Level::best());
+        let plan = encoder.plan(&weights).unwrap();
+        parts.fit(&plan);
+        encoder.encode(&weights, &plan, parts.as_mut()).unwrap();
+        assert!(parts == core_parts(&weights), "{count} weights");
+    }
+}
+
+#[test]
 fn every_level_decodes_all_weights_and_any_range() {
     let mut random = Random(11);
     for (name, weights) in cases() {

@@ -26,7 +26,7 @@ use std::path::Path;
 
 use df11_core::bf16;
 use df11_core::limits::MAX_WEIGHTS;
-use df11_cpu::Plan;
+use df11_cpu::{Parts, Plan};
 
 use super::checkpoint::{CONFIG_FILE, Checkpoint};
 use super::config::{ConfigFile, dfloat11_config, text_of_only};
@@ -105,6 +105,8 @@ struct Job<'a> {
     /// The weights of the unit that `loaded` names, at the front.
     buffer: Vec<bf16>,
     loaded: Option<usize>,
+    /// The arrays of the unit that was encoded last.
+    parts: Parts,
     /// The checksum of every tensor read so far.
     hashes: BTreeMap<String, u64>,
     report: CompressReport,
@@ -144,6 +146,7 @@ impl<'a> Job<'a> {
             progress,
             buffer: df11_cpu::buffer(largest / size_of::<bf16>()),
             loaded: None,
+            parts: Parts::default(),
             hashes: BTreeMap::new(),
             told: report.notes.len(),
             report,

@@ -30,6 +30,18 @@ impl Parts {
         }
     }
 
+    /// Takes the sizes of a plan, in the memory that it has where this is enough. What it holds means nothing until it is encoded into.
+    ///
+    /// Why: memory that was written before costs nothing, new memory the system's zeros.
+    pub fn fit(&mut self, plan: &Plan) {
+        let sizes = plan.sizes();
+        fit(&mut self.encoded_exponent, sizes.encoded_exponent);
+        fit(&mut self.sign_mantissa, sizes.sign_mantissa);
+        fit(&mut self.luts, sizes.luts);
+        fit(&mut self.gaps, sizes.gaps);
+        fit(&mut self.output_positions, sizes.output_positions);
+    }
+
     /// For an encoder to write.
     pub fn as_mut(&mut self) -> PartsMut<'_> {
         PartsMut {
@@ -52,4 +64,13 @@ impl Parts {
             split_positions,
         }
     }
+}
+
+fn fit(bytes: &mut Vec<u8>, size: usize) {
+    if bytes.capacity() < size {
+        // Given back first: both together would be more than a unit needs.
+        *bytes = Vec::new();
+        *bytes = buffer(size);
+    }
+    bytes.resize(size, 0);
 }

@@ -77,9 +77,9 @@ impl Job<'_> {
         check_stopped(self.progress)?;
         let weights = &self.buffer[..spec.weights as usize];
         let not_coded = |fault| Error::UnitNotCoded { path: self.source.path.clone(), unit: spec.name.clone(), fault };
-        let parts = self.options.backend.encode(weights, plan).map_err(not_coded)?;
+        self.options.backend.encode(weights, plan, &mut self.parts).map_err(not_coded)?;
         let split_positions = split_positions(&self.source, spec);
-        let view = parts.view(&split_positions);
+        let view = self.parts.view(&split_positions);
         if self.options.verify {
             verify_unit(&spec.name, view, weights, || check_stopped(self.progress)).map_err(
                 |stopped| match stopped {
