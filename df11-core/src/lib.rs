@@ -45,6 +45,7 @@ mod error;
 #[doc = include_str!("../FORMAT.md")]
 pub mod format {}
 mod huffman;
+mod index;
 pub mod limits;
 mod plan;
 pub mod two_phase;
@@ -57,5 +58,6 @@ pub use encode::{PartsMut, encode, write_luts};
 pub use error::Error;
 pub use half::bf16;
 pub use huffman::{Code, Histogram, Lookup, entropy};
+pub use index::check_index;
 pub use plan::{Ending, PartSizes, Plan, fullest_block};
 pub use unit::{Block, Unit, UnitView};

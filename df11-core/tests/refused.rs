@@ -3,7 +3,9 @@
 mod arrays;
 
 use arrays::{Arrays, weights};
-use df11_core::{Error, PartsMut, Plan, UnitView, bf16, bf16_word, decode, decode_range, encode, two_phase};
+use df11_core::{
+    Error, PartsMut, Plan, UnitView, bf16, bf16_word, check_index, decode, decode_range, encode, two_phase,
+};
 
 #[test]
 fn a_whole_unit_is_accepted() {
@@ -248,6 +250,45 @@ fn the_two_phases_name_what_contradicts_them() {
     arrays.set_position(1, 105);
     assert_eq!(fails(&arrays, 0), Error::StreamEndsEarly { weight: 104 });
     assert_eq!(arrays.fails(), Error::StreamEndsEarly { weight: 104 });
+}
+
+#[test]
+fn the_index_is_checked_against_known_weights() {
+    let weights = weights();
+    let good = Arrays::of(&weights);
+    let blocks: Vec<_> = {
+        let unit = good.view().validate().unwrap();
+        (0..unit.blocks()).map(|block| unit.block(block).weights).collect()
+    };
+    let of = |block: usize| &weights[blocks[block].start as usize..blocks[block].end as usize];
+    let check = |arrays: &Arrays, block: usize, weights: &[bf16]| {
+        check_index(&arrays.view().validate().unwrap(), block, weights)
+    };
+    assert!((0..blocks.len()).all(|block| check(&good, block, of(block)).is_ok()));
+    for chunk in [1, 2, 511, 513, 1023] {
+        let mut arrays = good.clone();
+        let bit = chunk * 5 + 4;
+        arrays.gaps[bit / 8] ^= 0x80 >> (bit % 8);
+        let found = check(&arrays, chunk / 512, of(chunk / 512));
+        assert!(matches!(found, Err(Error::GapContradictsStream { chunk: at, .. }) if at == chunk as u64), "{chunk}");
+    }
+    let mut arrays = good.clone();
+    arrays.gaps[320] ^= 0x08; // the first gap of block 1
+    assert_eq!(check(&arrays, 0, of(0)), Err(Error::BlockContradictsPositions { block: 0 }));
+    let size = |found: usize| Error::BufferSize { buffer: "weights", found, expected: of(0).len() };
+    assert_eq!(check(&good, 0, &of(0)[1..]), Err(size(of(0).len() - 1)));
+
+    // Weights of another unit: none of the code, longer than the stream, longer than the block.
+    let ones = Arrays::of(&[bf16::ONE; 100]);
+    assert_eq!(check(&ones, 0, &[bf16::ZERO; 100]), Err(Error::NoSuchCode { weight: 0 }));
+    let mut short = Arrays::of(&[bf16::ONE; 100]);
+    short.sign_mantissa.extend([0; 5]);
+    short.set_position(1, 105);
+    assert_eq!(check(&short, 0, &[bf16::ONE; 105]), Err(Error::StreamEndsEarly { weight: 104 }));
+    let lengths = good.view().validate().unwrap().code().lengths().to_owned();
+    let longest = (0..=255u8).max_by_key(|&exponent| lengths[usize::from(exponent)]).unwrap();
+    let longest = vec![bf16::from_bits(u16::from(longest) << 7); of(0).len()];
+    assert!(matches!(check(&good, 0, &longest), Err(Error::GapContradictsStream { .. })));
 }
 
 #[test]

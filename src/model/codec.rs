@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use df11_core::{Unit, bf16, decode_range};
+use df11_core::{Unit, bf16, check_index, decode_range};
 use rayon::prelude::*;
 
 use super::matrices::Matrix;
@@ -17,8 +17,10 @@ const TILE_WEIGHTS: u64 = 8 << 20;
 pub(crate) enum Decoding<'a> {
     /// By a backend, as fast as it can.
     Fast(&'a Backend),
-    /// Plainly, so that every gap and every output position is checked on the way.
-    Checked,
+    /// By a backend, every gap and every output position checked behind it.
+    Checked(&'a Backend),
+    /// Plainly: the definition of correct, which checks every gap and every output position on its way.
+    Plain,
 }
 
 /// What stopped the decoding of a unit.
@@ -54,8 +56,8 @@ pub(crate) fn decode_tiles<E>(
     mut take: impl FnMut(u64, &[bf16]) -> Result<(), E>,
 ) -> Result<(), Stopped<E>> {
     let decoder = match decoding {
-        Decoding::Fast(backend) => Some(backend.decoder(unit)?),
-        Decoding::Checked => None,
+        Decoding::Fast(backend) | Decoding::Checked(backend) => Some(backend.decoder(unit)?),
+        Decoding::Plain => None,
     };
     let mut blocks = 0..0;
     while blocks.end < unit.blocks() {
@@ -64,7 +66,14 @@ pub(crate) fn decode_tiles<E>(
         buffer.resize((end - first) as usize, bf16::ZERO);
         match &decoder {
             Some(decoder) => decoder.decode_range(first, buffer)?,
-            None => decode_checked(unit, blocks.clone(), buffer)?,
+            None => {
+                each_block(unit, blocks.clone(), buffer, |block, weights| {
+                    decode_range(unit, unit.block(block).weights.start, weights)
+                })?;
+            }
+        }
+        if let Decoding::Checked(_) = decoding {
+            each_block(unit, blocks.clone(), buffer, |block, weights| check_index(unit, block, weights))?;
         }
         take(first, buffer).map_err(Stopped::Taker)?;
     }
@@ -81,17 +90,22 @@ fn tile_from(unit: &Unit<'_>, block: usize) -> Range<usize> {
     block..end
 }
 
-/// Every block by itself, in parallel: a plain decoder checks the chain through a block and where the next begins.
-fn decode_checked(unit: &Unit<'_>, blocks: Range<usize>, buffer: &mut [bf16]) -> Result<(), df11_core::Error> {
-    let mut rest = buffer;
+/// Does `work` on every block and its weights in the tile, in parallel. The fault of the first block counts.
+fn each_block(
+    unit: &Unit<'_>,
+    blocks: Range<usize>,
+    tile: &mut [bf16],
+    work: impl Fn(usize, &mut [bf16]) -> Result<(), df11_core::Error> + Sync,
+) -> Result<(), df11_core::Error> {
+    let mut rest = tile;
     let mut jobs = Vec::with_capacity(blocks.len());
     for block in blocks {
         let weights = unit.block(block).weights;
-        let (block_buffer, behind) = rest.split_at_mut((weights.end - weights.start) as usize);
-        jobs.push((weights.start, block_buffer));
+        let (own, behind) = rest.split_at_mut((weights.end - weights.start) as usize);
+        jobs.push((block, own));
         rest = behind;
     }
-    let fault = jobs.into_par_iter().find_map_first(|(first, buffer)| decode_range(unit, first, buffer).err());
+    let fault = jobs.into_par_iter().find_map_first(|(block, weights)| work(block, weights).err());
     fault.map_or(Ok(()), Err)
 }
 

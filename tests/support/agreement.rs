@@ -5,12 +5,14 @@
 //! a decoder accepts                -> its weights are what the stream says, read bit by bit from the first to the last
 //! the plain decoder accepts        -> so does every other, and every range equals that part of the whole
 //! the reference decoder accepts    -> so does the plain one
+//! a decoder accepts, and its weights pass the check of gaps and positions    <-> the plain decoder accepts
 //! ```
 
 use super::library::{Coded, backends, by_backend, decode_with_all, to_words};
 use super::random::Random;
 use super::{assert_same_words, reference};
-use df11_core::{Plain, Unit, bf16};
+use df11_core::{Plain, Unit, bf16, check_index};
+use std::ops::Range;
 
 /// How the library takes a unit.
 #[derive(Clone, Debug, PartialEq)]
@@ -40,6 +42,7 @@ pub fn verdict(what: &str, coded: &Coded) -> Verdict {
                 let says = says.get_or_insert_with(|| stream_says(&unit, 0, 0, unit.weights()));
                 let says = says.as_ref().unwrap_or_else(|| panic!("{what}: {name} accepts a stream of no codes"));
                 assert_same_words(&format!("{what}, {name} against the stream"), says, &found);
+                assert_eq!(index_is_sound(&unit, &found), plain.is_ok(), "{what}, {name}: check_index against plain");
             }
             (Ok(_), Err(e)) => panic!("{what}: plain accepts it, {name} says {e}"),
             (Err(_), Err(_)) => {}
@@ -47,6 +50,15 @@ pub fn verdict(what: &str, coded: &Coded) -> Verdict {
     }
     ranges_agree(what, &unit, plain.as_deref().ok());
     plain.map_or(Verdict::NotDecoded, Verdict::Decoded)
+}
+
+/// What a fast decoder and `check_index` say of gaps and positions together.
+fn index_is_sound(unit: &Unit, words: &[u16]) -> bool {
+    let weights: Vec<bf16> = words.iter().map(|&word| bf16::from_bits(word)).collect();
+    (0..unit.blocks()).all(|block| {
+        let Range { start, end } = unit.block(block).weights;
+        check_index(unit, block, &weights[start as usize..end as usize]).is_ok()
+    })
 }
 
 /// A few ranges of the unit by every backend.

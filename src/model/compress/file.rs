@@ -15,6 +15,7 @@ use super::super::record::{PREFIX, Record, TensorHash};
 use super::super::units::UnitSpec;
 use super::Job;
 use crate::Error;
+use crate::backend::Backend;
 use crate::safetensors::{Dtype, Layout, NewTensor, TensorInfo};
 
 /// Bytes of one row of `luts`.
@@ -81,7 +82,7 @@ impl Job<'_> {
         let split_positions = split_positions(&self.source, spec);
         let view = self.parts.view(&split_positions);
         if self.options.verify {
-            verify_unit(&spec.name, view, weights, || check_stopped(self.progress)).map_err(
+            verify_unit(&spec.name, view, weights, &self.options.backend, || check_stopped(self.progress)).map_err(
                 |stopped| match stopped {
                     Stopped::Unit(fault) => not_coded(fault),
                     Stopped::Backend(error) | Stopped::Taker(error) => error,
@@ -147,15 +148,16 @@ impl Target<'_> {
     }
 }
 
-/// Decodes plainly, gaps and positions checked, and compares with what was read.
+/// Decodes, checks gaps and positions, and compares with what was read.
 fn verify_unit(
     name: &str,
     view: UnitView<'_>,
     weights: &[bf16],
+    backend: &Backend,
     check_stopped: impl Fn() -> Result<(), Error>,
 ) -> Result<(), Stopped<Error>> {
     let unit = view.validate().map_err(Stopped::Unit)?;
-    decode_tiles(&unit, Decoding::Checked, &mut Vec::new(), |first, tile| {
+    decode_tiles(&unit, Decoding::Checked(backend), &mut Vec::new(), |first, tile| {
         check_stopped()?;
         let expected = &weights[first as usize..][..tile.len()];
         let bits = |weight: &bf16| weight.to_bits();
