@@ -3,9 +3,7 @@
 mod arrays;
 
 use arrays::{Arrays, weights};
-use df11_core::{
-    Error, PartsMut, Plan, UnitView, bf16, bf16_word, check_index, decode, decode_range, encode, two_phase,
-};
+use df11_core::{Error, PartsMut, Plan, bf16, bf16_word, check_index, decode, decode_range, encode, two_phase};
 
 #[test]
 fn a_whole_unit_is_accepted() {
@@ -46,6 +44,7 @@ fn sizes_that_do_not_fit_are_refused() {
 #[test]
 #[cfg(target_pointer_width = "64")]
 fn what_is_too_large_is_refused_by_its_size_alone() {
+    use df11_core::UnitView;
     use df11_core::limits::{BLOCK_BYTES, BLOCK_GAP_BYTES, MAX_STREAM_BYTES, MAX_WEIGHTS};
     // 4 GiB that nobody touches take no memory
     let (zeros, good) = (vec![0; MAX_WEIGHTS as usize + 1], Arrays::of(&weights()));
