@@ -17,12 +17,12 @@ pub fn check_index(unit: &Unit<'_>, block: usize, weights: &[bf16]) -> Result<()
         return Err(Error::BufferSize { buffer: "weights", found: weights.len(), expected });
     }
     let lengths = unit.code().lengths();
-    let block_chunks = (block * BLOCK_CHUNKS) as u64..((block + 1) * BLOCK_CHUNKS) as u64;
-    let (mut bit, mut next_chunk_bit) = (place.first_bit, block_chunks.start * CHUNK_BITS);
+    let end_chunk = ((block + 1) * BLOCK_CHUNKS) as u64;
+    let (mut bit, mut next_chunk_bit) = (place.first_bit, 0);
     for (weight, &value) in place.weights.clone().zip(weights) {
         if bit >= next_chunk_bit {
             let (chunk, offset) = (bit / CHUNK_BITS, (bit % CHUNK_BITS) as u32);
-            if !block_chunks.contains(&chunk) {
+            if chunk >= end_chunk {
                 return Err(Error::BlockContradictsPositions { block });
             }
             let gap = unit.gap(chunk as usize);

@@ -280,6 +280,8 @@ fn the_index_is_checked_against_known_weights() {
     // Weights of another unit: none of the code, longer than the stream, longer than the block.
     let ones = Arrays::of(&[bf16::ONE; 100]);
     assert_eq!(check(&ones, 0, &[bf16::ZERO; 100]), Err(Error::NoSuchCode { weight: 0 }));
+    // 104 codes of 1 bit fill 13 bytes.
+    assert_eq!(check(&Arrays::of(&[bf16::ONE; 104]), 0, &[bf16::ONE; 104]), Ok(()));
     let mut short = Arrays::of(&[bf16::ONE; 100]);
     short.sign_mantissa.extend([0; 5]);
     short.set_position(1, 105);
