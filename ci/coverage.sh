@@ -11,9 +11,15 @@ coverage() {
   export PATH=$PWD/target/tools/bin:$PATH LLVM_COV=/usr/bin/llvm-cov-$llvm LLVM_PROFDATA=/usr/bin/llvm-profdata-$llvm
   cargo llvm-cov --version >/dev/null 2>&1 ||
     CARGO_TARGET_DIR=target/tools cargo install --quiet --locked --root target/tools cargo-llvm-cov
-  cargo llvm-cov --workspace --locked --lib --bins --tests --no-report
-  cargo llvm-cov report --html --output-dir target/coverage
-  cargo llvm-cov report --json --summary-only --output-path target/coverage/summary.json
+  cargo llvm-cov clean --workspace # or what older builds left behind counts as never reached
+  # Threads share the counters, which takes these tests many minutes; what they reach, others do.
+  PROPTEST_CASES=32 DF11_DAMAGE_STRIDE=211 cargo llvm-cov --workspace --locked --lib --bins --tests --no-report -- \
+    --skip damage_is_refused_or_read_alike_by_every_decoder --skip stay_inside --skip any_number_of_threads
+  # The program writes a cut profile where a test lets no file grow.
+  local report=(cargo llvm-cov report --failure-mode all)
+  for crate in df11 df11-core df11-cpu df11-kernels df11-cuda df11-hip; do report+=(--package "$crate"); done
+  "${report[@]}" --html --output-dir target/coverage
+  "${report[@]}" --json --summary-only --output-path target/coverage/summary.json
   python3 - target/coverage/summary.json <<'PYTHON'
 import collections, json, os, sys
 
