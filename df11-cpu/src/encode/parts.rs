@@ -20,14 +20,9 @@ pub struct Parts {
 impl Parts {
     /// Zeros, in the sizes of a plan.
     pub fn for_plan(plan: &Plan) -> Self {
-        let sizes = plan.sizes();
-        Self {
-            encoded_exponent: buffer(sizes.encoded_exponent),
-            sign_mantissa: buffer(sizes.sign_mantissa),
-            luts: buffer(sizes.luts),
-            gaps: buffer(sizes.gaps),
-            output_positions: buffer(sizes.output_positions),
-        }
+        let mut parts = Self::default();
+        parts.fit(plan);
+        parts
     }
 
     /// Takes the sizes of a plan, in the memory that it has where this is enough. What it holds means nothing until it is encoded into.

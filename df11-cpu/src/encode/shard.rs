@@ -93,6 +93,12 @@ impl Shard<'_> {
     #[inline(always)]
     pub fn put_one(&mut self, words: &Words, index: usize) {
         let (value, bits) = words.of(self.weights[index]);
+        self.put_code(value, bits, index);
+    }
+
+    /// Appends the code of the shard's weight `index`, behind which another starts.
+    #[inline(always)]
+    fn put_code(&mut self, value: u64, bits: u32, index: usize) {
         let end = self.bit_of_chunk() + bits;
         if end >= CHUNK_BITS as u32 {
             self.chunk_starts(index + 1, end - CHUNK_BITS as u32);
@@ -104,14 +110,12 @@ impl Shard<'_> {
     pub fn finish(&mut self, words: &Words, ending: Option<Ending>) {
         if let Some(weight) = self.last {
             let (value, bits) = words.of(weight);
-            let end = self.bit_of_chunk() + bits;
-            if let Some(ending) = ending {
-                if end >= CHUNK_BITS as u32 {
-                    self.chunk_starts(self.weights.len() + 1, end - CHUNK_BITS as u32);
+            match ending {
+                Some(ending) => {
+                    self.put_code(value, bits, self.weights.len());
+                    self.put(u64::from(ending.bits), ending.count);
                 }
-                self.put(value << ending.count | u64::from(ending.bits), bits + ending.count);
-            } else {
-                self.put(value, bits);
+                None => self.put(value, bits),
             }
             if let Some(byte) = self.sign_mantissa.last_mut() {
                 *byte = bf16_word::sign_mantissa(weight);

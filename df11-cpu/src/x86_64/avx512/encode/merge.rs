@@ -83,10 +83,13 @@ pub(super) fn merge_steps(
             }
         }
     }
-    for (number, (step, merged)) in steps.iter().zip(batch).enumerate() {
-        if misfits >> number & 1 == 1 && merge_singly(words, step, merged) {
+    let mut left = misfits;
+    while left != 0 {
+        let number = left.trailing_zeros() as usize;
+        if merge_singly(words, &steps[number], &mut batch[number]) {
             misfits ^= 1 << number;
         }
+        left &= left - 1;
     }
     misfits
 }
