@@ -31,7 +31,8 @@ impl Guarded {
     pub fn filled(byte: u8, size: usize, edge: Edge) -> Guarded {
         // SAFETY: asks for a number.
         let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) } as usize;
-        let inside = size.next_multiple_of(page);
+        // At least one: qemu-user refuses to make no page usable, which the system allows.
+        let inside = size.max(1).next_multiple_of(page);
         let mapped = inside + 2 * page;
         // SAFETY: fresh memory, of nobody else; its middle, from the second page to the last but one, is made ours to use.
         let mapping = unsafe {
