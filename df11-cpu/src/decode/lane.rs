@@ -141,7 +141,9 @@ impl<'a> Lane<'a> {
         self.job.take(&self.exponents[self.free + carry..], merge);
         self.job.prefetch(AHEAD_WEIGHTS, streams);
         (0..ROUND_BYTES).step_by(64).for_each(|byte| prefetch(self.input, self.bit / 8 + AHEAD_BYTES + byte));
-        self.exponents.copy_within(self.free..self.free + carry, TOP - carry);
+        // A whole line, of which `carry` count: of a size that is known, a copy is one vector, and else a call.
+        let end = self.free + carry;
+        self.exponents.copy_within(end - LINE..end, TOP - LINE);
         self.free = TOP - carry;
         Ok(())
     }
