@@ -74,6 +74,6 @@ unsafe fn merge_line(exponents: __m512i, sign_mantissa: __m512i) -> __m512i {
 }
 
 /// Each byte of the lower half twice: 0 0 1 1 ... 31 31.
-static TWICE: Indices = Indices::of(0, 2, 1);
+static TWICE: Indices = Indices::of(0, 2, 0, 1);
 /// The same from its end: 31 31 ... 0 0.
-static TWICE_BACK: Indices = Indices::of(31, 2, 255);
+static TWICE_BACK: Indices = Indices::of(31, 2, 0, 255);

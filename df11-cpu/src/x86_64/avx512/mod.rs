@@ -22,7 +22,7 @@ pub(crate) struct Avx512(());
 impl Avx512 {
     /// What the level is made of.
     pub const FEATURES: &str =
-        "needs AVX-512 F, BW, DQ, VL, VBMI, VBMI2 and VPOPCNTDQ, BMI1, BMI2, LZCNT, MOVBE and POPCNT";
+        "needs AVX-512 F, BW, DQ, VL, VBMI, VBMI2 and VPOPCNTDQ, GFNI, BMI1, BMI2, LZCNT, MOVBE and POPCNT";
 
     pub fn new() -> Option<Self> {
         let found = is_x86_feature_detected!("avx512f")
@@ -32,6 +32,7 @@ impl Avx512 {
             && is_x86_feature_detected!("avx512vbmi")
             && is_x86_feature_detected!("avx512vbmi2")
             && is_x86_feature_detected!("avx512vpopcntdq")
+            && is_x86_feature_detected!("gfni")
             && is_x86_feature_detected!("bmi1")
             && is_x86_feature_detected!("bmi2")
             && is_x86_feature_detected!("lzcnt")
@@ -68,23 +69,12 @@ impl Avx512 {
 struct Indices([u8; 64]);
 
 impl Indices {
-    /// `first + index / group * step`, modulo 256, for each index.
-    const fn of(first: usize, group: usize, step: usize) -> Self {
+    /// `first + index % group * within + index / group * between`, modulo 256, for each index.
+    const fn of(first: usize, group: usize, within: usize, between: usize) -> Self {
         let mut indices = [0; 64];
         let mut at = 0;
         while at < 64 {
-            indices[at] = (first + at / group * step) as u8;
-            at += 1;
-        }
-        Self(indices)
-    }
-
-    /// `first + index % 8 * step + index / 8 * lane`, modulo 256, for each index.
-    const fn in_lanes(first: usize, step: usize, lane: usize) -> Self {
-        let mut indices = [0; 64];
-        let mut at = 0;
-        while at < 64 {
-            indices[at] = (first + at % 8 * step + at / 8 * lane) as u8;
+            indices[at] = (first + at % group * within + at / group * between) as u8;
             at += 1;
         }
         Self(indices)
@@ -92,4 +82,4 @@ impl Indices {
 }
 
 /// The lower byte of each word of two vectors.
-static EVEN: Indices = Indices::of(0, 1, 2);
+static EVEN: Indices = Indices::of(0, 1, 0, 2);

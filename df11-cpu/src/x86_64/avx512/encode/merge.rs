@@ -150,4 +150,4 @@ fn merge_singly(words: &Words, step: &[bf16; STEP], merged: &mut Merged) -> bool
 /// Of the second where the mask is set, else of the first.
 const SELECT: i32 = 0xD8;
 /// The higher byte of each word of two vectors.
-static ODD: Indices = Indices::of(1, 1, 2);
+static ODD: Indices = Indices::of(1, 1, 0, 2);

@@ -105,10 +105,10 @@ unsafe fn store_lanes(first: *mut u8, places: __m512i, lanes: __m512i) {
 struct Vector(MaybeUninit<[u64; LANES]>);
 
 /// The last byte of each lane, in every lane.
-static LANE_ENDS: Indices = Indices::in_lanes(7, 8, 0);
+static LANE_ENDS: Indices = Indices::of(7, 8, 8, 0);
 /// Of these in lane i, the first i.
 const LANES_BEFORE: u64 = 0x7F3F_1F0F_0703_0100;
 /// The first byte of each lane, eight times, by half of 16 bytes.
-static FIRST_OF_LANE: Indices = Indices::of(0, 8, 8);
+static FIRST_OF_LANE: Indices = Indices::of(0, 8, 0, 8);
 /// Each lane's bytes backwards.
-static SWAP: Indices = Indices::in_lanes(7, 255, 8);
+static SWAP: Indices = Indices::of(7, 8, 255, 8);
