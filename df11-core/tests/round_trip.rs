@@ -138,6 +138,8 @@ fn limits_are_met_exactly_before_a_byte_is_written() {
     assert_eq!(planned(&[(1, most)]).unwrap().sign_mantissa as u64, most);
     assert_eq!(planned(&[(1, most), (2, 1)]).unwrap_err(), Error::TooManyWeights { found: most + 1 });
     assert_eq!(planned(&[(1, 1 << 40)]).unwrap_err(), Error::TooManyWeights { found: 1 << 40 });
+    let more_than_counted = planned(&[(1, u64::MAX), (2, u64::MAX)]);
+    assert_eq!(more_than_counted.unwrap_err(), Error::TooManyWeights { found: u64::MAX });
     // 16 exponents of 4 bits: two weights a byte
     let most_bytes = (1u64 << 31) - 4096;
     let mut counts: Vec<(u8, u64)> = (100..116).map(|exponent| (exponent, most_bytes * 2 / 16)).collect();

@@ -11,7 +11,9 @@
 //! A single file is `OUTPUT.partial` itself: it is finished all at once, so there is nothing to resume.
 
 pub(crate) mod journal;
+mod new_file;
 mod place;
+mod tidy;
 
 use std::cell::{Cell, RefCell};
 use std::ffi::OsString;
@@ -19,9 +21,10 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use crate::Error;
-use crate::safetensors::write_at;
 use journal::{Finished, JobLine, Journal};
+pub(crate) use new_file::NewFile;
 use place::{apart_from_input, may_be_replaced};
+use tidy::{remove, remove_all_but, sync_directory};
 
 /// What a run keeps for itself in `OUTPUT.partial`.
 pub(crate) const WORK_FOLDER: &str = ".df11-work";
@@ -144,7 +147,7 @@ impl Output {
             (self.partial.clone(), None)
         };
         let file = File::create(temporary.as_ref().unwrap_or(&path)).map_err(Error::io("create", &path))?;
-        Ok(NewFile { path, temporary, file })
+        Ok(NewFile::new(path, temporary, file))
     }
 
     /// Creates a folder of a directory, unless it is there.
@@ -234,75 +237,6 @@ impl Drop for Output {
             let _ = remove(&self.partial);
         }
     }
-}
-
-/// A file in the making, written by position.
-#[derive(Debug)]
-pub(crate) struct NewFile {
-    path: PathBuf,
-    temporary: Option<PathBuf>,
-    file: File,
-}
-
-impl NewFile {
-    /// Writes `bytes` at `position`.
-    pub fn write(&self, bytes: &[u8], position: u64) -> Result<(), Error> {
-        write_at(&self.file, bytes, position).map_err(Error::io("write", &self.path))
-    }
-
-    /// Writes all that `source` has, from the beginning on.
-    pub fn copy(&mut self, source: &mut File) -> Result<(), Error> {
-        std::io::copy(source, &mut self.file).map_err(Error::io("write", &self.path)).map(drop)
-    }
-
-    /// Waits until everything is on the disk, and gives the file its name.
-    pub fn finish(self) -> Result<(), Error> {
-        self.sync()?;
-        self.rename()
-    }
-
-    fn rename(self) -> Result<(), Error> {
-        let Some(temporary) = &self.temporary else { return Ok(()) };
-        fs::rename(temporary, &self.path).map_err(Error::io("rename to its final name", &self.path))
-    }
-
-    fn sync(&self) -> Result<(), Error> {
-        self.file.sync_all().map_err(Error::io("write", &self.path))
-    }
-}
-
-fn remove(path: &Path) -> std::io::Result<()> {
-    if fs::symlink_metadata(path)?.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) }
-}
-
-/// Removes what is below `partial` but the journal and what it calls finished. Returns the number of finished files.
-fn remove_all_but(partial: &Path, below: &Path, journal: &Journal) -> Result<usize, Error> {
-    let folder = partial.join(below);
-    let mut finished = 0;
-    for entry in fs::read_dir(&folder).map_err(Error::io("open", &folder))? {
-        let name = below.join(entry.map_err(Error::io("open", &folder))?.file_name());
-        let path = partial.join(&name);
-        if fs::symlink_metadata(&path).map_err(Error::io("open", &path))?.is_dir() {
-            finished += remove_all_but(partial, &name, journal)?;
-            if name != Path::new(WORK_FOLDER) {
-                // Fails, as it should, where something is left in it.
-                let _ = fs::remove_dir(&path);
-            }
-        } else if journal.find(&name).is_some() {
-            finished += 1;
-        } else if name != journal::place() {
-            fs::remove_file(&path).map_err(Error::io("remove", &path))?;
-        }
-    }
-    Ok(finished)
-}
-
-/// Makes renames and new names in a directory durable. Windows has no handle for that and needs none.
-fn sync_directory(path: &Path) -> Result<(), Error> {
-    if cfg!(unix) {
-        File::open(path).and_then(|directory| directory.sync_all()).map_err(Error::io("write", path))?;
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -26,7 +26,7 @@ impl Histogram {
     /// Adds what `other` counted.
     pub fn add(&mut self, other: &Self) {
         for (count, more) in self.counts.iter_mut().zip(other.counts) {
-            *count += more;
+            *count = count.saturating_add(more);
         }
     }
 
@@ -35,9 +35,9 @@ impl Histogram {
         &self.counts
     }
 
-    /// Weights counted.
+    /// Weights counted; `u64::MAX` for more.
     pub fn total(&self) -> u64 {
-        self.counts.iter().sum()
+        self.counts.iter().fold(0, |total, &count| total.saturating_add(count))
     }
 
     /// Number of exponents that occur.
@@ -58,7 +58,7 @@ impl Histogram {
 
 /// Shannon entropy of a source that was seen `counts` times in each of its states, in bits; 0 for no counts.
 pub fn entropy(counts: &[u64]) -> f64 {
-    let total = counts.iter().sum::<u64>() as f64;
+    let total = counts.iter().map(|&count| count as f64).sum::<f64>();
     let surprise = |&count: &u64| {
         let share = count as f64 / total;
         -share * log2(share)
