@@ -9,7 +9,7 @@
 use half::bf16;
 
 /// Bits of the mantissa; the exponent stands above it.
-const MANTISSA_BITS: u32 = 7;
+pub const MANTISSA_BITS: u32 = 7;
 const SIGN: u16 = 1 << 15;
 const MANTISSA: u16 = (1 << MANTISSA_BITS) - 1;
 
