@@ -14,7 +14,7 @@ use df11_core::{bf16, bf16_word};
 use crate::encode::{Shard, Words, chunks_to_block};
 
 /// Rows of a histogram.
-const ROWS: usize = 4;
+const ROWS: usize = 8;
 /// Weights whose codes are put together before they are appended.
 const STEP: usize = 8;
 /// Steps that are merged, then put: one loop of both has more in hand than there are registers.
@@ -36,13 +36,13 @@ const MOST_BITS: u64 = 56;
 /// So few weights are not worth a table.
 const FEWEST_WEIGHTS: usize = 4096;
 
-/// Counts exponents, in four rows so that equal neighbours do not wait for each other.
+/// Counts exponents, in rows so that equal neighbours do not wait for each other.
 #[inline(always)]
 pub(crate) fn histogram(weights: &[bf16]) -> [u32; 256] {
     let mut rows = [[0u32; 256]; ROWS];
-    let (quads, rest) = weights.as_chunks::<ROWS>();
-    for quad in quads {
-        for (row, &weight) in rows.iter_mut().zip(quad) {
+    let (steps, rest) = weights.as_chunks::<ROWS>();
+    for step in steps {
+        for (row, &weight) in rows.iter_mut().zip(step) {
             row[usize::from(bf16_word::exponent(weight))] += 1;
         }
     }
