@@ -17,7 +17,10 @@ at_exit() {
 trap at_exit EXIT
 
 # scratch_folder: leaves in $scratch a new folder outside the checkout, gone when the script ends.
-scratch_folder() { scratch=$(mktemp -d); }
+scratch_folder() {
+  scratch=$(mktemp -d)
+  [ "$BASHPID" = $$ ] || trap 'rm -rf "$scratch"' EXIT # a step's subshell does not inherit the trap above
+}
 
 # step NAME COMMAND...: a heading, the command in a subshell (so that `skip` leaves only the step), the time it took.
 step() {

@@ -111,5 +111,10 @@ mod tests {
         sum.add(&Histogram::of(&weights[1..]));
         assert_eq!(sum, Histogram::of(&weights));
         assert_eq!((sum.total(), sum.exponents_in_use(), sum.counts()[127]), (4, 3, 2));
+
+        let full = Histogram::from_counts([u64::MAX; 256]);
+        sum.add(&full);
+        assert_eq!((sum.clone(), sum.total()), (full, u64::MAX));
+        assert_eq!(sum.entropy(), 8.0);
     }
 }

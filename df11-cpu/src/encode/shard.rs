@@ -49,20 +49,20 @@ pub(crate) struct Shard<'a> {
 impl Shard<'_> {
     /// The next bit's place in its chunk.
     #[inline(always)]
-    pub fn bit_of_chunk(&self) -> u32 {
+    fn bit_of_chunk(&self) -> u32 {
         (self.bit % CHUNK_BITS) as u32
     }
 
     /// Appends bits. Chunks that begin within or right behind them have been told of.
     #[inline(always)]
-    pub fn put(&mut self, value: u64, bits: u32) {
+    fn put(&mut self, value: u64, bits: u32) {
         self.stream.put(value, bits);
         self.bit += u64::from(bits);
     }
 
     /// A chunk begins within or right behind the codes that are about to be put: the first code in it is that of `weights[index]`, `gap` bits on.
     #[inline(always)]
-    pub fn chunk_starts(&mut self, index: usize, gap: u32) {
+    fn chunk_starts(&mut self, index: usize, gap: u32) {
         self.gaps.room()[0] = gap as u8;
         self.gaps.held += 1;
         if chunks_to_block(self.bit) == 1 {

@@ -33,8 +33,9 @@ const EACH_BYTE: u64 = 0x0101_0101_0101_0101;
 const HIGH_BITS: u64 = 0x80 * EACH_BYTE;
 /// Most bits that are appended at once.
 const MOST_BITS: u64 = 56;
-/// So few weights are not worth a table.
-const FEWEST_WEIGHTS: usize = 4096;
+/// The entry of a pair without codes, or with codes of more than 32 bits.
+const NOT_MERGED: u64 = (MOST_BITS + 1) << 32;
+const _: () = assert!((STEP as u64 / 2) * (MOST_BITS + 1) <= 0xFF, "ends have a byte each");
 
 /// Counts exponents, in rows so that equal neighbours do not wait for each other.
 #[inline(always)]
@@ -56,7 +57,8 @@ pub(crate) fn histogram(weights: &[bf16]) -> [u32; 256] {
 struct Pairs {
     /// The first exponent of the window, in each lane.
     base: u64,
-    /// By `first | second << WINDOW_BITS`. From the lowest bit on: both codes, 32 bits; the length of the first, 8 bits; of the second; of both.
+    /// By `first | second << WINDOW_BITS`. From the lowest bit on: both codes, 32 bits; the length of the first, 8 bits; of the second; of both. A pair
+    /// that is not merged is too long for a step: `NOT_MERGED`.
     entries: [u64; WINDOW * WINDOW],
 }
 
@@ -82,7 +84,7 @@ impl Pairs {
                 [index % WINDOW, index / WINDOW].map(|distance| words.of_exponent(base + distance));
             let bits = first_bits + second_bits;
             if first_bits == 0 || second_bits == 0 || bits > u32::BITS {
-                return (MOST_BITS + 1) << 32;
+                return NOT_MERGED;
             }
             let lengths = [0, 0, 0, 0, first_bits as u8, second_bits as u8, bits as u8, 0];
             first << second_bits | second | u64::from_le_bytes(lengths)
@@ -141,9 +143,6 @@ pub(crate) fn pack(words: &Words, shard: &mut Shard<'_>) {
         *byte = bf16_word::sign_mantissa(weight);
     }
     let weights = shard.weights;
-    if weights.len() < FEWEST_WEIGHTS {
-        return put_singly(words, shard, 0..weights.len());
-    }
     let steps = weights.as_chunks::<STEP>().0;
     let pairs = Pairs::new(words);
     let mut merged = [Merged { codes: 0, ends: 0 }; BATCH];
@@ -171,7 +170,7 @@ fn put_steps(words: &Words, shard: &mut Shard<'_>, first: usize, merged: &[Merge
             continue;
         }
         // Up to 56 bits reach at most into the next chunk: where the first end that does is, its first code starts. No branch asks whether there is
-        // one, as every third time there is.
+        // one, as nobody could guess.
         let to_chunk = CHUNK_BITS - bit % CHUNK_BITS;
         let reach = ((ends | HIGH_BITS) - to_chunk * EACH_BYTE) & HIGH_BITS;
         let at = reach.trailing_zeros() / 8;
