@@ -49,9 +49,9 @@ address_sanitizer() {
   # AMD's runtime, which the list of backends opens where it is installed, keeps some memory of its own.
   scratch_folder
   echo leak:libamdhip64 >"$scratch/leaks"
-  # Left out: the program with a played device preloaded, which comes before the sanitizer, and with fewer addresses than the sanitizer takes.
+  # Left out: the program with fewer addresses than the sanitizer takes.
   LSAN_OPTIONS=suppressions=$scratch/leaks RUSTFLAGS=-Zsanitizer=address CARGO_TARGET_DIR=target/asan \
-    cargo +nightly test --locked --lib --tests --target x86_64-unknown-linux-gnu -- --skip devices:: --skip where_the_system_gives_no_more
+    cargo +nightly test --locked --lib --tests --target x86_64-unknown-linux-gnu -- --skip where_the_system_gives_no_more
 }
 
 # Knows no AVX-512 and hides it, so the levels below run.

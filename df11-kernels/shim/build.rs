@@ -3,12 +3,19 @@
 
 use std::env;
 
+/// Not with the flags of Rust's compiler: a sanitizer would be that of another compiler, and a library that is loaded would bring it a second time.
+fn cpp() -> cc::Build {
+    let mut build = cc::Build::new();
+    build.cpp(true).std("c++17").opt_level(2).inherit_rustflags(false);
+    build
+}
+
 /// Links a front, the machine and the kernels into a driver's library of this name. In a folder of its own: cargo lets programs find what lies in the other.
 fn fake(name: &str, front: &str) -> Option<String> {
     let folder = env::var("OUT_DIR").ok()?;
     let path = format!("{folder}/fake/{name}");
     std::fs::create_dir_all(format!("{folder}/fake")).ok()?;
-    let compiler = cc::Build::new().cpp(true).std("c++17").opt_level(2).pic(true).try_get_compiler().ok()?;
+    let compiler = cpp().pic(true).try_get_compiler().ok()?;
     let mut command = compiler.to_command();
     command.args(["-shared", "-pthread", &format!("-Wl,-soname,{name}"), "-Wl,-z,defs", "-o", &path, front]);
     let kernels = ["-ldf11_kernels_32", "-ldf11_kernels_hip_32", "-ldf11_kernels_hip_64"];
@@ -24,15 +31,8 @@ fn main() {
     let target = |name: &str| env::var(format!("CARGO_CFG_TARGET_{name}")).unwrap_or_default();
     let fits = target("FAMILY") == "unix" && target("POINTER_WIDTH") == "64" && target("ENDIAN") == "little";
     let build = |name: &str, file: &str, definitions: &[(&str, &str)]| {
-        let mut build = cc::Build::new();
-        build
-            .cpp(true)
-            .std("c++17")
-            .file(file)
-            .opt_level(2)
-            .warnings(true)
-            .flag("-Wno-unknown-pragmas")
-            .flag("-Wno-unused-function");
+        let mut build = cpp();
+        build.file(file).warnings(true).flag("-Wno-unknown-pragmas").flag("-Wno-unused-function");
         for &(name, value) in definitions {
             build.define(name, value);
         }
