@@ -54,11 +54,12 @@ address_sanitizer() {
     cargo +nightly test --locked --lib --tests --target x86_64-unknown-linux-gnu -- --skip where_the_system_gives_no_more
 }
 
-# Knows no AVX-512 and hides it, so the levels below run. Left out: a signal that comes in time; the program is not slowed down, who sends it is.
+# Knows no AVX-512 and hides it, so the levels below run. Left out: GPUs played on the processor, which switch stacks by hand; and a signal that comes in
+# time, as the program is not slowed down, but who sends it is.
 valgrind() {
   packages valgrind
-  CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER="valgrind --quiet --error-exitcode=9" under_an_emulator cargo test --locked --lib --tests -- \
-    --skip a_signal_keeps_what_is_finished
+  CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER="valgrind --quiet --error-exitcode=9" under_an_emulator cargo test --locked --workspace \
+    --exclude df11-cuda --exclude df11-hip --exclude df11-gpu-shim --lib --tests -- --skip a_signal_keeps_what_is_finished
 }
 
 # The standard library with its own debug assertions: unchecked indices, overlapping copies, misaligned references.
