@@ -75,6 +75,10 @@ fn run(counts: &Mutex<BTreeMap<String, Counts>>, kind: String, what: &str, whole
     counts.runs += 1;
     match verdict {
         Verdict::NotValid | Verdict::NotDecoded => counts.refused += 1,
+        Verdict::GapsLie(weights) => {
+            assert!(weights == whole.weights, "{what}: a damaged gap gives other weights");
+            counts.refused += 1;
+        }
         Verdict::Decoded(weights) if weights == whole.weights && matrices(damaged) == whole.matrices => {
             counts.same += 1
         }

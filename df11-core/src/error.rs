@@ -123,6 +123,15 @@ pub enum Error {
         /// Most that its shortest code allows.
         most: u64,
     },
+    /// A block that is not the last is given fewer weights than fill it.
+    BlockHoldsTooFewWeights {
+        /// The block.
+        block: usize,
+        /// Weights given to it.
+        found: u64,
+        /// Fewest that its longest code allows.
+        least: u64,
+    },
     /// The last output position is not the number of weights.
     OutputPositionsEnd {
         /// The last output position.
@@ -227,6 +236,9 @@ impl fmt::Display for Error {
             }
             Self::BlockHoldsTooManyWeights { block, found, most } => {
                 write!(f, "block {block} is given {found} weights, its codes allow {most}")
+            }
+            Self::BlockHoldsTooFewWeights { block, found, least } => {
+                write!(f, "block {block} is given {found} weights, but it takes {least} of its codes to fill it")
             }
             Self::OutputPositionsEnd { found, expected } => {
                 write!(f, "output positions end at {found}, but sign_mantissa holds {expected} weights")

@@ -53,14 +53,15 @@ impl<'a> UnitView<'a> {
         }
         let code = luts::read(self.luts)?;
         let lookup = Lookup::new(&code)?;
-        let positions = Positions::validate(self.output_positions, blocks, weights, code.shortest())?;
+        let positions = Positions::validate(self.output_positions, blocks, weights, &code)?;
         let splits = Splits::validate(self.split_positions, weights)?;
         Ok(Unit { view: self, code, lookup, positions, splits, blocks })
     }
 }
 
-/// A unit whose structure is proven: sizes fit each other, codes are prefix-free, output positions ascend from 0 to the number of weights and give
-/// no block more weights than its bits can code. What only decoding can show, that the stream keeps to it, is not.
+/// A unit whose structure is proven: sizes fit each other, codes are prefix-free, output positions ascend from 0 to the number of
+/// weights and give no block more weights than its bits can code, and every block but the last as many as fill it. What only
+/// decoding can show, that the stream keeps to it, is not.
 #[derive(Clone, Debug)]
 pub struct Unit<'a> {
     view: UnitView<'a>,

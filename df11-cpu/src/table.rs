@@ -33,6 +33,8 @@ pub(crate) const BITS: u64 = 0x3F;
 const EXPONENTS: u64 = !0xFF;
 
 /// The table of one code.
+///
+/// Invariant: no count is above `MAX_ENTRY_CODES`. Unsafe code rests on it. `new` alone sets the counts, and checks them.
 pub(crate) struct Table {
     entries: Box<[u64; ENTRIES]>,
     counts: Box<[u32; ENTRIES]>,
@@ -85,6 +87,7 @@ impl Table {
             }
         }
         let (entries, counts) = (last_half(&entries), last_half(&counts));
+        assert!(counts.iter().all(|&count| count <= MAX_ENTRY_CODES as u32), "an entry has no room for more");
         let total: u32 = counts.iter().sum();
         Self {
             #[cfg(target_arch = "x86_64")]

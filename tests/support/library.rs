@@ -46,7 +46,7 @@ pub fn by_backend(backend: &dyn Backend, unit: &Unit) -> Result<Vec<u16>, Error>
     Ok(to_words(&weights))
 }
 
-fn by_two_phase(unit: &Unit) -> Result<Vec<u16>, Error> {
+pub fn by_two_phase(unit: &Unit) -> Result<Vec<u16>, Error> {
     let mut weights = Vec::new();
     for block in 0..unit.blocks() {
         let range = unit.block(block).weights;

@@ -12,6 +12,7 @@
 //! - [`architectures`]: models of `vectors/architectures` as directories filled with seeded weights.
 //! - [`adversarial`]: weights that want to break a coder, out of a few choices.
 //! - [`any_unit`]: valid units that no encoder writes.
+//! - [`lies`]: units whose structure lies.
 //! - [`optimum`]: what the shortest code would cost; [`exact_lengths`]: what the best code within the rules costs, tables included.
 //! - [`draw`]: where generators take their choices from.
 //! - [`random`]: numbers that are the same on every machine.
@@ -27,6 +28,7 @@ pub mod cases;
 pub mod draw;
 pub mod exact_lengths;
 pub mod library;
+pub mod lies;
 pub mod model_damages;
 pub mod models;
 pub mod optimum;

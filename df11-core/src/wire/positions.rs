@@ -1,7 +1,8 @@
 //! `output_positions`: a u32 for each block, and one for the end. FORMAT.md, "Stream, gaps, output positions".
 
 use crate::error::Error;
-use crate::limits::{BLOCK_BITS, MAX_WEIGHTS};
+use crate::huffman::Code;
+use crate::limits::{BLOCK_BITS, MAX_CODE_BITS, MAX_WEIGHTS};
 
 const ENTRY_BYTES: usize = size_of::<u32>();
 
@@ -10,7 +11,8 @@ pub(crate) fn size(blocks: usize) -> usize {
     (blocks + 1) * ENTRY_BYTES
 }
 
-/// Output positions that are known to begin at 0, never fall, and end at the number of weights.
+/// Output positions that are known to begin at 0, to ascend, and to end at the number of weights. Every block but the last has
+/// at least one weight, and none has more than its bits can code.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Positions<'a> {
     entries: &'a [[u8; ENTRY_BYTES]],
@@ -19,7 +21,7 @@ pub(crate) struct Positions<'a> {
 
 impl<'a> Positions<'a> {
     /// Checks every entry.
-    pub fn validate(bytes: &'a [u8], blocks: usize, weights: u64, shortest_code: u8) -> Result<Self, Error> {
+    pub fn validate(bytes: &'a [u8], blocks: usize, weights: u64, code: &Code) -> Result<Self, Error> {
         let (entries, rest) = bytes.as_chunks();
         // One entry fewer: the last code reaches into a block in which no code starts. A single block has a first code.
         let expected = blocks + 1;
@@ -31,13 +33,20 @@ impl<'a> Positions<'a> {
         if positions.get(0) != 0 {
             return Err(Error::FirstOutputPositionNotZero { found: positions.get(0) });
         }
-        let most = BLOCK_BITS.div_ceil(u64::from(shortest_code));
+        let most = BLOCK_BITS.div_ceil(u64::from(code.shortest()));
+        // The stream goes on in the next block, so codes fill this one but for the bits before its first code, which are
+        // fewer than a code has.
+        let least = BLOCK_BITS / u64::from(code.longest());
         for block in 0..entries.len() - 1 {
             let (first, end) = (positions.get(block), positions.get(block + 1));
-            match end.checked_sub(first) {
-                None => return Err(Error::OutputPositionsFall { block, first, end }),
-                Some(held) if held > most => return Err(Error::BlockHoldsTooManyWeights { block, found: held, most }),
-                Some(_) => {}
+            let Some(found) = end.checked_sub(first) else {
+                return Err(Error::OutputPositionsFall { block, first, end });
+            };
+            if found > most {
+                return Err(Error::BlockHoldsTooManyWeights { block, found, most });
+            }
+            if found < least && block + 1 < blocks {
+                return Err(Error::BlockHoldsTooFewWeights { block, found, least });
             }
         }
         match positions.get(entries.len() - 1) {
@@ -57,6 +66,8 @@ impl<'a> Positions<'a> {
         behind.saturating_sub(1)
     }
 }
+
+const _: () = assert!(BLOCK_BITS >= MAX_CODE_BITS as u64, "the fewest weights of a block are at least one");
 
 /// Writes output positions from where codes start.
 pub(crate) struct PositionWriter<'a> {

@@ -1,21 +1,31 @@
-//! What one lane decodes at a time: a few consecutive blocks, and the part of their weights that is wanted.
+//! What one lane decodes at a time: a block, and the part of its weights that is wanted.
+//!
+//! What the plain decoder finds on its way through a block, all but gaps, shows in where its last code begins and ends:
+//!
+//! ```text
+//! | block ............................................. | next block
+//!   ^ first_bit               last code: begins in here | ends at the next block's first code
+//!                                        or, if no more weights follow, within the stream
+//! ```
 
-use df11_core::limits::BLOCK_BYTES;
+use df11_core::limits::{BLOCK_BITS, MAX_CODE_BITS};
 use df11_core::{Error, Unit, bf16};
 
-use super::lane::LINE;
+use super::exponents::LINE;
 use crate::memory::prefetch;
 
 const CACHE_LINE: usize = 64;
 
-/// Consecutive blocks to be decoded, each from the first code of the first one to the last of the last.
+/// A block to be decoded, from its first code to its last.
 pub(crate) struct Job<'a> {
-    /// Bit of the stream at which it begins.
+    /// Bit of the stream at which its first code begins.
     pub first_bit: u64,
-    /// Bits from there to the end of its codes: exact, or for the unit's last blocks, what the stream still holds.
+    /// Bits from there to the end of its codes: exactly, or if no more weights follow, at most.
     pub bits: usize,
-    /// Whether `bits` is exact.
+    /// Whether more weights follow, so that `bits` is exact.
     is_exact: bool,
+    /// Bits from there to the end of the block, before which its last code begins.
+    block_bits: usize,
     /// Weights still to be decoded.
     pub left: usize,
     /// Of these, the ones to drop before the first that is wanted.
@@ -36,6 +46,7 @@ impl<'a> Job<'a> {
             first_bit: 0,
             bits: 0,
             is_exact: true,
+            block_bits: 0,
             left: 0,
             skip: 0,
             sign_mantissa: &[],
@@ -45,17 +56,22 @@ impl<'a> Job<'a> {
         }
     }
 
-    /// Blocks `block..end_block`, of which the weights from `first` on are wanted in `out`; all of these are theirs.
-    pub fn new(unit: &'a Unit<'_>, block: usize, end_block: usize, first: u64, out: &'a mut [bf16]) -> Self {
-        let (start, next) = (unit.block(block), unit.block(end_block));
-        let end = next.weights.start;
+    /// A block, of which the weights from `first` on are wanted in `out`; all of these are its own.
+    pub fn new(unit: &'a Unit<'_>, block: usize, first: u64, out: &'a mut [bf16]) -> Self {
+        let (start, next) = (unit.block(block), unit.block(block + 1));
+        let end = start.weights.end;
         let is_exact = end < unit.weights();
         let stream_bits = unit.view().encoded_exponent.len() as u64 * 8;
-        let end_bit = if is_exact { next.first_bit } else { stream_bits };
+        let block_end = (block as u64 + 1) * BLOCK_BITS;
+        let end_bit = match is_exact {
+            true => next.first_bit,
+            false => stream_bits.min(block_end + u64::from(MAX_CODE_BITS)),
+        };
         Self {
             first_bit: start.first_bit,
             bits: end_bit.saturating_sub(start.first_bit) as usize,
             is_exact,
+            block_bits: block_end.saturating_sub(start.first_bit) as usize,
             left: (end - start.weights.start) as usize,
             skip: (first - start.weights.start) as usize,
             sign_mantissa: &unit.view().sign_mantissa[first as usize..][..out.len()],
@@ -100,15 +116,20 @@ impl<'a> Job<'a> {
         (self.sign_mantissa, self.out) = (sign_mantissa_rest, out_rest);
     }
 
-    /// Checks where its codes ended, `bits` behind its first bit.
-    pub fn check_end(&self, bits: u64, unit: &Unit<'_>) -> Result<(), Error> {
-        if self.is_exact && bits != self.bits as u64 {
-            return Err(Error::BlockContradictsPositions { block: self.block });
+    /// Checks where its codes ended, counted from its first bit; the last one has `last` bits.
+    pub fn check_end(&self, end: usize, last: usize) -> Result<(), Error> {
+        if end - last >= self.block_bits || self.is_exact && end != self.bits {
+            return Err(self.contradicts());
         }
-        if bits > self.bits as u64 {
-            return Err(Error::StreamEndsEarly { weight: unit.weights() - 1 });
+        if end > self.bits {
+            return Err(Error::StreamEndsEarly { weight: self.end - 1 });
         }
         Ok(())
+    }
+
+    /// Its codes are other ones than its output positions say.
+    pub fn contradicts(&self) -> Error {
+        Error::BlockContradictsPositions { block: self.block }
     }
 
     /// Behind the `held` next weights comes a code that does not exist.
@@ -119,7 +140,7 @@ impl<'a> Job<'a> {
     /// Behind the `held` next weights its codes go on, where it should have ended.
     pub fn runs_on(&self, held: usize) -> Error {
         match self.is_exact {
-            true => Error::BlockContradictsPositions { block: self.block },
+            true => self.contradicts(),
             false => Error::StreamEndsEarly { weight: self.end - (self.left - held) as u64 },
         }
     }
@@ -148,10 +169,6 @@ impl<'a> Iterator for Jobs<'a, '_> {
         let first = self.first;
         self.first += count;
         self.out = rest;
-        Some(Job::new(self.unit, block, block + 1, first, out))
+        Some(Job::new(self.unit, block, first, out))
     }
 }
-
-/// Blocks at the end of a stream that are read from a copy with zeros behind it.
-pub(crate) const TAIL_BLOCKS: usize = 2;
-const _: () = assert!(super::lane::ROUND_REACH < BLOCK_BYTES, "what overruns a block by a round stays within the next");

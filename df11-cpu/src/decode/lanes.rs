@@ -1,12 +1,10 @@
 use df11_core::{Error, bf16};
 
 use super::job::Job;
-use super::lane::{GROUP, Lane, MAX_GROUPS};
+use super::lane::Lane;
+use super::round::{GROUP, Round};
 use super::tables::Tables;
 use crate::table::{BITS, TABLE_BITS};
-
-/// Fewest groups of a round: the rounds in which a lane comes to its end.
-const MIN_GROUPS: usize = 4;
 
 /// What a level brings.
 pub(crate) trait Kernel: Copy {
@@ -15,7 +13,8 @@ pub(crate) trait Kernel: Copy {
 
     /// A round: so many times a group of each lane.
     #[inline(always)]
-    fn look_up<const LANES: usize>(self, tables: &Tables<'_>, lanes: &mut [Lane<'_>; LANES], groups: usize) {
+    fn look_up<const LANES: usize>(self, round: Round<'_, '_, '_, LANES>) {
+        let (tables, lanes, groups) = round.into_parts();
         for _ in 0..groups {
             groups_in_turns(tables, lanes);
         }
@@ -34,24 +33,22 @@ pub(crate) trait Kernel: Copy {
 #[inline(always)]
 fn groups_in_turns<const LANES: usize>(tables: &Tables<'_>, lanes: &mut [Lane<'_>; LANES]) {
     let (entries, counts) = tables.table.rows();
-    let mut windows: [u64; LANES] = core::array::from_fn(|lane| lanes[lane].window());
-    let mut free: [usize; LANES] = core::array::from_fn(|lane| lanes[lane].free);
+    let mut windows: [u64; LANES] = core::array::from_fn(|lane| lanes[lane].input.window());
+    let mut free: [usize; LANES] = core::array::from_fn(|lane| lanes[lane].exponents.free());
     let mut last = [0; LANES];
     for _ in 0..GROUP {
         for (lane, state) in lanes.iter_mut().enumerate() {
             let index = (windows[lane] >> (u64::BITS - TABLE_BITS)) as usize;
             let entry = entries[index];
-            if let Some((_, store)) = state.exponents.get_mut(..free[lane]).and_then(<[u8]>::split_last_chunk_mut) {
-                *store = entry.to_le_bytes();
-            }
+            state.exponents.store(free[lane], entry);
             windows[lane] <<= entry & BITS;
             free[lane] -= counts[index] as usize;
             last[lane] = entry;
         }
     }
     for (lane, state) in lanes.iter_mut().enumerate() {
-        state.bit += windows[lane].trailing_zeros() as usize;
-        state.free = free[lane];
+        state.input.step(windows[lane].trailing_zeros() as usize);
+        state.exponents.set_free(free[lane]);
         if last[lane] == 0 {
             state.one_slowly(tables);
         }
@@ -73,9 +70,7 @@ pub(crate) fn run<'a, K: Kernel, const LANES: usize>(
         active += usize::from(begin_next(lane, tables, jobs, streams)?);
     }
     while active > 0 {
-        let nearest = lanes.iter().filter(|lane| !lane.is_idle()).map(Lane::left).min().unwrap_or(0);
-        let groups = (tables.table.look_ups_for(nearest) / GROUP + 1).clamp(MIN_GROUPS, MAX_GROUPS);
-        kernel.look_up(tables, &mut lanes, groups);
+        kernel.look_up(Round::new(tables, &mut lanes)?);
         for lane in &mut lanes {
             if lane.is_idle() {
                 lane.rest();
@@ -92,20 +87,17 @@ pub(crate) fn run<'a, K: Kernel, const LANES: usize>(
     Ok(())
 }
 
-/// Gives a lane the next job that has weights; `false` if there is none.
+/// Gives a lane the next job; `false` if there is none.
 fn begin_next<'a>(
     lane: &mut Lane<'a>,
     tables: &'a Tables<'_>,
     jobs: &mut dyn Iterator<Item = Job<'a>>,
     streams: bool,
 ) -> Result<bool, Error> {
-    for job in jobs {
-        if job.left > 0 {
-            lane.begin(job, tables, streams);
-            return Ok(true);
-        }
-        job.check_end(0, tables.unit)?;
-    }
-    lane.rest();
-    Ok(false)
+    let Some(job) = jobs.next() else {
+        lane.rest();
+        return Ok(false);
+    };
+    lane.begin(job, tables, streams)?;
+    Ok(true)
 }

@@ -1,7 +1,7 @@
 //! Parts to weights.
 //!
 //! ```text
-//! cut the wanted weights into jobs of a few blocks                       blocks are independent, given their gap and output position
+//! cut the wanted weights into jobs of a block each                       blocks are independent, given their gap and output position
 //! several lanes, each with a job of its own, in rounds:
 //!     a number of groups, lane by lane:                                  independent chains of look-ups keep the processor busy
 //!         one 8-byte load; 5 look-ups: store up to 6 exponents each (1)
@@ -14,9 +14,12 @@
 //! 2. An empty entry steps over no bits, so all look-ups behind it are empty too: one test a group finds them.
 //! 3. A lane decodes a little more than its job asks for; the lengths of the surplus tell where the job's last code ended.
 
+mod exponents;
+mod input;
 mod job;
 mod lane;
 mod lanes;
+mod round;
 mod tables;
 
 use core::ops::Range;
@@ -25,10 +28,17 @@ use df11_core::{Error, Unit, bf16};
 
 use crate::level::Level;
 use crate::threads;
+#[cfg(target_arch = "x86_64")]
+pub(crate) use exponents::{GROUP_CODES, LINE, TOP};
+#[cfg(target_arch = "x86_64")]
+pub(crate) use input::{GROUP_BITS, ROUND_REACH};
 pub(crate) use job::{Job, Jobs};
 #[cfg(target_arch = "x86_64")]
-pub(crate) use lane::{GROUP, LINE, Lane, MAX_GROUPS};
+pub(crate) use lane::Lane;
 pub(crate) use lanes::{Kernel, run};
+pub(crate) use round::Round;
+#[cfg(target_arch = "x86_64")]
+pub(crate) use round::{GROUP, MAX_GROUPS};
 pub(crate) use tables::Tables;
 
 /// Outputs from this size on bypass the cache, where a level can.

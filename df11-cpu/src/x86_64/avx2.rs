@@ -5,7 +5,7 @@ use core::arch::x86_64::*;
 use df11_core::{Error, bf16, bf16_word};
 
 use super::look_up::look_up_round;
-use crate::decode::{Job, Kernel, LINE, Lane, Tables, run};
+use crate::decode::{Job, Kernel, LINE, Round, Tables, run};
 use crate::encode::{Shard, Words};
 use crate::portable;
 
@@ -68,9 +68,9 @@ fn pack(words: &Words, shard: &mut Shard<'_>) {
 impl Kernel for Avx2 {
     const STREAMS: bool = true;
 
-    fn look_up<const LANES: usize>(self, tables: &Tables<'_>, lanes: &mut [Lane<'_>; LANES], groups: usize) {
-        // SAFETY: `self` proves the features, and this is a round.
-        unsafe { look_up(tables, lanes, groups) }
+    fn look_up<const LANES: usize>(self, round: Round<'_, '_, '_, LANES>) {
+        // SAFETY: `self` proves the features.
+        unsafe { look_up(round) }
     }
 
     fn merge(self, exponents: &[u8], sign_mantissa: &[u8], weights: &mut [bf16], streams: bool) {
@@ -79,21 +79,23 @@ impl Kernel for Avx2 {
     }
 }
 
-/// # Safety
-/// Between two rounds.
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
-unsafe fn look_up<const LANES: usize>(tables: &Tables<'_>, lanes: &mut [Lane<'_>; LANES], groups: usize) {
-    // SAFETY: by the caller.
-    unsafe { look_up_round(tables, lanes, groups) }
+fn look_up<const LANES: usize>(round: Round<'_, '_, '_, LANES>) {
+    look_up_round(round);
 }
+
+/// Weights of a step of `merge`: two vectors.
+const STEP: usize = 32;
+const _: () = assert!(STEP == LINE, "steps are lines, whose stores are aligned");
 
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
 fn merge(exponents: &[u8], sign_mantissa: &[u8], weights: &mut [bf16], streams: bool) {
     assert!(exponents.len() == weights.len() && sign_mantissa.len() == weights.len());
     let count = weights.len();
-    let head = weights.as_ptr().align_offset(LINE * 2).min(count);
-    let tail = head + (count - head) / LINE * LINE;
-    // SAFETY: the slices have `count` elements each; whole lines stay below it.
+    let head = weights.as_ptr().align_offset(STEP * size_of::<bf16>()).min(count);
+    let tail = head + (count - head) / STEP * STEP;
+    // SAFETY: the slices have `count` elements each, and whole steps stay below it. There are none unless `weights[head]` is
+    // aligned to a step, which is two vectors.
     unsafe {
         let last = exponents.as_ptr().add(count);
         let (from, to) = (sign_mantissa.as_ptr(), weights.as_mut_ptr());
@@ -102,7 +104,7 @@ fn merge(exponents: &[u8], sign_mantissa: &[u8], weights: &mut [bf16], streams: 
         let mut at = head;
         while at < tail {
             // Bytes in the order 0-7, 16-23, 8-15, 24-31, which unpacking within halves undoes.
-            let e = _mm256_loadu_si256(last.sub(at + LINE).cast());
+            let e = _mm256_loadu_si256(last.sub(at + STEP).cast());
             let e = _mm256_permute4x64_epi64::<0b01_11_00_10>(_mm256_shuffle_epi8(e, reverse));
             let s = _mm256_permute4x64_epi64::<0b11_01_10_00>(_mm256_loadu_si256(from.add(at).cast()));
             let low = _mm256_or_si256(
@@ -114,7 +116,7 @@ fn merge(exponents: &[u8], sign_mantissa: &[u8], weights: &mut [bf16], streams: 
                 _mm256_andnot_si256(high_mask, _mm256_srli_epi16::<1>(e)),
             );
             let (first, second) = (_mm256_unpacklo_epi8(low, high), _mm256_unpackhi_epi8(low, high));
-            let (to_first, to_second) = (to.add(at).cast(), to.add(at + LINE / 2).cast());
+            let (to_first, to_second) = (to.add(at).cast(), to.add(at + STEP / 2).cast());
             if streams {
                 _mm256_stream_si256(to_first, first);
                 _mm256_stream_si256(to_second, second);
@@ -122,7 +124,7 @@ fn merge(exponents: &[u8], sign_mantissa: &[u8], weights: &mut [bf16], streams: 
                 _mm256_store_si256(to_first, first);
                 _mm256_store_si256(to_second, second);
             }
-            at += LINE;
+            at += STEP;
         }
     }
     for some in [0..head, tail..count] {

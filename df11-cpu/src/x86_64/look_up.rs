@@ -1,33 +1,45 @@
-use crate::decode::{GROUP, Lane, Tables};
-use crate::table::TABLE_BITS;
+use df11_core::limits::MAX_CODE_BITS;
+
+use crate::decode::{GROUP, GROUP_BITS, GROUP_CODES, LINE, MAX_GROUPS, ROUND_REACH, Round, TOP};
+use crate::table::{ENTRIES, MAX_ENTRY_CODES, TABLE_BITS};
+
+// What the unsafe code of a round rests on, here and in `avx512/look_up.rs`, besides the types `Round`, `Input`, `Exponents`
+// and `Table`.
+//
+// Reads. A group loads 8 bytes and steps over at most 64 bits, as it counts the zeros of a `u64`; one code decoded slowly adds
+// at most MAX_CODE_BITS. So group g begins at most g * GROUP_BITS bits after a bit from which ROUND_REACH bytes can be read.
+//
+// Writes. A look-up adds at most MAX_ENTRY_CODES exponents, a code decoded slowly one. A round begins with fewer than LINE
+// exponents, so `free` never falls below 64 before the last store, which touches 8 bytes below it.
+const _: () = {
+    assert!(GROUP_BITS >= (u64::BITS + MAX_CODE_BITS) as usize);
+    assert!(ROUND_REACH >= (7 + (MAX_GROUPS - 1) * GROUP_BITS) / 8 + size_of::<u64>());
+    assert!(GROUP_CODES > GROUP * MAX_ENTRY_CODES);
+    assert!(TOP >= LINE + MAX_GROUPS * GROUP_CODES + 64);
+    assert!(ENTRIES == 1 << TABLE_BITS, "an index of TABLE_BITS bits has an entry");
+};
 
 /// A round: so many times a group of each lane, as `groups_in_turns` does, without bounds checks.
 ///
 /// Why this shape: 5 instructions a look-up, of which 2 are shifts, of which a core does 2 in a cycle. The count is an addition's memory operand; the bits
 /// stepped over need no sum, because the marker at the bottom of the window tells. Lanes take turns at every look-up: a processor's schedulers hold about
 /// 100 instructions that wait, and one lane's group after the other fills them with what waits for long (a look-up took 4.2 cycles).
-///
-/// # Safety
-/// As `Lane` promises between two rounds: `input` holds `ROUND_REACH` bytes behind `bit`, `exponents` has room for a round's. `groups` is at most
-/// `MAX_GROUPS`.
 #[inline(always)]
-pub(super) unsafe fn look_up_round<const LANES: usize>(
-    tables: &Tables<'_>,
-    lanes: &mut [Lane<'_>; LANES],
-    groups: usize,
-) {
+pub(super) fn look_up_round<const LANES: usize>(round: Round<'_, '_, '_, LANES>) {
+    let (tables, lanes, groups) = round.into_parts();
     let (entries, counts) = tables.table.rows();
     let (entries, counts) = (entries.as_ptr(), counts.as_ptr());
     for _ in 0..groups {
-        // SAFETY: by the caller; an index of TABLE_BITS bits is below ENTRIES; an entry's count is at most 7.
+        // SAFETY: `groups` is at most MAX_GROUPS, so loads and stores are within `input` and `exponents`, as shown above. An
+        // index has TABLE_BITS bits, and a count is at most MAX_ENTRY_CODES.
         unsafe {
             let mut windows = [0u64; LANES];
             let mut free = [0u32; LANES];
             let mut entry = [0u64; LANES];
             for (lane, (window, free)) in lanes.iter().zip(windows.iter_mut().zip(&mut free)) {
-                let load = lane.input.as_ptr().add(lane.bit / 8).cast::<u64>().read_unaligned();
-                *window = load.swap_bytes() << (lane.bit % 8) | 1;
-                *free = lane.free as u32;
+                let load = lane.input.next_byte().cast::<u64>().read_unaligned();
+                *window = load.swap_bytes() << lane.input.bit_of_byte() | 1;
+                *free = lane.exponents.free() as u32;
             }
             for _ in 0..GROUP {
                 for lane in 0..LANES {
@@ -40,8 +52,8 @@ pub(super) unsafe fn look_up_round<const LANES: usize>(
                 }
             }
             for (lane, (window, free)) in lanes.iter_mut().zip(windows.iter().zip(&free)) {
-                lane.bit += window.trailing_zeros() as usize;
-                lane.free = *free as usize;
+                lane.input.step(window.trailing_zeros() as usize);
+                lane.exponents.set_free(*free as usize);
             }
             for (lane, entry) in lanes.iter_mut().zip(entry) {
                 if entry == 0 {

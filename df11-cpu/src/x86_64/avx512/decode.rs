@@ -6,14 +6,14 @@ use df11_core::bf16;
 
 use super::look_up::look_up;
 use super::{Avx512, Indices};
-use crate::decode::{Kernel, LINE, Lane, Tables};
+use crate::decode::{Kernel, LINE, Round};
 
 impl Kernel for Avx512 {
     const STREAMS: bool = true;
 
-    fn look_up<const LANES: usize>(self, tables: &Tables<'_>, lanes: &mut [Lane<'_>; LANES], groups: usize) {
-        // SAFETY: `self` proves the features, and this is a round.
-        unsafe { look_up(tables, lanes, groups) }
+    fn look_up<const LANES: usize>(self, round: Round<'_, '_, '_, LANES>) {
+        // SAFETY: `self` proves the features.
+        unsafe { look_up(round) }
     }
 
     fn merge(self, exponents: &[u8], sign_mantissa: &[u8], weights: &mut [bf16], streams: bool) {
@@ -22,35 +22,40 @@ impl Kernel for Avx512 {
     }
 }
 
+/// Weights of a step of `merge`: a vector.
+const STEP: usize = 32;
+const _: () = assert!(STEP == LINE, "steps are lines, whose stores are aligned");
+
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi,avx512vbmi2,bmi1,bmi2,lzcnt,movbe,popcnt")]
 fn merge(exponents: &[u8], sign_mantissa: &[u8], weights: &mut [bf16], streams: bool) {
     assert!(exponents.len() == weights.len() && sign_mantissa.len() == weights.len());
     let count = weights.len();
-    // SAFETY: the slices have `count` elements each; whole lines stay below it, the last one is masked.
+    // SAFETY: the slices have `count` elements each. Whole steps stay below it, and their stores are aligned, as there are none
+    // unless `at` is first where a step is aligned; what is masked is neither read nor written.
     unsafe {
         let last = exponents.as_ptr().add(count);
         let (from, to) = (sign_mantissa.as_ptr(), weights.as_mut_ptr().cast::<u16>());
         let partial = |at: usize, some: usize| {
             let low = (1u64 << some) - 1;
-            let e = _mm512_maskz_loadu_epi8(low << (LINE - some), last.wrapping_sub(at + LINE).cast());
+            let e = _mm512_maskz_loadu_epi8(low << (STEP - some), last.wrapping_sub(at + STEP).cast());
             let s = _mm512_maskz_loadu_epi8(low, from.add(at).cast());
             _mm512_mask_storeu_epi16(to.add(at).cast(), low as u32, merge_line(e, s));
         };
         let line = |at: usize| {
-            let e = _mm256_loadu_si256(last.sub(at + LINE).cast());
+            let e = _mm256_loadu_si256(last.sub(at + STEP).cast());
             let s = _mm256_loadu_si256(from.add(at).cast());
             merge_line(_mm512_castsi256_si512(e), _mm512_castsi256_si512(s))
         };
-        let mut at = to.align_offset(LINE * 2).min(count);
+        let mut at = to.align_offset(STEP * size_of::<bf16>()).min(count);
         if at > 0 {
             partial(0, at);
         }
-        while at + LINE <= count {
+        while at + STEP <= count {
             match streams {
                 true => _mm512_stream_si512(to.add(at).cast(), line(at)),
                 false => _mm512_store_si512(to.add(at).cast(), line(at)),
             }
-            at += LINE;
+            at += STEP;
         }
         if at < count {
             partial(at, count - at);

@@ -9,53 +9,58 @@ use core::arch::asm;
 use core::arch::x86_64::*;
 use core::mem::MaybeUninit;
 
-use crate::decode::{GROUP, Lane, MAX_GROUPS, Tables};
-use crate::table::{Spaced, TABLE_BITS};
+use crate::decode::{GROUP, Lane, MAX_GROUPS, Round, Tables};
+use crate::table::{ENTRIES, MAX_ENTRY_CODES, Spaced, TABLE_BITS};
 use crate::x86_64::look_up::look_up_round;
 
 /// Slots of a vector.
 const VECTOR: usize = 8;
 /// Slots that a lane fills in a round: whole vectors, if the groups are a multiple of `VECTOR`.
 const SLOTS: usize = MAX_GROUPS * GROUP;
-const _: () = assert!(MAX_GROUPS.is_multiple_of(VECTOR), "a round's groups may be rounded up to whole vectors");
+/// The bytes of a slot that hold exponents.
+const EXPONENTS: u64 = !0xFF;
 
 #[repr(align(64))]
 struct Slots([MaybeUninit<u64>; SLOTS]);
 
-/// # Safety
-/// As `look_up_round`.
+// What the unsafe code below rests on, besides what `x86_64/look_up.rs` shows of a round's reads and writes.
+const _: () = {
+    assert!(MAX_GROUPS.is_multiple_of(VECTOR), "a round's groups may be rounded up to whole vectors");
+    assert!(VECTOR * size_of::<u64>() == 64, "slots are read by vectors");
+    assert!(size_of::<Slots>() == SLOTS * size_of::<u64>(), "a lane's slots follow those of the lane before");
+    assert!(
+        EXPONENTS.count_ones() as usize / 8 <= MAX_ENTRY_CODES,
+        "no slot has more exponents than a look-up may add"
+    );
+    assert!(ENTRIES == 1 << TABLE_BITS, "an index of TABLE_BITS bits has an entry");
+};
+
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi,avx512vbmi2,bmi1,bmi2,lzcnt,movbe,popcnt")]
-pub(super) unsafe fn look_up<const LANES: usize>(tables: &Tables<'_>, lanes: &mut [Lane<'_>; LANES], groups: usize) {
-    // SAFETY: by the caller; so many groups are at most MAX_GROUPS, by the assertion above.
-    unsafe {
-        match tables.table.spaced() {
-            Some(spaced) => look_up_spaced(tables, spaced, lanes, groups.next_multiple_of(VECTOR)),
-            None => look_up_round(tables, lanes, groups),
-        }
+pub(super) fn look_up<const LANES: usize>(round: Round<'_, '_, '_, LANES>) {
+    match round.tables().table.spaced() {
+        Some(spaced) => look_up_spaced(round, spaced),
+        None => look_up_round(round),
     }
 }
 
-/// # Safety
-/// As `look_up_round`, and `groups` is a multiple of `VECTOR`.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi,avx512vbmi2,bmi1,bmi2,lzcnt,movbe,popcnt")]
-unsafe fn look_up_spaced<const LANES: usize>(
-    tables: &Tables<'_>,
-    spaced: &Spaced,
-    lanes: &mut [Lane<'_>; LANES],
-    groups: usize,
-) {
+fn look_up_spaced<const LANES: usize>(round: Round<'_, '_, '_, LANES>, spaced: &Spaced) {
+    let (tables, lanes, groups) = round.into_parts();
+    // No more than MAX_GROUPS, which is a multiple.
+    let groups = groups.next_multiple_of(VECTOR);
     let mut slots = [const { Slots([MaybeUninit::uninit(); SLOTS]) }; LANES];
     let entries = spaced.entries.as_ptr();
-    // SAFETY: loads by the caller; an index of TABLE_BITS bits is below ENTRIES; slots are written from groups * GROUP, which is at most SLOTS, down to 0.
+    // SAFETY: loads are within `input`, as shown for a round. An index has TABLE_BITS bits. Of a lane's slots those below
+    // groups * GROUP are written, from the last one down; that is at most SLOTS.
     unsafe {
         let first = slots.as_mut_ptr().cast::<u64>();
         for group in (0..groups).rev() {
             let slot = |lane: usize, step: usize| first.add(lane * SLOTS + group * GROUP + GROUP - 1 - step);
             let mut windows = [0u64; LANES];
             for (window, lane) in windows.iter_mut().zip(&*lanes) {
-                let load = lane.input.as_ptr().add(lane.bit / 8).cast::<u64>().read_unaligned();
-                *window = load.swap_bytes() << (lane.bit % 8) | 1;
+                let load = lane.input.next_byte().cast::<u64>().read_unaligned();
+                *window = load.swap_bytes() << lane.input.bit_of_byte() | 1;
             }
             for step in 0..GROUP {
                 for (lane, window) in windows.iter_mut().enumerate() {
@@ -66,7 +71,7 @@ unsafe fn look_up_spaced<const LANES: usize>(
             }
             let mut empty = false;
             for (lane, state) in lanes.iter_mut().enumerate() {
-                state.bit += windows[lane].trailing_zeros() as usize;
+                state.input.step(windows[lane].trailing_zeros() as usize);
                 empty |= slot(lane, GROUP - 1).read() == 0;
             }
             if empty {
@@ -79,7 +84,8 @@ unsafe fn look_up_spaced<const LANES: usize>(
         }
     }
     for (lane, slots) in lanes.iter_mut().zip(&slots) {
-        // SAFETY: the slots were written above, and hold no more exponents than the caller says that there is room for.
+        // SAFETY: groups * GROUP slots were written above, a multiple of VECTOR. A group's slots have no more exponents than
+        // its look-ups may add, so there is room for them, as shown for a round.
         unsafe { squeeze(slots.0.as_ptr().cast(), groups * GROUP, spaced.spare, lane) };
     }
 }
@@ -96,33 +102,29 @@ fn no_gather(mut entry: u64) -> u64 {
 #[cold]
 #[inline(never)]
 fn one_slowly(tables: &Tables<'_>, lane: &mut Lane<'_>, spare: u8) -> u64 {
-    let Some((exponent, length)) = tables.unit.lookup().find((lane.window() >> 32) as u32) else {
-        lane.stuck = true;
-        return 0;
-    };
-    lane.bit += length as usize;
-    u64::from(exponent ^ spare) << 56
+    lane.step_over_code(tables).map_or(0, |exponent| u64::from(exponent ^ spare) << 56)
 }
 
 /// Moves the exponents of `count` slots, the highest first, to where the lane's next ones belong.
 ///
 /// # Safety
-/// `slots` are written, `count` is a multiple of `VECTOR`, and the lane has room for their exponents.
+/// `slots` are written and aligned to a vector, `count` is a multiple of `VECTOR`, and the lane has room for as many exponents
+/// as slots can have.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi,avx512vbmi2,bmi1,bmi2,lzcnt,movbe,popcnt")]
 unsafe fn squeeze(slots: *const u64, count: usize, spare: u8, lane: &mut Lane<'_>) {
-    let (exponents, mut free) = (lane.exponents.as_mut_ptr(), lane.free);
+    let (exponents, mut free) = (lane.exponents.as_mut_ptr(), lane.exponents.free());
     let spares = _mm512_set1_epi8(spare as i8);
     for vector in (0..count / VECTOR).rev() {
         // SAFETY: by the caller; the store writes only bytes of `kept` exponents.
         unsafe {
             let bytes = _mm512_load_si512(slots.add(vector * VECTOR).cast());
-            let kept = _mm512_test_epi8_mask(bytes, _mm512_set1_epi64(!0xFF));
+            let kept = _mm512_test_epi8_mask(bytes, _mm512_set1_epi64(EXPONENTS as i64));
             let count = kept.count_ones();
             free -= count as usize;
             let packed = _mm512_xor_si512(_mm512_maskz_compress_epi8(kept, bytes), spares);
             _mm512_mask_storeu_epi8(exponents.add(free).cast(), _bzhi_u64(u64::MAX, count), packed);
         }
     }
-    lane.free = free;
+    lane.exponents.set_free(free);
 }
