@@ -1,17 +1,55 @@
 //! What can go wrong with model files: one variant per way, each message naming file, tensor, found, expected and the next step.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use crate::safetensors::Fault;
+use crate::shown::{line, shown};
 
+/// Most bytes of a message: what files hold can be quoted in it, and may be long.
+const LONGEST_MESSAGE: usize = 4096;
+
+/// Declares an error whose every message passes [`line`]: a variant cannot show what a file or a path holds in any other way.
+///
+/// `#[error(...)]` takes a format string, which may name the fields, and arguments; names and paths are arguments, through [`shown`].
+macro_rules! error {
+    (
+        $(#[$of_enum:meta])*
+        pub enum $Error:ident {
+            $(
+                $(#[doc = $doc:literal])*
+                #[error($($message:tt)+)]
+                $Variant:ident $({ $($(#[$of_field:meta])* $field:ident: $Type:ty),+ $(,)? })?
+            ),+ $(,)?
+        }
+    ) => {
+        $(#[$of_enum])*
+        pub enum $Error {
+            $($(#[doc = $doc])* $Variant $({ $($(#[$of_field])* $field: $Type),+ })?),+
+        }
+
+        impl fmt::Display for $Error {
+            #[allow(unused_variables, reason = "a message need not name every field")]
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                let message = match self {
+                    $($Error::$Variant $({ $($field),+ })? => format!($($message)+)),+
+                };
+                line(&message).at_most(LONGEST_MESSAGE).fmt(f)
+            }
+        }
+    };
+}
+
+error! {
 /// Everything the facade can fail with.
 ///
-/// [`Error::is_failed_check`] tells a readable file with wrong contents from a job that could not run.
-#[derive(Debug, thiserror::Error)]
+/// [`Error::is_failed_check`] tells a readable file with wrong contents from a job that could not run. Its messages hold one line of printable text,
+/// whatever the files hold that they speak of.
+#[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
     /// The operating system refused a read, a write, a rename.
-    #[error("{}: cannot {doing}: {source}", path.display())]
+    #[error("{}: cannot {doing}: {source}", shown(path))]
     Io {
         /// What was attempted, as a verb phrase: "open", "write".
         doing: &'static str,
@@ -21,7 +59,7 @@ pub enum Error {
         source: std::io::Error,
     },
     /// The container itself is unreadable: not a safetensors file, or one that breaks its rules.
-    #[error("{}: not a readable safetensors file: {fault}", path.display())]
+    #[error("{}: not a readable safetensors file: {fault}", shown(path))]
     Unreadable {
         /// The file.
         path: PathBuf,
@@ -29,7 +67,7 @@ pub enum Error {
         fault: Fault,
     },
     /// The file ended while a tensor was read: it was cut short since its header was checked.
-    #[error("{}: tensor `{tensor}`: the file was cut short while it was read; get it again and retry", path.display())]
+    #[error("{}: tensor `{}`: the file was cut short while it was read; get it again and retry", shown(path), shown(tensor))]
     CutShort {
         /// The file.
         path: PathBuf,
@@ -37,7 +75,7 @@ pub enum Error {
         tensor: String,
     },
     /// A tensor's data was read twice and was not the same twice.
-    #[error("{}: tensor `{tensor}` changed while it was read; stop what is writing the file and retry", path.display())]
+    #[error("{}: tensor `{}` changed while it was read; stop what is writing the file and retry", shown(path), shown(tensor))]
     SourceChanged {
         /// The file.
         path: PathBuf,
@@ -45,7 +83,7 @@ pub enum Error {
         tensor: String,
     },
     /// INPUT is not a model: there is nothing to read in it, or too much to choose from.
-    #[error("{}: {reason}", path.display())]
+    #[error("{}: {reason}", shown(path))]
     NotAModel {
         /// INPUT.
         path: PathBuf,
@@ -63,7 +101,7 @@ pub enum Error {
         reason: String,
     },
     /// A file name read from a file would lead outside the model's directory.
-    #[error("{}: the file name `{name}` is refused: expected a plain name without separators or `..`", path.display())]
+    #[error("{}: the file name `{}` is refused: expected a plain name without separators or `..`", shown(path), shown(name))]
     NameLeavesDirectory {
         /// The file that holds the name.
         path: PathBuf,
@@ -71,7 +109,7 @@ pub enum Error {
         name: String,
     },
     /// Two files of one model hold a tensor of the same name.
-    #[error("tensor `{tensor}` is in both {} and {}; keep one of them", first.display(), second.display())]
+    #[error("tensor `{}` is in both {} and {}; keep one of them", shown(tensor), shown(first), shown(second))]
     TensorTwice {
         /// The tensor.
         tensor: String,
@@ -81,7 +119,7 @@ pub enum Error {
         second: PathBuf,
     },
     /// A tensor that another file, a pattern or the record promises is absent.
-    #[error("{}: tensor `{tensor}` is missing; {promised_by} names it", path.display())]
+    #[error("{}: tensor `{}` is missing; {promised_by} names it", shown(path), shown(tensor))]
     TensorMissing {
         /// The model.
         path: PathBuf,
@@ -91,7 +129,7 @@ pub enum Error {
         promised_by: String,
     },
     /// A tensor has another dtype, shape or size than its role asks for.
-    #[error("{}: tensor `{tensor}`: found {found}, expected {expected}", path.display())]
+    #[error("{}: tensor `{}`: found {found}, expected {expected}", shown(path), shown(tensor))]
     TensorUnfit {
         /// The file.
         path: PathBuf,
@@ -103,7 +141,7 @@ pub enum Error {
         expected: String,
     },
     /// What has to be in memory at once is more than this machine can address.
-    #[error("{}: unit `{unit}`: {bytes} bytes at once are more than this machine can address; use a 64-bit machine", path.display())]
+    #[error("{}: unit `{}`: {bytes} bytes at once are more than this machine can address; use a 64-bit machine", shown(path), shown(unit))]
     TooLargeToAddress {
         /// The file.
         path: PathBuf,
@@ -112,19 +150,22 @@ pub enum Error {
         /// Its bytes.
         bytes: u64,
     },
-    /// A unit needs more memory than the job may take.
+    /// A model needs more memory than the job may take.
     #[error(
-        "{}: unit `{unit}` needs {bytes} bytes of memory, more than the {limit} allowed; allow more with --memory {}M",
-        path.display(),
+        "{}: needs {bytes} bytes of memory, {headers} of them for headers and names{}; that is more than the {limit} allowed: allow more with --memory {}M",
+        shown(path),
+        if unit.is_empty() { String::new() } else { format!(", and most of the rest for unit `{}`", shown(unit)) },
         bytes.div_ceil(1_000_000)
     )]
     TooLittleMemory {
         /// The model.
         path: PathBuf,
-        /// The unit that needs most; empty where a job without units would need as much.
+        /// The unit that needs most; empty where there is none.
         unit: String,
-        /// Bytes that it takes, at most.
+        /// Bytes that the job takes, at most.
         bytes: u64,
+        /// Of those, bytes for the headers, and for names and shapes out of them.
+        headers: u64,
         /// Bytes that the job may take.
         limit: u64,
     },
@@ -133,8 +174,8 @@ pub enum Error {
     Stopped,
     /// The job failed for a reason that may pass, and what it has finished is kept to go on with.
     #[error(
-        "{error}\n{files} finished files are kept in {}: the same command with --resume goes on from there, with --force it begins anew",
-        partial.display()
+        "{error}; {files} finished files are kept in {}: the same command with --resume goes on from there, with --force it begins anew",
+        shown(partial)
     )]
     Kept {
         /// The reason.
@@ -145,7 +186,7 @@ pub enum Error {
         files: usize,
     },
     /// The six tensors of a unit do not decode.
-    #[error("{}: unit `{unit}`: {fault}; the file is damaged or was not written by a DFloat11 tool: get it again", path.display())]
+    #[error("{}: unit `{}`: {fault}; the file is damaged or was not written by a DFloat11 tool: get it again", shown(path), shown(unit))]
     UnitDamaged {
         /// The file.
         path: PathBuf,
@@ -155,7 +196,7 @@ pub enum Error {
         fault: df11_core::Error,
     },
     /// A unit could not be coded for a reason that is not its size.
-    #[error("{}: unit `{unit}` cannot be coded: {fault}", path.display())]
+    #[error("{}: unit `{}` cannot be coded: {fault}", shown(path), shown(unit))]
     UnitNotCoded {
         /// The source.
         path: PathBuf,
@@ -166,7 +207,8 @@ pub enum Error {
     },
     /// What was just coded does not decode to what was read. Nothing was written.
     #[error(
-        "unit `{unit}`: decoding what was just coded gives another word at weight {weight}; this machine's memory is suspect, or this is a bug: please report it"
+        "unit `{}`: decoding what was just coded gives another word at weight {weight}; this machine's memory is suspect, or this is a bug: please report it",
+        shown(unit)
     )]
     NotVerified {
         /// The unit.
@@ -175,7 +217,7 @@ pub enum Error {
         weight: u64,
     },
     /// A unit's name is known but not the names or number of its matrices.
-    #[error("{}: unit `{unit}`: {reason}; give the right patterns with --pattern-dict", path.display())]
+    #[error("{}: unit `{}`: {reason}; give the right patterns with --pattern-dict", shown(path), shown(unit))]
     MatricesUnknown {
         /// The file.
         path: PathBuf,
@@ -185,7 +227,7 @@ pub enum Error {
         reason: String,
     },
     /// `pattern_dict` has a pattern that a linear-time engine cannot express, or no pattern at all.
-    #[error("pattern `{pattern}` cannot be used: {reason}; give the same patterns without it with --pattern-dict")]
+    #[error("pattern `{}` cannot be used: {reason}; give the same patterns without it with --pattern-dict", shown(pattern))]
     Pattern {
         /// The pattern.
         pattern: String,
@@ -193,7 +235,7 @@ pub enum Error {
         reason: String,
     },
     /// A JSON file (config.json, an index, a pattern dictionary) does not hold what it should.
-    #[error("{}: {reason}", path.display())]
+    #[error("{}: {reason}", shown(path))]
     Json {
         /// The file.
         path: PathBuf,
@@ -201,7 +243,7 @@ pub enum Error {
         reason: String,
     },
     /// `dfloat11_config` describes a layout that this version does not read.
-    #[error("{}: dfloat11_config: {field} is {found}, expected {expected}", path.display())]
+    #[error("{}: dfloat11_config: {field} is {found}, expected {expected}", shown(path))]
     Config {
         /// The file that holds it.
         path: PathBuf,
@@ -213,7 +255,7 @@ pub enum Error {
         expected: String,
     },
     /// The record of the source (`df11.` metadata) is not what its writer wrote.
-    #[error("{}: the record of the source ({key}) is damaged: {reason}; verify the file against its origin or get it again", path.display())]
+    #[error("{}: the record of the source ({}) is damaged: {reason}; verify the file against its origin or get it again", shown(path), shown(key))]
     Record {
         /// The file that holds it.
         path: PathBuf,
@@ -223,7 +265,7 @@ pub enum Error {
         reason: String,
     },
     /// A tensor's words are not those that were compressed.
-    #[error("{}: tensor `{tensor}`: xxh3 is {found:016x}, expected {expected:016x}: it is not what was compressed; get the file again", path.display())]
+    #[error("{}: tensor `{}`: xxh3 is {found:016x}, expected {expected:016x}: it is not what was compressed; get the file again", shown(path), shown(tensor))]
     Checksum {
         /// The model.
         path: PathBuf,
@@ -235,7 +277,7 @@ pub enum Error {
         expected: u64,
     },
     /// A tensor differs from the source it is compared with.
-    #[error("tensor `{tensor}`: {found} in {}, {expected} in {}", path.display(), source_path.display())]
+    #[error("tensor `{}`: {found} in {}, {expected} in {}", shown(tensor), shown(path), shown(source_path))]
     Differs {
         /// The tensor.
         tensor: String,
@@ -249,7 +291,7 @@ pub enum Error {
         expected: String,
     },
     /// OUTPUT is there already, or may not be written where it is.
-    #[error("{}: {reason}", path.display())]
+    #[error("{}: {reason}", shown(path))]
     Output {
         /// OUTPUT.
         path: PathBuf,
@@ -257,7 +299,7 @@ pub enum Error {
         reason: String,
     },
     /// A backend failed at its work.
-    #[error("backend `{name}` failed: {reason}; --backend cpu does without it")]
+    #[error("backend `{}` failed: {reason}; --backend cpu does without it", shown(name))]
     BackendFailed {
         /// Its name.
         name: String,
@@ -265,7 +307,7 @@ pub enum Error {
         reason: String,
     },
     /// A backend's name is unknown, or the backend cannot run here.
-    #[error("backend `{name}`: {reason}; available here: {available}")]
+    #[error("backend `{}`: {reason}; available here: {available}", shown(name))]
     Backend {
         /// The name given.
         name: String,
@@ -274,6 +316,16 @@ pub enum Error {
         /// The valid names, comma separated.
         available: String,
     },
+}
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Error::Io { source, .. } => Some(source),
+            _ => None,
+        }
+    }
 }
 
 impl Error {

@@ -44,5 +44,5 @@ fn check<'a>(
     if bytes <= limit {
         return Ok(());
     }
-    Err(Error::TooLittleMemory { path: checkpoint.path.clone(), unit: unit.to_owned(), bytes, limit })
+    Err(Error::TooLittleMemory { path: checkpoint.path.clone(), unit: unit.to_owned(), bytes, headers: 0, limit })
 }

@@ -25,6 +25,7 @@ mod config;
 mod decompress;
 mod disguise;
 mod estimate;
+mod family;
 mod infer;
 mod inspect;
 mod load;

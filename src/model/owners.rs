@@ -17,6 +17,7 @@ use df11_core::limits::MAX_WEIGHTS;
 use super::names::{is_decimal, module_of, parent_and_last, prefixes};
 use super::units::{MIN_LONE_WEIGHTS, weights};
 use crate::safetensors::TensorInfo;
+use crate::shown::shown;
 
 /// Most components of a module's path. Real ones have a dozen; what is deeper was made to be slow, and stays raw.
 const MAX_COMPONENTS: usize = 32;
@@ -51,7 +52,7 @@ pub(crate) enum Reason {
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Reason::NotBf16(dtype) => write!(f, "{dtype}, not BF16"),
+            Reason::NotBf16(dtype) => write!(f, "{}, not BF16", shown(dtype)),
             Reason::NotWeight => write!(f, "not the .weight of a module"),
             Reason::NotMatrix(rank) => write!(f, "of {rank} dimensions, not 2"),
             Reason::Size => write!(f, "no weights, or more than the {MAX_WEIGHTS} that a unit can hold"),

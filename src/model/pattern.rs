@@ -17,13 +17,14 @@
 //! An unseen number is a module without tensors, an activation between two layers: it is not in the file, but the loader would try it. Few patterns,
 //! because the loader tries all of them for each unit, and Python compiles each anew where there are more than 512.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::Path;
 
 use regex::{Regex, RegexBuilder, RegexSet, RegexSetBuilder};
 use serde_json::{Map, Value};
 
 use super::beside::read_small;
+use super::family::Families;
 use super::names::{is_decimal, natural_order, parent_and_last, prefixes};
 use super::units::UnitSpec;
 use crate::Error;
@@ -96,14 +97,16 @@ impl PatternDict {
 
     /// The dictionary that makes the published loader find `units`, and nothing else among the modules of `tensors`.
     pub(crate) fn to_json<'a>(units: &[&UnitSpec], tensors: impl Iterator<Item = &'a str>) -> Value {
-        let mut modules: BTreeSet<&str> = BTreeSet::new();
+        // A pattern of ours has as many components as what it matches: deeper modules are none of its.
+        let deepest = units.iter().map(|unit| unit.name.split('.').count()).max().unwrap_or(0);
+        let mut modules: HashSet<&str> = HashSet::new();
         for tensor in tensors {
-            modules.extend(prefixes(parent_and_last(tensor).0));
+            modules.extend(prefixes(parent_and_last(tensor).0).take(deepest));
         }
         // A module's list in hand, the loader goes on comparing with the path of the last module in it.
         modules.extend(units.iter().filter_map(|unit| Some(parent_and_last(unit.attributes.last()?).0)));
         let mut families: Vec<Vec<&UnitSpec>> = Vec::new();
-        let mut places: BTreeMap<(String, &[String]), usize> = BTreeMap::new();
+        let mut places: HashMap<(Vec<Option<&str>>, &[String]), usize> = HashMap::new();
         for unit in units {
             let place = *places.entry((numbers_masked(&unit.name), &unit.attributes)).or_insert(families.len());
             if place == families.len() {
@@ -111,11 +114,12 @@ impl PatternDict {
             }
             families[place].push(unit);
         }
+        let mut modules = Families::new(modules);
         let mut dictionary = Map::new();
         for family in families {
             let names: Vec<Vec<&str>> = family.iter().map(|unit| unit.name.split('.').collect()).collect();
             for product in products(&names) {
-                dictionary.insert(pattern_of(&product, &modules), family[0].attributes.clone().into());
+                dictionary.insert(pattern_of(&product, &mut modules), family[0].attributes.clone().into());
             }
         }
         dictionary.into()
@@ -139,9 +143,9 @@ fn compile(pattern: &str) -> Result<Regex, Error> {
     })
 }
 
-fn numbers_masked(path: &str) -> String {
-    let masked: Vec<_> = path.split('.').map(|component| if is_decimal(component) { "#" } else { component }).collect();
-    masked.join(".")
+/// What is no number in a path, place by place.
+fn numbers_masked(path: &str) -> Vec<Option<&str>> {
+    path.split('.').map(|component| (!is_decimal(component)).then_some(component)).collect()
 }
 
 /// A product of sets of components so far, and how the paths in it go on.
@@ -179,11 +183,11 @@ impl<'p, 'a> Product<'p, 'a> {
 }
 
 /// The pattern that matches exactly the paths of a product, as short as is safe.
-fn pattern_of(product: &[Vec<&str>], modules: &BTreeSet<&str>) -> String {
+fn pattern_of<'a>(product: &[Vec<&'a str>], modules: &mut Families<'a>) -> String {
     let mut any = vec![false; product.len()];
     for place in 0..product.len() {
         any[place] = product[place].len() > 1;
-        if any[place] && !matches_only(product, &any, modules) {
+        if any[place] && !modules.matches_only(product, &any) {
             any[place] = false;
         }
     }
@@ -199,30 +203,6 @@ fn text(product: &[Vec<&str>], any: &[bool]) -> String {
     };
     let components: Vec<_> = product.iter().zip(any).map(component).collect();
     components.join(r"\.")
-}
-
-/// Whether the paths that match are those of the product, and no number below the highest of a place is unseen.
-fn matches_only(product: &[Vec<&str>], any: &[bool], modules: &BTreeSet<&str>) -> bool {
-    let Ok(pattern) = Regex::new(&whole(&text(product, any))) else { return false };
-    let matching: Vec<&str> = modules.iter().copied().filter(|module| pattern.is_match(module)).collect();
-    let size = product.iter().fold(1_usize, |size, set| size.saturating_mul(set.len()));
-    let mut highest: BTreeMap<&str, u64> = BTreeMap::new();
-    for (path, component) in matching
-        .iter()
-        .flat_map(|path| prefixes(path).zip(path.split('.')).zip(any))
-        .filter_map(|((path, component), &any)| any.then_some((path, component)))
-    {
-        let highest = highest.entry(parent_and_last(path).0).or_default();
-        *highest = component.parse().map_or(u64::MAX, |number: u64| number.max(*highest));
-    }
-    matching.len() == size
-        && !highest.iter().any(|(parent, &highest)| has_unseen_number_below(parent, highest, modules))
-}
-
-/// Whether some number below `highest` stands for no module with tensors among those numbered below `parent`.
-fn has_unseen_number_below(parent: &str, highest: u64, modules: &BTreeSet<&str>) -> bool {
-    let child = |number: u64| if parent.is_empty() { number.to_string() } else { format!("{parent}.{number}") };
-    (0..highest).any(|number| !modules.contains(child(number).as_str()))
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@
 //! [`ROW_SPREAD`] is what gives them the entropy of trained weights. Every row has a generator of its own, so any number of threads writes the same.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::Path;
 
 use df11_core::bf16;
@@ -132,8 +133,15 @@ fn into_shards(tensors: BTreeMap<String, TensorInfo>) -> Vec<Vec<(String, Tensor
 /// The model's configuration, with as many layers as are made.
 fn config_of(shapes: &Path, options: &SynthOptions) -> Result<Option<Value>, Error> {
     const LAYERS: &str = "num_hidden_layers";
-    let json: Value = serde_json::from_slice(&read_small(shapes)?).unwrap_or_default();
-    let mut config = json.get("config").cloned();
+    #[derive(serde::Deserialize)]
+    struct Config {
+        config: Option<Value>,
+    }
+    let json = read_small(shapes)?;
+    let Config { mut config } = serde_json::from_slice(&json).map_err(|error| Error::Json {
+        path: shapes.to_path_buf(),
+        reason: format!("expected JSON with a `config`: {error}"),
+    })?;
     if let (Some(config), Some(layers)) = (&mut config, options.layers)
         && let Some(all) = config.get(LAYERS).and_then(Value::as_u64)
     {
@@ -169,24 +177,27 @@ impl Maker<'_> {
     fn fill(&self, file: &NewFile, begin: u64, name: &str, info: &TensorInfo) -> Result<(), Error> {
         let columns = info.shape.last().copied().unwrap_or(1).max(1);
         let width = if info.dtype.is_bf16() { size_of::<bf16>() } else { size_of::<f32>() } as u64;
-        let rows = info.bytes() / width / columns;
-        let rows_a_step = (STEP_WEIGHTS / columns).max(1);
+        let all = info.bytes() / width;
         let seed = name.bytes().fold(self.seed, |seed, byte| scatter(seed ^ u64::from(byte)));
-        (0..rows.div_ceil(rows_a_step)).into_par_iter().try_for_each(|step| {
-            let first = step * rows_a_step;
-            let mut values: Vec<f32> = Vec::with_capacity((rows_a_step * columns) as usize);
-            for row in first..rows.min(first + rows_a_step) {
+        (0..all.div_ceil(STEP_WEIGHTS)).into_par_iter().try_for_each(|step| {
+            let first = step * STEP_WEIGHTS;
+            let end = all.min(first + STEP_WEIGHTS);
+            let mut values: Vec<f32> = Vec::with_capacity((end - first) as usize);
+            let mut at = first;
+            while at < end {
+                let (row, column) = (at / columns, at % columns);
+                let piece = column..columns.min(column + (end - at));
+                at += piece.end - piece.start;
                 let (mean, spread) = self.kind(name, &info.shape, columns, scatter(seed ^ row));
-                self.row(scatter(seed.wrapping_add(row)), columns, mean, spread, &mut values);
+                self.row(scatter(seed.wrapping_add(row)), piece, mean, spread, &mut values);
             }
-            let at = begin + first * columns * width;
             let bytes = values.len() as u64 * width;
             if info.dtype.is_bf16() {
                 let weights: Vec<bf16> = values.into_iter().map(bf16::from_f32).collect();
-                file.write(&words::to_file(&weights), at)?;
+                file.write(&words::to_file(&weights), begin + first * width)?;
             } else {
                 let data: Vec<u8> = values.into_iter().flat_map(f32::to_le_bytes).collect();
-                file.write(&data, at)?;
+                file.write(&data, begin + first * width)?;
             }
             self.progress.advance(bytes);
             check_stopped(self.progress)
@@ -202,12 +213,13 @@ impl Maker<'_> {
         if name.ends_with(".weight") { (1.0, 0.05) } else { (0.0, 0.02) }
     }
 
-    fn row(&self, mut state: u64, columns: u64, mean: f32, spread: f32, values: &mut Vec<f32>) {
-        let mut bits = 0;
-        for column in 0..columns {
+    /// The values of some columns of a row. Four share the bits of a state, and states are numbered, so a row may be made in pieces.
+    fn row(&self, state: u64, columns: Range<u64>, mean: f32, spread: f32, values: &mut Vec<f32>) {
+        let bits_from = |column: u64| scatter(state.wrapping_add(column / 4 + 1)) >> (16 * (column % 4));
+        let mut bits = bits_from(columns.start);
+        for column in columns {
             if column % 4 == 0 {
-                state = state.wrapping_add(1);
-                bits = scatter(state);
+                bits = bits_from(column);
             }
             values.push(mean + spread * self.normal(bits));
             bits >>= 16;

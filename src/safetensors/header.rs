@@ -11,6 +11,7 @@ use std::fmt;
 use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 
 use super::Dtype;
+use crate::shown::{line, shown};
 
 /// Longest JSON header, in bytes: the reference implementation's limit, so that what is read here is read there.
 pub const MAX_HEADER_BYTES: u64 = 100_000_000;
@@ -80,10 +81,10 @@ pub enum Fault {
         file_bytes: u64,
     },
     /// Not the JSON that is expected.
-    #[error("the header is not valid: {0}")]
+    #[error("the header is not valid: {}", line(_0))]
     HeaderNotValid(String),
     /// A range that ends before it begins.
-    #[error("tensor `{tensor}`: data_offsets [{begin}, {end}] run backwards")]
+    #[error("tensor `{}`: data_offsets [{begin}, {end}] run backwards", shown(tensor))]
     OffsetsRunBackwards {
         /// The tensor.
         tensor: String,
@@ -93,7 +94,7 @@ pub enum Fault {
         end: u64,
     },
     /// Two tensors share bytes, or bytes belong to none.
-    #[error("tensor `{tensor}`: its data begins at {begin}, expected {expected}: {}", if begin < expected { "it overlaps its neighbour" } else { "there is a hole in front" })]
+    #[error("tensor `{}`: its data begins at {begin}, expected {expected}: {}", shown(tensor), if begin < expected { "it overlaps its neighbour" } else { "there is a hole in front" })]
     NotContiguous {
         /// The tensor.
         tensor: String,
@@ -111,7 +112,7 @@ pub enum Fault {
         data_bytes: u64,
     },
     /// Dtype and shape ask for another number of bytes than the range has.
-    #[error("tensor `{tensor}`: {dtype} {shape:?} does not fill its {bytes} bytes of data")]
+    #[error("tensor `{}`: {} {shape:?} does not fill its {bytes} bytes of data", shown(tensor), dtype)]
     ShapeDoesNotFit {
         /// The tensor.
         tensor: String,

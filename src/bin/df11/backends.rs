@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use df11::backend::Backend;
+use df11::shown::line;
 
 use crate::exit::{Outcome, Verdict};
 use crate::terminal::Terminal;
@@ -45,7 +46,7 @@ fn table(rows: &[Row]) -> String {
     let mut text = String::new();
     for Row { name, reason, best, .. } in rows {
         let state = match (reason, best) {
-            (Some(reason), _) => format!("unavailable: {reason}"),
+            (Some(reason), _) => format!("unavailable: {}", line(reason)),
             (None, true) => "available, the best here".to_owned(),
             (None, false) => "available".to_owned(),
         };

@@ -16,6 +16,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use df11::model;
+use df11::shown::shown;
 use df11_core::bf16;
 use df11_cpu::{Decoder, Encoder, Level, Parts};
 
@@ -73,7 +74,7 @@ impl Bench {
         }
 
         if !self.json {
-            terminal.result(&heading(&self.input.display().to_string(), &weights))?;
+            terminal.result(&heading(&shown(&self.input).to_string(), &weights))?;
         }
         let mut rows = Vec::new();
         for (pool, level) in pools.iter().flat_map(|pool| levels.iter().map(move |&level| (pool, level))) {

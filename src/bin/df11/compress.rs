@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use df11::model::{self, CodeKind, CompressOptions, CompressReport, EstimateOptions};
+use df11::shown::shown;
 
 use crate::estimate::tell;
 use crate::exit::{Failure, Outcome, Verdict};
@@ -103,13 +104,13 @@ impl Compress {
         let report = self.machine.pool()?.install(|| model::compress(&self.input, output, &options, &progress))?;
         drop(progress);
         for kept in &report.kept_raw {
-            terminal.note(format_args!("unit `{}` is kept as it is: {}", kept.unit, kept.reason));
+            terminal.note(format_args!("unit `{}` is kept as it is: {}", shown(&kept.unit), kept.reason));
         }
         for note in &report.notes {
             terminal.note(note);
         }
         let seconds = began.elapsed().as_secs_f64();
-        terminal.summary(&format!("{}: {}", output.display(), summary(&report, options.verify, seconds)))?;
+        terminal.summary_of_output(output, &summary(&report, options.verify, seconds))?;
         Ok(Verdict::Fine)
     }
 

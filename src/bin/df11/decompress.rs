@@ -50,7 +50,7 @@ impl Decompress {
             terminal.note(note);
         }
         let seconds = began.elapsed().as_secs_f64();
-        terminal.summary(&format!("{}: {}", output.display(), summary(&report, seconds)))?;
+        terminal.summary_of_output(output, &summary(&report, seconds))?;
         Ok(Verdict::Fine)
     }
 }

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use df11::model::{self, CodeKind, EstimateOptions, EstimateReport};
+use df11::shown::shown;
 
 use crate::exit::{Failure, Outcome, Verdict};
 use crate::options::{Machine, pattern_dict};
@@ -61,7 +62,7 @@ pub fn tell(input: &Path, report: &EstimateReport, in_full: bool, terminal: &Ter
         terminal.note(note);
     }
     let lists = if in_full { lists(report) } else { String::new() };
-    terminal.result(&format!("{lists}{}: {}\n", input.display(), summary(report)))
+    terminal.result(&format!("{lists}{}: {}\n", shown(input), summary(report)))
 }
 
 fn lists(report: &EstimateReport) -> String {
@@ -69,7 +70,7 @@ fn lists(report: &EstimateReport) -> String {
     let units = report.units.iter().map(|unit| {
         let bits = 8.0 * unit.bytes as f64 / unit.weights.max(1) as f64;
         let matrices = unit.tensors.len().to_string();
-        [unit.name.clone(), matrices, grouped(unit.weights), format!("{bits:.3}"), grouped(unit.bytes)]
+        [shown(&unit.name).to_string(), matrices, grouped(unit.weights), format!("{bits:.3}"), grouped(unit.bytes)]
     });
     let units = columns(
         std::iter::once(heading).chain(units).collect(),
@@ -81,7 +82,7 @@ fn lists(report: &EstimateReport) -> String {
     let heading = ["stays as it is", "dtype", "shape", "bytes", "because it is"].map(str::to_owned);
     let raw = report.raw.iter().map(|raw| {
         let shape = format!("{:?}", raw.shape);
-        [raw.name.clone(), raw.dtype.clone(), shape, grouped(raw.bytes), raw.reason.clone()]
+        [shown(&raw.name).to_string(), shown(&raw.dtype).to_string(), shape, grouped(raw.bytes), raw.reason.clone()]
     });
     let raw = columns(
         std::iter::once(heading).chain(raw).collect(),

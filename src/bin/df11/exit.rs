@@ -1,7 +1,10 @@
 //! What a verb ends in, and the exit code it stands for.
 
 use std::io;
+use std::path::PathBuf;
 use std::process::ExitCode;
+
+use df11::shown::shown;
 
 use crate::signals;
 use crate::terminal::Terminal;
@@ -15,7 +18,7 @@ Exit codes:
 Interrupted, a job cleans up and ends by the same signal.";
 
 const CHECK_FAILED: u8 = 1;
-const COULD_NOT_RUN: u8 = 2;
+pub const COULD_NOT_RUN: u8 = 2;
 
 /// How a verb that ran ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +44,11 @@ pub enum Failure {
     /// The system does not let signals be heard.
     Signals(io::Error),
     /// Stdout took no more, for another reason than that its reader left.
-    Stdout(io::Error),
+    Stdout {
+        error: io::Error,
+        /// The OUTPUT that the job has finished all the same.
+        complete: Option<PathBuf>,
+    },
 }
 
 /// What every verb returns.
@@ -80,7 +87,12 @@ impl std::fmt::Display for Failure {
                 write!(f, "backend `{backend}`: bench times the levels of this processor; choose one of those")
             }
             Failure::Signals(error) => write!(f, "cannot listen for signals: {error}"),
-            Failure::Stdout(error) => write!(f, "cannot write the result to stdout: {error}"),
+            Failure::Stdout { error, complete: None } => write!(f, "cannot write the result to stdout: {error}"),
+            Failure::Stdout { error, complete: Some(output) } => write!(
+                f,
+                "cannot write the summary to stdout: {error}; the job itself is done, and {} is complete",
+                shown(output)
+            ),
         }
     }
 }

@@ -4,6 +4,7 @@ use std::fmt::Write;
 use std::path::PathBuf;
 
 use df11::model::{self, InspectOptions, InspectReport, UnitReport};
+use df11::shown::shown;
 
 use crate::exit::{Outcome, Verdict};
 use crate::options::Machine;
@@ -52,7 +53,7 @@ fn describe(report: &InspectReport, each_unit: bool) -> String {
         text.push('\n');
         if each_unit && report.units.len() > 1 {
             for unit in &report.units {
-                let _ = writeln!(text, "exponents of {}", unit.name);
+                let _ = writeln!(text, "exponents of {}", shown(&unit.name));
                 text += &histogram(&unit.histogram);
                 text.push('\n');
             }
@@ -65,7 +66,12 @@ fn describe(report: &InspectReport, each_unit: bool) -> String {
         let separator = if text.is_empty() { "" } else { "\n" };
         let _ = writeln!(text, "{separator}{} kept as they are, {}", count(report.raw.len(), "tensor"), size(bytes));
         let rows = report.raw.iter().map(|raw| {
-            [raw.name.clone(), raw.dtype.clone(), format!("{:?}", raw.shape), format!("{} bytes", grouped(raw.bytes))]
+            [
+                shown(&raw.name).to_string(),
+                shown(&raw.dtype).to_string(),
+                format!("{:?}", raw.shape),
+                format!("{} bytes", grouped(raw.bytes)),
+            ]
         });
         text += &columns(rows.collect(), &[Side::Left, Side::Left, Side::Left, Side::Right]);
     }
@@ -95,7 +101,7 @@ fn units(units: &[UnitReport]) -> String {
             [unit.entropy.sign, unit.entropy.exponent, unit.entropy.mantissa].map(|bits| format!("{bits:.3}"));
         let [sign, exponent, mantissa] = entropy;
         let middle = [sign, exponent, mantissa, unit.exponents_in_use.to_string(), unit.longest_code.to_string()];
-        row(&unit.name, unit.weights, unit.bits_per_weight, middle, unit.bytes)
+        row(&shown(&unit.name).to_string(), unit.weights, unit.bits_per_weight, middle, unit.bytes)
     }));
     if units.len() > 1 {
         let weights: u64 = units.iter().map(|unit| unit.weights).sum();

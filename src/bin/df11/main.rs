@@ -10,6 +10,8 @@
 //! - [`signals`]: what the user ends a job with;
 //! - [`exit`]: what a verb ends in, and the exit code it stands for.
 
+#![deny(clippy::print_stdout, clippy::print_stderr, reason = "`terminal` is the one way out")]
+
 mod backends;
 mod bench;
 mod completions;
@@ -28,9 +30,12 @@ mod verify;
 
 use std::process::ExitCode;
 
+use clap::builder::StyledStr;
+use clap::error::{ContextValue, ErrorKind};
 use clap::{Parser, Subcommand};
+use df11::shown::{line, shown};
 
-use exit::Outcome;
+use exit::{Outcome, Verdict};
 use terminal::{Talk, Terminal};
 
 /// Lossless compression of BF16 model weights (DFloat11): about 70 % of the size, every bit comes back.
@@ -60,9 +65,37 @@ enum Verb {
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    let terminal = Terminal::new(cli.talk);
-    exit::code(run(cli.verb, &terminal), &terminal)
+    match Cli::try_parse() {
+        Ok(cli) => {
+            let terminal = Terminal::new(cli.talk);
+            exit::code(run(cli.verb, &terminal), &terminal)
+        }
+        Err(error) => usage(error),
+    }
+}
+
+/// Prints help, or what is wrong with the command line. Its words may be the names of files, by a shell's `*`: they are shown like those.
+fn usage(mut error: clap::Error) -> ExitCode {
+    let terminal = Terminal::new(Talk { quiet: false, verbose: false });
+    if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+        return exit::code(terminal.result(&error.to_string()).map(|()| Verdict::Fine), &terminal);
+    }
+    let words: Vec<_> = error.context().map(|(kind, value)| (kind, value.clone())).collect();
+    for (kind, value) in words {
+        let safe = |word: String| shown(&word).to_string();
+        let tip = |text: StyledStr| StyledStr::from(line(&text.to_string()).to_string());
+        error.insert(
+            kind,
+            match value {
+                ContextValue::String(word) => ContextValue::String(safe(word)),
+                ContextValue::Strings(words) => ContextValue::Strings(words.into_iter().map(safe).collect()),
+                ContextValue::StyledStrs(tips) => ContextValue::StyledStrs(tips.into_iter().map(tip).collect()),
+                other => other,
+            },
+        );
+    }
+    terminal.usage(&error.to_string());
+    ExitCode::from(exit::COULD_NOT_RUN)
 }
 
 fn run(verb: Verb, terminal: &Terminal) -> Outcome {

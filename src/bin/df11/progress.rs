@@ -3,6 +3,7 @@
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use df11::shown::shown;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::exit::Failure;
@@ -86,19 +87,20 @@ impl df11::model::Progress for Progress {
     }
 
     fn unit(&self, name: &str) {
+        let name = shown(name).to_string();
         match &self.how {
             How::Silent => {}
             How::Drawn(bar) => {
-                bar.set_message(name.to_owned());
                 if self.verbose {
-                    bar.suspend(|| to_stderr(name));
+                    bar.suspend(|| to_stderr(&name));
                 }
+                bar.set_message(name);
             }
             How::Told(log) => {
                 if self.verbose {
-                    to_stderr(name);
+                    to_stderr(&name);
                 }
-                with(log, |log| name.clone_into(&mut log.unit));
+                with(log, |log| log.unit = name);
             }
         }
     }

@@ -38,7 +38,7 @@ impl Synth {
         let report = self.threads.pool()?.install(|| model::synth(&self.shapes, output, &options, &progress))?;
         drop(progress);
         let (tensors, files) = (count(report.tensors, "tensor"), count(report.files, "file"));
-        terminal.summary(&format!("{}: {tensors} in {files}, {}", output.display(), size(report.bytes)))?;
+        terminal.summary_of_output(output, &format!("{tensors} in {files}, {}", size(report.bytes)))?;
         Ok(Verdict::Fine)
     }
 }

@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use df11::shown::line;
+
 /// Where the text of a column stands.
 #[derive(Clone, Copy)]
 pub enum Side {
@@ -9,8 +11,9 @@ pub enum Side {
     Right,
 }
 
-/// Rows as aligned columns, two spaces between.
+/// Rows as aligned columns, two spaces between. A cell stays in its line whatever it holds.
 pub fn columns<const N: usize>(rows: Vec<[String; N]>, sides: &[Side; N]) -> String {
+    let rows: Vec<[String; N]> = rows.into_iter().map(|row| row.map(|cell| line(&cell).to_string())).collect();
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
     let widths: [usize; N] = std::array::from_fn(width);
     let mut text = String::new();
@@ -33,5 +36,11 @@ mod tests {
     fn columns_are_aligned() {
         let rows = vec![["a".to_owned(), "1".to_owned()], ["long".to_owned(), "1000".to_owned()]];
         assert_eq!(columns(rows, &[Side::Left, Side::Right]), "a        1\nlong  1000\n");
+    }
+
+    #[test]
+    fn a_cell_never_begins_a_line() {
+        let rows = vec![["a\nnote: fine".to_owned(), "\u{1b}[2K".to_owned()]];
+        assert_eq!(columns(rows, &[Side::Left, Side::Left]), "a\\nnote: fine  \\u001b[2K\n");
     }
 }

@@ -1,7 +1,13 @@
 //! Results to stdout, all else to stderr; numbers for people.
+//!
+//! Everything that the program says passes here, and nothing that is no printable text passes: names come escaped by `shown`, and what was forgotten is
+//! escaped here. Line feeds are ours: a note and an error are one line each, and so is a cell of a table.
 
 use std::fmt::Display;
 use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use df11::shown::{line, lines, shown};
 
 use crate::exit::Failure;
 
@@ -37,21 +43,26 @@ impl Terminal {
 
     /// Writes a result, a whole number of lines, to stdout. A reader that has left (`df11 inspect ... | head`) is no failure.
     pub fn result(&self, text: &str) -> Result<(), Failure> {
-        let mut stdout = io::stdout().lock();
-        match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::Stdout(error)),
-            _ => Ok(()),
-        }
+        to_stdout(text).map_err(|error| Failure::Stdout { error, complete: None })
     }
 
-    /// Says how a job ended on stdout, unless told to be quiet.
-    pub fn summary(&self, line: &str) -> Result<(), Failure> {
-        if self.talk.quiet { Ok(()) } else { self.result(&format!("{line}\n")) }
+    /// Says how a job ended on stdout, unless told to be quiet. Where that fails, the job has not: OUTPUT is complete.
+    pub fn summary_of_output(&self, output: &Path, summary: &str) -> Result<(), Failure> {
+        self.summary(output, summary).map_err(|failure| match failure {
+            Failure::Stdout { error, .. } => Failure::Stdout { error, complete: Some(PathBuf::from(output)) },
+            failure => failure,
+        })
+    }
+
+    /// Says what was found of INPUT on stdout, unless told to be quiet.
+    pub fn summary(&self, path: &Path, summary: &str) -> Result<(), Failure> {
+        if self.talk.quiet { Ok(()) } else { self.result(&format!("{}: {}\n", shown(path), line(summary))) }
     }
 
     /// Writes a value as JSON to stdout.
     pub fn json(&self, value: &impl serde::Serialize) -> Result<(), Failure> {
-        let text = serde_json::to_string_pretty(value).map_err(|error| Failure::Stdout(error.into()))?;
+        let text = serde_json::to_string_pretty(value)
+            .map_err(|error| Failure::Stdout { error: error.into(), complete: None })?;
         self.result(&format!("{text}\n"))
     }
 
@@ -62,6 +73,11 @@ impl Terminal {
         }
     }
 
+    /// Says what is wrong with the command line, in whole lines on stderr.
+    pub fn usage(&self, text: &str) {
+        let _ = io::stderr().lock().write_all(lines(text).to_string().as_bytes());
+    }
+
     /// Says what is wrong, on stderr.
     pub fn error(&self, error: impl Display) {
         to_stderr(format_args!("error: {error}"));
@@ -69,8 +85,17 @@ impl Terminal {
 }
 
 /// A line to stderr. Nobody can be told that stderr is gone.
-pub fn to_stderr(line: impl Display) {
-    let _ = writeln!(io::stderr().lock(), "{line}");
+pub fn to_stderr(text: impl Display) {
+    let _ = writeln!(io::stderr().lock(), "{}", line(&text.to_string()));
+}
+
+/// Whole lines to stdout.
+fn to_stdout(text: &str) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(lines(text).to_string().as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// `1234567` as `1,234,567`.

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use df11::model::{self, VerifyOptions, VerifyReport};
+use df11::shown::shown;
 
 use crate::exit::{CODES, Failure, Outcome, Verdict};
 use crate::options::{Memory, Threads, pattern_dict};
@@ -75,7 +76,7 @@ impl Verify {
             for note in &report.notes {
                 terminal.note(note);
             }
-            terminal.summary(&format!("{}: {}", self.input.display(), self.summary(&report)))?;
+            terminal.summary(&self.input, &self.summary(&report))?;
         }
         Ok(if failed { Verdict::CheckFailed } else { Verdict::Fine })
     }
@@ -95,7 +96,7 @@ impl Verify {
             None => ", structure alone (the files hold no checksums)".to_owned(),
         };
         if let (Some(tensors), Some(source)) = (report.compared, &self.against) {
-            text += &format!(", {} bit for bit those of {}", count(tensors, "tensor"), source.display());
+            text += &format!(", {} bit for bit those of {}", count(tensors, "tensor"), shown(source));
         }
         text
     }
