@@ -11,10 +11,10 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::beside::read_small;
+use super::beside::read_whole;
 use super::units::weights;
-use crate::Error;
 use crate::safetensors::{Dtype, TensorInfo};
+use crate::{Error, open};
 
 /// Most tensors that a file may stand for: ten times what the largest released models have.
 const MAX_TENSORS: u64 = 1 << 20;
@@ -27,7 +27,8 @@ pub(crate) fn is_shapes(input: &Path) -> bool {
 /// The tensors of the file at `path`, data laid out in order of name.
 pub(crate) fn read_shapes(path: &Path) -> Result<BTreeMap<String, TensorInfo>, Error> {
     let wrong = |what: &str| Error::Json { path: path.to_path_buf(), reason: format!("expected {what}") };
-    let json: Value = serde_json::from_slice(&read_small(path)?).map_err(|error| wrong(&format!("JSON: {error}")))?;
+    let json: Value = serde_json::from_slice(&read_whole(open::regular(path)?, path)?)
+        .map_err(|error| wrong(&format!("JSON: {error}")))?;
     let rows =
         json["tensors"].as_array().ok_or_else(|| wrong("an object with `tensors`, a list of [name, dtype, shape]"))?;
     let mut tensors: BTreeMap<String, TensorInfo> = BTreeMap::new();

@@ -15,7 +15,7 @@ use df11_core::bf16;
 use rayon::prelude::*;
 use serde_json::{Value, json};
 
-use super::beside::read_small;
+use super::beside::read_whole;
 use super::checkpoint::CONFIG_FILE;
 use super::names::is_decimal;
 use super::output::{Form, NewFile, Output};
@@ -23,8 +23,8 @@ use super::progress::{Progress, check_stopped};
 use super::sampling::scatter;
 use super::shapes::read_shapes;
 use super::words;
-use crate::Error;
 use crate::safetensors::{Layout, NewTensor, TensorInfo};
+use crate::{Error, open};
 
 /// Standard deviation of the binary logarithm of a row's spread.
 const ROW_SPREAD: f64 = 0.35;
@@ -79,9 +79,9 @@ pub fn synth(
         let (path, tensor, found) = (shapes.to_path_buf(), name.clone(), info.dtype.to_string());
         return Err(Error::TensorUnfit { path, tensor, found, expected: "BF16 or F32".into() });
     }
-    let output = Output::begin(output, shapes, Form::Directory, options.force)?;
     let shards = into_shards(tensors);
     progress.begin(shards.iter().flatten().map(|(_, info)| info.bytes()).sum());
+    let output = Output::begin(output, shapes, Form::Directory, options.force)?;
     let maker = Maker { quantiles: quantiles(), seed: options.seed, progress };
     let mut report = SynthReport { tensors: shards.iter().map(Vec::len).sum(), bytes: 0, files: shards.len() };
     let mut index = serde_json::Map::new();
@@ -132,7 +132,7 @@ fn into_shards(tensors: BTreeMap<String, TensorInfo>) -> Vec<Vec<(String, Tensor
 /// The model's configuration, with as many layers as are made.
 fn config_of(shapes: &Path, options: &SynthOptions) -> Result<Option<Value>, Error> {
     const LAYERS: &str = "num_hidden_layers";
-    let json: Value = serde_json::from_slice(&read_small(shapes)?).unwrap_or_default();
+    let json: Value = serde_json::from_slice(&read_whole(open::regular(shapes)?, shapes)?).unwrap_or_default();
     let mut config = json.get("config").cloned();
     if let (Some(config), Some(layers)) = (&mut config, options.layers)
         && let Some(all) = config.get(LAYERS).and_then(Value::as_u64)

@@ -10,6 +10,8 @@
 //! - [`signals`]: what the user ends a job with;
 //! - [`exit`]: what a verb ends in, and the exit code it stands for.
 
+#![deny(clippy::disallowed_methods)]
+
 mod backends;
 mod bench;
 mod completions;
