@@ -90,6 +90,14 @@ pub enum Error {
         /// What is missing or ambiguous, and what to give instead.
         reason: String,
     },
+    /// A file of INPUT that is not opened: it is no regular file, or a link that leads out of the model's folder.
+    #[error("{}: is {found}, which is not read; put a copy of the file in its place, or remove it", path.display())]
+    NotRead {
+        /// The file.
+        path: PathBuf,
+        /// What it is instead.
+        found: &'static str,
+    },
     /// Two options that cannot be given together.
     #[error("{one} and {other} exclude each other: {reason}")]
     OptionsExclude {

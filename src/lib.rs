@@ -11,9 +11,12 @@
 //! Every job holds one unit in memory at a time, works in parallel on the current rayon pool, and gives the same bytes for any
 //! number of threads.
 
+#![cfg_attr(not(test), deny(clippy::disallowed_methods))]
+
 pub mod backend;
 pub mod error;
 pub mod model;
+mod open;
 pub mod safetensors;
 pub mod shown;
 

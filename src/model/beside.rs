@@ -1,24 +1,51 @@
-//! The files beside the weights: small ones read whole, all of them copied.
+//! The files beside the weights: small ones read whole, all of them copied. Where links may lead: `links`.
 
-use std::fs::{self, File};
+use std::collections::BTreeSet;
+use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::checkpoint::CONFIG_FILE;
+use super::links::{Entry, Home};
 use super::output::{Output, WORK_FOLDER};
+use super::progress::{PIECE_BYTES, Progress, check_stopped};
 use super::weight_files::{is_other_form, is_weights_file};
-use crate::Error;
-use crate::safetensors::MAX_HEADER_BYTES;
-
-/// Deepest folder that is copied: deeper ones are links that lead in a circle.
-const MAX_DEPTH: usize = 16;
+use crate::safetensors::{MAX_HEADER_BYTES, Reader};
+use crate::{Error, open};
 
 /// How the list of a sharded model's files ends.
 const INDEX_SUFFIX: &str = ".safetensors.index.json";
 
-/// Reads a file of JSON, which like a header is small.
+/// Reads a small file of a model's folder, of JSON or text.
+///
+/// # Errors
+/// There is none that may be read, or it is as large as no small file is.
 pub(crate) fn read_small(path: &Path) -> Result<Vec<u8>, Error> {
-    let file = File::open(path).map_err(Error::io("open", path))?;
+    let real = find(path)?;
+    read_whole(open::regular(real.as_deref().unwrap_or(path))?, path)
+}
+
+/// Whether a model's folder has the small file at `path`.
+///
+/// # Errors
+/// Something is there that is not read.
+pub(crate) fn has(path: &Path) -> Result<bool, Error> {
+    find(path).map(|real| real.is_some())
+}
+
+/// Where the small file at `path` of a model's folder really lies.
+fn find(path: &Path) -> Result<Option<PathBuf>, Error> {
+    let not_read = |found| Err(Error::NotRead { path: path.to_path_buf(), found });
+    match Home::of(path.parent().unwrap_or(Path::new("")))?.look(path)? {
+        None => Ok(None),
+        Some(Entry::File(real)) => Ok(Some(real)),
+        Some(Entry::Folder(_)) => not_read("a folder"),
+        Some(Entry::LeftOut(found)) => not_read(found),
+    }
+}
+
+/// Reads what was opened at `path`, which like a header is small.
+pub(crate) fn read_whole(file: fs::File, path: &Path) -> Result<Vec<u8>, Error> {
     let mut bytes = Vec::new();
     file.take(MAX_HEADER_BYTES + 1).read_to_end(&mut bytes).map_err(Error::io("read", path))?;
     if bytes.len() as u64 > MAX_HEADER_BYTES {
@@ -34,6 +61,7 @@ pub(crate) fn replaced_files(folder: &Path) -> Result<Vec<(String, Vec<u8>)>, Er
     for name in names(folder)? {
         if let Some(name) = name.to_str()
             && (name == CONFIG_FILE || name.ends_with(INDEX_SUFFIX))
+            && has(&folder.join(name))?
         {
             replaced.push((name.to_owned(), read_small(&folder.join(name))?));
         }
@@ -45,13 +73,30 @@ pub(crate) fn replaced_files(folder: &Path) -> Result<Vec<(String, Vec<u8>)>, Er
 pub(crate) type Named<'a> = dyn Fn(&Path) -> Option<PathBuf> + 'a;
 
 /// Copies what is beside the weights of a directory to the folder `to` of `output`: everything but weight files, lists of shards, config.json and
-/// version control. Links are followed. `named` has the names there.
+/// version control. `named` has the names there.
 ///
-/// The same weights in another form would cost more than was saved: they are left out, with a note.
-pub(crate) fn copy_others(folder: &Path, output: &Output, to: &Path, named: &Named<'_>) -> Result<Copied, Error> {
-    let mut copied = Copied::default();
-    copy_folder(&Copying { root: folder, output, to, named }, Path::new(""), 0, &mut copied)?;
+/// The same weights in another form would cost more than was saved: they are left out, with a note. So is what is not read.
+pub(crate) fn copy_others(
+    folder: &Path,
+    output: &Output,
+    to: &Path,
+    named: &Named<'_>,
+    progress: &dyn Progress,
+) -> Result<Copied, Error> {
+    let Others { folders, files, notes } = Others::of(folder, named)?;
+    let copied = Copied { files: files.len(), notes };
+    for copy in folders {
+        output.folder(&to.join(copy))?;
+    }
+    for (real, copy) in files {
+        copy_file(&real, output, &to.join(copy), progress)?;
+    }
     Ok(copied)
+}
+
+/// Finds what [`copy_others`] would fail at, before work begins.
+pub(crate) fn check_others(folder: &Path) -> Result<(), Error> {
+    Others::of(folder, &|name| Some(name.to_path_buf())).map(drop)
 }
 
 /// What copying came to.
@@ -63,44 +108,59 @@ pub(crate) struct Copied {
     pub notes: Vec<String>,
 }
 
-struct Copying<'a> {
-    root: &'a Path,
-    output: &'a Output,
-    to: &'a Path,
-    named: &'a Named<'a>,
+/// What is to be copied of a directory.
+#[derive(Default)]
+struct Others {
+    /// Folders by the names of their copies, each after the one that it is in.
+    folders: Vec<PathBuf>,
+    /// Files: where they lie, and the names of their copies.
+    files: Vec<(PathBuf, PathBuf)>,
+    notes: Vec<String>,
 }
 
-fn copy_folder(copying: &Copying<'_>, below: &Path, depth: usize, copied: &mut Copied) -> Result<(), Error> {
-    let &Copying { root, output, to, named } = copying;
-    let folder = root.join(below);
-    if depth > MAX_DEPTH {
-        let reason = format!("is more than {MAX_DEPTH} folders deep; a link that leads in a circle? remove it");
-        return Err(Error::NotAModel { path: folder, reason });
-    }
-    for name in names(&folder)? {
-        let relative = below.join(&name);
-        let path = root.join(&relative);
-        let kind = fs::metadata(&path).map_err(Error::io("open", &path))?;
-        if kind.is_dir() {
-            if !is_housekeeping(&name)
-                && let Some(copy) = named(&relative)
-            {
-                output.folder(&to.join(copy))?;
-                copy_folder(copying, &relative, depth + 1, copied)?;
+impl Others {
+    /// Enters every folder once, whatever links lead to it.
+    fn of(root: &Path, named: &Named<'_>) -> Result<Others, Error> {
+        let home = Home::of(root)?;
+        let mut others = Others::default();
+        let mut to_enter = vec![PathBuf::new()];
+        let mut entered = BTreeSet::new();
+        while let Some(below) = to_enter.pop() {
+            for name in names(&root.join(&below))? {
+                let (relative, path) = (below.join(&name), root.join(&below).join(&name));
+                if below == Path::new("") && is_ours(&name) && !path.is_dir() {
+                    let _ = is_weights_file(&name) || has(&path)?;
+                    continue;
+                }
+                if is_other_form(&name) && !path.is_dir() {
+                    let note =
+                        format!("{} holds the same weights in another form and was left out", relative.display());
+                    others.notes.push(note);
+                    continue;
+                }
+                let (Some(entry), Some(copy)) = (home.look(&path)?, named(&relative)) else { continue };
+                match entry {
+                    _ if is_housekeeping(&name) && path.is_dir() => {}
+                    Entry::Folder(real) if !entered.insert(real.clone()) => {
+                        others.notes.push(format!("{} is a folder seen before and was left out", relative.display()));
+                    }
+                    Entry::Folder(_) => {
+                        others.folders.push(copy);
+                        to_enter.push(relative);
+                    }
+                    Entry::File(real) => others.files.push((real, copy)),
+                    // Weights that are not coded.
+                    Entry::LeftOut(_) if is_weights_file(&name) && Reader::open(&path).is_ok() => {
+                        others.files.push((path, copy));
+                    }
+                    Entry::LeftOut(found) => {
+                        others.notes.push(format!("{} is {found} and was left out", relative.display()));
+                    }
+                }
             }
-        } else if kind.is_file() && is_other_form(&name) {
-            copied
-                .notes
-                .push(format!("{} holds the same weights in another form and was left out", relative.display()));
-        } else if kind.is_file()
-            && (depth > 0 || !is_ours(&name))
-            && let Some(copy) = named(&relative)
-        {
-            copy_file(&path, output, &to.join(copy))?;
-            copied.files += 1;
         }
+        Ok(others)
     }
-    Ok(())
 }
 
 /// The names of what is beside the weights at the top of a directory: what [`copy_others`] would copy.
@@ -120,11 +180,20 @@ fn is_housekeeping(name: &Path) -> bool {
     [".git", ".cache", WORK_FOLDER].iter().any(|other| name == Path::new(other))
 }
 
-fn copy_file(from: &Path, output: &Output, to: &Path) -> Result<(), Error> {
-    let mut source = File::open(from).map_err(Error::io("open", from))?;
-    let mut copy = output.file(to)?;
-    copy.copy(&mut source)?;
-    copy.finish()
+fn copy_file(from: &Path, output: &Output, to: &Path, progress: &dyn Progress) -> Result<(), Error> {
+    let mut source = open::regular(from)?;
+    let copy = output.file(to)?;
+    let mut buffer = vec![0; PIECE_BYTES];
+    let mut position = 0;
+    loop {
+        check_stopped(progress)?;
+        let length = source.read(&mut buffer).map_err(Error::io("read", from))?;
+        if length == 0 {
+            return copy.finish();
+        }
+        copy.write(&buffer[..length], position)?;
+        position += length as u64;
+    }
 }
 
 /// The names in a folder, in order.

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::beside::{Named, read_small};
+use super::beside::{Named, has, read_small};
 use super::compress::CompressReport;
 use super::config::ConfigFile;
 use crate::Error;
@@ -58,7 +58,7 @@ pub(crate) fn refuse_source_readme(folder: &Path) -> Result<(), Error> {
 }
 
 fn is_card(readme: &Path) -> Result<bool, Error> {
-    if !readme.is_file() {
+    if !has(readme)? {
         return Ok(false);
     }
     let text = read_small(readme)?;
@@ -69,7 +69,7 @@ fn is_card(readme: &Path) -> Result<bool, Error> {
 pub(crate) fn card(input: &Path, output: &Path, parts: &[PathBuf], report: &CompressReport) -> Result<String, Error> {
     let config = ConfigFile::read(input)?;
     let base = base_model(input, config.as_ref());
-    let fields = match input.join(README).is_file() {
+    let fields = match has(&input.join(README))? {
         true => kept_fields(&String::from_utf8_lossy(&read_small(&input.join(README))?)),
         false => String::new(),
     };
@@ -81,7 +81,7 @@ pub(crate) fn card(input: &Path, output: &Path, parts: &[PathBuf], report: &Comp
         _ => "The published loader cannot read this model: it holds units of an extension, which df11 alone reads.\n"
             .into(),
     };
-    let original = match input.join(README).is_file() {
+    let original = match has(&input.join(README))? {
         true => format!("The card of the original: [{SOURCE_README}]({SOURCE_README}).\n"),
         false => String::new(),
     };

@@ -11,6 +11,7 @@ use super::checkpoint::{Checkpoint, Place};
 use super::codec::Stopped;
 use super::config::{ConfigFile, DFLOAT11_CONFIG, check_layout};
 use super::names::natural_order;
+use super::progress::{PIECE_BYTES, Progress, check_stopped};
 use super::record::{PREFIX, Record, config_inside};
 use crate::Error;
 
@@ -139,18 +140,24 @@ impl CodedModel {
     }
 
     /// Reads the six arrays of a unit.
-    pub fn read(&self, unit: &CodedUnit) -> Result<UnitArrays, Error> {
+    pub fn read(&self, unit: &CodedUnit, progress: &dyn Progress) -> Result<UnitArrays, Error> {
         let mut arrays = UnitArrays::default();
         for (index, array) in arrays.0.iter_mut().enumerate() {
-            *array = self.read_leaf(unit, index)?;
+            *array = self.read_leaf(unit, index, progress)?;
         }
         Ok(arrays)
     }
 
-    fn read_leaf(&self, unit: &CodedUnit, index: usize) -> Result<Vec<u8>, Error> {
+    fn read_leaf(&self, unit: &CodedUnit, index: usize, progress: &dyn Progress) -> Result<Vec<u8>, Error> {
         let place = &unit.leaves[index];
+        let name = unit.leaf_name(index);
         let mut array = vec![0; Error::addressable(place.info.bytes(), &self.unit_path(unit), &unit.name)?];
-        self.checkpoint.reader(place).read(&unit.leaf_name(index), &place.info, 0, &mut array)?;
+        let mut offset = 0;
+        for piece in array.chunks_mut(PIECE_BYTES) {
+            check_stopped(progress)?;
+            self.checkpoint.reader(place).read(&name, &place.info, offset, piece)?;
+            offset += piece.len() as u64;
+        }
         Ok(array)
     }
 
@@ -182,7 +189,7 @@ impl CodedModel {
     /// # Errors
     /// They cannot be read, or do not ascend.
     pub fn splits(&self, unit: &CodedUnit) -> Result<Vec<Range<u64>>, Error> {
-        let splits = self.read_leaf(unit, SPLIT_POSITIONS)?;
+        let splits = self.read_leaf(unit, SPLIT_POSITIONS, &())?;
         let ends = splits.as_chunks().0.iter().map(|entry| i64::from_le_bytes(*entry));
         let mut begin = 0;
         let ranges = ends.chain([unit.weights as i64]).enumerate().map(|(index, found)| match u64::try_from(found) {

@@ -34,7 +34,7 @@ use super::names::file_names;
 use super::output::{Form, Output};
 use super::pattern::PatternDict;
 use super::pipeline;
-use super::progress::{Progress, check_stopped};
+use super::progress::{PIECE_BYTES, Progress, check_stopped};
 use super::record::TensorHash;
 use super::units::UnitSpec;
 use crate::Error;
@@ -44,7 +44,7 @@ use file::Metadata;
 pub use options::{CompressOptions, CompressReport, KeptRaw};
 use parts::compress_parts;
 pub use published::CodeKind;
-use source::{ToCode, begin, refuse_without_bf16};
+use source::{ToCode, begin, has_unit_files, refuse_without_bf16};
 
 /// Compresses the model at `input`, a file or a directory, to `output`, which becomes the same. Runs on the current rayon pool.
 ///
@@ -64,10 +64,10 @@ pub fn compress(
     let model = ToCode::open(input, options)?;
     refuse_without_bf16(&model.source)?;
     let form = if model.source.is_dir { Form::Directory } else { Form::File };
-    let output = begin(output, input, form, options, &[(Path::new(""), &model)])?;
+    let output = begin(output, input, form, options, &[(Path::new(""), &model)], progress)?;
     let outcome = compress_model(model, &output, Path::new(""), options, progress).and_then(|mut report| {
         if form == Form::Directory {
-            report.copy_beside(input, &output, Path::new(""), options)?;
+            report.copy_beside(input, &output, Path::new(""), options, progress)?;
             add_card(input, &output, &[], options, &mut report)?;
         }
         Ok(report)
@@ -83,7 +83,7 @@ fn compress_model(
     options: &CompressOptions,
     progress: &dyn Progress,
 ) -> Result<CompressReport, Error> {
-    let for_each_unit = source.is_dir && !options.single_file;
+    let for_each_unit = has_unit_files(&source, options);
     let mut job = Job::new(source, &specs, output, below, options, progress)?;
     if for_each_unit {
         job.file_for_each_unit()?;
@@ -154,7 +154,6 @@ impl<'a> Job<'a> {
     }
 
     fn file_for_each_unit(&mut self) -> Result<(), Error> {
-        self.progress.begin(self.data_bytes());
         let mut rest: BTreeSet<String> = self.source.tensors.keys().cloned().collect();
         let files = file_names(self.specs.iter().map(|spec| spec.name.as_str()));
         let mut coded = Vec::new();
@@ -180,8 +179,6 @@ impl<'a> Job<'a> {
     }
 
     fn one_file(&mut self) -> Result<(), Error> {
-        let coded_bytes: u64 = self.specs.iter().map(|spec| spec.weights * size_of::<bf16>() as u64).sum();
-        self.progress.begin(self.data_bytes() + coded_bytes);
         let mut rest: BTreeSet<String> = self.source.tensors.keys().cloned().collect();
         let mut units = Vec::new();
         for (index, spec) in self.specs.iter().enumerate() {
@@ -237,7 +234,12 @@ impl<'a> Job<'a> {
             let info = &self.source.tensors[tensor].info;
             let end = begin + self.source.weights_of(tensor) as usize;
             let mut hash = TensorHash::new(tensor, info.dtype.name(), &info.shape);
-            self.source.read_weights(tensor, 0, &mut self.buffer[begin..end], |bytes| hash.update(bytes))?;
+            let mut first = 0;
+            for weights in self.buffer[begin..end].chunks_mut(PIECE_BYTES / size_of::<bf16>()) {
+                check_stopped(self.progress)?;
+                self.source.read_weights(tensor, first, weights, |bytes| hash.update(bytes))?;
+                first += weights.len() as u64;
+            }
             self.note_hash(tensor, hash.finish())?;
             begin = end;
         }
@@ -289,9 +291,5 @@ impl<'a> Job<'a> {
             self.report.files += 1;
         }
         Ok(())
-    }
-
-    fn data_bytes(&self) -> u64 {
-        self.source.tensors.values().map(|place| place.info.bytes()).sum()
     }
 }

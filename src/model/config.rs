@@ -9,7 +9,7 @@ use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value, json};
 
-use super::beside::read_small;
+use super::beside::{has, read_small};
 use super::checkpoint::CONFIG_FILE;
 use super::python_json;
 use crate::Error;
@@ -30,7 +30,7 @@ impl ConfigFile {
     /// Reads the one in `folder`, if there is one.
     pub fn read(folder: &Path) -> Result<Option<ConfigFile>, Error> {
         let path = folder.join(CONFIG_FILE);
-        if !path.is_file() {
+        if !has(&path)? {
             return Ok(None);
         }
         let bytes = read_small(&path)?;

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::beside::copy_others;
+use super::beside::{check_others, copy_others};
 use super::card::without_card;
 use super::codec::{Decoding, decode_tiles, matrices_of_tile};
 use super::coded::{CodedModel, CodedUnit};
@@ -68,8 +68,13 @@ pub fn decompress(
     model.record = Ok(std::mem::replace(&mut model.record, Ok(None))?);
     check_units(&model, options.memory)?;
     let plan = Restoration::plan(&model, options.pattern_dict.as_ref(), options.like.as_deref())?;
-    let output = Output::begin(output, input, plan.form, options.force)?;
+    let mut named = None;
+    if plan.form == Form::Directory && model.checkpoint.is_dir {
+        check_others(input)?;
+        named = Some(without_card(input)?);
+    }
     progress.begin(plan.data_bytes());
+    let output = Output::begin(output, input, plan.form, options.force)?;
     let files = plan.files.iter().map(|(name, header)| {
         let file = output.file(Path::new(name))?;
         file.write(header, 0)?;
@@ -90,8 +95,8 @@ pub fn decompress(
         file.finish()?;
     }
     let (mut written, mut notes) = (plan.files.len() + plan.verbatim.len(), plan.notes.clone());
-    if plan.form == Form::Directory && model.checkpoint.is_dir {
-        let copied = copy_others(input, &output, Path::new(""), &*without_card(input)?)?;
+    if let Some(named) = named {
+        let copied = copy_others(input, &output, Path::new(""), &*named, progress)?;
         written += copied.files;
         notes.extend(copied.notes);
     }
@@ -122,9 +127,10 @@ fn decompress_parts(
         let coded = model.units.iter().map(|unit| unit.weights * size_of::<bf16>() as u64);
         work += raw.chain(coded).sum::<u64>();
     }
+    check_others(input)?;
     progress.begin(work);
     let mut all = DecompressReport { byte_exact: true, tensors: 0, output_bytes: 0, files: 0, notes: Vec::new() };
-    let copied = each_part(input, output, options.force, parts, |from, to| {
+    let copied = each_part(input, output, options.force, parts, progress, |from, to| {
         let part = decompress(from, to, options, &PartProgress(progress))?;
         all.byte_exact &= part.byte_exact;
         all.tensors += part.tensors;
@@ -151,7 +157,7 @@ struct Job<'a> {
 impl Job<'_> {
     fn restore_unit(&self, unit: &CodedUnit, matrices: &[Matrix], tile: &mut Vec<bf16>) -> Result<(), Error> {
         self.progress.unit(&unit.name);
-        let arrays = self.model.read(unit)?;
+        let arrays = self.model.read(unit, self.progress)?;
         let proven = self.model.validate(unit, &arrays)?;
         let mut hashes: Vec<TensorHash> = matrices.iter().map(|matrix| self.hash(&matrix.tensor)).collect();
         let take = |first: u64, weights: &[bf16]| {

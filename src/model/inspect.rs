@@ -104,7 +104,7 @@ fn inspect_coded(
     let mut tile = Vec::new();
     let units = model.units.iter().map(|unit| {
         progress.unit(&unit.name);
-        let arrays = model.read(unit)?;
+        let arrays = model.read(unit, progress)?;
         let proven = model.validate(unit, &arrays)?;
         let mut counts = Counts::default();
         decode_tiles(&proven, Decoding::Fast(&options.backend), &mut tile, |_, weights| {

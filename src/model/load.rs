@@ -27,7 +27,7 @@ pub fn load_weights(input: &Path, backend: &Backend, at_most: u64) -> Result<Vec
             if weights.len() >= at_most {
                 break;
             }
-            let arrays = model.read(unit)?;
+            let arrays = model.read(unit, &())?;
             let proven = model.validate(unit, &arrays)?;
             decode_tiles(&proven, Decoding::Fast(backend), &mut Vec::new(), |_, tile| {
                 weights.extend_from_slice(&tile[..tile.len().min(at_most - weights.len())]);

@@ -23,11 +23,11 @@ use std::path::Path;
 use regex::{Regex, RegexBuilder, RegexSet, RegexSetBuilder};
 use serde_json::{Map, Value};
 
-use super::beside::read_small;
+use super::beside::read_whole;
 use super::family::Families;
 use super::names::{is_decimal, natural_order, parent_and_last, prefixes};
 use super::units::UnitSpec;
-use crate::Error;
+use crate::{Error, open};
 
 /// Bytes that one compiled pattern may take.
 const MAX_PATTERN_BYTES: usize = 1 << 20;
@@ -47,7 +47,7 @@ impl PatternDict {
     /// # Errors
     /// The file cannot be read, does not have that form, or has a pattern that a linear-time engine cannot express.
     pub fn read(path: &Path) -> Result<PatternDict, Error> {
-        let bytes = read_small(path)?;
+        let bytes = read_whole(open::regular_or_pipe(path)?, path)?;
         let value = serde_json::from_slice(&bytes)
             .map_err(|error| Error::Json { path: path.to_path_buf(), reason: format!("is not JSON: {error}") })?;
         PatternDict::from_json(&value, path)

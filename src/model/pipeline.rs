@@ -2,29 +2,49 @@
 //!
 //! Each is compressed and decompressed as if it were given alone; one without units is copied like every other file.
 
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use super::beside::{Copied, Named, copy_others, names};
+use serde::de::IgnoredAny;
+
+use super::beside::{Copied, Named, copy_others, has, names};
 use super::card::without_card;
 use super::checkpoint::Checkpoint;
 use super::coded::is_coded;
 use super::output::{Form, Output};
 use super::progress::Progress;
 use super::weight_files::weights_files;
-use crate::Error;
+use crate::{Error, open};
 
 /// What makes a folder a pipeline.
 const PIPELINE_FILE: &str = "model_index.json";
 
+/// Most bytes of that file that are looked at for the names of parts: some dozens of them are named in a few thousand.
+const PIPELINE_FILE_BYTES: u64 = 1 << 20;
+
+/// Whether the folder `pipeline` is a pipeline that names `part`.
+pub(crate) fn names_part(pipeline: &Path, part: &OsStr) -> bool {
+    let Ok(file) = open::regular(&pipeline.join(PIPELINE_FILE)) else { return false };
+    let mut bytes = Vec::new();
+    let is_read = file.take(PIPELINE_FILE_BYTES).read_to_end(&mut bytes).is_ok();
+    let fields: BTreeMap<String, IgnoredAny> = serde_json::from_slice(&bytes).unwrap_or_default();
+    is_read && part.to_str().is_some_and(|part| fields.contains_key(part))
+}
+
 /// The sub-folders with weights of a pipeline folder, by name; none of any other input.
 pub(crate) fn parts(input: &Path) -> Result<Vec<PathBuf>, Error> {
-    if !input.join(PIPELINE_FILE).is_file() {
+    if !has(&input.join(PIPELINE_FILE))? {
         return Ok(Vec::new());
     }
     let mut parts = Vec::new();
     for name in names(input)? {
         let folder = input.join(&name);
         if folder.is_dir() && !weights_files(&folder)?.is_empty() {
+            if folder.is_symlink() {
+                return Err(Error::NotRead { path: folder, found: "a link to a folder with weights" });
+            }
             parts.push(name);
         }
     }
@@ -48,14 +68,15 @@ pub(crate) fn each_part(
     output: &Path,
     force: bool,
     parts: &[PathBuf],
+    progress: &dyn Progress,
     mut job: impl FnMut(&Path, &Path) -> Result<(), Error>,
 ) -> Result<Copied, Error> {
+    let named = without_card(input)?;
     let output = Output::begin(output, input, Form::Directory, force)?;
     for part in parts {
         job(&input.join(part), &output.path(part))?;
     }
-    let named = without_card(input)?;
-    let copied = copy_beside(input, &output, parts, &*named)?;
+    let copied = copy_beside(input, &output, parts, &*named, progress)?;
     output.commit()?;
     Ok(copied)
 }
@@ -67,10 +88,11 @@ pub(crate) fn copy_beside(
     output: &Output,
     parts: &[PathBuf],
     named: &Named<'_>,
+    progress: &dyn Progress,
 ) -> Result<Copied, Error> {
     let left_out = weights_files(input)?;
     let named = |name: &Path| named(name).filter(|_| !parts.iter().any(|part| part == name));
-    let mut copied = copy_others(input, output, Path::new(""), &named)?;
+    let mut copied = copy_others(input, output, Path::new(""), &named, progress)?;
     copied.notes.extend(left_out.iter().map(|name| format!("{name} is not part of the pipeline and was left out")));
     Ok(copied)
 }

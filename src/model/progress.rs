@@ -4,7 +4,8 @@ use crate::Error;
 
 /// Told about a job's progress while it runs; `()` listens to nothing.
 pub trait Progress: Sync {
-    /// The job begins; `total_bytes` will be announced to [`Progress::advance`] in all.
+    /// The job has looked at its input and begins to write; `total_bytes` will be announced to [`Progress::advance`] in all. A job that is ended
+    /// before leaves nothing behind.
     fn begin(&self, total_bytes: u64) {
         let _ = total_bytes;
     }
@@ -19,13 +20,17 @@ pub trait Progress: Sync {
         let _ = bytes;
     }
 
-    /// Whether the job is to end before it is done; it asks a few times for each unit.
+    /// Whether the job is to end before it is done. From [`Progress::begin`] on it asks between any two pieces of a few MB that it reads or writes; while
+    /// it codes one unit it does not ask.
     fn is_stopped(&self) -> bool {
         false
     }
 }
 
 impl Progress for () {}
+
+/// Most bytes that are read or written before a job is asked again whether it is to end: a slow disk takes a fifth of a second for them.
+pub(crate) const PIECE_BYTES: usize = 16 << 20;
 
 /// Ends a job that is to end.
 pub(crate) fn check_stopped(progress: &dyn Progress) -> Result<(), Error> {

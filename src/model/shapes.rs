@@ -17,11 +17,11 @@ use std::path::Path;
 use serde::de::{Deserialize, Deserializer, Error as _, IgnoredAny, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::beside::read_small;
+use super::beside::read_whole;
 use super::units::weights;
-use crate::Error;
 use crate::safetensors::{Dtype, MAX_HEADER_BYTES, TensorInfo};
 use crate::shown::{line, shown};
+use crate::{Error, open};
 
 /// Most tensors that a file may stand for: ten times what the largest released models have.
 const MAX_TENSORS: usize = 1 << 20;
@@ -42,7 +42,7 @@ pub(crate) fn is_shapes(input: &Path) -> bool {
 /// The tensors of the file at `path`, data laid out in order of name.
 pub(crate) fn read_shapes(path: &Path) -> Result<BTreeMap<String, TensorInfo>, Error> {
     let wrong = |what: String| Error::Json { path: path.to_path_buf(), reason: format!("expected {what}") };
-    let json = read_small(path)?;
+    let json = read_whole(open::regular(path)?, path)?;
     let Shapes { tensors: AtMost(rows) } = serde_json::from_slice(&json)
         .map_err(|error| wrong(format!("JSON, an object with `tensors`, a list of [name, dtype, shape]: {error}")))?;
     let mut tensors: BTreeMap<String, TensorInfo> = BTreeMap::new();

@@ -16,7 +16,7 @@ use df11_core::bf16;
 use rayon::prelude::*;
 use serde_json::{Value, json};
 
-use super::beside::read_small;
+use super::beside::read_whole;
 use super::checkpoint::CONFIG_FILE;
 use super::names::is_decimal;
 use super::output::{Form, NewFile, Output};
@@ -24,8 +24,8 @@ use super::progress::{Progress, check_stopped};
 use super::sampling::scatter;
 use super::shapes::read_shapes;
 use super::words;
-use crate::Error;
 use crate::safetensors::{Layout, NewTensor, TensorInfo};
+use crate::{Error, open};
 
 /// Standard deviation of the binary logarithm of a row's spread.
 const ROW_SPREAD: f64 = 0.35;
@@ -80,9 +80,9 @@ pub fn synth(
         let (path, tensor, found) = (shapes.to_path_buf(), name.clone(), info.dtype.to_string());
         return Err(Error::TensorUnfit { path, tensor, found, expected: "BF16 or F32".into() });
     }
-    let output = Output::begin(output, shapes, Form::Directory, options.force)?;
     let shards = into_shards(tensors);
     progress.begin(shards.iter().flatten().map(|(_, info)| info.bytes()).sum());
+    let output = Output::begin(output, shapes, Form::Directory, options.force)?;
     let maker = Maker { quantiles: quantiles(), seed: options.seed, progress };
     let mut report = SynthReport { tensors: shards.iter().map(Vec::len).sum(), bytes: 0, files: shards.len() };
     let mut index = serde_json::Map::new();
@@ -137,7 +137,7 @@ fn config_of(shapes: &Path, options: &SynthOptions) -> Result<Option<Value>, Err
     struct Config {
         config: Option<Value>,
     }
-    let json = read_small(shapes)?;
+    let json = read_whole(open::regular(shapes)?, shapes)?;
     let Config { mut config } = serde_json::from_slice(&json).map_err(|error| Error::Json {
         path: shapes.to_path_buf(),
         reason: format!("expected JSON with a `config`: {error}"),

@@ -150,7 +150,7 @@ impl<'a> Job<'a> {
             None => Vec::new(),
         };
         self.seen.extend(matrices.iter().map(|matrix| matrix.tensor.clone()));
-        let arrays = self.model.read(unit)?;
+        let arrays = self.model.read(unit, self.progress)?;
         let proven = self.model.validate(unit, &arrays)?;
         let mut comparisons = Vec::with_capacity(matrices.len());
         let mut spellings = Vec::with_capacity(matrices.len());

@@ -13,7 +13,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::beside::{names, read_small};
+use super::beside::{has, names, read_small};
+use super::links::is_weights;
 use super::pipeline::parts;
 use crate::Error;
 
@@ -35,10 +36,10 @@ pub(crate) enum Found {
 pub(crate) fn find_source_files(path: &Path) -> Result<Found, Error> {
     for main in MAIN_FILES {
         let index = path.join(format!("{main}.index.json"));
-        if path.join(main).is_file() {
+        if is_weights(&path.join(main))? {
             return Ok(Found::Whole(vec![main.to_owned()], main));
         }
-        if index.is_file() {
+        if has(&index)? {
             return Ok(Found::Sharded(index, main));
         }
     }
@@ -156,7 +157,7 @@ pub(crate) fn weights_files(path: &Path) -> Result<Vec<String>, Error> {
     let mut names = Vec::new();
     for entry in fs::read_dir(path).map_err(Error::io("open", path))? {
         let name = PathBuf::from(entry.map_err(Error::io("open", path))?.file_name());
-        if is_weights_file(&name) && path.join(&name).is_file() {
+        if is_weights_file(&name) && is_weights(&path.join(&name))? {
             names.push(name.to_string_lossy().into_owned());
         }
     }

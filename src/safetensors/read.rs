@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::header::{Fault, Header, LENGTH_BYTES, TensorInfo, json_bytes};
-use crate::Error;
+use crate::{Error, open};
 
 /// Bytes of a tensor that are in memory at a time where it only passes through: enough that system calls do not matter.
 const PIECE_BYTES: u64 = 4 << 20;
@@ -26,7 +26,7 @@ impl Reader {
     /// The file cannot be read, or breaks a rule of the container.
     pub fn open(path: &Path) -> Result<Reader, Error> {
         let unreadable = |fault| Error::Unreadable { path: path.to_path_buf(), fault };
-        let file = File::open(path).map_err(Error::io("open", path))?;
+        let file = open::regular(path)?;
         let bytes = file.metadata().map_err(Error::io("open", path))?.len();
         if bytes < LENGTH_BYTES {
             return Err(unreadable(Fault::NoHeaderLength { bytes }));
@@ -62,7 +62,7 @@ impl Reader {
     /// The file cannot be read any more.
     pub fn header_bytes(&self) -> Result<Vec<u8>, Error> {
         let mut bytes = vec![0; self.data_begin as usize];
-        let file = File::open(&self.path).map_err(Error::io("open", &self.path))?;
+        let file = open::regular(&self.path)?;
         read_at(&file, &mut bytes, 0).map_err(Error::io("read", &self.path))?;
         Ok(bytes)
     }
@@ -72,7 +72,7 @@ impl Reader {
     /// # Errors
     /// The file cannot be read any more, or has been cut short.
     pub fn read(&self, name: &str, info: &TensorInfo, offset: u64, buffer: &mut [u8]) -> Result<(), Error> {
-        let file = File::open(&self.path).map_err(Error::io("open", &self.path))?;
+        let file = open::regular(&self.path)?;
         self.read_from(&file, name, info, offset, buffer)
     }
 
@@ -83,7 +83,7 @@ impl Reader {
         info: &TensorInfo,
         mut take: impl FnMut(u64, &[u8]) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        let file = File::open(&self.path).map_err(Error::io("open", &self.path))?;
+        let file = open::regular(&self.path)?;
         let mut buffer = vec![0; info.bytes().min(PIECE_BYTES) as usize];
         let mut offset = 0;
         while offset < info.bytes() {

@@ -5,6 +5,7 @@
 //! - [`foretold`]: estimates and dry runs;
 //! - [`conduct`]: streams, exit codes, existing outputs, broken pipes;
 //! - [`interrupted`]: signals, kills, full disks, and going on afterwards;
+//! - [`links`]: links, pipes and devices in a model's folder;
 //! - [`memory`]: no more of it than allowed;
 //! - [`devices`]: backends that are GPUs, on a driver whose device is played on the processor;
 //! - [`damage`]: bad input is refused by name and leaves nothing behind;
@@ -16,6 +17,8 @@ mod devices;
 mod foretold;
 #[cfg(unix)]
 mod interrupted;
+#[cfg(unix)]
+mod links;
 #[cfg(target_os = "linux")]
 mod memory;
 mod miniature;

@@ -11,6 +11,7 @@
 //! - [`exit`]: what a verb ends in, and the exit code it stands for.
 
 #![deny(clippy::print_stdout, clippy::print_stderr, reason = "`terminal` is the one way out")]
+#![deny(clippy::disallowed_methods)]
 
 mod backends;
 mod bench;

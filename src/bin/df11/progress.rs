@@ -71,6 +71,9 @@ impl Drop for Progress {
 
 impl df11::model::Progress for Progress {
     fn begin(&self, total_bytes: u64) {
+        if let Some(stop) = &self.stop {
+            stop.clean_up_first();
+        }
         match &self.how {
             How::Silent => {}
             How::Drawn(bar) => {

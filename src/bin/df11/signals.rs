@@ -1,4 +1,5 @@
-//! What the user ends a job with: the first signal asks it to clean up and end, the second ends it at once.
+//! What the user ends a job with. While it only looks at its input, a signal ends it at once, whatever it waits for: there is nothing to clean up.
+//! Once it writes, the first signal asks it to clean up and end, and the second ends it at once.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -18,19 +19,26 @@ static CAME: AtomicUsize = AtomicUsize::new(0);
 #[derive(Debug)]
 pub struct Stop {
     wanted: Arc<AtomicUsize>,
+    /// Whether the next signal ends the program.
+    at_once: Arc<AtomicBool>,
 }
 
 impl Stop {
     pub fn on_signals() -> Result<Stop, Failure> {
         let wanted = Arc::new(AtomicUsize::new(0));
-        let again = Arc::new(AtomicBool::new(false));
+        let at_once = Arc::new(AtomicBool::new(true));
         for signal in SIGNALS {
-            // In this order: the first signal finds `again` unset, and sets it.
-            flag::register_conditional_default(signal, Arc::clone(&again)).map_err(Failure::Signals)?;
-            flag::register(signal, Arc::clone(&again)).map_err(Failure::Signals)?;
+            // In this order: the first signal after `clean_up_first` finds `at_once` unset, and sets it.
+            flag::register_conditional_default(signal, Arc::clone(&at_once)).map_err(Failure::Signals)?;
+            flag::register(signal, Arc::clone(&at_once)).map_err(Failure::Signals)?;
             flag::register_usize(signal, Arc::clone(&wanted), signal as usize).map_err(Failure::Signals)?;
         }
-        Ok(Stop { wanted })
+        Ok(Stop { wanted, at_once })
+    }
+
+    /// From now on there is something to clean up.
+    pub fn clean_up_first(&self) {
+        self.at_once.store(false, Ordering::SeqCst);
     }
 
     pub fn is_wanted(&self) -> bool {

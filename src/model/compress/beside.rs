@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::super::beside::{Copied, Named, copy_others};
 use super::super::card::{README, beside_card, card};
 use super::super::output::Output;
+use super::super::progress::Progress;
 use super::{CodeKind, CompressOptions, CompressReport};
 use crate::Error;
 
@@ -38,12 +39,14 @@ impl CompressReport {
         output: &Output,
         below: &Path,
         options: &CompressOptions,
+        progress: &dyn Progress,
     ) -> Result<(), Error> {
         if options.code == CodeKind::Canonical {
             // A card, if there is one, lies at the top of the output.
             let has_card = below == Path::new("");
             let every: &Named<'_> = &|name| Some(name.to_path_buf());
-            self.add_copied(copy_others(folder, output, below, if has_card { names_beside(options) } else { every })?);
+            let named = if has_card { names_beside(options) } else { every };
+            self.add_copied(copy_others(folder, output, below, named, progress)?);
         }
         Ok(())
     }

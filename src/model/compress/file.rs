@@ -10,7 +10,7 @@ use super::super::checkpoint::Checkpoint;
 use super::super::codec::{Decoding, Stopped, decode_tiles};
 use super::super::coded::LEAVES;
 use super::super::output::NewFile;
-use super::super::progress::check_stopped;
+use super::super::progress::{PIECE_BYTES, check_stopped};
 use super::super::record::{PREFIX, Record, TensorHash};
 use super::super::units::UnitSpec;
 use super::Job;
@@ -99,7 +99,16 @@ impl Job<'_> {
         ];
         for ((leaf, _), array) in LEAVES.iter().zip(arrays) {
             let name = format!("{}.{leaf}", spec.name);
-            let (written, checksum) = rayon::join(|| file.write(&name, 0, array), || file.checksum(&name, array));
+            let write = || {
+                let mut offset = 0;
+                array.chunks(PIECE_BYTES).try_for_each(|piece| {
+                    check_stopped(self.progress)?;
+                    file.write(&name, offset, piece)?;
+                    offset += piece.len() as u64;
+                    Ok(())
+                })
+            };
+            let (written, checksum) = rayon::join(write, || file.checksum(&name, array));
             written?;
             noted.insert(name, checksum);
         }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::super::card::refuse_card;
 use super::super::output::{Form, Output};
-use super::super::pipeline::{PartProgress, copy_beside};
+use super::super::pipeline::copy_beside;
 use super::super::progress::Progress;
 use super::beside::{add_card, names_beside};
 use super::source::{ToCode, begin, refuse_without_bf16};
@@ -22,7 +22,6 @@ pub(super) fn compress_parts(
     refuse_card(input)?;
     let mut all = CompressReport::default();
     let mut coded = Vec::new();
-    let mut work = 0;
     for part in parts {
         let model = ToCode::open(&input.join(part), options)?;
         if model.specs.is_empty() {
@@ -31,14 +30,12 @@ pub(super) fn compress_parts(
             all.output_bytes += model.source.file_bytes();
         } else {
             refuse_without_bf16(&model.source)?;
-            work += model.source.file_bytes();
             coded.push((part.clone(), model));
         }
     }
-    progress.begin(work);
     let models: Vec<_> = coded.iter().map(|(part, model)| (part.as_path(), model)).collect();
-    let output = begin(output, input, Form::Directory, options, &models)?;
-    let outcome = fill(input, &output, coded, all, options, &PartProgress(progress));
+    let output = begin(output, input, Form::Directory, options, &models, progress)?;
+    let outcome = fill(input, &output, coded, all, options, progress);
     output.conclude(outcome)
 }
 
@@ -54,10 +51,10 @@ fn fill(
     for (part, model) in coded {
         output.folder(&part)?;
         let mut report = compress_model(model, output, &part, options, progress)?;
-        report.copy_beside(&input.join(&part), output, &part, options)?;
+        report.copy_beside(&input.join(&part), output, &part, options, progress)?;
         all.add(report, &part.to_string_lossy());
     }
-    all.add_copied(copy_beside(input, output, &parts, names_beside(options))?);
+    all.add_copied(copy_beside(input, output, &parts, names_beside(options), progress)?);
     add_card(input, output, &parts, options, &mut all)?;
     Ok(all)
 }

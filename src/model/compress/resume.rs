@@ -11,7 +11,7 @@ use xxhash_rust::xxh3::{Xxh3Default, xxh3_64};
 use super::super::beside::replaced_files;
 use super::super::checkpoint::Checkpoint;
 use super::super::output::journal::{Finished, JobLine, key};
-use super::super::progress::check_stopped;
+use super::super::progress::{Progress, check_stopped};
 use super::super::record::TensorHash;
 use super::super::units::UnitSpec;
 use super::source::ToCode;
@@ -69,15 +69,14 @@ impl Job<'_> {
         let Some(noted) = self.output.finished(&place) else { return Ok(false) };
         self.progress.unit(name);
         let path = self.output.path(&place);
-        let Some(bytes) = bytes_as_noted(&path, &noted)? else {
+        let Some(bytes) = bytes_as_noted(&path, &noted, self.progress)? else {
             self.report
                 .notes
                 .push(format!("{} was damaged since it was finished, and is written again", path.display()));
             return Ok(false);
         };
         for (tensor, &expected) in &noted.tensors {
-            check_stopped(self.progress)?;
-            if checksum(&self.source, tensor)? != Some(expected) {
+            if checksum(&self.source, tensor, self.progress)? != Some(expected) {
                 let reason =
                     format!("was made of another tensor `{tensor}` than the source has now; begin anew with --force");
                 return Err(Error::Output { path, reason });
@@ -111,7 +110,7 @@ impl Job<'_> {
 }
 
 /// The length of a file that is what was noted of it; `None` where it is not.
-fn bytes_as_noted(path: &Path, noted: &Finished) -> Result<Option<u64>, Error> {
+fn bytes_as_noted(path: &Path, noted: &Finished, progress: &dyn Progress) -> Result<Option<u64>, Error> {
     let reader = match Reader::open(path) {
         Ok(reader) => reader,
         Err(Error::Unreadable { .. }) => return Ok(None),
@@ -124,7 +123,7 @@ fn bytes_as_noted(path: &Path, noted: &Finished) -> Result<Option<u64>, Error> {
         let mut hash = TensorHash::new(name, info.dtype.name(), &info.shape);
         reader.read_chunks(name, info, |_, bytes| {
             hash.update(bytes);
-            Ok(())
+            check_stopped(progress)
         })?;
         // A tensor that is not coded is noted as the source's.
         let expected = noted.arrays.get(name).or_else(|| noted.tensors.get(name));
@@ -136,12 +135,12 @@ fn bytes_as_noted(path: &Path, noted: &Finished) -> Result<Option<u64>, Error> {
 }
 
 /// The checksum of a tensor of the source.
-fn checksum(source: &Checkpoint, tensor: &str) -> Result<Option<u64>, Error> {
+fn checksum(source: &Checkpoint, tensor: &str, progress: &dyn Progress) -> Result<Option<u64>, Error> {
     let Some(place) = source.tensors.get(tensor) else { return Ok(None) };
     let mut hash = TensorHash::new(tensor, place.info.dtype.name(), &place.info.shape);
     source.reader(place).read_chunks(tensor, &place.info, |_, bytes| {
         hash.update(bytes);
-        Ok(())
+        check_stopped(progress)
     })?;
     Ok(Some(hash.finish()))
 }

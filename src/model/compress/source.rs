@@ -3,12 +3,16 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use df11_core::bf16;
+
+use super::super::beside::check_others;
 use super::super::card::{refuse_card, refuse_source_readme};
 use super::super::checkpoint::Checkpoint;
 use super::super::coded::{LEAVES, is_coded};
 use super::super::infer::infer_units;
 use super::super::memory::check_specs;
 use super::super::output::{Form, Output};
+use super::super::progress::Progress;
 use super::super::units::{MIN_LONE_WEIGHTS, UnitSpec, units_by_pattern, weights};
 use super::CompressOptions;
 use super::published::{CodeKind, refuse_what_it_lacks};
@@ -67,21 +71,40 @@ impl ToCode {
         check_specs(&source, &specs, options.memory)?;
         Ok(ToCode { source, specs })
     }
+
+    /// The bytes that coding it will announce: in one file every unit is read twice.
+    fn work(&self, options: &CompressOptions) -> u64 {
+        let data: u64 = self.source.tensors.values().map(|place| place.info.bytes()).sum();
+        let coded: u64 = self.specs.iter().map(|spec| spec.weights * size_of::<bf16>() as u64).sum();
+        if has_unit_files(&self.source, options) { data } else { data + coded }
+    }
 }
 
-/// Begins the output of these models, each with its folder.
+/// Whether each unit of a model gets a file of its own.
+pub(super) fn has_unit_files(source: &Checkpoint, options: &CompressOptions) -> bool {
+    source.is_dir && !options.single_file
+}
+
+/// Begins the output of these models, each with its folder. Whatever can be refused before is refused before.
 pub(super) fn begin(
     output: &Path,
     input: &Path,
     form: Form,
     options: &CompressOptions,
     models: &[(&Path, &ToCode)],
+    progress: &dyn Progress,
 ) -> Result<Output, Error> {
+    if form == Form::Directory {
+        check_others(input)?;
+    }
+    let work = models.iter().map(|(_, model)| model.work(options)).sum();
     if options.model_card && form == Form::Directory {
         refuse_source_readme(input)?;
     }
     if form == Form::Directory && !options.single_file {
-        return Output::begin_resumable(output, input, options.force, options.resume, &job_line(models, options)?);
+        let job = job_line(models, options)?;
+        progress.begin(work);
+        return Output::begin_resumable(output, input, options.force, options.resume, &job);
     }
     let refused = |reason: &str| Err(Error::Output { path: output.to_path_buf(), reason: reason.into() });
     if options.model_card && form == Form::File {
@@ -94,6 +117,7 @@ pub(super) fn begin(
             "a single file is written all at once, so nothing of it is ever left to go on with; run without --resume",
         );
     }
+    progress.begin(work);
     Output::begin(output, input, form, options.force)
 }
 
