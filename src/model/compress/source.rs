@@ -11,6 +11,7 @@ use super::super::memory::check_specs;
 use super::super::output::{Form, Output};
 use super::super::units::{MIN_LONE_WEIGHTS, UnitSpec, units_by_pattern, weights};
 use super::CompressOptions;
+use super::gate::{Gate, Room};
 use super::published::{CodeKind, refuse_what_it_lacks};
 use super::resume::job_line;
 use crate::Error;
@@ -69,19 +70,33 @@ impl ToCode {
     }
 }
 
+/// A model that has passed the gate.
+pub(super) struct Passed {
+    pub model: ToCode,
+    pub room: Room,
+}
+
+impl ToCode {
+    /// Passes the gate: all that is to be written will be read.
+    pub fn pass(self, options: &CompressOptions) -> Result<Passed, Error> {
+        Ok(Passed { room: Gate::new(&self.source, &self.specs, options).check()?, model: self })
+    }
+}
+
 /// Begins the output of these models, each with its folder.
 pub(super) fn begin(
     output: &Path,
     input: &Path,
     form: Form,
     options: &CompressOptions,
-    models: &[(&Path, &ToCode)],
+    models: &[(&Path, &Passed)],
 ) -> Result<Output, Error> {
     if options.model_card && form == Form::Directory {
         refuse_source_readme(input)?;
     }
     if form == Form::Directory && !options.single_file {
-        return Output::begin_resumable(output, input, options.force, options.resume, &job_line(models, options)?);
+        let models: Vec<_> = models.iter().map(|(folder, passed)| (*folder, &passed.model)).collect();
+        return Output::begin_resumable(output, input, options.force, options.resume, &job_line(&models, options)?);
     }
     let refused = |reason: &str| Err(Error::Output { path: output.to_path_buf(), reason: reason.into() });
     if options.model_card && form == Form::File {
