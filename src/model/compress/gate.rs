@@ -120,6 +120,12 @@ impl<'a> Gate<'a> {
 
     /// What config.json will hold is read again: it is small enough, and the published form has nothing else to find matrices by.
     fn check_config(&self) -> Result<(), Error> {
+        if self.code == CodeKind::Published && self.specs.is_empty() {
+            let reason = "holds no matrix that the published tool codes, and without one its form is no DFloat11 model; \
+                          leave --code published out"
+                .into();
+            return Err(Error::NotAModel { path: self.source.path.clone(), reason });
+        }
         if let Some(given) = self.pattern_dict.filter(|_| self.code == CodeKind::Published) {
             given.check_common(self.source.tensors.keys().map(String::as_str))?;
         }
@@ -129,7 +135,12 @@ impl<'a> Gate<'a> {
             CodeKind::Canonical => PatternDict::to_json(&codable, self.source.tensors.keys().map(String::as_str)),
             CodeKind::Published => {
                 let patterns = pattern_dict(self.pattern_dict, self.specs, &codable, self.source);
-                PatternDict::from_json(&patterns, &self.source.main_path())?;
+                PatternDict::from_json(&patterns, &self.source.main_path()).map_err(|_| Error::NotAModel {
+                    path: self.source.path.clone(),
+                    reason: "its units need larger patterns than a reader compiles; leave --code published out: \
+                             our own form names them in its record"
+                        .into(),
+                })?;
                 patterns
             }
         };
