@@ -106,7 +106,7 @@ with path.open("wb") as file:
     for i in range(1500):
         text = piece.replace("%d", f"{i:04}")
         file.write((text if i < 1499 else text[:-1] + "}").encode())
-all_verbs("a header of 1.5 million empty tensors", path, ["more than 262144 tensors"], 1, 250)
+all_verbs("a header of 1.5 million empty tensors", path, ["more than 1048576 tensors"], 1, 250)
 
 # Patterns: bombs of size and of time.
 for pattern in (r"(\d{999}){999}", "(a+)+" * 50 + "$", "(" * 10_000 + ")" * 10_000, "(?:" + "a|" * 100_000 + "b)" + "{50}"):

@@ -298,6 +298,18 @@ pub enum Error {
         /// What that holds.
         expected: String,
     },
+    /// What is to be written would be a file that no reader takes. Nothing was written.
+    #[error("{}: its {file} would be a file that no reader takes: {fault}; {advice}", path.display())]
+    Unwritable {
+        /// INPUT.
+        path: PathBuf,
+        /// The file to be.
+        file: String,
+        /// The rule that it would break.
+        fault: Fault,
+        /// What to do.
+        advice: &'static str,
+    },
     /// OUTPUT is there already, or may not be written where it is.
     #[error("{}: {reason}", shown(path))]
     Output {

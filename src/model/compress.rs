@@ -15,6 +15,7 @@
 mod beside;
 pub(crate) mod contents;
 pub(crate) mod file;
+pub(crate) mod gate;
 mod options;
 mod parts;
 pub(crate) mod published;
@@ -41,10 +42,11 @@ use crate::Error;
 use beside::add_card;
 use contents::{others_of, record_of, remove};
 use file::Metadata;
+use gate::{Gate, Room};
 pub use options::{CompressOptions, CompressReport, KeptRaw};
 use parts::compress_parts;
 pub use published::CodeKind;
-use source::{ToCode, begin, has_unit_files, refuse_without_bf16};
+use source::{Passed, ToCode, begin, has_unit_files, refuse_without_bf16};
 
 /// Compresses the model at `input`, a file or a directory, to `output`, which becomes the same. Runs on the current rayon pool.
 ///
@@ -63,7 +65,8 @@ pub fn compress(
     }
     let model = ToCode::open(input, options)?;
     refuse_without_bf16(&model.source)?;
-    let form = if model.source.is_dir { Form::Directory } else { Form::File };
+    let model = model.pass(options)?;
+    let form = if model.model.source.is_dir { Form::Directory } else { Form::File };
     let output = begin(output, input, form, options, &[(Path::new(""), &model)], progress)?;
     let outcome = compress_model(model, &output, Path::new(""), options, progress).and_then(|mut report| {
         if form == Form::Directory {
@@ -77,7 +80,7 @@ pub fn compress(
 
 /// Compresses the weights of a model into the folder `below` of `output`, or into its one file.
 fn compress_model(
-    ToCode { source, specs }: ToCode,
+    Passed { model: ToCode { source, specs }, room }: Passed,
     output: &Output,
     below: &Path,
     options: &CompressOptions,
@@ -86,6 +89,9 @@ fn compress_model(
     let for_each_unit = has_unit_files(&source, options);
     let mut job = Job::new(source, &specs, output, below, options, progress)?;
     if for_each_unit {
+        if room == Room::AfterPlanning {
+            job.check_main_file()?;
+        }
         job.file_for_each_unit()?;
     } else {
         job.one_file()?;
@@ -176,6 +182,26 @@ impl<'a> Job<'a> {
         }
         let rest: Vec<String> = rest.into_iter().collect();
         self.write_main(&[], &rest, &coded)
+    }
+
+    /// Plans every unit before the first is coded, to know whether the header of the main file fits.
+    fn check_main_file(&mut self) -> Result<(), Error> {
+        let told = (self.report.kept_raw.len(), self.report.notes.len());
+        let mut rest: BTreeSet<String> = self.source.tensors.keys().cloned().collect();
+        let mut coded = Vec::new();
+        let specs = self.specs;
+        for (index, spec) in specs.iter().enumerate() {
+            if self.plan(index)?.is_some() {
+                remove(&mut rest, &spec.tensors);
+                let others = others_of(specs, spec, &rest);
+                remove(&mut rest, &others);
+                coded.push(spec);
+            }
+        }
+        // They are planned again, and then reported.
+        self.report.kept_raw.truncate(told.0);
+        self.report.notes.truncate(told.1);
+        Gate::new(&self.source, specs, self.options).check_planned(&coded, &rest)
     }
 
     fn one_file(&mut self) -> Result<(), Error> {

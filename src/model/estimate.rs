@@ -19,7 +19,8 @@ use serde_json::Value;
 use super::checkpoint::Checkpoint;
 use super::compress::contents::{others_of, record_of, remove};
 use super::compress::file::{Metadata, header, layout, split_positions};
-use super::compress::published::{CodeKind, Saver, pattern_dict};
+use super::compress::gate::{Gate, unwritable};
+use super::compress::published::{self, CodeKind, Saver};
 use super::compress::source::{refuse_coded, refuse_without_bf16};
 use super::config::dfloat11_config;
 use super::infer::{Inferred, infer_units};
@@ -170,6 +171,8 @@ fn estimate_one(source: &Checkpoint, options: &EstimateOptions) -> Result<Estima
         Some(patterns) => Inferred { units: units_by_pattern(source, patterns)?, ..Inferred::default() },
         None => infer_units(source.infos(), options.all),
     };
+    let &EstimateOptions { code, ref pattern_dict, single_file, .. } = options;
+    Gate { source, specs: &specs, code, pattern_dict: pattern_dict.as_ref(), single_file }.check()?;
     let mut report =
         EstimateReport { source_bytes: source.file_bytes(), notes: source.notes.clone(), ..EstimateReport::default() };
     let mut sizes = Vec::new();
@@ -190,7 +193,7 @@ fn estimate_one(source: &Checkpoint, options: &EstimateOptions) -> Result<Estima
     let published: Vec<&UnitSpec> = specs.iter().filter(|spec| !spec.is_extension()).collect();
     report.pattern_dict = match options.code {
         CodeKind::Canonical => PatternDict::to_json(&published, source.tensors.keys().map(String::as_str)),
-        CodeKind::Published => pattern_dict(options.pattern_dict.as_ref(), &specs, &published, source),
+        CodeKind::Published => published::pattern_dict(options.pattern_dict.as_ref(), &specs, &published, source),
     };
     let coded: BTreeSet<&String> = specs.iter().flat_map(|spec| &spec.tensors).collect();
     for (name, info) in
@@ -231,12 +234,14 @@ fn output_bytes(
         for unit in units.drain(..) {
             let others = others_of(specs, unit.0, &rest);
             remove(&mut rest, &others);
-            let layout = layout(source, std::iter::once(unit), others.iter().map(String::as_str));
-            total += layout.data_bytes() + header(source, &layout, &Metadata::None)?.len() as u64;
+            let unwritable = unwritable(source, &unit.0.name, false);
+            let layout = layout(source, std::iter::once(unit), others.iter().map(String::as_str)).map_err(&unwritable)?;
+            total += layout.data_bytes() + header(source, &layout, &Metadata::None).map_err(&unwritable)?.len() as u64;
         }
     }
-    let layout = layout(source, units.into_iter(), rest.iter().map(String::as_str));
-    Ok(total + layout.data_bytes() + header(source, &layout, &metadata)?.len() as u64)
+    let unwritable = unwritable(source, source.main_file, options.single_file);
+    let layout = layout(source, units.into_iter(), rest.iter().map(String::as_str)).map_err(&unwritable)?;
+    Ok(total + layout.data_bytes() + header(source, &layout, &metadata).map_err(&unwritable)?.len() as u64)
 }
 
 /// Sizes of a unit's arrays, from a sample of its weights.

@@ -59,11 +59,15 @@ pub(crate) fn file_names<'a>(units: impl Iterator<Item = &'a str>) -> Vec<String
     let mut free: HashMap<String, u64> = HashMap::new();
     units
         .map(|unit| {
-            let stem: String = unit
+            let mut stem: String = unit
                 .chars()
                 .take(LONGEST_STEM)
                 .map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' })
                 .collect();
+            if stem.is_empty() {
+                // Without it the name would begin with the dot, and be one without an extension.
+                stem.push('_');
+            }
             let mut name = format!("{stem}.safetensors");
             if !taken.insert(name.to_ascii_lowercase()) {
                 let number = free.entry(stem.to_ascii_lowercase()).or_insert(2);
@@ -93,10 +97,10 @@ mod tests {
 
     #[test]
     fn file_names_never_collide_nor_leave_the_directory() {
-        let names = file_names(["a.b", "a_b", "A.B", "model", "../x", "model.layers.0"].into_iter());
+        let names = file_names(["a.b", "a_b", "A.B", "model", "../x", "model.layers.0", ""].into_iter());
         assert_eq!(
             names,
-            ["a_b", "a_b_2", "A_B_3", "model_2", "___x", "model_layers_0"].map(|stem| format!("{stem}.safetensors"))
+            ["a_b", "a_b_2", "A_B_3", "model_2", "___x", "model_layers_0", "_"].map(|stem| format!("{stem}.safetensors"))
         );
     }
 

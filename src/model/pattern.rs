@@ -17,6 +17,8 @@
 //! An unseen number is a module without tensors, an activation between two layers: it is not in the file, but the loader would try it. Few patterns,
 //! because the loader tries all of them for each unit, and Python compiles each anew where there are more than 512.
 
+mod common;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::Path;
 
@@ -81,6 +83,18 @@ impl PatternDict {
             .build()
             .map_err(|error| Error::Pattern { pattern: "all patterns together".into(), reason: error.to_string() })?;
         Ok(PatternDict { patterns, set })
+    }
+
+    /// Checks that Python's `re` reads the patterns as this program does, for the modules of tensors of these names.
+    ///
+    /// # Errors
+    /// The first pattern that it may read differently, and what in it.
+    pub(crate) fn check_common<'a>(&self, tensors: impl Iterator<Item = &'a str>) -> Result<(), Error> {
+        let are_plain = common::are_plain(tensors);
+        self.patterns.iter().try_for_each(|(pattern, _)| {
+            common::check(pattern, are_plain)
+                .map_err(|reason| Error::Pattern { pattern: pattern.clone(), reason })
+        })
     }
 
     /// The attributes of the module at `path`, by the first pattern that matches all of it.

@@ -2,7 +2,7 @@
 //! model really holds, so that no size from a record is believed.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::checkpoint::{CONFIG_FILE, Checkpoint};
 use super::coded::CodedModel;
@@ -208,9 +208,14 @@ fn from_shapes(model: &CodedModel, matrices: &[Vec<Matrix>], like: Option<&Path>
     }
     let mut metadata = model.checkpoint.metadata();
     metadata.retain(|key, _| !key.starts_with(PREFIX));
-    let layout = Layout::new(tensors);
-    let path: PathBuf = model.checkpoint.main_path();
-    let header = layout.header(&metadata).map_err(|fault| Error::Unreadable { path, fault })?;
+    let unwritable = |fault| Error::Unwritable {
+        path: model.checkpoint.path.clone(),
+        file: model.checkpoint.main_file.to_owned(),
+        fault,
+        advice: "without a record of its source it can only be one file; decompress parts of it by themselves",
+    };
+    let layout = Layout::new(tensors).map_err(unwritable)?;
+    let header = layout.header(&metadata).map_err(unwritable)?;
     let target = |(name, info): &(String, crate::safetensors::TensorInfo)| {
         let (dtype, shape) = (info.dtype.clone(), info.shape.clone());
         let position = header.len() as u64 + info.begin;

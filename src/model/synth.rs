@@ -23,8 +23,9 @@ use super::output::{Form, NewFile, Output};
 use super::progress::{Progress, check_stopped};
 use super::sampling::scatter;
 use super::shapes::read_shapes;
+use super::weight_files::MAIN_FILES;
 use super::words;
-use crate::safetensors::{Layout, NewTensor, TensorInfo};
+use crate::safetensors::{Layout, MAX_HEADER_BYTES, NewTensor, TensorInfo};
 use crate::{Error, open};
 
 /// Standard deviation of the binary logarithm of a row's spread.
@@ -80,39 +81,94 @@ pub fn synth(
         let (path, tensor, found) = (shapes.to_path_buf(), name.clone(), info.dtype.to_string());
         return Err(Error::TensorUnfit { path, tensor, found, expected: "BF16 or F32".into() });
     }
-    let shards = into_shards(tensors);
-    progress.begin(shards.iter().flatten().map(|(_, info)| info.bytes()).sum());
+    let shards = into_shards(tensors).into_iter().map(|shard| Shard::lay_out(shard, shapes));
+    let shards = shards.collect::<Result<Vec<Shard>, Error>>()?;
+    let small = small_files(&shards, shapes, options)?;
+    progress.begin(shards.iter().map(|shard| shard.layout.data_bytes()).sum());
     let output = Output::begin(output, shapes, Form::Directory, options.force)?;
     let maker = Maker { quantiles: quantiles(), seed: options.seed, progress };
-    let mut report = SynthReport { tensors: shards.iter().map(Vec::len).sum(), bytes: 0, files: shards.len() };
-    let mut index = serde_json::Map::new();
+    let mut report = SynthReport { tensors: 0, bytes: 0, files: shards.len() + small.len() };
     for (number, shard) in shards.iter().enumerate() {
-        let name = match shards.len() {
-            1 => "model.safetensors".to_owned(),
-            of => format!("model-{:05}-of-{of:05}.safetensors", number + 1),
-        };
-        index.extend(shard.iter().map(|(tensor, _)| (tensor.clone(), name.clone().into())));
+        let name = shard_name(number, shards.len());
         progress.unit(&name);
         let file = output.file(Path::new(&name))?;
-        report.bytes += maker.write(&file, shard, shapes)?;
+        maker.write(&file, shard)?;
+        report.tensors += shard.layout.tensors().len();
+        report.bytes += shard.bytes();
         file.finish()?;
     }
-    let mut small = Vec::new();
-    if shards.len() > 1 {
-        small.push((
-            "model.safetensors.index.json",
-            json!({"metadata": {"total_size": report.bytes}, "weight_map": index}),
-        ));
-    }
-    small.extend(config_of(shapes, options)?.map(|config| (CONFIG_FILE, config)));
-    for (name, value) in &small {
+    for (name, text) in &small {
         let file = output.file(Path::new(name))?;
-        file.write(format!("{value:#}\n").as_bytes(), 0)?;
+        file.write(text.as_bytes(), 0)?;
         file.finish()?;
     }
-    report.files += small.len();
     output.commit()?;
     Ok(report)
+}
+
+/// A weight file to be.
+struct Shard {
+    layout: Layout,
+    header: Vec<u8>,
+}
+
+impl Shard {
+    /// The file of these tensors, if a reader would take it.
+    fn lay_out(tensors: Vec<(String, TensorInfo)>, shapes: &Path) -> Result<Shard, Error> {
+        let new = |(name, info): (String, TensorInfo)| {
+            let bytes = info.bytes();
+            NewTensor { name, dtype: info.dtype, shape: info.shape, bytes }
+        };
+        let metadata = BTreeMap::from([("format".to_owned(), "pt".to_owned())]);
+        let laid_out = Layout::new(tensors.into_iter().map(new).collect());
+        let shard = laid_out.and_then(|layout| Ok(Shard { header: layout.header(&metadata)?, layout }));
+        shard.map_err(|fault| Error::Unwritable {
+            path: shapes.to_path_buf(),
+            file: MAIN_FILES[0].to_owned(),
+            fault,
+            advice: "take these tensors out of the shapes",
+        })
+    }
+
+    fn bytes(&self) -> u64 {
+        self.header.len() as u64 + self.layout.data_bytes()
+    }
+}
+
+/// What a shard is called.
+fn shard_name(number: usize, of: usize) -> String {
+    match of {
+        1 => MAIN_FILES[0].to_owned(),
+        of => format!("model-{:05}-of-{of:05}.safetensors", number + 1),
+    }
+}
+
+/// The index of several shards and the configuration, each small enough to be read.
+fn small_files(
+    shards: &[Shard],
+    shapes: &Path,
+    options: &SynthOptions,
+) -> Result<Vec<(&'static str, String)>, Error> {
+    let mut small = Vec::new();
+    if shards.len() > 1 {
+        let tensors = shards.iter().enumerate().flat_map(|(number, shard)| {
+            let name = shard_name(number, shards.len());
+            shard.layout.tensors().iter().map(move |(tensor, _)| (tensor.clone(), Value::from(name.clone())))
+        });
+        let index: BTreeMap<String, Value> = tensors.collect();
+        let bytes: u64 = shards.iter().map(Shard::bytes).sum();
+        small.push(("model.safetensors.index.json", json!({"metadata": {"total_size": bytes}, "weight_map": index})));
+    }
+    small.extend(config_of(shapes, options)?.map(|config| (CONFIG_FILE, config)));
+    let written = small.into_iter().map(|(name, value)| {
+        let text = format!("{value:#}\n");
+        if text.len() as u64 > MAX_HEADER_BYTES {
+            let reason = format!("its {name} would have more than the {MAX_HEADER_BYTES} bytes that are read; take tensors out");
+            return Err(Error::Json { path: shapes.to_path_buf(), reason });
+        }
+        Ok((name, text))
+    });
+    written.collect()
 }
 
 /// Tensors in order of name, so many to a shard as it may hold.
@@ -157,21 +213,13 @@ struct Maker<'a> {
 }
 
 impl Maker<'_> {
-    /// Fills a shard. Returns its bytes.
-    fn write(&self, file: &NewFile, shard: &[(String, TensorInfo)], shapes: &Path) -> Result<u64, Error> {
-        let new = |(name, info): &(String, TensorInfo)| {
-            let (dtype, shape) = (info.dtype.clone(), info.shape.clone());
-            NewTensor { name: name.clone(), dtype, shape, bytes: info.bytes() }
-        };
-        let layout = Layout::new(shard.iter().map(new).collect());
-        let metadata = BTreeMap::from([("format".to_owned(), "pt".to_owned())]);
-        let header =
-            layout.header(&metadata).map_err(|fault| Error::Unreadable { path: shapes.to_path_buf(), fault })?;
-        file.write(&header, 0)?;
+    /// Fills a shard.
+    fn write(&self, file: &NewFile, Shard { layout, header }: &Shard) -> Result<(), Error> {
+        file.write(header, 0)?;
         for (name, info) in layout.tensors() {
             self.fill(file, header.len() as u64 + info.begin, name, info)?;
         }
-        Ok(header.len() as u64 + layout.data_bytes())
+        Ok(())
     }
 
     fn fill(&self, file: &NewFile, begin: u64, name: &str, info: &TensorInfo) -> Result<(), Error> {

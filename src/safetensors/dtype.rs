@@ -1,12 +1,13 @@
 //! Element types by name. A name this version does not know is kept and passed through by byte range.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use crate::shown::shown;
 
 /// An element type as its header spells it: `BF16`, `F32`, `I64`, or a name from the future.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Dtype(String);
+pub struct Dtype(Cow<'static, str>);
 
 /// Known names with their bits, in the order of the reference implementation: the writer puts later ones first.
 const KNOWN: [(&str, u64); 20] = [
@@ -35,7 +36,9 @@ const KNOWN: [(&str, u64); 20] = [
 impl Dtype {
     /// The type of that name, known or not.
     pub fn named(name: &str) -> Self {
-        Dtype(name.to_owned())
+        // A header of a million tensors holds no copy of a known name.
+        let known = KNOWN.iter().find(|(known, _)| *known == name);
+        Dtype(known.map_or_else(|| Cow::Owned(name.to_owned()), |(known, _)| Cow::Borrowed(*known)))
     }
 
     /// Its name in a header.
@@ -71,6 +74,6 @@ impl Dtype {
 
 impl fmt::Display for Dtype {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        shown(&self.0).fmt(f)
+        shown(self.0.as_ref()).fmt(f)
     }
 }

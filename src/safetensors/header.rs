@@ -4,13 +4,13 @@
 //! 2. The JSON is one object of at most [`MAX_TENSORS`] tensors plus `__metadata__` (string to string); no key twice; its depth is bounded by the parser.
 //! 3. Sorted by offset, each tensor begins where the last one ended, and the last ends where the file ends: no holes, no overlap.
 //! 4. A known dtype's shape times its size is the range's length, in checked arithmetic.
+//!
+//! Rules 2 to 4 are one function, [`judged`]. A file to be written passes it too, so that whatever is written is read.
 
-use std::collections::BTreeMap;
-use std::fmt;
-
-use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
+use std::collections::{BTreeMap, HashSet};
 
 use super::Dtype;
+use super::entries;
 use crate::shown::{line, shown};
 
 /// Longest JSON header, in bytes: the reference implementation's limit, so that what is read here is read there.
@@ -18,9 +18,18 @@ pub const MAX_HEADER_BYTES: u64 = 100_000_000;
 
 /// Most tensors of a file.
 ///
-/// Why 2^18: whole models of today have up to some 100,000, expert by expert, and are sharded; a header of 100 MB could claim 1.5 million empty ones, which take
-/// seconds and gigabytes to keep apart.
-pub const MAX_TENSORS: usize = 1 << 18;
+/// Why 2^20: the longest header has room for as many whose entries take 95 bytes each, which those of models do not stay below. One with shorter
+/// entries, 1.5 million empty tensors say, would take more memory than its 100 MB have earned.
+pub const MAX_TENSORS: usize = 1 << 20;
+
+/// Most sizes of all the shapes of a file together: eight a tensor, 64 MiB.
+pub const MAX_SIZES: usize = 8 * MAX_TENSORS;
+
+/// Most entries of `__metadata__`. Models have fewer than a hundred; a header of 100 MB could claim ten million, of 100 bytes of memory each.
+pub const MAX_METADATA: usize = 1 << 18;
+
+/// The key of a header that is no tensor.
+pub(crate) const METADATA_KEY: &str = "__metadata__";
 
 /// Bytes of the length in front of the JSON.
 pub(crate) const LENGTH_BYTES: u64 = 8;
@@ -65,11 +74,31 @@ pub enum Fault {
         bytes: u64,
     },
     /// A header longer than is read.
-    #[error("the header claims {bytes} bytes, expected at most {MAX_HEADER_BYTES}")]
+    #[error("the header has {bytes} bytes, expected at most {MAX_HEADER_BYTES}")]
     HeaderTooLong {
-        /// The length it claims.
+        /// Its length.
         bytes: u64,
     },
+    /// More of something than is read.
+    #[error("the header has more than {most} {what}")]
+    TooMany {
+        /// Of what.
+        what: &'static str,
+        /// How many are read.
+        most: usize,
+    },
+    /// Two tensors of one name.
+    #[error("tensor `{tensor}` is there twice")]
+    TensorTwice {
+        /// The name.
+        tensor: String,
+    },
+    /// A tensor called like the key of a header that is no tensor.
+    #[error("a tensor is called `{METADATA_KEY}`, which every reader takes for the metadata")]
+    CalledMetadata,
+    /// The data of all tensors together cannot be addressed.
+    #[error("the tensors have 2^64 bytes of data or more")]
+    TooMuchData,
     /// A header longer than its file.
     #[error(
         "the header claims {bytes} bytes, the file holds {file_bytes} in all: it is truncated or no safetensors file"
@@ -156,25 +185,8 @@ impl Header {
 
     /// Parses the JSON of a header whose file is yet to be written.
     pub(crate) fn parse_without_file(json: &[u8]) -> Result<Header, Fault> {
-        let not_valid = |error: serde_json::Error| Fault::HeaderNotValid(error.to_string());
-        if json.first() != Some(&b'{') {
-            return Err(Fault::HeaderNotValid("expected `{` as its first byte".into()));
-        }
-        let mut deserializer = serde_json::Deserializer::from_slice(json);
-        let entries = deserializer.deserialize_map(EntriesVisitor).map_err(not_valid)?;
-        deserializer.end().map_err(not_valid)?;
-        let metadata = entries.metadata;
-        let tensors = entries.tensors.into_iter().map(|(name, raw)| Ok((name.clone(), tensor_info(&name, raw)?)));
-        let mut tensors = tensors.collect::<Result<Vec<_>, Fault>>()?;
-        tensors.sort_by_key(|(_, info)| (info.begin, info.end));
-        let mut expected = 0;
-        for (name, info) in &tensors {
-            if info.begin != expected {
-                return Err(Fault::NotContiguous { tensor: name.clone(), begin: info.begin, expected });
-            }
-            expected = info.end;
-        }
-        Ok(Header { metadata, tensors })
+        let (metadata, tensors) = entries::parse(json)?;
+        Ok(Header { metadata, tensors: judged(tensors)? })
     }
 
     /// Bytes of data that the tensors fill.
@@ -183,88 +195,54 @@ impl Header {
     }
 }
 
-struct Entries {
-    metadata: BTreeMap<String, String>,
-    tensors: Vec<(String, RawInfo)>,
-}
-
-#[derive(serde::Deserialize)]
-struct RawInfo {
-    dtype: String,
-    shape: Vec<u64>,
-    data_offsets: (u64, u64),
+/// The tensors of one file in the order of their data, if they can be.
+///
+/// # Errors
+/// The first rule that is broken.
+pub(crate) fn judged(mut tensors: Vec<(String, TensorInfo)>) -> Result<Vec<(String, TensorInfo)>, Fault> {
+    if tensors.len() > MAX_TENSORS {
+        return Err(Fault::TooMany { what: "tensors", most: MAX_TENSORS });
+    }
+    if tensors.iter().map(|(_, info)| info.shape.len()).sum::<usize>() > MAX_SIZES {
+        return Err(Fault::TooMany { what: "sizes in its shapes", most: MAX_SIZES });
+    }
+    let mut names = HashSet::with_capacity(tensors.len());
+    for (name, info) in &tensors {
+        if name == METADATA_KEY {
+            return Err(Fault::CalledMetadata);
+        }
+        if !names.insert(name.as_str()) {
+            return Err(Fault::TensorTwice { tensor: name.clone() });
+        }
+        check(name, info)?;
+    }
+    drop(names);
+    tensors.sort_by_key(|(_, info)| (info.begin, info.end));
+    let mut expected = 0;
+    for (name, info) in &tensors {
+        if info.begin != expected {
+            return Err(Fault::NotContiguous { tensor: name.clone(), begin: info.begin, expected });
+        }
+        expected = info.end;
+    }
+    Ok(tensors)
 }
 
 /// Checks what one entry says of itself.
-fn tensor_info(name: &str, raw: RawInfo) -> Result<TensorInfo, Fault> {
-    let (begin, end) = raw.data_offsets;
+fn check(name: &str, info: &TensorInfo) -> Result<(), Fault> {
+    let TensorInfo { dtype, shape, begin, end } = info;
+    let (tensor, begin, end) = (|| name.to_owned(), *begin, *end);
     if begin > end {
-        return Err(Fault::OffsetsRunBackwards { tensor: name.to_owned(), begin, end });
+        return Err(Fault::OffsetsRunBackwards { tensor: tensor(), begin, end });
     }
-    let info = TensorInfo { dtype: Dtype::named(&raw.dtype), shape: raw.shape, begin, end };
-    if let Some(bits) = info.dtype.bits() {
-        let filled = info.shape.iter().try_fold(bits, |bits, &size| bits.checked_mul(size));
+    if let Some(bits) = dtype.bits() {
+        let filled = shape.iter().try_fold(bits, |bits, &size| bits.checked_mul(size));
         if filled != info.bytes().checked_mul(8) {
-            let TensorInfo { dtype, shape, .. } = info;
-            return Err(Fault::ShapeDoesNotFit { tensor: name.to_owned(), dtype, shape, bytes: end - begin });
+            let (dtype, shape) = (dtype.clone(), shape.clone());
+            return Err(Fault::ShapeDoesNotFit { tensor: tensor(), dtype, shape, bytes: end - begin });
         }
     }
-    Ok(info)
-}
-
-struct EntriesVisitor;
-
-impl<'de> Visitor<'de> for EntriesVisitor {
-    type Value = Entries;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object of tensors")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entries, A::Error> {
-        let mut seen = std::collections::HashSet::new();
-        let mut entries = Entries { metadata: BTreeMap::new(), tensors: Vec::new() };
-        while let Some(name) = map.next_key::<String>()? {
-            if !seen.insert(name.clone()) {
-                return Err(A::Error::custom(format!("key `{name}` is there twice")));
-            }
-            if name == "__metadata__" {
-                entries.metadata = map.next_value::<UniqueStrings>()?.0;
-            } else {
-                if entries.tensors.len() == MAX_TENSORS {
-                    return Err(A::Error::custom(format!("more than {MAX_TENSORS} tensors")));
-                }
-                entries.tensors.push((name, map.next_value()?));
-            }
-        }
-        Ok(entries)
-    }
-}
-
-/// A map of strings in which no key is there twice.
-struct UniqueStrings(BTreeMap<String, String>);
-
-impl<'de> serde::Deserialize<'de> for UniqueStrings {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct StringsVisitor;
-        impl<'de> Visitor<'de> for StringsVisitor {
-            type Value = UniqueStrings;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object of strings")
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<UniqueStrings, A::Error> {
-                let mut strings = BTreeMap::new();
-                while let Some((key, value)) = map.next_entry::<String, String>()? {
-                    if strings.contains_key(&key) {
-                        return Err(A::Error::custom(format!("key `{key}` of __metadata__ is there twice")));
-                    }
-                    strings.insert(key, value);
-                }
-                Ok(UniqueStrings(strings))
-            }
-        }
-        deserializer.deserialize_map(StringsVisitor)
-    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -329,14 +307,42 @@ mod tests {
                 .contains("fill")
         );
         assert!(message(r#"{"a":{"dtype":"U8","shape":[-1],"data_offsets":[0,1]}}"#, 1).contains("not valid"));
-        let empty = |i: usize| format!(r#""{i}":{{"dtype":"U8","shape":[0],"data_offsets":[0,0]}}"#);
-        let many = |count: usize| format!("{{{}}}", (0..count).map(empty).collect::<Vec<_>>().join(","));
-        assert_eq!(parse(&many(MAX_TENSORS), 0).map(|header| header.tensors.len()), Ok(MAX_TENSORS));
-        assert!(message(&many(MAX_TENSORS + 1), 0).contains("more than 262144 tensors"));
         assert!(message(" {}", 0).contains("first byte"));
         assert!(message("{}{}", 0).contains("not valid"));
         assert!(message(&"[".repeat(1 << 20), 0).contains("first byte"));
         assert!(message(&format!("{{\"a\":{}", "[".repeat(1 << 20)), 0).contains("not valid"));
         assert_eq!(parse("{}  ", 0), Ok(Header::default()));
+    }
+
+    /// `count` times what `entry` makes of a number, between `begin` and `end`.
+    fn many(begin: &str, count: usize, end: &str, entry: impl Fn(usize) -> String) -> String {
+        format!("{begin}{}{end}", (0..count).map(entry).collect::<Vec<_>>().join(","))
+    }
+
+    #[test]
+    fn as_many_tensors_sizes_and_entries_of_metadata_are_read_as_are_told_and_no_more() {
+        let empty = |i: usize| format!(r#""{i}":{{"dtype":"U8","shape":[0],"data_offsets":[0,0]}}"#);
+        let tensors = |count| many("{", count, "}", empty);
+        assert_eq!(parse(&tensors(MAX_TENSORS), 0).map(|header| header.tensors.len()), Ok(MAX_TENSORS));
+        assert!(message(&tensors(MAX_TENSORS + 1), 0).contains("more than 1048576 tensors"));
+        let end = r#"],"data_offsets":[0,0]}}"#;
+        let sizes = |count| many(r#"{"a":{"dtype":"U8","shape":["#, count, end, |_| "0".into());
+        assert_eq!(parse(&sizes(MAX_SIZES), 0).map(|header| header.tensors[0].1.shape.len()), Ok(MAX_SIZES));
+        assert!(message(&sizes(MAX_SIZES + 1), 0).contains("more than 8388608 sizes"));
+        let metadata = |count| many(r#"{"__metadata__":{"#, count, "}}", |i| format!(r#""{i}":"""#));
+        assert_eq!(parse(&metadata(MAX_METADATA), 0).map(|header| header.metadata.len()), Ok(MAX_METADATA));
+        assert!(message(&metadata(MAX_METADATA + 1), 0).contains("more than 262144 entries of `__metadata__`"));
+    }
+
+    #[test]
+    fn names_of_every_kind_are_read_escaped_or_not() {
+        let names = ["", " ", "\"", "\\", "\n\r\t\0", "\u{7f}\u{85}\u{2028}\u{feff}", "\u{10ffff}", "{,}", "a.b", "../.."];
+        for name in names {
+            let escaped: String = name.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect();
+            for spelled in [serde_json::json!(name).to_string(), format!("\"{escaped}\"")] {
+                let json = format!(r#"{{{spelled}:{{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}}}"#);
+                assert_eq!(parse(&json, 1).expect("valid").tensors[0].0, name, "{json}");
+            }
+        }
     }
 }

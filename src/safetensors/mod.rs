@@ -11,12 +11,13 @@
 //! ```
 
 mod dtype;
+mod entries;
 mod header;
 mod read;
 mod write;
 
 pub use dtype::Dtype;
-pub use header::{Fault, Header, MAX_HEADER_BYTES, MAX_TENSORS, TensorInfo};
+pub use header::{Fault, Header, MAX_HEADER_BYTES, MAX_METADATA, MAX_SIZES, MAX_TENSORS, TensorInfo};
 pub use read::Reader;
 pub(crate) use write::write_at;
 pub use write::{Layout, NewTensor};

@@ -8,8 +8,10 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 
+use serde::ser::{SerializeMap, Serializer};
+
 use super::Dtype;
-use super::header::{Fault, LENGTH_BYTES, MAX_HEADER_BYTES, TensorInfo};
+use super::header::{Fault, LENGTH_BYTES, MAX_HEADER_BYTES, MAX_METADATA, METADATA_KEY, TensorInfo, judged};
 
 /// A tensor to be written.
 #[derive(Clone, Debug)]
@@ -24,36 +26,48 @@ pub struct NewTensor {
     pub bytes: u64,
 }
 
-/// The places of a new file's tensors.
+/// The places of a new file's tensors, which the reader's own rules have passed.
 #[derive(Debug)]
 pub struct Layout {
     tensors: Vec<(String, TensorInfo)>,
-    places: BTreeMap<String, usize>,
+    /// Indices into `tensors`, in the order of names.
+    by_name: Vec<usize>,
 }
 
 /// The JSON begins and the data ends up on a multiple of this, so that an 8-byte element is aligned in a file read into memory.
-const HEADER_ALIGNMENT: u64 = 8;
+const HEADER_ALIGNMENT: usize = 8;
+
+/// A tensor as a header has it.
+#[derive(serde::Serialize)]
+struct Entry<'a> {
+    dtype: &'a str,
+    shape: &'a [u64],
+    data_offsets: [u64; 2],
+}
 
 impl Layout {
     /// Places `tensors` one behind the other in the order of the reference writer.
-    pub fn new(mut tensors: Vec<NewTensor>) -> Layout {
+    ///
+    /// # Errors
+    /// A reader would refuse them: too many, two of one name, one called `__metadata__`, a shape that does not fill its bytes.
+    pub fn new(mut tensors: Vec<NewTensor>) -> Result<Layout, Fault> {
         tensors.sort_by(|a, b| (a.dtype.write_order(a.bytes), &a.name).cmp(&(b.dtype.write_order(b.bytes), &b.name)));
-        let mut end = 0;
-        let tensors: Vec<_> = tensors
-            .into_iter()
-            .map(|NewTensor { name, dtype, shape, bytes }| {
-                let begin = end;
-                end += bytes;
-                (name, TensorInfo { dtype, shape, begin, end })
-            })
-            .collect();
-        let places = tensors.iter().enumerate().map(|(place, (name, _))| (name.clone(), place)).collect();
-        Layout { tensors, places }
+        let mut end = 0_u64;
+        let placed = tensors.into_iter().map(|NewTensor { name, dtype, shape, bytes }| {
+            let begin = end;
+            end = end.checked_add(bytes).ok_or(Fault::TooMuchData)?;
+            Ok((name, TensorInfo { dtype, shape, begin, end }))
+        });
+        let tensors = judged(placed.collect::<Result<_, Fault>>()?)?;
+        let mut by_name: Vec<usize> = (0..tensors.len()).collect();
+        by_name.sort_unstable_by_key(|&index| &tensors[index].0);
+        Ok(Layout { tensors, by_name })
     }
 
     /// Tensor `name`, its range counted from the end of the header; `None` where it is not part of the file.
     pub fn find(&self, name: &str) -> Option<&TensorInfo> {
-        self.places.get(name).map(|&place| &self.tensors[place].1)
+        let place = self.by_name.binary_search_by_key(&name, |&index| &self.tensors[index].0).ok()?;
+        Some(&self.tensors[self.by_name[place]].1)
     }
 
     /// The tensors with their places, in the order of the file.
@@ -69,28 +83,34 @@ impl Layout {
     /// The header: length, JSON, padding.
     ///
     /// # Errors
-    /// The JSON passes [`MAX_HEADER_BYTES`].
+    /// The JSON passes [`MAX_HEADER_BYTES`], or `metadata` has more than [`MAX_METADATA`] entries.
     pub fn header(&self, metadata: &BTreeMap<String, String>) -> Result<Vec<u8>, Fault> {
-        let mut entries = serde_json::Map::new();
-        if !metadata.is_empty() {
-            entries.insert("__metadata__".into(), serde_json::json!(metadata));
+        if metadata.len() > MAX_METADATA {
+            return Err(Fault::TooMany { what: "entries of `__metadata__`", most: MAX_METADATA });
         }
-        for (name, info) in &self.tensors {
-            entries.insert(
-                name.clone(),
-                serde_json::json!({"dtype": info.dtype.name(), "shape": info.shape, "data_offsets": [info.begin, info.end]}),
-            );
-        }
-        let mut json = serde_json::Value::Object(entries).to_string().into_bytes();
-        json.resize(json.len().next_multiple_of(HEADER_ALIGNMENT as usize), b' ');
-        let bytes = json.len() as u64;
+        let mut header = vec![0; LENGTH_BYTES as usize];
+        self.write_json(metadata, &mut header).map_err(|error| Fault::HeaderNotValid(error.to_string()))?;
+        header.resize(header.len().next_multiple_of(HEADER_ALIGNMENT), b' ');
+        let bytes = header.len() as u64 - LENGTH_BYTES;
         if bytes > MAX_HEADER_BYTES {
             return Err(Fault::HeaderTooLong { bytes });
         }
-        let mut header = Vec::with_capacity(json.len() + LENGTH_BYTES as usize);
-        header.extend_from_slice(&bytes.to_le_bytes());
-        header.append(&mut json);
+        header[..LENGTH_BYTES as usize].copy_from_slice(&bytes.to_le_bytes());
         Ok(header)
+    }
+
+    fn write_json(&self, metadata: &BTreeMap<String, String>, header: &mut Vec<u8>) -> serde_json::Result<()> {
+        let mut json = serde_json::Serializer::new(header);
+        let mut entries = json.serialize_map(None)?;
+        if !metadata.is_empty() {
+            entries.serialize_entry(METADATA_KEY, metadata)?;
+        }
+        for (name, info) in &self.tensors {
+            let entry =
+                Entry { dtype: info.dtype.name(), shape: &info.shape, data_offsets: [info.begin, info.end] };
+            entries.serialize_entry(name, &entry)?;
+        }
+        entries.end()
     }
 }
 
@@ -110,7 +130,7 @@ pub(crate) fn write_at(mut file: &File, buffer: &[u8], position: u64) -> io::Res
 
 #[cfg(test)]
 mod tests {
-    use super::super::Header;
+    use super::super::{Header, MAX_TENSORS};
     use super::*;
 
     fn tensor(name: &str, dtype: &str, shape: &[u64], bytes: u64) -> NewTensor {
@@ -126,7 +146,8 @@ mod tests {
             tensor("z", "I64", &[1], 8),
             tensor("future", "F3_X", &[6], 6),
             tensor("odd", "F3_X", &[5], 5),
-        ]);
+        ])
+        .expect("readable");
         let metadata = BTreeMap::from([("format".to_owned(), "pt".to_owned())]);
         let header = layout.header(&metadata).expect("fits");
         assert_eq!(header.len() % 8, 0);
@@ -135,5 +156,35 @@ mod tests {
         assert_eq!(names, ["z", "future", "a", "b", "odd", "c"]);
         assert!(parsed.tensors.iter().all(|(_, info)| info.begin % (info.dtype.bits().unwrap_or(8) / 8) == 0));
         assert_eq!(parsed.metadata, metadata);
+    }
+
+    #[test]
+    fn what_no_reader_would_take_is_not_laid_out() {
+        let refused = |tensors| Layout::new(tensors).expect_err("refused").to_string();
+        assert!(refused(vec![tensor("a", "U8", &[1], 1), tensor("a", "BF16", &[1], 2)]).contains("`a` is there twice"));
+        assert!(refused(vec![tensor(METADATA_KEY, "U8", &[1], 1)]).contains("takes for the metadata"));
+        assert!(refused(vec![tensor("a", "BF16", &[1], 1)]).contains("does not fill"));
+        assert!(refused(vec![tensor("a", "X", &[], u64::MAX), tensor("b", "X", &[], 1)]).contains("2^64"));
+        let many = (0..=MAX_TENSORS).map(|i| tensor(&i.to_string(), "U8", &[0], 0));
+        assert!(refused(many.collect()).contains("more than 1048576 tensors"));
+        let empty = Layout::new(Vec::new()).expect("readable");
+        let long = BTreeMap::from([(String::new(), "x".repeat(MAX_HEADER_BYTES as usize))]);
+        assert!(matches!(empty.header(&long), Err(Fault::HeaderTooLong { bytes: 100_000_024 })));
+        let many = (0..=MAX_METADATA).map(|i| (i.to_string(), String::new())).collect();
+        assert!(matches!(empty.header(&many), Err(Fault::TooMany { .. })));
+    }
+
+    #[test]
+    fn whatever_is_laid_out_is_read_again() {
+        let names = ["", " ", "\"", "\\", "\n\r\t\0", "\u{85}\u{2028}\u{feff}", "\u{10ffff}", "a.luts", "../..", "__metadata__ "];
+        let layout = Layout::new(names.map(|name| tensor(name, "U8", &[1], 1)).to_vec()).expect("readable");
+        let metadata = BTreeMap::from(names.map(|name| (name.to_owned(), name.to_owned())));
+        let header = layout.header(&metadata).expect("fits");
+        let parsed = Header::parse(&header[8..], layout.data_bytes()).expect("valid");
+        assert_eq!((&parsed.metadata, parsed.tensors.as_slice()), (&metadata, layout.tensors()));
+        for name in names {
+            assert!(layout.find(name).is_some_and(|info| info.bytes() == 1), "{name:?}");
+        }
+        assert_eq!(layout.find("other"), None);
     }
 }

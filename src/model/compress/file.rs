@@ -14,9 +14,10 @@ use super::super::progress::{PIECE_BYTES, check_stopped};
 use super::super::record::{PREFIX, Record, TensorHash};
 use super::super::units::UnitSpec;
 use super::Job;
+use super::gate::unwritable;
 use crate::Error;
 use crate::backend::Backend;
-use crate::safetensors::{Dtype, Layout, NewTensor, TensorInfo};
+use crate::safetensors::{Dtype, Fault, Layout, NewTensor, TensorInfo};
 
 /// Bytes of one row of `luts`.
 const LUT_ROW_BYTES: u64 = df11_core::limits::TABLE_ENTRIES as u64;
@@ -41,8 +42,9 @@ impl Job<'_> {
         mut metadata: Metadata<'_>,
     ) -> Result<(), Error> {
         let sized = units.iter().map(|(index, plan)| (&self.specs[*index], plan.sizes()));
-        let layout = layout(&self.source, sized, raw.iter().map(String::as_str));
-        let data_begin = header(&self.source, &layout, &metadata)?.len() as u64;
+        let unwritable = unwritable(&self.source, name, self.options.single_file);
+        let layout = layout(&self.source, sized, raw.iter().map(String::as_str)).map_err(&unwritable)?;
+        let data_begin = header(&self.source, &layout, &metadata).map_err(&unwritable)?.len() as u64;
         let file = Target { file: self.output.file(&self.below.join(name))?, data_begin, layout: &layout };
         let mut arrays = BTreeMap::new();
         for (index, plan) in units {
@@ -55,7 +57,7 @@ impl Job<'_> {
             }
         }
         // The same length as before: a checksum always has 16 digits.
-        let header = header(&self.source, &layout, &metadata)?;
+        let header = header(&self.source, &layout, &metadata).map_err(&unwritable)?;
         file.file.write(&header, 0)?;
         let tensors = units.iter().flat_map(|(index, _)| &self.specs[*index].tensors).chain(raw);
         self.output.finish(file.file, &self.noted(name, &header, arrays, tensors))?;
@@ -183,7 +185,7 @@ pub(crate) fn layout<'a>(
     source: &Checkpoint,
     units: impl Iterator<Item = (&'a UnitSpec, PartSizes)>,
     raw: impl Iterator<Item = &'a str>,
-) -> Layout {
+) -> Result<Layout, Fault> {
     let arrays = units.flat_map(|(spec, sizes)| array_tensors(spec, sizes, split_positions(source, spec).len()));
     let raw = raw.map(|tensor| {
         let info = &source.tensors[tensor].info;
@@ -194,7 +196,7 @@ pub(crate) fn layout<'a>(
 }
 
 /// The header of a file.
-pub(crate) fn header(source: &Checkpoint, layout: &Layout, metadata: &Metadata<'_>) -> Result<Vec<u8>, Error> {
+pub(crate) fn header(source: &Checkpoint, layout: &Layout, metadata: &Metadata<'_>) -> Result<Vec<u8>, Fault> {
     let metadata = match metadata {
         Metadata::None => BTreeMap::new(),
         Metadata::Record(record, config) => {
@@ -205,7 +207,7 @@ pub(crate) fn header(source: &Checkpoint, layout: &Layout, metadata: &Metadata<'
         }
         Metadata::Saved => BTreeMap::from([("format".to_owned(), "pt".to_owned())]),
     };
-    layout.header(&metadata).map_err(|fault| Error::Unreadable { path: source.path.clone(), fault })
+    layout.header(&metadata)
 }
 
 /// The tensors of a unit's six arrays.

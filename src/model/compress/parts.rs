@@ -7,7 +7,7 @@ use super::super::output::{Form, Output};
 use super::super::pipeline::copy_beside;
 use super::super::progress::Progress;
 use super::beside::{add_card, names_beside};
-use super::source::{ToCode, begin, refuse_without_bf16};
+use super::source::{Passed, ToCode, begin, refuse_without_bf16};
 use super::{CompressOptions, CompressReport, KeptRaw, compress_model};
 use crate::Error;
 
@@ -30,7 +30,7 @@ pub(super) fn compress_parts(
             all.output_bytes += model.source.file_bytes();
         } else {
             refuse_without_bf16(&model.source)?;
-            coded.push((part.clone(), model));
+            coded.push((part.clone(), model.pass(options)?));
         }
     }
     let models: Vec<_> = coded.iter().map(|(part, model)| (part.as_path(), model)).collect();
@@ -42,7 +42,7 @@ pub(super) fn compress_parts(
 fn fill(
     input: &Path,
     output: &Output,
-    coded: Vec<(PathBuf, ToCode)>,
+    coded: Vec<(PathBuf, Passed)>,
     mut all: CompressReport,
     options: &CompressOptions,
     progress: &dyn Progress,

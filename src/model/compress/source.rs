@@ -15,6 +15,7 @@ use super::super::output::{Form, Output};
 use super::super::progress::Progress;
 use super::super::units::{MIN_LONE_WEIGHTS, UnitSpec, units_by_pattern, weights};
 use super::CompressOptions;
+use super::gate::{Gate, Room};
 use super::published::{CodeKind, refuse_what_it_lacks};
 use super::resume::job_line;
 use crate::Error;
@@ -85,24 +86,38 @@ pub(super) fn has_unit_files(source: &Checkpoint, options: &CompressOptions) -> 
     source.is_dir && !options.single_file
 }
 
+/// A model that has passed the gate.
+pub(super) struct Passed {
+    pub model: ToCode,
+    pub room: Room,
+}
+
+impl ToCode {
+    /// Passes the gate: all that is to be written will be read.
+    pub fn pass(self, options: &CompressOptions) -> Result<Passed, Error> {
+        Ok(Passed { room: Gate::new(&self.source, &self.specs, options).check()?, model: self })
+    }
+}
+
 /// Begins the output of these models, each with its folder. Whatever can be refused before is refused before.
 pub(super) fn begin(
     output: &Path,
     input: &Path,
     form: Form,
     options: &CompressOptions,
-    models: &[(&Path, &ToCode)],
+    models: &[(&Path, &Passed)],
     progress: &dyn Progress,
 ) -> Result<Output, Error> {
     if form == Form::Directory {
         check_others(input)?;
     }
-    let work = models.iter().map(|(_, model)| model.work(options)).sum();
+    let work = models.iter().map(|(_, passed)| passed.model.work(options)).sum();
     if options.model_card && form == Form::Directory {
         refuse_source_readme(input)?;
     }
     if form == Form::Directory && !options.single_file {
-        let job = job_line(models, options)?;
+        let models: Vec<_> = models.iter().map(|(folder, passed)| (*folder, &passed.model)).collect();
+        let job = job_line(&models, options)?;
         progress.begin(work);
         return Output::begin_resumable(output, input, options.force, options.resume, &job);
     }

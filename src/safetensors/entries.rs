@@ -1,0 +1,145 @@
+//! The JSON of a header, as entries that are yet to be judged; the number of what it holds is bounded before anything of it is kept.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::de::{Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::Dtype;
+use super::header::{Fault, MAX_METADATA, MAX_SIZES, MAX_TENSORS, METADATA_KEY, TensorInfo};
+
+/// The shortest entry of a tensor: a header with fewer bytes than [`MAX_TENSORS`] of them need not be counted.
+const SHORTEST_ENTRY: &str = r#""":{"dtype":"","shape":[],"data_offsets":[0,0]},"#;
+
+/// `__metadata__`, empty where there is none, and the tensors in the order of the JSON.
+pub(super) type Entries = (BTreeMap<String, String>, Vec<(String, TensorInfo)>);
+
+/// Parses the JSON of a header.
+///
+/// # Errors
+/// It is not one object of the known form, or holds too much.
+pub(super) fn parse(json: &[u8]) -> Result<Entries, Fault> {
+    if json.first() != Some(&b'{') {
+        return Err(Fault::HeaderNotValid("expected `{` as its first byte".into()));
+    }
+    if json.len() > MAX_TENSORS * SHORTEST_ENTRY.len() {
+        read(json, Count)?;
+    }
+    read(json, Read)
+}
+
+fn read<'a, V: Visitor<'a>>(json: &'a [u8], visitor: V) -> Result<V::Value, Fault> {
+    let not_valid = |error: serde_json::Error| Fault::HeaderNotValid(error.to_string());
+    let mut deserializer = serde_json::Deserializer::from_slice(json);
+    let value = deserializer.deserialize_map(visitor).map_err(not_valid)?;
+    deserializer.end().map_err(not_valid)?;
+    Ok(value)
+}
+
+/// Counts the keys, and keeps nothing.
+struct Count;
+
+impl<'de> Visitor<'de> for Count {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object of tensors")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let mut keys = 0;
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {
+            keys += 1;
+            // The metadata has a key too.
+            if keys > MAX_TENSORS + 1 {
+                return Err(A::Error::custom(format!("more than {MAX_TENSORS} tensors")));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// One entry as it stands there.
+#[derive(serde::Deserialize)]
+struct Entry<'a> {
+    #[serde(borrow)]
+    dtype: Cow<'a, str>,
+    #[serde(borrow)]
+    shape: &'a RawValue,
+    data_offsets: (u64, u64),
+}
+
+/// Reads the entries.
+struct Read;
+
+impl<'de> Visitor<'de> for Read {
+    type Value = Entries;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object of tensors")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entries, A::Error> {
+        let mut metadata = None;
+        let mut tensors = Vec::new();
+        let mut sizes = 0;
+        while let Some(name) = map.next_key::<String>()? {
+            if name == METADATA_KEY {
+                if metadata.replace(map.next_value::<Metadata>()?.0).is_some() {
+                    return Err(A::Error::custom(format!("key `{METADATA_KEY}` is there twice")));
+                }
+                continue;
+            }
+            if tensors.len() == MAX_TENSORS {
+                return Err(A::Error::custom(format!("more than {MAX_TENSORS} tensors")));
+            }
+            let Entry { dtype, shape, data_offsets: (begin, end) } = map.next_value()?;
+            sizes += numbers_in(shape.get());
+            if sizes > MAX_SIZES {
+                return Err(A::Error::custom(format!("more than {MAX_SIZES} sizes in its shapes")));
+            }
+            let mut shape: Vec<u64> = serde_json::from_str(shape.get()).map_err(A::Error::custom)?;
+            shape.shrink_to_fit();
+            tensors.push((name, TensorInfo { dtype: Dtype::named(&dtype), shape, begin, end }));
+        }
+        Ok((metadata.unwrap_or_default(), tensors))
+    }
+}
+
+/// How many numbers a list has, without reading them.
+fn numbers_in(list: &str) -> usize {
+    let commas = list.bytes().filter(|&byte| byte == b',').count();
+    commas + usize::from(list.bytes().any(|byte| byte.is_ascii_digit()))
+}
+
+/// A map of strings in which no key is there twice.
+struct Metadata(BTreeMap<String, String>);
+
+impl<'de> serde::Deserialize<'de> for Metadata {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct StringsVisitor;
+        impl<'de> Visitor<'de> for StringsVisitor {
+            type Value = Metadata;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object of strings")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Metadata, A::Error> {
+                let mut strings = BTreeMap::new();
+                while let Some((key, value)) = map.next_entry::<String, String>()? {
+                    if strings.len() == MAX_METADATA {
+                        let reason = format!("more than {MAX_METADATA} entries of `{METADATA_KEY}`");
+                        return Err(A::Error::custom(reason));
+                    }
+                    if strings.contains_key(&key) {
+                        return Err(A::Error::custom(format!("key `{key}` of {METADATA_KEY} is there twice")));
+                    }
+                    strings.insert(key, value);
+                }
+                Ok(Metadata(strings))
+            }
+        }
+        deserializer.deserialize_map(StringsVisitor)
+    }
+}
