@@ -108,7 +108,7 @@ impl Backend {
     }
 
     pub(crate) fn encode(&self, weights: &[bf16], plan: &Plan, parts: &mut Parts) -> Result<(), df11_core::Error> {
-        parts.fit(plan);
+        parts.fit(plan)?;
         Encoder::new(self.level).encode(weights, plan, parts.as_mut())
     }
 

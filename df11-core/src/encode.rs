@@ -5,7 +5,6 @@ use half::bf16;
 use crate::bf16_word;
 use crate::bits::BitWriter;
 use crate::error::Error;
-use crate::huffman::Code;
 use crate::limits::{BLOCK_BITS, CHUNK_BITS};
 use crate::plan::{PartSizes, Plan};
 use crate::wire::gaps::GapWriter;
@@ -49,17 +48,18 @@ impl PartsMut<'_> {
     }
 }
 
-/// Encodes the weights that `plan` was made of.
+/// Encodes the weights that `plan` was made of. What it writes decodes to these weights.
 ///
 /// # Errors
-/// `BufferSize` if `weights` or a buffer has another size than planned. Weights other than those planned give a unit that does not decode to them.
+/// `BufferSize` if `weights` or a buffer has another size than planned. `WeightsNotPlanned` if the plan does not hold for `weights`: an exponent has
+/// no code, or the codes have another length in all than planned. The buffers then hold no unit.
 pub fn encode(weights: &[bf16], plan: &Plan, parts: PartsMut<'_>) -> Result<(), Error> {
     parts.check(&plan.sizes())?;
     if weights.len() as u64 != plan.weights() {
         let expected = plan.sizes().sign_mantissa;
         return Err(Error::BufferSize { buffer: "weights", found: weights.len(), expected });
     }
-    write_luts(plan.code(), parts.luts);
+    write_luts(plan, parts.luts)?;
     for (byte, &weight) in parts.sign_mantissa.iter_mut().zip(weights) {
         *byte = bf16_word::sign_mantissa(weight);
     }
@@ -68,9 +68,16 @@ pub fn encode(weights: &[bf16], plan: &Plan, parts: PartsMut<'_>) -> Result<(), 
     let mut positions = PositionWriter::new(parts.output_positions);
     for (index, &weight) in weights.iter().enumerate() {
         let (bit, exponent) = (stream.position(), bf16_word::exponent(weight));
+        let (block, length) = ((bit / BLOCK_BITS) as usize, plan.code().lengths()[usize::from(exponent)]);
+        if length == 0 || block >= plan.begun_blocks {
+            return Err(Error::WeightsNotPlanned);
+        }
         gaps.code_starts((bit / CHUNK_BITS) as usize, (bit % CHUNK_BITS) as u32);
-        positions.code_starts((bit / BLOCK_BITS) as usize, index as u64);
-        stream.put(plan.code().bits(exponent), u32::from(plan.code().lengths()[usize::from(exponent)]));
+        positions.code_starts(block, index as u64);
+        stream.put(plan.code().bits(exponent), u32::from(length));
+    }
+    if stream.position() != plan.stream_bits {
+        return Err(Error::WeightsNotPlanned);
     }
     if let Some(ending) = plan.ending() {
         let bit = stream.position();
@@ -83,7 +90,15 @@ pub fn encode(weights: &[bf16], plan: &Plan, parts: PartsMut<'_>) -> Result<(), 
     Ok(())
 }
 
-/// Writes the `luts` of a planned code into a buffer of the planned size: the part of encoding that is the same for every encoder.
-pub fn write_luts(code: &Code, luts: &mut [u8]) {
-    luts::write(code, luts);
+/// Writes the `luts` of a plan into a buffer of the planned size: the part of encoding that is the same for every encoder.
+///
+/// # Errors
+/// `BufferSize`.
+pub fn write_luts(plan: &Plan, luts: &mut [u8]) -> Result<(), Error> {
+    let (found, expected) = (luts.len(), plan.sizes().luts);
+    if found != expected {
+        return Err(Error::BufferSize { buffer: "luts", found, expected });
+    }
+    luts::write(plan.code(), luts);
+    Ok(())
 }

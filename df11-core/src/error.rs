@@ -36,6 +36,20 @@ pub enum Error {
         /// Weights in the unit.
         weights: u64,
     },
+    /// A block after the unit's last.
+    NoSuchBlock {
+        /// The block asked for.
+        block: usize,
+        /// Blocks of the unit.
+        blocks: usize,
+    },
+    /// The weights are not those of which the plan was made, and it does not hold for them.
+    WeightsNotPlanned,
+    /// The system gives no memory for a buffer.
+    OutOfMemory {
+        /// Bytes asked for.
+        bytes: usize,
+    },
 
     /// The published compressor's code needs more tables than there are.
     TooManyTables {
@@ -199,6 +213,13 @@ impl fmt::Display for Error {
             Self::RangePastEnd { first, count, weights } => {
                 write!(f, "{count} weights from {first} on reach past the unit's {weights}")
             }
+            Self::NoSuchBlock { block, blocks } => {
+                write!(f, "there is no block {block} in a unit of {blocks}, counted from 0")
+            }
+            Self::WeightsNotPlanned => {
+                write!(f, "the weights are not those of the plan: plan the weights to be encoded")
+            }
+            Self::OutOfMemory { bytes } => write!(f, "the system gives no memory for a buffer of {bytes} bytes"),
             Self::TooManyTables { found } => {
                 write!(f, "the published code needs {found} tables, of which there are at most 17")
             }

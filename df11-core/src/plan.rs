@@ -14,10 +14,11 @@ use crate::wire::{gaps, luts, positions};
 pub struct Plan {
     code: Code,
     weights: u64,
-    stream_bytes: usize,
+    /// Bits of all codes, at most 8 times `MAX_STREAM_BYTES`.
+    pub(crate) stream_bits: u64,
     tables: usize,
     /// Blocks in which a code, or the end-of-stream symbol, starts.
-    begun_blocks: usize,
+    pub(crate) begun_blocks: usize,
     ending: Option<Ending>,
     breaks_tie: bool,
 }
@@ -48,9 +49,10 @@ pub struct PartSizes {
 }
 
 impl PartSizes {
-    /// Bytes of all parts together.
-    pub fn total(&self) -> usize {
-        self.encoded_exponent + self.sign_mantissa + self.luts + self.gaps + self.output_positions
+    /// Bytes of all parts together; `u64::MAX` for more, which no plan has.
+    pub fn total(&self) -> u64 {
+        let parts = [self.encoded_exponent, self.sign_mantissa, self.luts, self.gaps, self.output_positions];
+        parts.into_iter().fold(0, |total, part| total.saturating_add(part as u64))
     }
 }
 
@@ -75,9 +77,9 @@ impl Plan {
         every_block_launches: impl FnOnce(&Code) -> bool,
     ) -> Result<Self, Error> {
         check_size(histogram)?;
-        let mut code = Code::canonical(&shortest(histogram, 1));
+        let mut code = Code::canonical(&shortest(histogram, 1))?;
         if code.shortest() == 1 && !every_block_launches(&code) {
-            code = Code::canonical(&shortest(histogram, 2));
+            code = Code::canonical(&shortest(histogram, 2))?;
         }
         Self::with_code(histogram, code)
     }
@@ -94,10 +96,13 @@ impl Plan {
     /// Plans the unit of weights that were counted elsewhere, of which `last` is the last, in the code of the published compressor.
     ///
     /// # Errors
-    /// As `published`.
+    /// As `published`; `WeightsNotPlanned` if the exponent of `last` was not counted.
     pub fn published_from_histogram(histogram: &Histogram, last: bf16) -> Result<Self, Error> {
         check_size(histogram)?;
-        let PublishedCode { code, end, breaks_tie } = published(histogram);
+        if histogram.counts()[usize::from(bf16_word::exponent(last))] == 0 {
+            return Err(Error::WeightsNotPlanned);
+        }
+        let PublishedCode { code, end, breaks_tie } = published(histogram)?;
         if end.bits == 0 && end.length <= TABLE_BITS {
             return Err(Error::EndTakesFirstEntry);
         }
@@ -106,26 +111,28 @@ impl Plan {
         if let Some(exponent) = code.exponents().find(|&exponent| is_pointer(exponent)) {
             return Err(Error::HighExponentCodeTooShort { exponent, length: length(exponent) });
         }
-        let (stream_bits, last_bits) = (histogram.stream_bits(code.lengths()), length(bf16_word::exponent(last)));
+        let last_bits = length(bf16_word::exponent(last));
         let mut plan = Self::with_code(histogram, code)?;
         if plan.tables > MAX_TABLES {
             return Err(Error::TooManyTables { found: plan.tables });
         }
         plan.breaks_tie = breaks_tie;
-        plan.ending = Ending::of(end, stream_bits);
+        plan.ending = Ending::of(end, plan.stream_bits);
         if plan.ending.is_none() {
-            plan.begun_blocks = (stream_bits.saturating_sub(u64::from(last_bits)) / BLOCK_BITS) as usize + 1;
+            plan.begun_blocks = (plan.stream_bits.saturating_sub(u64::from(last_bits)) / BLOCK_BITS) as usize + 1;
         }
         Ok(plan)
     }
 
     fn with_code(histogram: &Histogram, code: Code) -> Result<Self, Error> {
-        let found = histogram.stream_bits(code.lengths()).div_ceil(8);
-        let stream_bytes = usize::try_from(found).ok().filter(|_| found <= MAX_STREAM_BYTES);
-        let stream_bytes = stream_bytes.ok_or(Error::StreamTooLong { found })?;
+        let stream_bits = histogram.stream_bits(code.lengths());
+        let found = stream_bits.div_ceil(8);
+        if found > MAX_STREAM_BYTES {
+            return Err(Error::StreamTooLong { found });
+        }
         let (weights, tables) = (histogram.total(), luts::tables_for(&code));
-        let begun_blocks = stream_bytes.div_ceil(BLOCK_BYTES);
-        Ok(Self { code, weights, stream_bytes, tables, begun_blocks, ending: None, breaks_tie: false })
+        let begun_blocks = stream_bits.div_ceil(BLOCK_BITS) as usize;
+        Ok(Self { code, weights, stream_bits, tables, begun_blocks, ending: None, breaks_tie: false })
     }
 
     /// The code of each exponent.
@@ -151,9 +158,10 @@ impl Plan {
 
     /// Exact size of each part.
     pub fn sizes(&self) -> PartSizes {
-        let blocks = self.stream_bytes.div_ceil(BLOCK_BYTES);
+        let stream_bytes = self.stream_bits.div_ceil(8) as usize;
+        let blocks = stream_bytes.div_ceil(BLOCK_BYTES);
         PartSizes {
-            encoded_exponent: self.stream_bytes,
+            encoded_exponent: stream_bytes,
             sign_mantissa: self.weights as usize,
             luts: luts::size(self.tables),
             gaps: gaps::size(blocks),
@@ -177,6 +185,7 @@ impl Ending {
     }
 }
 
+/// Bounds the counts, so that no sum of theirs and no number of bits overflows in what follows.
 fn check_size(histogram: &Histogram) -> Result<(), Error> {
     match histogram.total() {
         0 => Err(Error::NoWeights),
@@ -185,16 +194,18 @@ fn check_size(histogram: &Histogram) -> Result<(), Error> {
     }
 }
 
-/// Most weights whose codes start in one block of the stream.
+/// Most weights whose codes start in one block of the stream. Weights whose exponent has no code are not counted.
 pub fn fullest_block(code: &Code, weights: &[bf16]) -> u64 {
-    let (mut bit, mut block_end, mut held, mut most) = (0u64, BLOCK_BITS, 0, 0);
+    // `bit` counts from where the block begins.
+    let (mut bit, mut held, mut most) = (0, 0, 0);
     for &weight in weights {
-        if bit >= block_end {
-            (block_end, held) = (block_end + BLOCK_BITS, 0);
+        if bit >= BLOCK_BITS {
+            (bit, held) = (bit - BLOCK_BITS, 0);
         }
-        held += 1;
+        let length = code.lengths()[usize::from(bf16_word::exponent(weight))];
+        held += u64::from(length > 0);
         most = most.max(held);
-        bit += u64::from(code.lengths()[usize::from(bf16_word::exponent(weight))]);
+        bit += u64::from(length);
     }
     most
 }

@@ -18,9 +18,9 @@ use crate::unit::Unit;
 /// Decodes the weights whose codes start in `block` into `weights`, which has exactly as many elements.
 ///
 /// # Errors
-/// As `decode`.
+/// `NoSuchBlock`, and as `decode`.
 pub fn decode_block(unit: &Unit<'_>, block: usize, weights: &mut [bf16]) -> Result<(), Error> {
-    let range = unit.block(block).weights;
+    let range = unit.existing_block(block)?.weights;
     let expected = (range.end - range.start) as usize;
     if weights.len() != expected {
         return Err(Error::BufferSize { buffer: "weights", found: weights.len(), expected });

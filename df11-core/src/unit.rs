@@ -52,7 +52,7 @@ impl<'a> UnitView<'a> {
             return Err(Error::FirstGapNotZero { found: gaps::read(self.gaps, 0) });
         }
         let code = luts::read(self.luts)?;
-        let lookup = Lookup::new(&code)?;
+        let lookup = Lookup::new(&code);
         let positions = Positions::validate(self.output_positions, blocks, weights, &code)?;
         let splits = Splits::validate(self.split_positions, weights)?;
         Ok(Unit { view: self, code, lookup, positions, splits, blocks })
@@ -112,22 +112,35 @@ impl<'a> Unit<'a> {
         self.splits.matrices()
     }
 
-    /// Where in a chunk its first code starts, in bits.
+    /// Where in a chunk its first code starts, in bits; 0 for a chunk after the last.
     pub fn gap(&self, chunk: usize) -> u32 {
         gaps::read(self.view.gaps, chunk)
     }
 
-    /// A block; behind the last one, a block without weights.
+    /// A block. All blocks after the last are alike: without weights, at the end of the last.
     pub fn block(&self, block: usize) -> Block {
+        // At most 2^19, as `MAX_STREAM_BYTES` bounds the stream: nothing below overflows, nor do its chunks and bits.
+        let block = block.min(self.blocks);
         Block {
             first_bit: block as u64 * BLOCK_BITS + u64::from(self.gap(block * BLOCK_CHUNKS)),
             weights: self.positions.get(block)..self.positions.get(block + 1),
         }
     }
 
-    /// The block in which the code of `weight` starts.
+    /// The block in which the code of `weight` starts; `blocks()` for a weight after the last.
     pub fn block_of(&self, weight: u64) -> usize {
-        self.positions.block_of(weight)
+        if weight < self.weights() { self.positions.block_of(weight) } else { self.blocks }
+    }
+
+    /// A block that exists.
+    ///
+    /// # Errors
+    /// `NoSuchBlock`.
+    pub(crate) fn existing_block(&self, block: usize) -> Result<Block, Error> {
+        if block >= self.blocks {
+            return Err(Error::NoSuchBlock { block, blocks: self.blocks });
+        }
+        Ok(self.block(block))
     }
 
     /// Checks that `count` weights from `first` on exist; returns the blocks in which their codes start.

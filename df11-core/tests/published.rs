@@ -107,7 +107,7 @@ fn a_plan_tells_of_a_cut_between_equally_rare_exponents() {
             *count = next.0;
         }
         counts[60 + equal] = counts[59 + equal];
-        let plan = Plan::published_from_histogram(&Histogram::from_counts(counts), bf16::ONE).unwrap();
+        let plan = Plan::published_from_histogram(&Histogram::from_counts(counts), bf16::from_bits(60 << 7)).unwrap();
         assert!(plan.code().exponents().eq(60..104));
         plan.breaks_tie()
     };

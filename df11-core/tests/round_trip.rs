@@ -80,7 +80,7 @@ fn every_unit_is_the_same_bytes_as_ever() {
             let parts =
                 [&arrays.encoded_exponent, &arrays.sign_mantissa, &arrays.luts, &arrays.gaps, &arrays.output_positions];
             let bytes: Vec<u8> = parts.into_iter().flatten().copied().collect();
-            assert_eq!(plan.sizes().total(), bytes.len(), "{name}");
+            assert_eq!(plan.sizes().total(), bytes.len() as u64, "{name}");
             (name, bytes.len(), fnv1a(&bytes))
         })
         .collect();
@@ -172,7 +172,7 @@ fn codes_of_one_bit_are_written_where_the_published_kernel_can_launch() {
 fn the_fullest_block_is_counted_by_where_codes_start() {
     let mut lengths = [0; 256];
     (lengths[1], lengths[2], lengths[3]) = (1, 2, 32);
-    let code = Code::canonical(&lengths);
+    let code = Code::canonical(&lengths).unwrap();
     let unit = |counts: &[(u16, usize)]| -> Vec<bf16> {
         counts.iter().flat_map(|&(exponent, count)| vec![bf16::from_bits(exponent << 7); count]).collect()
     };

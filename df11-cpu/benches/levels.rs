@@ -33,11 +33,12 @@ fn measure(criterion: &mut Criterion, name: &str, weights: &[bf16]) {
     let mut group = criterion.benchmark_group(name);
     group.throughput(Throughput::Bytes(size_of_val(weights) as u64));
     group.sample_size(20).warm_up_time(Duration::from_millis(200)).measurement_time(Duration::from_secs(1));
-    let mut out = buffer::<bf16>(weights.len());
+    let mut out = buffer::<bf16>(weights.len()).expect("there is memory");
     group.bench_function("memcpy", |bencher| bencher.iter(|| out.copy_from_slice(weights)));
     for level in Level::available() {
         let encoder = Encoder::new(level);
-        let mut parts = Parts::for_plan(&encoder.plan(weights).expect("there are weights"));
+        let plan = encoder.plan(weights).expect("there are weights");
+        let mut parts = Parts::for_plan(&plan).expect("there is memory");
         group.bench_function(BenchmarkId::new("encode", level.name()), |bencher| {
             bencher.iter(|| {
                 let plan = encoder.plan(weights).expect("there are weights");

@@ -32,7 +32,7 @@ fn main() -> Result<(), Failure> {
 }
 
 fn measure(weights: &[bf16], levels: &[Level], threads: usize, source: &str) -> Result<(), Failure> {
-    let mut out = buffer::<bf16>(weights.len());
+    let mut out = buffer::<bf16>(weights.len())?;
     let bytes = weights.len() as f64 * 2.0;
     let copy = median(bytes, || out.copy_from_slice(weights));
     let speed = |time: Duration| bytes / time.as_secs_f64() / 1e9;
@@ -40,7 +40,7 @@ fn measure(weights: &[bf16], levels: &[Level], threads: usize, source: &str) -> 
     for &level in levels {
         let encoder = Encoder::new(level);
         let plan = encoder.plan(weights)?;
-        let mut parts = Parts::for_plan(&plan);
+        let mut parts = Parts::for_plan(&plan)?;
         let planned = median(bytes * 4.0, || drop(encoder.plan(weights)));
         let encoded = median(bytes * 4.0, || {
             let plan = encoder.plan(weights).expect("it was planned before");
@@ -87,7 +87,7 @@ fn rows(unit: &Unit<'_>, level: Level, decoded: Duration) -> Result<(), df11_cor
     }
     let rows: Vec<u64> = (0..32u64).map(|i| i * 0x9E37_79B9 % height).collect();
     let decoder = Decoder::new(unit, level);
-    let mut out = buffer(rows.len() * COLUMNS as usize);
+    let mut out = buffer(rows.len() * COLUMNS as usize)?;
     let time = median(1e6, || {
         decoder.decode_rows(0..height * COLUMNS, COLUMNS as usize, &rows, &mut out).expect("they are in the matrix");
     });

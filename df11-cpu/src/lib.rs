@@ -11,7 +11,7 @@
 //! let parts = encoder.encode_to_parts(&weights, &plan)?;
 //!
 //! let unit = parts.view(&[]).validate()?;
-//! let mut restored = df11_cpu::buffer(weights.len());
+//! let mut restored = df11_cpu::buffer(weights.len())?;
 //! Decoder::new(&unit, Level::best()).decode(&mut restored)?;
 //! assert_eq!(restored, weights);
 //! # Ok::<(), df11_core::Error>(())

@@ -1,12 +1,18 @@
 //! What the system and the caches are asked for: huge pages for buffers of our own, lines before they are needed.
 
+use df11_core::Error;
+
 /// Zeros, for which the system is asked to use huge pages.
 ///
 /// Why: writing fresh pages of 4 KiB caps any decoder at about 2.5 GB/s a core, fresh huge pages at about 13.
-pub fn buffer<T: bytemuck::Zeroable>(len: usize) -> Vec<T> {
-    let mut buffer = bytemuck::zeroed_vec(len);
+///
+/// # Errors
+/// `OutOfMemory` where the system gives no memory, as for any buffer of more than `isize::MAX` bytes.
+pub fn buffer<T: bytemuck::Zeroable>(len: usize) -> Result<Vec<T>, Error> {
+    let no_memory = |()| Error::OutOfMemory { bytes: len.saturating_mul(size_of::<T>()) };
+    let mut buffer = bytemuck::try_zeroed_vec(len).map_err(no_memory)?;
     advise_huge_pages(&mut buffer);
-    buffer
+    Ok(buffer)
 }
 
 /// Huge pages for the whole ones in it. Fresh zeros are not yet touched: a large allocation is mapped at its first write.
@@ -15,7 +21,9 @@ pub fn buffer<T: bytemuck::Zeroable>(len: usize) -> Vec<T> {
 fn advise_huge_pages<T>(buffer: &mut [T]) {
     const HUGE_PAGE: usize = 2 << 20;
     let all = buffer.as_mut_ptr_range();
-    let (start, end) = ((all.start as usize).next_multiple_of(HUGE_PAGE), all.end as usize / HUGE_PAGE * HUGE_PAGE);
+    // There is no next multiple for a buffer at the end of the address space.
+    let start = (all.start as usize).checked_next_multiple_of(HUGE_PAGE).unwrap_or(usize::MAX);
+    let end = all.end as usize / HUGE_PAGE * HUGE_PAGE;
     if start < end {
         // SAFETY: the pages lie within `buffer`, borrowed mutably; this advice changes how they are mapped, never what they hold. That it
         // may fail does not matter.
@@ -38,4 +46,24 @@ pub(crate) fn prefetch<T>(elements: &[T], index: usize) {
     }
     #[cfg(not(target_arch = "x86_64"))]
     let _ = (elements, index);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_buffer_that_no_memory_can_hold_is_refused() {
+        fn refused<T: bytemuck::Zeroable>(len: usize, bytes: usize) {
+            assert_eq!(buffer::<T>(len).map(|buffer| buffer.len()), Err(Error::OutOfMemory { bytes }));
+        }
+        let most = isize::MAX as usize;
+        refused::<u8>(most + 1, most + 1);
+        refused::<u8>(usize::MAX, usize::MAX);
+        refused::<u16>(most / 2 + 1, most + 1);
+        refused::<u64>(usize::MAX, usize::MAX);
+        assert_eq!(buffer::<u16>(3), Ok(vec![0; 3]));
+        assert_eq!(buffer::<u64>(0), Ok(vec![]));
+        assert_eq!(buffer::<()>(usize::MAX).map(|units| units.len()), Ok(usize::MAX));
+    }
 }

@@ -108,7 +108,7 @@ fn cases() -> Vec<(&'static str, Vec<bf16>)> {
 
 fn core_parts(weights: &[bf16]) -> Parts {
     let plan = df11_core::Plan::new(weights).unwrap();
-    let mut parts = Parts::for_plan(&plan);
+    let mut parts = Parts::for_plan(&plan).unwrap();
     df11_core::encode(weights, &plan, parts.as_mut()).unwrap();
     parts
 }
@@ -124,7 +124,7 @@ fn every_level_encodes_the_bytes_of_core_into_buffers_of_any_content() {
         for level in levels() {
             let encoder = Encoder::new(level);
             let plan = encoder.plan(&weights).unwrap();
-            let mut parts = Parts::for_plan(&plan);
+            let mut parts = Parts::for_plan(&plan).unwrap();
             let dirty = |part: &mut Vec<u8>| part.fill(0xA5);
             dirty(&mut parts.encoded_exponent);
             dirty(&mut parts.sign_mantissa);
@@ -152,7 +152,7 @@ fn parts_that_held_another_unit_hold_the_next_one() {
         let weights = gauss(count);
         let encoder = Encoder::new(Level::best());
         let plan = encoder.plan(&weights).unwrap();
-        parts.fit(&plan);
+        parts.fit(&plan).unwrap();
         encoder.encode(&weights, &plan, parts.as_mut()).unwrap();
         assert!(parts == core_parts(&weights), "{count} weights");
     }
@@ -206,7 +206,7 @@ fn what_bypasses_the_cache_arrives() {
         let encoder = Encoder::new(level);
         let plan = encoder.plan(&weights).unwrap();
         for shift in [0, 1] {
-            let mut parts = Parts::for_plan(&plan);
+            let mut parts = Parts::for_plan(&plan).unwrap();
             let mut room = vec![0xA5; weights.len() + 2 * LINE];
             let first = room.as_ptr().align_offset(LINE) + shift;
             let sign_mantissa = &mut room[first..][..weights.len()];

@@ -142,7 +142,7 @@ mod tests {
         for &(exponent, length) in lengths {
             all[usize::from(exponent)] = length;
         }
-        Code::canonical(&all)
+        Code::canonical(&all).unwrap()
     }
 
     /// The exponents of an entry and the bits that code them, as the kernel takes them apart.

@@ -130,9 +130,14 @@ impl<'a> Job<'a> {
         progress: &'a dyn Progress,
     ) -> Result<Job<'a>, Error> {
         let read = specs.iter().filter(|spec| spec.weights <= MAX_WEIGHTS);
-        let largest = match read.max_by_key(|spec| spec.weights) {
-            Some(spec) => Error::addressable(spec.weights * size_of::<bf16>() as u64, &source.path, &spec.name)?,
-            None => 0,
+        let buffer = match read.max_by_key(|spec| spec.weights) {
+            Some(spec) => {
+                let (path, unit) = (&source.path, &spec.name);
+                let bytes = Error::addressable(spec.weights * size_of::<bf16>() as u64, path, unit)?;
+                let not_coded = |fault| Error::UnitNotCoded { path: path.clone(), unit: unit.clone(), fault };
+                df11_cpu::buffer(bytes / size_of::<bf16>()).map_err(not_coded)?
+            }
+            None => Vec::new(),
         };
         let report = CompressReport {
             units: 0,
@@ -150,7 +155,7 @@ impl<'a> Job<'a> {
             below,
             options,
             progress,
-            buffer: df11_cpu::buffer(largest / size_of::<bf16>()),
+            buffer,
             loaded: None,
             parts: Parts::default(),
             hashes: BTreeMap::new(),
@@ -227,7 +232,7 @@ impl<'a> Job<'a> {
         let raw_bytes = spec.weights * size_of::<bf16>() as u64;
         let reason = match self.try_plan(index)? {
             Ok(plan) => {
-                let bytes = (plan.sizes().total() + file::split_positions(&self.source, spec).len()) as u64;
+                let bytes = plan.sizes().total() + file::split_positions(&self.source, spec).len() as u64;
                 if bytes < raw_bytes || self.options.code == CodeKind::Published {
                     return Ok(Some(plan));
                 }

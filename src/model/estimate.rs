@@ -179,7 +179,7 @@ fn estimate_one(source: &Checkpoint, options: &EstimateOptions) -> Result<Estima
     let mut kept = BTreeSet::new();
     for spec in &specs {
         let size = sizes_of(source, spec, options, &mut report.weights_read)?;
-        let bytes = (size.total() + split_positions(source, spec).len()) as u64;
+        let bytes = size.total() + split_positions(source, spec).len() as u64;
         if bytes < spec.weights * size_of::<bf16>() as u64 || options.code == CodeKind::Published {
             let (name, tensors) = (spec.name.clone(), spec.tensors.clone());
             report.units.push(EstimatedUnit { name, tensors, weights: spec.weights, bytes });

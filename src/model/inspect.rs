@@ -140,7 +140,7 @@ fn inspect_source(
         counts.add(&buffer);
         progress.advance(size_of_val(buffer.as_slice()) as u64);
         let splits = (spec.tensors.len() - 1) * size_of::<i64>();
-        let bytes = (plan.sizes().total() + splits) as u64;
+        let bytes = plan.sizes().total() + splits as u64;
         Ok(counts.report(&spec.name, u32::from(plan.code().longest()), bytes))
     });
     let units = units.collect::<Result<_, Error>>()?;

@@ -1,6 +1,7 @@
 use half::bf16;
 
 use crate::bf16_word;
+use crate::limits::{MAX_CODE_BITS, MAX_WEIGHTS};
 
 /// How often each exponent occurs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,7 +24,7 @@ impl Histogram {
         Self { counts }
     }
 
-    /// Adds what `other` counted.
+    /// Adds what `other` counted. A count stays at `u64::MAX`.
     pub fn add(&mut self, other: &Self) {
         for (count, more) in self.counts.iter_mut().zip(other.counts) {
             *count = count.saturating_add(more);
@@ -50,11 +51,13 @@ impl Histogram {
         entropy(&self.counts)
     }
 
-    /// Bits of the stream under a code of these lengths.
+    /// Bits of the stream under a code of these lengths. `total` is at most `MAX_WEIGHTS`.
     pub(crate) fn stream_bits(&self, lengths: &[u8; 256]) -> u64 {
         self.counts.iter().zip(lengths).map(|(&count, &length)| count * u64::from(length)).sum()
     }
 }
+
+const _: () = assert!(MAX_WEIGHTS.checked_mul(MAX_CODE_BITS as u64).is_some(), "the bits of a unit fit their number");
 
 /// Shannon entropy of a source that was seen `counts` times in each of its states, in bits; 0 for no counts.
 pub fn entropy(counts: &[u64]) -> f64 {

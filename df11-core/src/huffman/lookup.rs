@@ -3,11 +3,10 @@
 //! A code of length l, left-aligned to 32 bits, covers the 2^(32-l) windows from its own bits on. Sorted by them, the code that covers a window, if
 //! any, is the last one that begins at or before it. A first table by 8 bits answers for short codes at once.
 
-use crate::error::Error;
-use crate::huffman::Code;
+use crate::huffman::{Code, span};
 use crate::limits::{MAX_CODE_BITS, TABLE_BITS, TABLE_ENTRIES};
 
-/// A prefix-free code, ready to be read. That it exists proves the code prefix-free.
+/// A prefix-free code, ready to be read.
 #[derive(Clone, Debug)]
 pub struct Lookup {
     /// Left-aligned codes in ascending order, `exponents` and `lengths` with them; `size` of them.
@@ -21,26 +20,8 @@ pub struct Lookup {
 
 impl Lookup {
     /// Sorts the codes.
-    ///
-    /// # Errors
-    /// `CodesOverlap` if one code begins another; `NoCodes` if there is none.
-    pub fn new(code: &Code) -> Result<Self, Error> {
-        let mut sorted = [(0u32, 0u8, 0u8); 256];
-        let mut size = 0;
-        for exponent in code.exponents() {
-            sorted[size] = (code.aligned(exponent), exponent, code.lengths()[usize::from(exponent)]);
-            size += 1;
-        }
-        if size == 0 {
-            return Err(Error::NoCodes);
-        }
-        sorted[..size].sort_unstable();
-        for pair in sorted[..size].windows(2) {
-            let ((first, exponent, length), (next, other, _)) = (pair[0], pair[1]);
-            if u64::from(first) + span(length) > u64::from(next) {
-                return Err(Error::CodesOverlap { exponent, other });
-            }
-        }
+    pub fn new(code: &Code) -> Self {
+        let (sorted, size) = code.sorted();
         let mut lookup = Self { first: [0; 256], exponents: [0; 256], lengths: [0; 256], size, short: [(0, 0); 256] };
         for (index, &(first, exponent, length)) in sorted[..size].iter().enumerate() {
             (lookup.first[index], lookup.exponents[index], lookup.lengths[index]) = (first, exponent, length);
@@ -49,7 +30,7 @@ impl Lookup {
                 lookup.short[entry..][..1 << (TABLE_BITS - u32::from(length))].fill((exponent, length));
             }
         }
-        Ok(lookup)
+        lookup
     }
 
     /// Exponent and length of the code that `window`, the next 32 bits, begins with; `None` if none does.
@@ -65,11 +46,6 @@ impl Lookup {
     }
 }
 
-/// Windows that a code of `length` bits covers.
-fn span(length: u8) -> u64 {
-    1 << (MAX_CODE_BITS - u32::from(length))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -79,13 +55,13 @@ mod tests {
         for &(exponent, length) in lengths {
             all[usize::from(exponent)] = length;
         }
-        Code::canonical(&all)
+        Code::canonical(&all).unwrap()
     }
 
     #[test]
     fn every_code_is_found_and_nothing_else() {
         let code = code(&[(5, 1), (6, 3), (7, 9), (8, 17), (255, 32), (254, 32)]);
-        let lookup = Lookup::new(&code).unwrap();
+        let lookup = Lookup::new(&code);
         for exponent in code.exponents() {
             let length = u32::from(code.lengths()[usize::from(exponent)]);
             let below = (1u64 << (32 - length)) as u32 - 1;
@@ -95,14 +71,5 @@ mod tests {
         }
         assert_eq!(lookup.find(code.aligned(255) + 1), None);
         assert_eq!(lookup.find(u32::MAX), None);
-    }
-
-    #[test]
-    fn codes_that_overlap_and_no_codes_are_refused() {
-        assert_eq!(Lookup::new(&code(&[])).unwrap_err(), Error::NoCodes);
-        let (mut lengths, mut bits) = ([0; 256], [0; 256]);
-        (lengths[1], bits[1], lengths[2], bits[2]) = (2, 0b10, 5, 0b10111);
-        let overlapping = Code::from_parts(lengths, bits);
-        assert_eq!(Lookup::new(&overlapping).unwrap_err(), Error::CodesOverlap { exponent: 1, other: 2 });
     }
 }

@@ -8,6 +8,7 @@ mod package_merge;
 mod published;
 
 pub use canonical::Code;
+pub(crate) use canonical::span;
 pub use histogram::{Histogram, entropy};
 pub(crate) use lengths::shortest;
 pub use lookup::Lookup;

@@ -10,6 +10,7 @@
 
 use super::Histogram;
 use super::canonical::Code;
+use crate::error::Error;
 use crate::limits::MAX_CODE_BITS;
 
 /// The exponents and the end-of-stream symbol.
@@ -41,7 +42,10 @@ pub(crate) struct PublishedCode {
 ///
 /// Of exponents that are equally rare the lesser is cut first. The published compressor leaves that order to numpy's `argpartition`, where it
 /// depends on version and processor.
-pub(crate) fn published(histogram: &Histogram) -> PublishedCode {
+///
+/// # Errors
+/// None for such a histogram: the leaves of a tree are prefix-free, and `codes` gives no long ones.
+pub(crate) fn published(histogram: &Histogram) -> Result<PublishedCode, Error> {
     let mut counts = *histogram.counts();
     let mut rarest: [u8; 256] = core::array::from_fn(|exponent| exponent as u8);
     rarest.sort_unstable_by_key(|&exponent| (counts[usize::from(exponent)], exponent));
@@ -49,10 +53,10 @@ pub(crate) fn published(histogram: &Histogram) -> PublishedCode {
     let mut cut = 0;
     loop {
         // Ends: with every count 1 the tree is 9 deep at most.
-        if let Some((code, end)) = Tree::new(&counts).codes(&counts) {
+        if let Some((lengths, bits, end)) = Tree::new(&counts).codes(&counts) {
             let count = |rank: usize| rarest.get(rank).map(|&exponent| histogram.counts()[usize::from(exponent)]);
             let breaks_tie = cut > 0 && count(cut - 1) == count(cut) && count(cut) > Some(1);
-            return PublishedCode { code, end, breaks_tie };
+            return Ok(PublishedCode { code: Code::prefix_free(lengths, bits)?, end, breaks_tie });
         }
         cut = (cut + 1).max(FIRST_CUT);
         rarest.iter().take(cut).for_each(|&exponent| counts[usize::from(exponent)] = 1);
@@ -94,14 +98,14 @@ impl Tree {
         tree
     }
 
-    /// The codes of the leaves; `None` if one has more than 32 bits.
-    fn codes(&self, counts: &[u64; 256]) -> Option<(Code, EndCode)> {
+    /// Lengths and bits of the leaves' codes; `None` if one has more than 32 bits.
+    fn codes(&self, counts: &[u64; 256]) -> Option<([u8; 256], [u32; 256], EndCode)> {
         let (mut lengths, mut bits) = ([0; 256], [0; 256]);
         for exponent in (0..256).filter(|&exponent| counts[exponent] > 0) {
             let code = self.code(exponent + 1)?;
             (lengths[exponent], bits[exponent]) = (code.length as u8, code.bits);
         }
-        Some((Code::from_parts(lengths, bits), self.code(END)?))
+        Some((lengths, bits, self.code(END)?))
     }
 
     fn code(&self, leaf: usize) -> Option<EndCode> {
@@ -128,7 +132,7 @@ mod tests {
     }
 
     fn shown(counts: &[(u8, u64)]) -> (Vec<(u32, u8)>, EndCode) {
-        let PublishedCode { code, end, .. } = published(&histogram(counts.iter().copied()));
+        let PublishedCode { code, end, .. } = published(&histogram(counts.iter().copied())).unwrap();
         (counts.iter().map(|&(e, _)| (code.bits(e), code.lengths()[usize::from(e)])).collect(), end)
     }
 
@@ -155,7 +159,7 @@ mod tests {
 
     #[test]
     fn no_code_is_longer_than_32_bits() {
-        let PublishedCode { code, end, breaks_tie } = published(&histogram(ladder()));
+        let PublishedCode { code, end, breaks_tie } = published(&histogram(ladder())).unwrap();
         assert!(!breaks_tie);
         assert!(code.longest() <= 32 && end.length <= 32);
         let kraft = |length: u32| 1u64 << (MAX_CODE_BITS - length);
@@ -168,7 +172,7 @@ mod tests {
         let breaks_tie = |rank: usize| {
             let mut counts = ladder();
             counts[rank].1 = counts[rank - 1].1;
-            published(&histogram(counts)).breaks_tie
+            published(&histogram(counts)).unwrap().breaks_tie
         };
         let ranks: Vec<usize> = (1..44).filter(|&rank| breaks_tie(rank)).collect();
         assert_eq!(ranks.len(), 1, "{ranks:?}");
@@ -177,7 +181,8 @@ mod tests {
     #[test]
     fn every_exponent_gets_a_code_however_many() {
         for exponents in [1, 2, 3, 255, 256] {
-            let code = published(&histogram((0..exponents).map(|e| (e as u8, 1 + u64::from(e % 7 == 0))))).code;
+            let counts = (0..exponents).map(|e| (e as u8, 1 + u64::from(e % 7 == 0)));
+            let code = published(&histogram(counts)).unwrap().code;
             assert_eq!(code.exponents().count(), exponents as usize);
             let mut sorted: Vec<_> = code.exponents().map(|e| code.aligned(e)).collect();
             sorted.sort_unstable();

@@ -5,7 +5,7 @@ use crate::limits::{BLOCK_CHUNKS, BLOCK_GAP_BYTES, GAP_BITS, MAX_CODE_BITS};
 
 /// The gap of one chunk; 0 behind the end.
 pub(crate) fn read(gaps: &[u8], chunk: usize) -> u32 {
-    BitReader::at(gaps, chunk as u64 * GAP_BITS as u64).peek() >> (MAX_CODE_BITS - GAP_BITS as u32)
+    BitReader::at(gaps, (chunk as u64).saturating_mul(GAP_BITS as u64)).peek() >> (MAX_CODE_BITS - GAP_BITS as u32)
 }
 
 /// Bytes of the gaps of so many blocks.

@@ -36,16 +36,10 @@ fn index(aligned: u32, level: usize) -> usize {
 
 /// Calls `visit(level, aligned code)` once for every table beyond the first, level by level, in order of the bits before it.
 fn for_each_table(code: &Code, mut visit: impl FnMut(usize, u32)) {
-    let mut sorted = [(0, 0); 256];
-    let mut size = 0;
-    for exponent in code.exponents() {
-        sorted[size] = (code.aligned(exponent), code.lengths()[usize::from(exponent)]);
-        size += 1;
-    }
-    sorted[..size].sort_unstable();
+    let (sorted, size) = code.sorted();
     for level in 1..LEVELS {
         let mut last = None;
-        for &(aligned, _) in sorted[..size].iter().filter(|(_, length)| level_of(*length) >= level) {
+        for &(aligned, ..) in sorted[..size].iter().filter(|(.., length)| level_of(*length) >= level) {
             if last.replace(prefix(aligned, level)) != Some(prefix(aligned, level)) {
                 visit(level, aligned);
             }
@@ -120,7 +114,7 @@ pub(crate) fn read(luts: &[u8]) -> Result<Code, Error> {
         });
         bits[usize::from(exponent)] = found.ok_or(Error::CodeNotInTables { exponent, length })?;
     }
-    Ok(Code::from_parts(*lengths, bits))
+    Code::prefix_free(*lengths, bits)
 }
 
 /// Where each table hangs: its level and the bits before it.

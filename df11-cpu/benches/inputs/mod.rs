@@ -7,7 +7,7 @@ pub type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// N(0, 0.02), by Box and Muller.
 pub fn gauss(count: usize) -> Vec<bf16> {
-    let mut weights = buffer::<bf16>(count);
+    let mut weights = buffer::<bf16>(count).expect("there is memory");
     let mut state = 0x2545_F491_4F6C_DD1Du64;
     let mut uniform = || {
         state ^= state << 13;
@@ -27,7 +27,7 @@ pub fn gauss(count: usize) -> Vec<bf16> {
 /// The BF16 tensors of a safetensors file one behind the other, repeated to `count` weights.
 pub fn repeated(path: &str, count: usize) -> Result<Vec<bf16>, Failure> {
     let sample = bf16_tensors(&std::fs::read(path)?)?;
-    let mut weights = buffer::<bf16>(count);
+    let mut weights = buffer::<bf16>(count)?;
     for chunk in weights.chunks_mut(sample.len()) {
         chunk.copy_from_slice(&sample[..chunk.len()]);
     }

@@ -100,17 +100,18 @@ impl Encoder {
         Ok(Plan { plan, shard_bits })
     }
 
-    /// Encodes the weights that `plan` was made of.
+    /// Encodes the weights that `plan` was made of. What it writes decodes to these weights.
     ///
     /// # Errors
-    /// `BufferSize` if `weights` or a buffer has another size than planned. Weights other than those planned give a unit that does not decode to them.
+    /// `BufferSize` if `weights` or a buffer has another size than planned. `WeightsNotPlanned` if the plan does not hold for `weights`: an exponent
+    /// has no code, or the codes have another length than planned. The buffers then hold no unit.
     pub fn encode(&self, weights: &[bf16], plan: &Plan, parts: PartsMut<'_>) -> Result<(), Error> {
         parts.check(&plan.sizes())?;
         if weights.len() as u64 != plan.weights() {
             let expected = plan.sizes().sign_mantissa;
             return Err(Error::BufferSize { buffer: "weights", found: weights.len(), expected });
         }
-        write_luts(plan.code(), parts.luts);
+        write_luts(plan, parts.luts)?;
         let words = Words::new(plan.code());
         let streams = weights.len() >= STREAMED_BYTES;
         let mut cutter = shard::Cutter::new(
@@ -123,8 +124,7 @@ impl Encoder {
         let mut shards: Vec<_> = plan.shard_bits.iter().map(|&bits| cutter.cut(SHARD_WEIGHTS, bits, streams)).collect();
         threads::for_each(&mut shards, |shard| {
             self.level.pack(&words, shard);
-            shard.finish(&words, plan.ending());
-            Ok(())
+            shard.finish(&words, plan.ending())
         })?;
         let seams: Vec<_> = shards.iter().map(Shard::seams).collect();
         drop(shards);
@@ -138,9 +138,9 @@ impl Encoder {
     /// Encodes the weights that `plan` was made of into buffers of its own.
     ///
     /// # Errors
-    /// As `encode`.
+    /// As `encode`, and `OutOfMemory`.
     pub fn encode_to_parts(&self, weights: &[bf16], plan: &Plan) -> Result<Parts, Error> {
-        let mut parts = Parts::for_plan(plan);
+        let mut parts = Parts::for_plan(plan)?;
         self.encode(weights, plan, parts.as_mut())?;
         Ok(parts)
     }
@@ -164,6 +164,11 @@ mod tests {
         bf16::from_bits(exponent << 7)
     }
 
+    /// Bits of the codes of `weights`.
+    fn written(words: &Words, weights: &[bf16]) -> u64 {
+        weights.iter().map(|&weight| u64::from(words.of(weight).1)).sum()
+    }
+
     /// Writes a shard that was cut for `bits` of a stream, the second of three, and looks at what is around.
     fn write_shard(level: Level, words: &Words, weights: &[bf16], bits: Range<u64>) {
         let all = [weights; 3].concat();
@@ -174,7 +179,9 @@ mod tests {
         cutter.cut(weights.len(), bits.start, false);
         let mut shard = cutter.cut(weights.len(), bits.end - bits.start, false);
         level.pack(words, &mut shard);
-        shard.finish(words, None);
+        let planned = shard.finish(words, None);
+        // Cut for `bits`, so that codes of another length in all are found out.
+        assert!(planned.is_err() || written(words, weights) == bits.end - bits.start, "{level}, {bits:?}");
         let gap_byte = |bit: u64| (bit / CHUNK_BITS + 1) as usize * GAP_BITS / 8;
         let position = |bit: u64| (bit / BLOCK_BITS + 1) as usize * size_of::<u32>();
         // Cutting the first shard writes the first gap, with zeros behind it, and the first position.

@@ -1,4 +1,4 @@
-use df11_core::{PartsMut, Plan, UnitView};
+use df11_core::{Error, PartsMut, Plan, UnitView};
 
 use crate::memory::buffer;
 
@@ -19,22 +19,28 @@ pub struct Parts {
 
 impl Parts {
     /// Zeros, in the sizes of a plan.
-    pub fn for_plan(plan: &Plan) -> Self {
+    ///
+    /// # Errors
+    /// `OutOfMemory`.
+    pub fn for_plan(plan: &Plan) -> Result<Self, Error> {
         let mut parts = Self::default();
-        parts.fit(plan);
-        parts
+        parts.fit(plan)?;
+        Ok(parts)
     }
 
     /// Takes the sizes of a plan, in the memory that it has where this is enough. What it holds means nothing until it is encoded into.
     ///
     /// Why: memory that was written before costs nothing, new memory the system's zeros.
-    pub fn fit(&mut self, plan: &Plan) {
+    ///
+    /// # Errors
+    /// `OutOfMemory`; the parts then have sizes of no plan, and can be fitted again.
+    pub fn fit(&mut self, plan: &Plan) -> Result<(), Error> {
         let sizes = plan.sizes();
-        fit(&mut self.encoded_exponent, sizes.encoded_exponent);
-        fit(&mut self.sign_mantissa, sizes.sign_mantissa);
-        fit(&mut self.luts, sizes.luts);
-        fit(&mut self.gaps, sizes.gaps);
-        fit(&mut self.output_positions, sizes.output_positions);
+        fit(&mut self.encoded_exponent, sizes.encoded_exponent)?;
+        fit(&mut self.sign_mantissa, sizes.sign_mantissa)?;
+        fit(&mut self.luts, sizes.luts)?;
+        fit(&mut self.gaps, sizes.gaps)?;
+        fit(&mut self.output_positions, sizes.output_positions)
     }
 
     /// For an encoder to write.
@@ -61,11 +67,12 @@ impl Parts {
     }
 }
 
-fn fit(bytes: &mut Vec<u8>, size: usize) {
+fn fit(bytes: &mut Vec<u8>, size: usize) -> Result<(), Error> {
     if bytes.capacity() < size {
         // Given back first: both together would be more than a unit needs.
         *bytes = Vec::new();
-        *bytes = buffer(size);
+        *bytes = buffer(size)?;
     }
     bytes.resize(size, 0);
+    Ok(())
 }

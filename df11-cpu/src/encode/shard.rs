@@ -1,5 +1,5 @@
 use df11_core::limits::{BLOCK_CHUNKS, CHUNK_BITS, GAP_BITS, MAX_CODE_BITS};
-use df11_core::{Code, Ending, bf16, bf16_word};
+use df11_core::{Code, Ending, Error, bf16, bf16_word};
 
 use super::sink::{Seam, Sink};
 
@@ -44,6 +44,10 @@ pub(crate) struct Shard<'a> {
     positions: core::slice::IterMut<'a, [u8; 4]>,
     /// The unit's index of its first weight.
     first: u64,
+    /// The bit of the whole stream at which its codes end, if its weights are those planned.
+    end: u64,
+    /// Whether a weight had no code, or no output position was planned for a block that began.
+    strays: bool,
 }
 
 impl Shard<'_> {
@@ -89,10 +93,11 @@ impl Shard<'_> {
         }
     }
 
-    /// Appends the code of `weights[index]`.
+    /// Appends the code of `weights[index]`. Levels put every weight without a code here, where it is noticed.
     #[inline(always)]
     pub fn put_one(&mut self, words: &Words, index: usize) {
         let (value, bits) = words.of(self.weights[index]);
+        self.strays |= bits == 0;
         self.put_code(value, bits, index);
     }
 
@@ -107,9 +112,16 @@ impl Shard<'_> {
     }
 
     /// Appends the last code of the unit, and fills up.
-    pub fn finish(&mut self, words: &Words, ending: Option<Ending>) {
+    ///
+    /// # Errors
+    /// `WeightsNotPlanned` unless each weight has a code and they end at the planned bit: then every shard's codes begin where those before end, and
+    /// the unit decodes to its weights.
+    pub fn finish(&mut self, words: &Words, ending: Option<Ending>) -> Result<(), Error> {
+        let mut end = self.bit;
         if let Some(weight) = self.last {
             let (value, bits) = words.of(weight);
+            self.strays |= bits == 0;
+            end += u64::from(bits);
             match ending {
                 Some(ending) => {
                     self.put_code(value, bits, self.weights.len());
@@ -120,11 +132,14 @@ impl Shard<'_> {
             if let Some(byte) = self.sign_mantissa.last_mut() {
                 *byte = bf16_word::sign_mantissa(weight);
             }
+            // The end of the unit has the last one, which no block may take.
+            self.strays |= self.positions.len() == 0;
             let end = ((self.first + self.weights.len() as u64 + 1) as u32).to_le_bytes();
             (&mut self.positions).for_each(|position| *position = end);
         }
         self.stream.finish();
         self.gaps.finish();
+        if self.strays || end != self.end { Err(Error::WeightsNotPlanned) } else { Ok(()) }
     }
 
     /// What goes into bytes of the next shard: of the stream, and of the gaps.
@@ -248,6 +263,7 @@ impl<'a> Cutter<'a> {
         };
         let first = self.first;
         (self.bit, self.gap_bit, self.first) = (end, gap_end, first + count as u64);
-        Shard { weights, last, sign_mantissa, streams, bit: start, stream, gaps: Gaps::new(gaps), positions, first }
+        let (gaps, strays) = (Gaps::new(gaps), false);
+        Shard { weights, last, sign_mantissa, streams, bit: start, stream, gaps, positions, first, end, strays }
     }
 }

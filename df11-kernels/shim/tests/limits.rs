@@ -51,7 +51,7 @@ fn the_end_of_the_longest_stream_survives() {
     assert!(weights <= MAX_WEIGHTS);
     let mut lengths = [0; 256];
     lengths[96..112].fill(4);
-    let code = Code::canonical(&lengths);
+    let code = Code::canonical(&lengths).expect("16 codes of 4 bits");
     let mut uploaded = Uploaded::zeros(&code, stream_bytes as u32, weights as u32, each as u32);
     let mut random = Random::new(2);
     let last = 3 * BLOCK_BYTES;

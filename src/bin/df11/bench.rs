@@ -119,9 +119,9 @@ struct Buffers<'a> {
 impl<'a> Buffers<'a> {
     fn new(weights: &'a [bf16]) -> Result<Buffers<'a>, Failure> {
         let plan = Encoder::new(Level::best()).plan(weights)?;
-        let mut copy = df11_cpu::buffer(weights.len());
+        let mut copy = df11_cpu::buffer(weights.len())?;
         copy.copy_from_slice(weights);
-        Ok(Buffers { weights, parts: Parts::for_plan(&plan), decoded: df11_cpu::buffer(weights.len()), copy })
+        Ok(Buffers { weights, parts: Parts::for_plan(&plan)?, decoded: df11_cpu::buffer(weights.len())?, copy })
     }
 
     fn measure(&mut self, output: Output, op: Op, level: Level, pool: &rayon::ThreadPool) -> Result<Row, Failure> {
@@ -178,13 +178,13 @@ impl<'a> Buffers<'a> {
                 let encoder = Encoder::new(level);
                 let plan = encoder.plan(self.weights)?;
                 if output == Output::Fresh {
-                    self.parts = Parts::for_plan(&plan);
+                    self.parts = Parts::for_plan(&plan)?;
                 }
                 encoder.encode(self.weights, &plan, self.parts.as_mut())
             }
             Op::Decode => {
                 if output == Output::Fresh {
-                    self.decoded = df11_cpu::buffer(self.weights.len());
+                    self.decoded = df11_cpu::buffer(self.weights.len())?;
                 }
                 Decoder::new(&self.parts.view(&[]).validate()?, level).decode(&mut self.decoded)
             }

@@ -37,8 +37,8 @@ impl Tables {
         let mut tables = Self { base: base as u8, lengths: [0; STEP], low: [0; STEP], high: [0; STEP] };
         for index in 0..STEP {
             let (code, length) = words.of_exponent(base + index);
-            // A length beyond PAIR_BITS makes any pair too long.
-            tables.lengths[index] = length as u8;
+            // A length beyond PAIR_BITS makes any pair too long. So is a weight without a code: it must be put singly.
+            tables.lengths[index] = if length == 0 { 2 * PAIR_BITS as u8 } else { length as u8 };
             [tables.low[index], tables.high[index]] = (code as u16).to_le_bytes();
         }
         tables
@@ -138,7 +138,7 @@ fn merge_singly(words: &Words, step: &[bf16; STEP], merged: &mut Merged) -> bool
         for (&weight, length) in weights.iter().zip(lengths) {
             let (value, bits) = words.of(weight);
             held += bits;
-            if held > LANE_BITS {
+            if held > LANE_BITS || bits == 0 {
                 return false;
             }
             (*codes, *length) = (*codes << bits | value, bits as u8);
