@@ -40,7 +40,7 @@ use super::record::TensorHash;
 use super::units::UnitSpec;
 use crate::Error;
 use beside::add_card;
-use contents::{others_of, record_of, remove};
+use contents::{Beside, record_of, remove};
 use file::Metadata;
 use gate::{Gate, Room};
 pub use options::{CompressOptions, CompressReport, KeptRaw};
@@ -167,6 +167,8 @@ impl<'a> Job<'a> {
     fn file_for_each_unit(&mut self) -> Result<(), Error> {
         let mut rest: BTreeSet<String> = self.source.tensors.keys().cloned().collect();
         let files = file_names(self.specs.iter().map(|spec| spec.name.as_str()));
+        let tensors: Vec<String> = rest.iter().cloned().collect();
+        let beside = Beside::of(self.specs, tensors.iter().map(String::as_str));
         let mut coded = Vec::new();
         for (index, file) in files.iter().enumerate() {
             let spec = &self.specs[index];
@@ -178,7 +180,7 @@ impl<'a> Job<'a> {
                 },
             };
             remove(&mut rest, &spec.tensors);
-            let others = others_of(self.specs, spec, &rest);
+            let others = beside.unit(index, &rest);
             remove(&mut rest, &others);
             if let Some(plan) = plan {
                 self.write_file(file, &[(index, plan)], &others, Metadata::None)?;

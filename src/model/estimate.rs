@@ -17,7 +17,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::checkpoint::Checkpoint;
-use super::compress::contents::{others_of, record_of, remove};
+use super::compress::contents::{Beside, record_of, remove};
 use super::compress::file::{Metadata, header, layout, split_positions};
 use super::compress::gate::{Gate, unwritable};
 use super::compress::published::{self, CodeKind, Saver};
@@ -31,6 +31,7 @@ use super::shapes::is_shapes;
 use super::units::{UnitSpec, units_by_pattern};
 use crate::Error;
 use crate::backend::Backend;
+use crate::shown::shown;
 
 /// One weight in so many is read: less than 5 % with what rounding adds.
 const SAMPLE_SHARE: u64 = 24;
@@ -142,7 +143,7 @@ pub fn estimate(input: &Path, options: &EstimateOptions) -> Result<EstimateRepor
 impl EstimateReport {
     /// Takes in the report of a pipeline's part.
     fn add(&mut self, part: &Path, report: EstimateReport) {
-        let name = part.display();
+        let name = part.to_string_lossy();
         let below = |path: String| format!("{name}/{path}");
         self.units.extend(report.units.into_iter().map(|unit| EstimatedUnit { name: below(unit.name), ..unit }));
         self.raw.extend(report.raw.into_iter().map(|raw| EstimatedRaw { name: below(raw.name), ..raw }));
@@ -151,7 +152,7 @@ impl EstimateReport {
         self.weights += report.weights;
         self.weights_read += report.weights_read;
         self.pattern_dict[name.to_string()] = report.pattern_dict;
-        self.notes.extend(report.notes.into_iter().map(below));
+        self.notes.extend(report.notes.into_iter().map(|note| format!("{}/{note}", shown(part))));
     }
 }
 
@@ -231,8 +232,9 @@ fn output_bytes(
     let mut units: Vec<(&UnitSpec, PartSizes)> = specs.iter().zip(sizes.iter().copied()).collect();
     let mut total = 0;
     if source.is_dir && !options.single_file {
-        for unit in units.drain(..) {
-            let others = others_of(specs, unit.0, &rest);
+        let beside = Beside::of(specs, source.tensors.keys().map(String::as_str));
+        for (index, unit) in units.drain(..).enumerate() {
+            let others = beside.unit(index, &rest);
             remove(&mut rest, &others);
             let unwritable = unwritable(source, &unit.0.name, false);
             let layout = layout(source, std::iter::once(unit), others.iter().map(String::as_str)).map_err(&unwritable)?;

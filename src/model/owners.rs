@@ -20,7 +20,7 @@ use crate::safetensors::TensorInfo;
 use crate::shown::shown;
 
 /// Most components of a module's path. Real ones have a dozen; what is deeper was made to be slow, and stays raw.
-const MAX_COMPONENTS: usize = 32;
+pub(crate) const MAX_COMPONENTS: usize = 32;
 
 /// Why a tensor stays raw unless everything is to be coded.
 #[derive(Clone, Debug, PartialEq, Eq)]

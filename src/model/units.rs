@@ -4,8 +4,10 @@ use std::collections::BTreeSet;
 
 use super::checkpoint::Checkpoint;
 use super::names::{WEIGHT_SUFFIX, natural_order, parent_and_last, prefixes};
+use super::owners::MAX_COMPONENTS;
 use super::pattern::PatternDict;
 use crate::Error;
+use crate::shown::shown;
 
 /// Fewest weights of a matrix outside blocks that is worth six tensors and a file: below, tables and paddings eat what coding saves.
 pub(crate) const MIN_LONE_WEIGHTS: u64 = 16_384;
@@ -62,7 +64,7 @@ pub(crate) fn weights(shape: &[u64]) -> Option<u64> {
 /// A pattern matches a module without the matrices that it lists, or two units share a matrix.
 pub(crate) fn units_by_pattern(source: &Checkpoint, patterns: &PatternDict) -> Result<Vec<UnitSpec>, Error> {
     let modules: BTreeSet<&str> =
-        source.tensors.keys().flat_map(|tensor| prefixes(parent_and_last(tensor).0)).collect();
+        source.tensors.keys().flat_map(|tensor| prefixes(parent_and_last(tensor).0).take(MAX_COMPONENTS)).collect();
     let mut taken: BTreeSet<String> = BTreeSet::new();
     let mut units = Vec::new();
     for module in modules {
@@ -71,14 +73,14 @@ pub(crate) fn units_by_pattern(source: &Checkpoint, patterns: &PatternDict) -> R
         let mut all = 0;
         for tensor in &tensors {
             let Some(place) = source.tensors.get(tensor) else {
-                let promised_by = format!("a pattern that matches module `{module}`");
+                let promised_by = format!("a pattern that matches module `{}`", shown(module));
                 return Err(Error::TensorMissing { path: source.path.clone(), tensor: tensor.clone(), promised_by });
             };
             let unfit = |expected: &str| Error::TensorUnfit {
                 path: source.reader(place).path().to_path_buf(),
                 tensor: tensor.clone(),
                 found: format!("{} {:?}", place.info.dtype, place.info.shape),
-                expected: format!("{expected}; change the pattern that matches module `{module}`"),
+                expected: format!("{expected}; change the pattern that matches module `{}`", shown(module)),
             };
             let holds_bf16 = place.info.dtype.is_bf16() || source.disguised.contains_key(tensor);
             let count = weights(&place.info.shape).filter(|&count| count > 0 && holds_bf16);
