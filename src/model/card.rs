@@ -5,23 +5,27 @@
 //! README.source.md  ->  README.md again; the card, known by CARD_MARK, is no file of the source and is left out
 //! ```
 
+mod front_matter;
+
 use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::beside::{Named, has, read_small};
+use super::beside::{Named, has};
 use super::compress::CompressReport;
 use super::config::ConfigFile;
-use crate::Error;
+use crate::{Error, open};
+use front_matter::{Field, Value as FieldValue, kept_fields, written};
 
 pub(crate) const README: &str = "README.md";
 /// Where the source's README.md is kept beside a card.
 const SOURCE_README: &str = "README.source.md";
 /// The line that tells a card from other README.md files.
 const CARD_MARK: &str = "<!-- df11 model card -->";
-/// What of the source's card holds for the coded model too.
-const KEPT_FIELDS: [&str; 5] = ["license", "license_name", "license_link", "library_name", "pipeline_tag"];
+/// What is read of a README.md. Larger ones hold pictures, not more to say; a card of ours has a few thousand bytes.
+const MAX_README_BYTES: u64 = 4 << 20;
 
 /// What a file of the source is called beside a card.
 pub(crate) fn beside_card(name: &Path) -> Option<PathBuf> {
@@ -61,19 +65,54 @@ fn is_card(readme: &Path) -> Result<bool, Error> {
     if !has(readme)? {
         return Ok(false);
     }
-    let text = read_small(readme)?;
+    let text = read_start(readme)?;
     Ok(text.split(|&byte| byte == b'\n').any(|line| line.trim_ascii_end() == CARD_MARK.as_bytes()))
 }
 
-/// The card of the model that was made of `input`, a pipeline of the coded `parts` or, without any, one model.
-pub(crate) fn card(input: &Path, output: &Path, parts: &[PathBuf], report: &CompressReport) -> Result<String, Error> {
+/// The first bytes of a README.md.
+fn read_start(readme: &Path) -> Result<Vec<u8>, Error> {
+    let file = open::regular(readme)?;
+    let mut bytes = Vec::new();
+    file.take(MAX_README_BYTES + 1).read_to_end(&mut bytes).map_err(Error::io("read", readme))?;
+    Ok(bytes)
+}
+
+/// What a card takes from the source's README.md, and a note of what it does not.
+fn taken_over(readme: &Path) -> Result<(Vec<Field>, Option<String>), Error> {
+    if !has(readme)? {
+        return Ok((Vec::new(), None));
+    }
+    let bytes = read_start(readme)?;
+    if bytes.len() as u64 > MAX_README_BYTES {
+        let note = format!("has more than {MAX_README_BYTES} bytes, so nothing of it is in the model card");
+        return Ok((Vec::new(), Some(note)));
+    }
+    Ok(kept_fields(&bytes))
+}
+
+/// The card of the model that was made of `input`, a pipeline of the coded `parts` or, without any, one model; and a note of what it lacks.
+pub(crate) fn card(
+    input: &Path,
+    output: &Path,
+    parts: &[PathBuf],
+    report: &CompressReport,
+) -> Result<(String, Option<String>), Error> {
     let config = ConfigFile::read(input)?;
     let base = base_model(input, config.as_ref());
-    let fields = match has(&input.join(README))? {
-        true => kept_fields(&String::from_utf8_lossy(&read_small(&input.join(README))?)),
-        false => String::new(),
+    let (kept, mut note) = taken_over(&input.join(README))?;
+    let with = |kept: &[Field]| {
+        let relation = [Field::text("base_model", &base), Field::text("base_model_relation", "quantized")];
+        let tags = FieldValue::List(["dfloat11", "df11"].map(str::to_owned).to_vec());
+        let tags = [Field { name: "tags".into(), value: tags }];
+        written(&[&relation[..], kept, &tags].concat())
     };
+    let front_matter = with(&kept).unwrap_or_else(|| {
+        note = Some("has front matter that cannot be written anew, so nothing of it is in the model card".into());
+        with(&[]).unwrap_or_default()
+    });
     let name = plain(&output.file_name().unwrap_or_default().to_string_lossy());
+    // A name that begins with a dash would be an option.
+    let argument = if name.starts_with('-') || name.is_empty() { format!("./{name}") } else { name.clone() };
     let share = 100.0 * report.output_bytes as f64 / report.source_bytes.max(1) as f64;
     let (before, after) = (size(report.source_bytes), size(report.output_bytes));
     let usage = match report.extension_units {
@@ -85,14 +124,9 @@ pub(crate) fn card(input: &Path, output: &Path, parts: &[PathBuf], report: &Comp
         true => format!("The card of the original: [{SOURCE_README}]({SOURCE_README}).\n"),
         false => String::new(),
     };
-    Ok(format!(
+    let card = format!(
         "---
-base_model: {base}
-base_model_relation: quantized
-{fields}tags:
-- dfloat11
-- df11
----
+{front_matter}---
 
 {CARD_MARK}
 
@@ -111,13 +145,14 @@ The weights of `{base}` in DFloat11, a lossless form of BF16: every bit comes ba
 ## Get the original back
 
 ```sh
-df11 decompress {name} -o original
+df11 decompress {argument} -o original
 ```
 
 Every file of the original, byte for byte.
 
 {original}"
-    ))
+    );
+    Ok((card, note.map(|note| format!("{README} {note}"))))
 }
 
 /// The repository of the original: by its place in a hub's cache, by its configuration, else something to complete.
@@ -141,31 +176,6 @@ fn base_model(input: &Path, config: Option<&ConfigFile>) -> String {
 /// Only what a repository's name is made of: what stands in front matter and commands must not be read as anything else.
 fn plain(name: &str) -> String {
     name.chars().map(|c| if c.is_ascii_alphanumeric() || "-_./".contains(c) { c } else { '-' }).collect()
-}
-
-/// The lines of a card's front matter that stay, a field with the lines that continue it.
-fn kept_fields(readme: &str) -> String {
-    let mut lines = readme.lines();
-    if lines.next().map(str::trim_end) != Some("---") {
-        return String::new();
-    }
-    let mut kept = String::new();
-    let mut keeps = false;
-    let mut closed = false;
-    for line in lines {
-        if line.trim_end() == "---" {
-            closed = true;
-            break;
-        }
-        if !line.starts_with([' ', '-', '\t']) {
-            keeps = line.split_once(':').is_some_and(|(field, _)| KEPT_FIELDS.contains(&field));
-        }
-        if keeps {
-            kept += line.trim_end();
-            kept.push('\n');
-        }
-    }
-    if closed { kept } else { String::new() }
 }
 
 /// How the published package loads it.
@@ -210,17 +220,6 @@ fn size(bytes: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn of_a_card_only_what_holds_for_the_coded_model_is_kept() {
-        let readme = "---\nlanguage:\n- en\nlicense: other\nlicense_name: x\nextra: |\n  license: no\npipeline_tag: text-generation \n\
-                      license_link:\n  https://example.org\n---\nlicense: not here\n";
-        let expected =
-            "license: other\nlicense_name: x\npipeline_tag: text-generation\nlicense_link:\n  https://example.org\n";
-        assert_eq!(kept_fields(readme), expected);
-        assert_eq!(kept_fields("---\nlicense: never closed\n"), "");
-        assert_eq!(kept_fields("# no front matter\nlicense: mit\n"), "");
-    }
 
     #[test]
     fn the_original_is_named_by_the_cache_else_by_its_folder_and_never_by_more_than_a_name() {

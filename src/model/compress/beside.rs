@@ -23,8 +23,10 @@ pub(super) fn add_card(
     report: &mut CompressReport,
 ) -> Result<(), Error> {
     if options.model_card {
+        let (card, note) = card(input, output.place(), parts, report)?;
+        report.notes.extend(note);
         let file = output.file(Path::new(README))?;
-        file.write(card(input, output.place(), parts, report)?.as_bytes(), 0)?;
+        file.write(card.as_bytes(), 0)?;
         file.finish()?;
         report.files += 1;
     }
