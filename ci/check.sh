@@ -13,6 +13,8 @@ tests() {
   [ "${CI:-}" != true ] || [ "$(uname -m)" != x86_64 ] || export DF11_REQUIRE=${DF11_REQUIRE:-avx2}
   cargo test --locked
 }
+# Where arithmetic wraps and debug assertions are left out, arguments that no caller should give have the same results.
+release() { cargo test --locked --release -p df11-core -p df11-cpu --lib --test any_arguments; }
 docs() { RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --all-features --locked; }
 cross() { bash ci/cross.sh; }
 fuzz() { bash ci/fuzz_smoke.sh; }
@@ -20,7 +22,7 @@ fuzz() { bash ci/fuzz_smoke.sh; }
 gpu() { bash ci/gpu_compile.sh && bash ci/gpu_cost.sh && bash ci/hip_compile.sh && bash ci/gpu.sh rehearse; }
 
 steps=("$@")
-[ $# -gt 0 ] || steps=(formatting arrows clippy tests docs cross fuzz gpu)
+[ $# -gt 0 ] || steps=(formatting arrows clippy tests release docs cross fuzz gpu)
 for name in "${steps[@]}"; do step "$name" "$name"; done
 printf '\nall passed: %s (%s s)\n' "${steps[*]}" "$SECONDS"
 [ ${#skipped[@]} = 0 ] || printf 'but skipped: %s\n' "${skipped[*]}"

@@ -51,8 +51,9 @@ impl PartsMut<'_> {
 /// Encodes the weights that `plan` was made of. What it writes decodes to these weights.
 ///
 /// # Errors
-/// `BufferSize` if `weights` or a buffer has another size than planned. `WeightsNotPlanned` if the plan does not hold for `weights`: an exponent has
-/// no code, or the codes have another length in all than planned. The buffers then hold no unit.
+/// `BufferSize` if `weights` or a buffer has another size than planned. `WeightsNotPlanned` if the
+/// plan does not hold for `weights`: an exponent has no code, or the codes have another length in
+/// all than planned. The buffers then hold no unit.
 pub fn encode(weights: &[bf16], plan: &Plan, parts: PartsMut<'_>) -> Result<(), Error> {
     parts.check(&plan.sizes())?;
     if weights.len() as u64 != plan.weights() {
@@ -90,7 +91,8 @@ pub fn encode(weights: &[bf16], plan: &Plan, parts: PartsMut<'_>) -> Result<(), 
     Ok(())
 }
 
-/// Writes the `luts` of a plan into a buffer of the planned size: the part of encoding that is the same for every encoder.
+/// Writes the `luts` of a plan into a buffer of the planned size: the part of encoding that is the
+/// same for every encoder.
 ///
 /// # Errors
 /// `BufferSize`.

@@ -9,7 +9,8 @@ use crate::unit::Unit;
 /// such a decoder this finds what `decode` finds on its way.
 ///
 /// # Errors
-/// `NoSuchBlock`; `BufferSize`; `GapContradictsStream`, `BlockContradictsPositions`; `NoSuchCode` and `StreamEndsEarly` if these are not the unit's weights.
+/// `NoSuchBlock`; `BufferSize`; `GapContradictsStream`, `BlockContradictsPositions`; `NoSuchCode` and
+/// `StreamEndsEarly` if these are not the unit's weights.
 pub fn check_index(unit: &Unit<'_>, block: usize, weights: &[bf16]) -> Result<(), Error> {
     let place = unit.existing_block(block)?;
     let expected = (place.weights.end - place.weights.start) as usize;

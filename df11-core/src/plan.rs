@@ -194,7 +194,8 @@ fn check_size(histogram: &Histogram) -> Result<(), Error> {
     }
 }
 
-/// Most weights whose codes start in one block of the stream. Weights whose exponent has no code are not counted.
+/// Most weights whose codes start in one block of the stream. Weights whose exponent has no code
+/// are not counted.
 pub fn fullest_block(code: &Code, weights: &[bf16]) -> u64 {
     // `bit` counts from where the block begins.
     let (mut bit, mut held, mut most) = (0, 0, 0);

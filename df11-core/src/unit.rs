@@ -119,7 +119,8 @@ impl<'a> Unit<'a> {
 
     /// A block. All blocks after the last are alike: without weights, at the end of the last.
     pub fn block(&self, block: usize) -> Block {
-        // At most 2^19, as `MAX_STREAM_BYTES` bounds the stream: nothing below overflows, nor do its chunks and bits.
+        // At most 2^19, as `MAX_STREAM_BYTES` bounds the stream: nothing below overflows, nor do
+        // its chunks and bits.
         let block = block.min(self.blocks);
         Block {
             first_bit: block as u64 * BLOCK_BITS + u64::from(self.gap(block * BLOCK_CHUNKS)),

@@ -1,5 +1,5 @@
-//! Arguments that no caller should give: the documented result or error. `ci/check.sh` runs these tests twice, with arithmetic that checks and with
-//! arithmetic that wraps.
+//! Arguments that no caller should give: the documented result or error. `ci/check.sh` runs these
+//! tests twice, with arithmetic that checks and with arithmetic that wraps.
 
 mod arrays;
 
@@ -67,7 +67,7 @@ fn weights_that_are_not_there_are_in_no_block() {
 
 #[test]
 fn output_positions_that_leave_out_the_last_block_say_the_same_of_weights_past_the_end() {
-    // 127 codes of 25 bits in one block and one more bit: the last code reaches into a block in which none starts
+    // a code of 25 bits begins 24 bits before the block ends: it reaches into one in which none starts
     let mut weights = vec![of_exponent(100); 32_768 - 24];
     weights.push(of_exponent(250));
     let plan = Plan::from_histogram(&Histogram::of(&weights), |_| true).unwrap();

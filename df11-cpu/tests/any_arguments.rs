@@ -92,7 +92,8 @@ fn weights_in_another_order_come_back_or_are_refused() {
 /// The published compressor writes no output position for a block in which no code starts.
 #[test]
 fn a_code_that_starts_where_none_was_planned_to_is_refused() {
-    // exponents 100 to 108, of which 100 is rarest and last, and as many of 120, whose code has 1 bit, as fill one block and a byte
+    // exponents 100 to 108, of which 100 is rarest and last, and as many of 120, whose code has 1
+    // bit, as fill one block and a byte
     let of_counts = |ones: usize| -> Vec<bf16> {
         let rarer = (100..=108).rev().flat_map(|exponent| vec![of_exponent(exponent); 1 << (exponent - 100)]);
         std::iter::repeat_n(of_exponent(120), ones).chain(rarer).collect()

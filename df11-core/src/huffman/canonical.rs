@@ -3,9 +3,9 @@ use crate::limits::MAX_CODE_BITS;
 
 /// A prefix-free code: for each exponent a bit string of 1 to 32 bits, or none.
 ///
-/// Invariant: at least one exponent has a code. No length is above `MAX_CODE_BITS`. The bits of a code are
-/// right-aligned, with zeros above its length. No code begins another. `canonical` and `prefix_free` are the only
-/// constructors, and check it.
+/// Invariant: at least one exponent has a code. No length is above `MAX_CODE_BITS`. The bits of a
+/// code are right-aligned, with zeros above its length. No code begins another. `canonical` and
+/// `prefix_free` are the only constructors, and check it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Code {
     lengths: [u8; 256],
@@ -13,11 +13,12 @@ pub struct Code {
 }
 
 impl Code {
-    /// The canonical code of these lengths, 0 for none: numbered in the order of (length, exponent).
+    /// The canonical code of these lengths, 0 for none: numbered in the order of (length,
+    /// exponent).
     ///
     /// # Errors
-    /// `CodeTooLong` for a length above 32; `CodesOverlap` where there are not enough bit strings (the Kraft sum is above
-    /// 1); `NoCodes` if all lengths are 0.
+    /// `CodeTooLong` for a length above 32; `CodesOverlap` where there are not enough bit strings (the
+    /// Kraft sum is above 1); `NoCodes` if all lengths are 0.
     pub fn canonical(lengths: &[u8; 256]) -> Result<Self, Error> {
         check_lengths(lengths)?;
         let mut bits = [0; 256];
@@ -29,7 +30,8 @@ impl Code {
             for exponent in (0..=255).filter(|&exponent| lengths[usize::from(exponent)] == length) {
                 let first = *first.get_or_insert(exponent);
                 if next >> length != 0 {
-                    // All bit strings are taken: the next one begins again with zeros, as the first one does.
+                    // All bit strings are taken: the next one begins again with zeros, as the first
+                    // one does.
                     return Err(Error::CodesOverlap { exponent: first, other: exponent });
                 }
                 bits[usize::from(exponent)] = next as u32;

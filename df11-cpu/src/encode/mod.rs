@@ -103,8 +103,9 @@ impl Encoder {
     /// Encodes the weights that `plan` was made of. What it writes decodes to these weights.
     ///
     /// # Errors
-    /// `BufferSize` if `weights` or a buffer has another size than planned. `WeightsNotPlanned` if the plan does not hold for `weights`: an exponent
-    /// has no code, or the codes have another length than planned. The buffers then hold no unit.
+    /// `BufferSize` if `weights` or a buffer has another size than planned. `WeightsNotPlanned` if the
+    /// plan does not hold for `weights`: an exponent has no code, or the codes of a shard have another
+    /// length than planned. The buffers then hold no unit.
     pub fn encode(&self, weights: &[bf16], plan: &Plan, parts: PartsMut<'_>) -> Result<(), Error> {
         parts.check(&plan.sizes())?;
         if weights.len() as u64 != plan.weights() {

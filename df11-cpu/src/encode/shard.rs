@@ -93,7 +93,8 @@ impl Shard<'_> {
         }
     }
 
-    /// Appends the code of `weights[index]`. Levels put every weight without a code here, where it is noticed.
+    /// Appends the code of `weights[index]`. Levels put every weight without a code here, where it
+    /// is noticed.
     #[inline(always)]
     pub fn put_one(&mut self, words: &Words, index: usize) {
         let (value, bits) = words.of(self.weights[index]);
@@ -114,8 +115,8 @@ impl Shard<'_> {
     /// Appends the last code of the unit, and fills up.
     ///
     /// # Errors
-    /// `WeightsNotPlanned` unless each weight has a code and they end at the planned bit: then every shard's codes begin where those before end, and
-    /// the unit decodes to its weights.
+    /// `WeightsNotPlanned` unless each weight has a code and they end at the planned bit: then every
+    /// shard's codes begin where those before end, and the unit decodes to its weights.
     pub fn finish(&mut self, words: &Words, ending: Option<Ending>) -> Result<(), Error> {
         let mut end = self.bit;
         if let Some(weight) = self.last {

@@ -30,7 +30,8 @@ pub fn decode_any_bytes(data: &[u8]) {
     verdict("damaged unit", &coded);
 }
 
-fn damage(coded: &mut Coded, draw: &mut Bytes) {
+/// One damage of one tensor.
+pub(super) fn damage(coded: &mut Coded, draw: &mut Bytes) {
     let tensor = TENSORS[draw.below(6) as usize];
     let bytes = coded.tensor_mut(tensor);
     let at = draw.below(bytes.len().max(1) as u64) as usize;

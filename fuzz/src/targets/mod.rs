@@ -1,5 +1,6 @@
 //! What must hold whatever the bytes. A target returns, or panics with what does not hold.
 
+mod api;
 mod codes;
 mod damaged;
 mod models;
@@ -8,6 +9,7 @@ mod sound;
 use crate::support::adversarial;
 use crate::support::draw::{Bytes, Draw};
 
+pub use api::api;
 pub use codes::{huffman_lengths, lookup_table};
 pub use damaged::{decode_any_bytes, validate};
 pub use models::{model_directory, safetensors_header};
@@ -30,7 +32,7 @@ fn any_words(draw: &mut Bytes, most: usize) -> Vec<u16> {
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target. `fuzz_targets` has a file for each.
-pub const ALL: [Target; 8] = [
+pub const ALL: [Target; 9] = [
     ("round_trip", round_trip),
     ("decode_any_bytes", decode_any_bytes),
     ("validate", validate),
@@ -39,4 +41,5 @@ pub const ALL: [Target; 8] = [
     ("lookup_table", lookup_table),
     ("safetensors_header", safetensors_header),
     ("model_directory", model_directory),
+    ("api", api),
 ];

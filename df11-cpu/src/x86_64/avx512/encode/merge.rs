@@ -37,7 +37,8 @@ impl Tables {
         let mut tables = Self { base: base as u8, lengths: [0; STEP], low: [0; STEP], high: [0; STEP] };
         for index in 0..STEP {
             let (code, length) = words.of_exponent(base + index);
-            // A length beyond PAIR_BITS makes any pair too long. So is a weight without a code: it must be put singly.
+            // A length beyond PAIR_BITS makes any pair too long. So is a weight without a code: it
+            // must be put singly.
             tables.lengths[index] = if length == 0 { 2 * PAIR_BITS as u8 } else { length as u8 };
             [tables.low[index], tables.high[index]] = (code as u16).to_le_bytes();
         }
