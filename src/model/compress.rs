@@ -195,12 +195,14 @@ impl<'a> Job<'a> {
     fn check_main_file(&mut self) -> Result<(), Error> {
         let told = (self.report.kept_raw.len(), self.report.notes.len());
         let mut rest: BTreeSet<String> = self.source.tensors.keys().cloned().collect();
-        let mut coded = Vec::new();
+        let tensors: Vec<String> = rest.iter().cloned().collect();
         let specs = self.specs;
+        let beside = Beside::of(specs, tensors.iter().map(String::as_str));
+        let mut coded = Vec::new();
         for (index, spec) in specs.iter().enumerate() {
             if self.plan(index)?.is_some() {
                 remove(&mut rest, &spec.tensors);
-                let others = others_of(specs, spec, &rest);
+                let others = beside.unit(index, &rest);
                 remove(&mut rest, &others);
                 coded.push(spec);
             }

@@ -29,7 +29,7 @@ use super::super::pattern::PatternDict;
 use super::super::units::UnitSpec;
 use super::super::weight_files::{is_weights_file, plain_name};
 use super::CompressOptions;
-use super::contents::{others_of, record_of, remove};
+use super::contents::{Beside, record_of, remove};
 use super::file::{Metadata, header, layout};
 use super::published::{CodeKind, Saver, pattern_dict};
 use crate::Error;
@@ -174,8 +174,9 @@ impl<'a> Gate<'a> {
         self.specs.iter().for_each(|spec| remove(&mut outside, &spec.tensors));
         let least = if self.in_one_file() { &outside } else { &BTreeSet::new() };
         self.main_header(&[], &[], least)?.map_err(refused(self.main_file()))?;
-        for (spec, file) in self.specs.iter().zip(files) {
-            let others = others_of(self.specs, spec, &outside);
+        let beside = Beside::of(self.specs, all.iter().map(String::as_str));
+        for (index, (spec, file)) in self.specs.iter().zip(files).enumerate() {
+            let others = beside.unit(index, &outside);
             self.header_of(&[spec], others.iter(), &Metadata::None).map_err(refused(file))?;
         }
         let most = self.main_header(&specs, &[], &all)?;
