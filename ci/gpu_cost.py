@@ -78,7 +78,7 @@ def main() -> int:
     copies |= {"step": sure, "late_step": steps - sure, "vote": steps - sure, "long_code": steps // 4}
     copies |= {"write": 2 * steps, "write_vote": 2 * (steps - sure), "finish": 2}  # for warps with and without a lane that waited
     copies |= {"walk": 2, "walk_start": 2, "short_lane": 2, "merge_one": 3}
-    copies["long_search"] = steps // 4 + 2  # to count, and to write
+    copies["long_search"] = steps // 4 + 3  # to count, to cut, and to write
     copies |= {"load": 2, "load_gaps": 2, "load_slow": 2, "load_bytes": 12}  # the first block's chunks, and the next one's
     static = static_instructions(sass, os.path.basename(sys.argv[1]), "df11_decode", source)
     wrong = []

@@ -105,10 +105,11 @@ impl LoadedUnit<'_, '_> {
             status.clear(&stream)?;
             // SAFETY: memory, output and status are as large as needed, and live until the stream has been waited for, below.
             unsafe { kernels.decode(stream.raw(), &[job], self.layout.stage_bytes()) }?;
+            stream.wait()?;
             let mut word = [0; 4];
-            status.read(&mut word, &stream)?;
+            status.read(&mut word)?;
             match u32::from_le_bytes(word) {
-                0 => output.read(bytemuck::cast_slice_mut(weights), &stream),
+                0 => output.read(bytemuck::cast_slice_mut(weights)),
                 status => Err(fault(self.unit, first, weights, status)),
             }
         };

@@ -1,10 +1,11 @@
 use std::sync::Arc;
 
-use cudarc::driver::sys::{CUcontext, CUdevice, CUdevice_attribute_enum as Attribute};
-use cudarc::driver::{CudaContext, result};
+use cudarc::driver::CudaContext;
+use cudarc::driver::sys::{CUcontext, CUdevice};
 
 use crate::error::Error;
-use crate::library::look_for_driver;
+use crate::library::cuda;
+use crate::result::Cuda;
 
 /// Least compute capability that the kernels are compiled for.
 const OLDEST: (i32, i32) = (7, 5);
@@ -12,6 +13,7 @@ const OLDEST: (i32, i32) = (7, 5);
 /// One GPU and its primary context.
 #[derive(Debug)]
 pub struct Device {
+    cuda: &'static Cuda,
     device: CUdevice,
     context: CUcontext,
     owner: Owner,
@@ -38,50 +40,43 @@ impl Device {
     /// Number of devices that the driver finds.
     ///
     /// # Errors
-    /// `DriverNotFound`, `Driver`.
+    /// `DriverNotFound`, `DriverTooOld`, `Driver`.
     pub fn count() -> Result<usize, Error> {
-        look_for_driver()?;
-        result::init().map_err(Error::driver("cuInit"))?;
-        Ok(result::device::get_count().map_err(Error::driver("cuDeviceGetCount"))?.max(0) as usize)
+        let cuda = cuda()?;
+        cuda.init()?;
+        cuda.device_count()
     }
 
     /// The device of this number, with its primary context.
     ///
     /// # Errors
-    /// `DriverNotFound`, `NoDevice`, `DeviceTooOld`, `Driver`.
+    /// `DriverNotFound`, `DriverTooOld`, `NoDevice`, `DeviceTooOld`, `Driver`.
     pub fn open(ordinal: usize) -> Result<Arc<Self>, Error> {
         let found = Self::count()?;
         if ordinal >= found {
             return Err(Error::NoDevice { ordinal, found });
         }
-        let device = result::device::get(ordinal as i32).map_err(Error::driver("cuDeviceGet"))?;
-        // SAFETY: the device exists.
-        let context =
-            unsafe { result::primary_ctx::retain(device) }.map_err(Error::driver("cuDevicePrimaryCtxRetain"))?;
-        Self::describe(device, context, Owner::Ours)
+        let cuda = cuda()?;
+        let device = cuda.device(ordinal)?;
+        let context = cuda.primary_context_retain(device)?;
+        Self::describe(cuda, device, context, Owner::Ours)
     }
 
     /// The device of a context of cudarc, which is kept.
     ///
     /// # Errors
-    /// `DeviceTooOld`, `Driver`.
+    /// `DriverNotFound`, `DriverTooOld`, `DeviceTooOld`, `Driver`.
     pub fn of(context: &Arc<CudaContext>) -> Result<Arc<Self>, Error> {
-        Self::describe(context.cu_device(), context.cu_ctx(), Owner::Cudarc { _context: context.clone() })
+        Self::describe(cuda()?, context.cu_device(), context.cu_ctx(), Owner::Cudarc { _context: context.clone() })
     }
 
-    fn describe(device: CUdevice, context: CUcontext, owner: Owner) -> Result<Arc<Self>, Error> {
+    fn describe(cuda: &'static Cuda, device: CUdevice, context: CUcontext, owner: Owner) -> Result<Arc<Self>, Error> {
         // From here on the context is released by `drop`, whatever fails.
-        let mut this = Self { device, context, owner, name: String::new(), capability: (0, 0), multiprocessors: 0 };
-        this.name = result::device::get_name(device).map_err(Error::driver("cuDeviceGetName"))?;
-        let attribute = |attribute| {
-            // SAFETY: the device exists.
-            unsafe { result::device::get_attribute(device, attribute) }.map_err(Error::driver("cuDeviceGetAttribute"))
-        };
-        this.capability = (
-            attribute(Attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR)?,
-            attribute(Attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR)?,
-        );
-        this.multiprocessors = attribute(Attribute::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT)?.max(1) as u32;
+        let (name, capability, multiprocessors) = (String::new(), (0, 0), 0);
+        let mut this = Self { cuda, device, context, owner, name, capability, multiprocessors };
+        this.name = cuda.device_name(device)?;
+        this.capability = cuda.capability(device)?;
+        this.multiprocessors = cuda.multiprocessors(device)?;
         if this.capability < OLDEST {
             return Err(Error::DeviceTooOld { name: this.name.clone(), capability: this.capability });
         }
@@ -103,10 +98,11 @@ impl Device {
         self.multiprocessors
     }
 
-    /// Makes its context current on this thread.
-    pub(crate) fn bind(&self) -> Result<(), Error> {
+    /// Makes its context current on this thread, and gives what may then be called.
+    pub(crate) fn bind(&self) -> Result<&'static Cuda, Error> {
         // SAFETY: the context lives as long as `self`.
-        unsafe { result::ctx::set_current(self.context) }.map_err(Error::driver("cuCtxSetCurrent"))
+        unsafe { self.cuda.set_current(self.context)? };
+        Ok(self.cuda)
     }
 }
 
@@ -114,7 +110,7 @@ impl Drop for Device {
     fn drop(&mut self) {
         if matches!(self.owner, Owner::Ours) {
             // SAFETY: retained once in `open`. A failure leaves nothing to do.
-            let _ = unsafe { result::primary_ctx::release(self.device) };
+            let _ = unsafe { self.cuda.primary_context_release(self.device) };
         }
     }
 }

@@ -1,6 +1,5 @@
 use std::fmt;
 
-use cudarc::driver::DriverError;
 use df11_kernels::TooManyJobs;
 
 /// What can go wrong between a unit and its weights on a device.
@@ -11,6 +10,13 @@ pub enum Error {
     DriverNotFound {
         /// The libraries looked for.
         looked_for: String,
+    },
+    /// There is a library of that name which is not the driver, or older than CUDA 12.0.
+    DriverTooOld {
+        /// The library.
+        library: String,
+        /// What it lacks.
+        function: &'static str,
     },
     /// There is no NVRTC, which is wanted only to compile for the very device.
     CompilerNotFound {
@@ -56,16 +62,13 @@ pub enum Error {
     Unit(df11_core::Error),
 }
 
-impl Error {
-    pub(crate) fn driver(call: &'static str) -> impl FnOnce(DriverError) -> Self {
-        move |error| Self::Driver { call, error: format!("{:?}", error.0) }
-    }
-}
-
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::DriverNotFound { looked_for } => write!(f, "no NVIDIA driver: {looked_for} not found"),
+            Self::DriverTooOld { library, function } => {
+                write!(f, "{library} has no {function}: a driver for CUDA 12.0 or later is wanted")
+            }
             Self::CompilerNotFound { looked_for } => {
                 write!(f, "no NVRTC: {looked_for} not found; the kernels come compiled, load those")
             }

@@ -2,7 +2,6 @@ use std::ffi::{CString, c_void};
 use std::sync::Arc;
 
 use cudarc::driver::sys::{CUfunction, CUmodule, CUstream};
-use cudarc::driver::{result, sys};
 use df11_kernels::{BLOCK_THREADS, CUDA, DECODE, GATHER, Geometry, Job, Jobs, PTX_75, PTX_80};
 
 use crate::device::Device;
@@ -56,10 +55,8 @@ impl Kernels {
     }
 
     fn of_image(device: &Arc<Device>, image: &[u8]) -> Result<Self, Error> {
-        device.bind()?;
         // SAFETY: the image is a whole cubin, or PTX ended by a byte of 0.
-        let module =
-            unsafe { result::module::load_data(image.as_ptr().cast()) }.map_err(Error::driver("cuModuleLoadData"))?;
+        let module = unsafe { device.bind()?.module_load(image) }?;
         let null = std::ptr::null_mut();
         let mut this = Self { device: device.clone(), module, decode: null, gather: null };
         this.decode = this.function(DECODE)?;
@@ -69,7 +66,7 @@ impl Kernels {
 
     fn function(&self, name: &str) -> Result<CUfunction, Error> {
         // SAFETY: the module is loaded.
-        unsafe { result::module::get_function(self.module, c_text(name)) }.map_err(Error::driver("cuModuleGetFunction"))
+        unsafe { self.device.bind()?.module_function(self.module, &c_text(name)) }
     }
 
     /// The device.
@@ -79,12 +76,10 @@ impl Kernels {
 
     /// Thread blocks that the device holds at a time.
     fn resident(&self, function: CUfunction, stage_bytes: u32) -> Result<u32, Error> {
-        let shared = Geometry::shared_bytes(stage_bytes) as usize;
+        let shared = Geometry::shared_bytes(stage_bytes);
         // SAFETY: the function belongs to the loaded module.
-        let each =
-            unsafe { result::occupancy::max_active_block_per_multiprocessor(function, BLOCK_THREADS as i32, shared) };
-        let each = each.map_err(Error::driver("cuOccupancyMaxActiveBlocksPerMultiprocessor"))?;
-        Ok(each.max(1) as u32 * self.device.multiprocessors())
+        let each = unsafe { self.device.bind()?.occupancy(function, BLOCK_THREADS, shared) }?;
+        Ok(each.saturating_mul(self.device.multiprocessors()))
     }
 
     /// Decodes a batch in one launch on `stream`. Returns at once. Afterwards each job's status is 0, or says what is wrong, and then its weights mean nothing.
@@ -95,16 +90,18 @@ impl Kernels {
     /// `Jobs` (see `df11_kernels::LAUNCH_JOBS`), `Driver`.
     ///
     /// # Safety
-    /// Until the launch has run, `stream` is a stream of the device, and every address in `jobs` is of device memory as large as the unit and the window say,
-    /// outputs and status words to be written by nobody else.
+    /// Until the launch has run:
+    /// - `self` lives, and `stream` is a stream of the device;
+    /// - every address in `jobs` is of device memory as large as the unit and the window say, and a multiple of what `DeviceUnit` and `Job` say;
+    /// - outputs and status words are written by nobody else, and overlap neither each other nor anything that the launch reads, units and tables: the kernel
+    ///   reads as early and as often as it likes.
     pub unsafe fn decode(&self, stream: CUstream, jobs: &[Job], stage_bytes: u32) -> Result<(), Error> {
         let (mut jobs, mut count, mut blocks) = Jobs::new(jobs)?;
-        self.device.bind()?;
         let geometry = Geometry::new(blocks, stage_bytes, self.resident(self.decode, stage_bytes)?);
         let mut stage_bytes = stage_bytes;
         let mut parameters = [pointer(&mut jobs), pointer(&mut count), pointer(&mut blocks), pointer(&mut stage_bytes)];
         // SAFETY: the parameters are those of the entry point; the rest is the caller's promise.
-        unsafe { launch(self.decode, geometry, stream, &mut parameters) }
+        unsafe { self.launch(self.decode, geometry, stream, &mut parameters) }
     }
 
     /// Gathers rows of the unit of `job` into its output, one behind the other, on `stream`. Returns at once. The window of the job is not used.
@@ -113,12 +110,11 @@ impl Kernels {
     /// `Driver`.
     ///
     /// # Safety
-    /// As `decode`; `rows.numbers` is a multiple of 4.
+    /// As `decode`; `rows.numbers`, a multiple of 4, is of `rows.count` numbers, and the output of `rows.count * rows.weights` BF16 words.
     pub unsafe fn gather(&self, stream: CUstream, job: &Job, rows: Rows, stage_bytes: u32) -> Result<(), Error> {
         if rows.count == 0 || rows.weights == 0 {
             return Ok(());
         }
-        self.device.bind()?;
         let geometry = Geometry::new(rows.count, stage_bytes, self.resident(self.gather, stage_bytes)?);
         let (mut job, Rows { mut numbers, mut count, mut weights }, mut stage_bytes) = (*job, rows, stage_bytes);
         let mut parameters = [
@@ -129,15 +125,29 @@ impl Kernels {
             pointer(&mut stage_bytes),
         ];
         // SAFETY: as above.
-        unsafe { launch(self.gather, geometry, stream, &mut parameters) }
+        unsafe { self.launch(self.gather, geometry, stream, &mut parameters) }
+    }
+
+    unsafe fn launch(
+        &self,
+        function: CUfunction,
+        Geometry { grid, shared_bytes }: Geometry,
+        stream: CUstream,
+        parameters: &mut [*mut c_void],
+    ) -> Result<(), Error> {
+        // SAFETY: the caller's.
+        unsafe { self.device.bind()?.launch(function, (grid, BLOCK_THREADS, shared_bytes), stream, parameters) }
     }
 }
 
 impl Drop for Kernels {
     fn drop(&mut self) {
-        if self.device.bind().is_ok() {
-            // SAFETY: loaded once. The driver keeps what is running.
-            let _ = unsafe { result::module::unload(self.module) };
+        // Nobody promises that what is running is kept. If it cannot be waited for, the module is left where it is.
+        if let Ok(cuda) = self.device.bind()
+            && cuda.synchronize().is_ok()
+        {
+            // SAFETY: loaded once, and no kernel runs.
+            let _ = unsafe { cuda.module_unload(self.module) };
         }
     }
 }
@@ -149,16 +159,4 @@ fn pointer<T>(value: &mut T) -> *mut c_void {
 /// Proof of the default: none of these texts has a byte of 0.
 fn c_text(text: &str) -> CString {
     CString::new(text).unwrap_or_default()
-}
-
-unsafe fn launch(
-    function: CUfunction,
-    geometry: Geometry,
-    stream: sys::CUstream,
-    parameters: &mut [*mut c_void],
-) -> Result<(), Error> {
-    let Geometry { grid, shared_bytes } = geometry;
-    // SAFETY: the caller's.
-    unsafe { result::launch_kernel(function, (grid, 1, 1), (BLOCK_THREADS, 1, 1), shared_bytes, stream, parameters) }
-        .map_err(Error::driver("cuLaunchKernel"))
 }

@@ -21,6 +21,8 @@ mod library;
 mod memory;
 mod nvrtc;
 mod offload;
+mod result;
+mod sys;
 
 pub use cudarc;
 pub use decoder::{Decoder, LoadedUnit};

@@ -1,7 +1,5 @@
 use std::sync::Arc;
 
-use cudarc::driver::result;
-use cudarc::driver::result::stream::StreamKind;
 use cudarc::driver::sys::CUstream;
 use df11_core::Unit;
 use df11_kernels::Layout;
@@ -23,9 +21,7 @@ impl DeviceMemory {
     /// # Errors
     /// `Driver`.
     pub fn new(device: &Arc<Device>, bytes: usize) -> Result<Self, Error> {
-        device.bind()?;
-        // SAFETY: freed by `drop`; what it holds is not read before it is written.
-        let address = unsafe { result::malloc_sync(bytes.max(1)) }.map_err(Error::driver("cuMemAlloc"))?;
+        let address = device.bind()?.malloc(bytes.max(1))?;
         Ok(Self { device: device.clone(), address, bytes })
     }
 
@@ -41,28 +37,24 @@ impl DeviceMemory {
 
     /// Sets all bytes to 0, on `stream`.
     pub(crate) fn clear(&self, stream: &Stream) -> Result<(), Error> {
-        self.device.bind()?;
         // SAFETY: the memory is ours, the stream of the same device.
-        unsafe { result::memset_d8_async(self.address, 0, self.bytes, stream.raw) }
-            .map_err(Error::driver("cuMemsetD8Async"))
+        unsafe { self.device.bind()?.memset_d8_async(self.address, 0, self.bytes, stream.raw) }
     }
 
-    /// Copies from the front into `bytes` and waits for it.
-    pub(crate) fn read(&self, bytes: &mut [u8], stream: &Stream) -> Result<(), Error> {
+    /// Copies from the front into `bytes`, once the streams that write there have been waited for. It has ended when this returns, whatever is returned: so the
+    /// borrow is enough.
+    pub(crate) fn read(&self, bytes: &mut [u8]) -> Result<(), Error> {
         assert!(bytes.len() <= self.bytes, "{} bytes wanted of {}", bytes.len(), self.bytes);
-        self.device.bind()?;
-        // SAFETY: so many bytes are there; the borrow outlives the copy, since the stream is waited for, or the driver is lost.
-        unsafe { result::memcpy_dtoh_async(bytes, self.address, stream.raw) }
-            .map_err(Error::driver("cuMemcpyDtoHAsync"))?;
-        stream.wait()
+        // SAFETY: so many bytes are there, and nobody writes them.
+        unsafe { self.device.bind()?.memcpy_dtoh(bytes, self.address) }
     }
 }
 
 impl Drop for DeviceMemory {
     fn drop(&mut self) {
-        if self.device.bind().is_ok() {
+        if let Ok(cuda) = self.device.bind() {
             // SAFETY: allocated once.
-            let _ = unsafe { result::free_sync(self.address) };
+            let _ = unsafe { cuda.free(self.address) };
         }
     }
 }
@@ -85,8 +77,7 @@ impl Stream {
     /// # Errors
     /// `Driver`.
     pub fn new(device: &Arc<Device>) -> Result<Self, Error> {
-        device.bind()?;
-        let raw = result::stream::create(StreamKind::NonBlocking).map_err(Error::driver("cuStreamCreate"))?;
+        let raw = device.bind()?.stream_create()?;
         Ok(Self { device: device.clone(), raw })
     }
 
@@ -100,17 +91,16 @@ impl Stream {
     /// # Errors
     /// `Driver`: what failed before comes to light here.
     pub fn wait(&self) -> Result<(), Error> {
-        self.device.bind()?;
         // SAFETY: the stream lives.
-        unsafe { result::stream::synchronize(self.raw) }.map_err(Error::driver("cuStreamSynchronize"))
+        unsafe { self.device.bind()?.stream_synchronize(self.raw) }
     }
 }
 
 impl Drop for Stream {
     fn drop(&mut self) {
-        if self.device.bind().is_ok() {
+        if let Ok(cuda) = self.device.bind() {
             // SAFETY: created once; the driver finishes what is in it.
-            let _ = unsafe { result::stream::destroy(self.raw) };
+            let _ = unsafe { cuda.stream_destroy(self.raw) };
         }
     }
 }
@@ -135,13 +125,13 @@ impl PinnedUnit {
     /// `Driver`.
     pub fn new(device: &Arc<Device>, unit: &Unit<'_>) -> Result<Self, Error> {
         let layout = Layout::new(unit);
-        device.bind()?;
-        // SAFETY: freed by `drop`.
-        let bytes =
-            unsafe { result::malloc_host(layout.bytes(), 0) }.map_err(Error::driver("cuMemHostAlloc"))?.cast::<u8>();
+        let bytes = device.bind()?.malloc_host(layout.bytes())?.cast::<u8>();
         let this = Self { device: device.clone(), bytes, layout };
-        // SAFETY: so many bytes were allocated, and nobody else knows of them; the driver's fresh pages hold zeros.
-        layout.write(unit, unsafe { std::slice::from_raw_parts_mut(bytes, layout.bytes()) });
+        // SAFETY: so many bytes were allocated, and nobody else knows of them. Nobody promises what they hold, and not all are written.
+        layout.write(unit, unsafe {
+            bytes.write_bytes(0, layout.bytes());
+            std::slice::from_raw_parts_mut(bytes, layout.bytes())
+        });
         Ok(this)
     }
 
@@ -158,19 +148,18 @@ impl PinnedUnit {
     /// # Safety
     /// Until the copy has run: the memory is there, nobody else uses it, and `self` lives.
     pub unsafe fn copy(&self, address: u64, stream: CUstream) -> Result<(), Error> {
-        self.device.bind()?;
         // SAFETY: so many bytes are initialised; the rest is the caller's promise.
         let bytes = unsafe { std::slice::from_raw_parts(self.bytes, self.layout.bytes()) };
         // SAFETY: as above.
-        unsafe { result::memcpy_htod_async(address, bytes, stream) }.map_err(Error::driver("cuMemcpyHtoDAsync"))
+        unsafe { self.device.bind()?.memcpy_htod_async(address, bytes, stream) }
     }
 }
 
 impl Drop for PinnedUnit {
     fn drop(&mut self) {
-        if self.device.bind().is_ok() {
+        if let Ok(cuda) = self.device.bind() {
             // SAFETY: allocated once.
-            let _ = unsafe { result::free_host(self.bytes.cast()) };
+            let _ = unsafe { cuda.free_host(self.bytes.cast()) };
         }
     }
 }

@@ -3,12 +3,11 @@
 #![allow(non_camel_case_types, non_snake_case, reason = "names as NVRTC has them")]
 
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
-use std::mem::ManuallyDrop;
 use std::ptr::null;
 
-use libloading::Library;
-
 use crate::error::Error;
+use crate::library;
+use crate::sys::table;
 
 /// The older first: what it makes, the drivers of both take.
 const COMPILER: &[&str] = if cfg!(windows) {
@@ -21,26 +20,8 @@ type nvrtcProgram = *mut c_void;
 type nvrtcResult = c_int;
 const SUCCESS: nvrtcResult = 0;
 
-macro_rules! table {
-    ($name:ident { $($function:ident($($argument:ident: $type:ty),*) -> $result:ty;)* }) => {
-        /// The compiler, whose library stays open.
-        #[derive(Debug)]
-        pub(crate) struct $name {
-            $($function: unsafe extern "C" fn($($argument: $type),*) -> $result,)*
-        }
-
-        impl $name {
-            /// # Safety
-            /// The library is NVIDIA's, or plays it, and is never closed.
-            unsafe fn of(library: &Library) -> Option<Self> {
-                // SAFETY: under this name the library has a function of this type.
-                Some(Self { $($function: *unsafe { library.get(stringify!($function)) }.ok()?,)* })
-            }
-        }
-    };
-}
-
 table! {
+    /// The compiler, whose library stays open.
     Compiler {
         nvrtcGetErrorString(result: nvrtcResult) -> *const c_char;
         nvrtcCreateProgram(
@@ -60,10 +41,10 @@ impl Compiler {
     /// The first that is there.
     pub(crate) fn find() -> Result<Self, Error> {
         let open = |name: &&str| {
-            // SAFETY: these are NVIDIA's own libraries, whose loading is what any user of CUDA does.
-            let library = ManuallyDrop::new(unsafe { Library::new(*name) }.ok()?);
+            // SAFETY: these are NVIDIA's own libraries.
+            let library = unsafe { library::open(name) }?;
             // SAFETY: as above, and it stays open.
-            unsafe { Self::of(&library) }
+            unsafe { Self::of(&library) }.ok()
         };
         COMPILER.iter().find_map(open).ok_or_else(|| Error::CompilerNotFound { looked_for: COMPILER.join(", ") })
     }

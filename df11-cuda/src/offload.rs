@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use cudarc::driver::result;
-use cudarc::driver::sys::{CUevent, CUevent_flags, CUevent_wait_flags, CUstream};
+use cudarc::driver::sys::{CUevent, CUstream};
 use df11_kernels::Job;
 
 use crate::device::Device;
@@ -16,7 +15,10 @@ use crate::memory::{DeviceMemory, PinnedUnit, Stream};
 struct Slot {
     memory: DeviceMemory,
     copied: Event,
+    /// Marks the slot's last decoding, unless that is `unmarked`.
     decoded: Event,
+    /// A decoding may be at the slot that `decoded` does not mark, in a stream that may be gone: only the whole device can be waited for.
+    unmarked: bool,
 }
 
 /// Two slots that take turns, and the stream of the copies.
@@ -40,6 +42,7 @@ impl Offload {
                 memory: DeviceMemory::new(device, bytes)?,
                 copied: Event::new(device)?,
                 decoded: Event::new(device)?,
+                unmarked: false,
             })
         };
         Ok(Self { kernels: kernels.clone(), copies: Stream::new(device)?, slots: [slot()?, slot()?], next: 0 })
@@ -48,27 +51,57 @@ impl Offload {
     /// Copies `unit` into the slot whose turn it is and decodes all of it, on `stream`, to the BF16 words at `out`. Returns at once; `stream` waits for the copy, and
     /// the copy for the slot's last decoding.
     ///
+    /// After an error it can be called again; what `out` and `status` hold means nothing, and the decoding may be in `stream` all the same.
+    ///
     /// # Errors
     /// `Driver`, or `Unit` with `BufferSize` for a unit larger than the slots.
     ///
     /// # Safety
-    /// As `Kernels::decode`, for `stream`, `out` and `status`; and `unit` lives until the stream has done this work.
+    /// As `Kernels::decode`, for `stream`, `out` and `status`, and after an error too; and `unit` lives until the stream has done this work.
     pub unsafe fn decode(&mut self, stream: CUstream, unit: &PinnedUnit, out: u64, status: u64) -> Result<(), Error> {
-        let slot = &self.slots[self.next];
+        let slot = &mut self.slots[self.next];
         let (found, expected) = (unit.layout().bytes(), slot.memory.bytes());
         if found > expected {
             return Err(Error::Unit(df11_core::Error::BufferSize { buffer: "offload slot", found, expected }));
         }
+        if slot.unmarked {
+            self.kernels.device().bind()?.synchronize()?;
+            slot.unmarked = false;
+        }
         slot.decoded.hold(self.copies.raw())?;
-        // SAFETY: the slot is free once its last decoding is done, for which the stream of copies was just told to wait.
-        unsafe { unit.copy(slot.memory.address(), self.copies.raw())? };
-        slot.copied.record(self.copies.raw())?;
-        slot.copied.hold(stream)?;
-        let job = Job::all(&unit.layout().at(slot.memory.address()), out, status);
+        // SAFETY: no decoding is at the slot that is not marked, and for the marked one the stream of copies was just told to wait. The rest is the caller's promise.
+        let launched = unsafe { slot.copy_and_decode(&self.kernels, &self.copies, stream, unit, out, status) };
+        match launched {
+            Ok(()) => self.next = 1 - self.next,
+            // `stream` may know nothing of the copy, and the caller knows only of `stream`. If this fails too, the driver waits before it frees the unit.
+            Err(_) => drop(self.copies.wait()),
+        }
+        launched
+    }
+}
+
+impl Slot {
+    /// # Safety
+    /// As `Offload::decode`; and nobody is at the slot once `copies` has done what is in it.
+    unsafe fn copy_and_decode(
+        &mut self,
+        kernels: &Kernels,
+        copies: &Stream,
+        stream: CUstream,
+        unit: &PinnedUnit,
+        out: u64,
+        status: u64,
+    ) -> Result<(), Error> {
+        // SAFETY: the slot is large enough, and the caller's promise.
+        unsafe { unit.copy(self.memory.address(), copies.raw())? };
+        self.copied.record(copies.raw())?;
+        self.copied.hold(stream)?;
+        let job = Job::all(&unit.layout().at(self.memory.address()), out, status);
+        self.unmarked = true;
         // SAFETY: the slot holds the unit by then; the rest is the caller's promise.
-        unsafe { self.kernels.decode(stream, &[job], unit.layout().stage_bytes())? };
-        slot.decoded.record(stream)?;
-        self.next = 1 - self.next;
+        unsafe { kernels.decode(stream, &[job], unit.layout().stage_bytes())? };
+        self.decoded.record(stream)?;
+        self.unmarked = false;
         Ok(())
     }
 }
@@ -93,33 +126,28 @@ unsafe impl Sync for Event {}
 
 impl Event {
     fn new(device: &Arc<Device>) -> Result<Self, Error> {
-        device.bind()?;
-        let raw =
-            result::event::create(CUevent_flags::CU_EVENT_DISABLE_TIMING).map_err(Error::driver("cuEventCreate"))?;
+        let raw = device.bind()?.event_create()?;
         Ok(Self { device: device.clone(), raw })
     }
 
     /// Marks what is in `stream` by now.
     fn record(&self, stream: CUstream) -> Result<(), Error> {
-        self.device.bind()?;
         // SAFETY: the event lives; the stream is one of the device.
-        unsafe { result::event::record(self.raw, stream) }.map_err(Error::driver("cuEventRecord"))
+        unsafe { self.device.bind()?.event_record(self.raw, stream) }
     }
 
     /// Holds `stream` until what was marked is done; at once, if nothing was.
     fn hold(&self, stream: CUstream) -> Result<(), Error> {
-        self.device.bind()?;
         // SAFETY: as above.
-        unsafe { result::stream::wait_event(stream, self.raw, CUevent_wait_flags::CU_EVENT_WAIT_DEFAULT) }
-            .map_err(Error::driver("cuStreamWaitEvent"))
+        unsafe { self.device.bind()?.stream_wait_event(stream, self.raw) }
     }
 }
 
 impl Drop for Event {
     fn drop(&mut self) {
-        if self.device.bind().is_ok() {
+        if let Ok(cuda) = self.device.bind() {
             // SAFETY: created once.
-            let _ = unsafe { result::event::destroy(self.raw) };
+            let _ = unsafe { cuda.event_destroy(self.raw) };
         }
     }
 }

@@ -91,7 +91,7 @@ impl Kernels {
         let shared = Geometry::shared_bytes(stage_bytes);
         // SAFETY: the function belongs to the loaded module.
         let each = unsafe { self.device.bind()?.occupancy(function, BLOCK_THREADS, shared) }?;
-        Ok(each * self.device.multiprocessors())
+        Ok(each.saturating_mul(self.device.multiprocessors()))
     }
 
     /// Decodes a batch in one launch on `stream`. Returns at once. Afterwards each job's status is 0, or says what is wrong, and then its weights mean nothing.
@@ -102,8 +102,11 @@ impl Kernels {
     /// `Jobs` (see `df11_kernels::LAUNCH_JOBS`), `Driver`.
     ///
     /// # Safety
-    /// Until the launch has run, `stream` is a stream of the device, and every address in `jobs` is of device memory as large as the unit and the window say,
-    /// outputs and status words to be written by nobody else.
+    /// Until the launch has run:
+    /// - `self` lives, and `stream` is a stream of the device;
+    /// - every address in `jobs` is of device memory as large as the unit and the window say, and a multiple of what `DeviceUnit` and `Job` say;
+    /// - outputs and status words are written by nobody else, and overlap neither each other nor anything that the launch reads, units and tables: the kernel
+    ///   reads as early and as often as it likes.
     pub unsafe fn decode(&self, stream: hipStream_t, jobs: &[Job], stage_bytes: u32) -> Result<(), Error> {
         let (mut jobs, mut count, mut blocks) = Jobs::new(jobs)?;
         let geometry = Geometry::new(blocks, stage_bytes, self.resident(self.decode, stage_bytes)?);
@@ -119,7 +122,7 @@ impl Kernels {
     /// `Driver`.
     ///
     /// # Safety
-    /// As `decode`; `rows.numbers` is a multiple of 4.
+    /// As `decode`; `rows.numbers`, a multiple of 4, is of `rows.count` numbers, and the output of `rows.count * rows.weights` BF16 words.
     pub unsafe fn gather(&self, stream: hipStream_t, job: &Job, rows: Rows, stage_bytes: u32) -> Result<(), Error> {
         if rows.count == 0 || rows.weights == 0 {
             return Ok(());
@@ -151,8 +154,11 @@ impl Kernels {
 
 impl Drop for Kernels {
     fn drop(&mut self) {
-        if let Ok(hip) = self.device.bind() {
-            // SAFETY: loaded once. The runtime keeps what is running.
+        // Nobody promises that what is running is kept. If it cannot be waited for, the module is left where it is.
+        if let Ok(hip) = self.device.bind()
+            && hip.synchronize().is_ok()
+        {
+            // SAFETY: loaded once, and no kernel runs.
             let _ = unsafe { hip.module_unload(self.module) };
         }
     }

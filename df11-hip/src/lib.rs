@@ -19,16 +19,15 @@
 //!
 //! | | `df11-cuda` | `df11-hip` |
 //! |---|---|---|
-//! | binding | `cudarc`, handed on; `nvrtc` for the run-time compiler | [`result::Hip`], a table of the functions called here, which [`Device::bind`] gives, and `sys` under it |
+//! | binding | `result` and `sys`, of its own; `nvrtc` for the run-time compiler; `cudarc` handed on, for its types | [`result::Hip`], a table of the functions called here, which [`Device::bind`] gives, and `sys` under it |
 //! | a device of somebody else's | `Device::of(CudaContext)` | by its number: HIP has no context to share |
 //! | what a device is | `capability`, at least 7.5 | [`Device::target`], [`Device::wavefront`] of 32 (RDNA) or 64 (CDNA) |
 //! | made current | its primary context | the device itself, per thread |
 //! | the kernels come as | PTX, for every device | code objects for gfx90a, gfx942, gfx1030, gfx1100; for others [`Kernels::load`] compiles |
 //! | an image, once loaded | is not needed any more | is kept as long as its kernels |
 //! | run-time compiler | NVRTC, a cubin for the very device | hiprtc, a code object for the very device |
-//! | errors | `DeviceTooOld` | [`Error::DeviceUnknown`], [`Error::DriverTooOld`] |
-//! | page-locked memory | starts as zeros | is set to zeros |
-//! | looked for on | Linux, Windows | Linux |
+//! | errors | `DeviceTooOld` | [`Error::DeviceUnknown`] |
+//! | looked for on | Linux; Windows, in the system's folder alone | Linux |
 //!
 //! # Why not `hip-rs`
 //!

@@ -18,8 +18,12 @@ const COMPILER: &[&str] =
 /// Where ROCm is installed if the loader does not know it.
 const ROCM: &str = "/opt/rocm";
 
-/// Paths to try for libraries of these names: `ROCM_PATH`, the loader's, `/opt/rocm`.
+/// Paths to try for libraries of these names: `ROCM_PATH`, the loader's, `/opt/rocm`. None on Windows, where these names mean nothing, and a bare one is looked for in
+/// the program's folder and in the current one.
 fn candidates(names: &[&str]) -> Vec<PathBuf> {
+    if cfg!(windows) {
+        return Vec::new();
+    }
     let named = std::env::var_os("ROCM_PATH").filter(|path| !path.is_empty()).map(PathBuf::from);
     let within = |root: PathBuf| names.iter().map(move |name| root.join("lib").join(name));
     let loaders = names.iter().map(PathBuf::from);

@@ -41,12 +41,12 @@ impl DeviceMemory {
         unsafe { self.device.bind()?.memset_d8_async(self.address, 0, self.bytes, stream.raw) }
     }
 
-    /// Copies from the front into `bytes` and waits for it.
-    pub(crate) fn read(&self, bytes: &mut [u8], stream: &Stream) -> Result<(), Error> {
+    /// Copies from the front into `bytes`, once the streams that write there have been waited for. It has ended when this returns, whatever is returned: so the
+    /// borrow is enough.
+    pub(crate) fn read(&self, bytes: &mut [u8]) -> Result<(), Error> {
         assert!(bytes.len() <= self.bytes, "{} bytes wanted of {}", bytes.len(), self.bytes);
-        // SAFETY: so many bytes are there; the borrow outlives the copy, since the stream is waited for, or the driver is lost.
-        unsafe { self.device.bind()?.memcpy_dtoh_async(bytes, self.address, stream.raw)? };
-        stream.wait()
+        // SAFETY: so many bytes are there, and nobody writes them.
+        unsafe { self.device.bind()?.memcpy_dtoh(bytes, self.address) }
     }
 }
 
@@ -127,7 +127,7 @@ impl PinnedUnit {
         let layout = Layout::new(unit);
         let bytes = device.bind()?.malloc_host(layout.bytes())?.cast::<u8>();
         let this = Self { device: device.clone(), bytes, layout };
-        // SAFETY: so many bytes were allocated, and nobody else knows of them.
+        // SAFETY: so many bytes were allocated, and nobody else knows of them. Nobody promises what they hold, and not all are written.
         layout.write(unit, unsafe {
             bytes.write_bytes(0, layout.bytes());
             std::slice::from_raw_parts_mut(bytes, layout.bytes())

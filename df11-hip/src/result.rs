@@ -92,6 +92,11 @@ impl Hip {
         call!(self.hipSetDevice(device))
     }
 
+    /// Waits for all that the device has to do.
+    pub fn synchronize(&self) -> Result<(), Error> {
+        call!(self.hipDeviceSynchronize())
+    }
+
     /// So many bytes of the device.
     pub fn malloc(&self, bytes: usize) -> Result<u64, Error> {
         let mut address = 0;
@@ -119,6 +124,11 @@ impl Hip {
     /// Copies to the device, on `stream`.
     pub unsafe fn memcpy_htod_async(&self, to: u64, from: &[u8], stream: hipStream_t) -> Result<(), Error> {
         call!(self.hipMemcpyHtoDAsync(to, from.as_ptr().cast(), from.len(), stream))
+    }
+
+    /// Copies from the device, and returns when that is done.
+    pub unsafe fn memcpy_dtoh(&self, to: &mut [u8], from: u64) -> Result<(), Error> {
+        call!(self.hipMemcpyDtoH(to.as_mut_ptr().cast(), from, to.len()))
     }
 
     /// Copies from the device, on `stream`.

@@ -60,11 +60,13 @@ table! {
         hipDeviceGetName(name: *mut c_char, size: c_int, device: c_int) -> hipError_t;
         hipDeviceGetAttribute(value: *mut c_int, attribute: c_int, device: c_int) -> hipError_t;
         hipSetDevice(device: c_int) -> hipError_t;
+        hipDeviceSynchronize() -> hipError_t;
         hipMalloc(address: *mut hipDeviceptr_t, bytes: usize) -> hipError_t;
         hipFree(address: hipDeviceptr_t) -> hipError_t;
         hipHostMalloc(address: *mut *mut c_void, bytes: usize, flags: c_uint) -> hipError_t;
         hipHostFree(address: *mut c_void) -> hipError_t;
         hipMemcpyHtoDAsync(to: hipDeviceptr_t, from: *const c_void, bytes: usize, stream: hipStream_t) -> hipError_t;
+        hipMemcpyDtoH(to: *mut c_void, from: hipDeviceptr_t, bytes: usize) -> hipError_t;
         hipMemcpyDtoHAsync(to: *mut c_void, from: hipDeviceptr_t, bytes: usize, stream: hipStream_t) -> hipError_t;
         hipMemsetD8Async(to: hipDeviceptr_t, value: u8, bytes: usize, stream: hipStream_t) -> hipError_t;
         hipStreamCreateWithFlags(stream: *mut hipStream_t, flags: c_uint) -> hipError_t;

@@ -10,9 +10,9 @@ pub const BLOCK_THREADS: u32 = BLOCK_CHUNKS as u32 / 2;
 /// Threads of a thread block of the plain kernel: one a chunk.
 pub const PLAIN_THREADS: u32 = BLOCK_CHUNKS as u32;
 /// Where the stage begins in shared memory: behind the tables, a word a warp for counts and one for first exponents (`SHARED_STAGE`).
-const STAGE_OFFSET: u32 = 10_496;
+pub(crate) const STAGE_OFFSET: u32 = 10_496;
 /// What the stage holds besides a block's exponents: up to 127 bytes in front, a last word that is written whole (`STAGE_SLACK`).
-const STAGE_SLACK: u32 = 136;
+pub(crate) const STAGE_SLACK: u32 = 136;
 
 // Any unit fits the 48 KiB that every GPU gives without being asked, 1-bit codes included.
 const _: () = assert!(STAGE_OFFSET + MAX_BLOCK_WEIGHTS as u32 + STAGE_SLACK <= 48 * 1024);
@@ -26,7 +26,14 @@ pub fn fullest_block(unit: &Unit<'_>) -> u32 {
 }
 
 /// Shared memory that a unit needs for the exponents of its fullest block. The stage of a launch is the largest of its units'.
+///
+/// # Panics
+/// If that is more than the 32,768 weights that a block can hold (`MAX_BLOCK_WEIGHTS`).
 pub fn stage_bytes(fullest_block: u32) -> u32 {
+    assert!(
+        fullest_block as usize <= MAX_BLOCK_WEIGHTS,
+        "{fullest_block} weights in a block, which can hold {MAX_BLOCK_WEIGHTS}"
+    );
     (fullest_block + STAGE_SLACK).next_multiple_of(16)
 }
 
@@ -46,8 +53,9 @@ impl Geometry {
         Self { grid: blocks.min(resident.max(1)), shared_bytes: Self::shared_bytes(stage_bytes) }
     }
 
-    /// Dynamic shared memory of a thread block with such a stage.
+    /// Dynamic shared memory of a thread block with such a stage: never less than a block without weights needs, whose thread 0 writes a word all the same; and no
+    /// more than `u32::MAX`, which no driver gives.
     pub fn shared_bytes(stage_bytes: u32) -> u32 {
-        STAGE_OFFSET + stage_bytes
+        STAGE_OFFSET.saturating_add(stage_bytes.max(STAGE_SLACK))
     }
 }

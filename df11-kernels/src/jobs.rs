@@ -3,7 +3,6 @@
 use core::fmt;
 use core::ops::Range;
 
-use bytemuck::{Pod, Zeroable};
 use df11_core::Unit;
 
 /// Jobs of one launch: they travel in its parameters, of which every driver takes 4 KiB.
@@ -13,7 +12,7 @@ pub const LAUNCH_JOBS: usize = 40;
 pub mod fault {
     /// The stream contradicts gaps or output positions, or holds no code.
     pub const STREAM: u32 = 1;
-    /// Output positions fall, pass the end, or a block holds more weights than the launch was prepared for.
+    /// Output positions fall, pass the end, give a block more weights than the launch was prepared for, or the window to other blocks than the job's.
     pub const POSITIONS: u32 = 2;
     /// A row to gather does not exist.
     pub const ROW: u32 = 4;
@@ -52,9 +51,9 @@ impl DeviceUnit {
     }
 }
 
-/// A window of a unit's weights, and where it goes.
+/// A window of a unit's weights, and where it goes. Blocks and weights never fall, and are the unit's.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+#[derive(Clone, Copy, Debug)]
 pub struct Job {
     stream: u64,
     sign_mantissa: u64,
@@ -74,13 +73,50 @@ pub struct Job {
 }
 
 impl Job {
-    /// All weights of `unit` to the BF16 words at `out` (a multiple of 2), faults to the u32 at `status`, which the caller has set to 0.
+    /// What stands in the places of a launch that has fewer jobs.
+    const NONE: Self = Self {
+        stream: 0,
+        sign_mantissa: 0,
+        gaps: 0,
+        positions: 0,
+        tables: 0,
+        out: 0,
+        status: 0,
+        stream_bytes: 0,
+        weights: 0,
+        blocks: 0,
+        first: 0,
+        end: 0,
+        first_block: 0,
+        end_block: 0,
+        launch_block: 0,
+    };
+
+    /// All weights of `unit` to the BF16 words at `out` (a multiple of 2), faults to the u32 at `status` (a multiple of 4), which the caller has set to 0.
+    ///
+    /// # Panics
+    /// If `unit` has weights and no blocks, as none has that `DeviceUnit::new` makes.
     pub fn all(unit: &DeviceUnit, out: u64, status: u64) -> Self {
         Self::window(unit, 0..u64::from(unit.weights), 0..unit.blocks as usize, out, status)
     }
 
-    /// Only `weights`, whose codes start in `blocks`: `Unit::blocks_of` gives and checks them.
+    /// Only `weights`, whose codes start in `blocks`: `Unit::blocks_of` gives and checks them. If they start in others, the status will be `fault::POSITIONS`.
+    ///
+    /// # Panics
+    /// If `weights` or `blocks` are not the unit's or end before they start; if there are weights and no blocks.
     pub fn window(unit: &DeviceUnit, weights: Range<u64>, blocks: Range<usize>, out: u64, status: u64) -> Self {
+        assert!(
+            weights.start <= weights.end && weights.end <= u64::from(unit.weights),
+            "weights {weights:?} of a unit of {}",
+            unit.weights
+        );
+        assert!(
+            blocks.start <= blocks.end && blocks.end <= unit.blocks as usize,
+            "blocks {blocks:?} of a unit of {}",
+            unit.blocks
+        );
+        assert!(weights.is_empty() || !blocks.is_empty(), "weights {weights:?} of no block");
+        let blocks = if weights.is_empty() { 0..0 } else { blocks };
         let DeviceUnit {
             stream,
             sign_mantissa,
@@ -110,7 +146,7 @@ impl Job {
         }
     }
 
-    /// Thread blocks that it can keep busy.
+    /// Thread blocks that it can keep busy: 0 without weights.
     pub fn blocks(&self) -> u32 {
         self.end_block - self.first_block
     }
@@ -118,12 +154,12 @@ impl Job {
 
 /// The jobs of one launch, in the order of their blocks.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+#[derive(Clone, Copy, Debug)]
 pub struct Jobs {
     jobs: [Job; LAUNCH_JOBS],
 }
 
-/// More jobs than a launch carries, or none: `LAUNCH_JOBS` a launch, each with a window of at least one weight.
+/// More jobs than a launch carries, or none: `LAUNCH_JOBS` a launch, each with a window of at least one weight, together of less than 2^32 blocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooManyJobs {
     /// Jobs asked for that have a block to decode.
@@ -132,7 +168,7 @@ pub struct TooManyJobs {
 
 impl fmt::Display for TooManyJobs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "a launch takes 1 to {LAUNCH_JOBS} jobs, found {}: split the batch", self.found)
+        write!(f, "a launch takes 1 to {LAUNCH_JOBS} jobs with weights, found {}: split the batch", self.found)
     }
 }
 
@@ -144,14 +180,16 @@ impl Jobs {
     /// # Errors
     /// `TooManyJobs`, counting those that have blocks: the others are left out.
     pub fn new(jobs: &[Job]) -> Result<(Self, u32, u32), TooManyJobs> {
-        let mut all = Self::zeroed();
-        let (mut count, mut blocks) = (0, 0u32);
-        for job in jobs.iter().filter(|job| job.blocks() > 0) {
-            let place = all.jobs.get_mut(count).ok_or(TooManyJobs { found: jobs.len() })?;
-            *place = Job { launch_block: blocks, ..*job };
-            blocks = blocks.checked_add(job.blocks()).ok_or(TooManyJobs { found: jobs.len() })?;
-            count += 1;
+        let found = jobs.iter().filter(|job| job.blocks() > 0).count();
+        if !(1..=LAUNCH_JOBS).contains(&found) {
+            return Err(TooManyJobs { found });
         }
-        if count == 0 { Err(TooManyJobs { found: 0 }) } else { Ok((all, count as u32, blocks)) }
+        let mut all = Self { jobs: [Job::NONE; LAUNCH_JOBS] };
+        let mut blocks = 0u32;
+        for (place, job) in all.jobs.iter_mut().zip(jobs.iter().filter(|job| job.blocks() > 0)) {
+            *place = Job { launch_block: blocks, ..*job };
+            blocks = blocks.checked_add(job.blocks()).ok_or(TooManyJobs { found })?;
+        }
+        Ok((all, found as u32, blocks))
     }
 }

@@ -7,13 +7,13 @@ use crate::jobs::DeviceUnit;
 use crate::tables::{TABLE_WORDS, Tables};
 
 /// Arrays begin at multiples of this: vector loads are whole, and lines of the caches are not shared.
-const ALIGN: usize = 256;
+const ALIGN: u64 = 256;
 
 /// Places of a unit's arrays behind one another, with its tables as the last.
 #[derive(Clone, Copy, Debug)]
 pub struct Layout {
-    /// Of the stream, `sign_mantissa`, `gaps`, `output_positions` and the tables; then the end.
-    places: [usize; 6],
+    /// Of the stream, `sign_mantissa`, `gaps`, `output_positions` and the tables; then the end. All of them together may be more than an address space of 32 bits.
+    places: [u64; 6],
     unit: DeviceUnit,
     stage_bytes: u32,
 }
@@ -21,18 +21,16 @@ pub struct Layout {
 impl Layout {
     /// The layout of a unit.
     pub fn new(unit: &Unit<'_>) -> Self {
-        let view = unit.view();
-        let arrays = [view.encoded_exponent, view.sign_mantissa, view.gaps, view.output_positions];
         let mut places = [0; 6];
-        for (array, bytes) in arrays.iter().map(|array| array.len()).chain([4 * TABLE_WORDS]).enumerate() {
-            places[array + 1] = (places[array] + bytes).next_multiple_of(ALIGN);
+        for (array, bytes) in arrays(unit).map(|array| array.len()).into_iter().chain([4 * TABLE_WORDS]).enumerate() {
+            places[array + 1] = (places[array] + bytes as u64).next_multiple_of(ALIGN);
         }
         Self { places, unit: DeviceUnit::new(unit, 0, 0, 0, 0, 0), stage_bytes: stage_bytes(fullest_block(unit)) }
     }
 
-    /// Bytes of it all.
+    /// Bytes of it all; `usize::MAX`, which nobody has, where they are more than that.
     pub fn bytes(&self) -> usize {
-        self.places[5]
+        usize::try_from(self.places[5]).unwrap_or(usize::MAX)
     }
 
     /// Shared memory that the unit's fullest block needs.
@@ -46,21 +44,43 @@ impl Layout {
     }
 
     /// Copies the unit and its tables into `bytes`, `self.bytes()` of them; `unit` is the one that the layout was made of.
+    ///
+    /// # Panics
+    /// If `bytes` is shorter or longer, or `unit` one with other sizes.
     pub fn write(&self, unit: &Unit<'_>, bytes: &mut [u8]) {
-        let view = unit.view();
-        let arrays = [view.encoded_exponent, view.sign_mantissa, view.gaps, view.output_positions];
-        for (&place, array) in self.places.iter().zip(arrays) {
-            bytes[place..][..array.len()].copy_from_slice(array);
+        assert_eq!(bytes.len(), self.bytes(), "bytes for a unit that takes another number of them");
+        assert_eq!(Self::new(unit).sizes(), self.sizes(), "a unit and the layout of another one");
+        for (&place, array) in self.places.iter().zip(arrays(unit)) {
+            bytes[place as usize..][..array.len()].copy_from_slice(array);
         }
         let words = Tables::new(unit.code());
-        for (bytes, word) in bytes[self.places[4]..].chunks_exact_mut(4).zip(words.words()) {
+        for (bytes, word) in bytes[self.places[4] as usize..].chunks_exact_mut(4).zip(words.words()) {
             bytes.copy_from_slice(&word.to_le_bytes());
         }
     }
 
+    /// What two units must have in common to lie alike.
+    fn sizes(&self) -> ([u64; 6], u32, u32, u32) {
+        (self.places, self.unit.stream_bytes, self.unit.weights, self.stage_bytes)
+    }
+
     /// The unit, written to the device memory at `base`, a multiple of 256.
+    ///
+    /// # Panics
+    /// If `base` is no such multiple, or so large that the unit would pass the end of all addresses.
     pub fn at(&self, base: u64) -> DeviceUnit {
-        let [stream, sign_mantissa, gaps, positions, tables, _] = self.places.map(|place| base + place as u64);
+        assert!(base.is_multiple_of(ALIGN), "a unit at {base:#x}, no multiple of {ALIGN}");
+        assert!(
+            base.checked_add(self.places[5]).is_some(),
+            "{} bytes at {base:#x}: addresses end before",
+            self.places[5]
+        );
+        let [stream, sign_mantissa, gaps, positions, tables, _] = self.places.map(|place| base + place);
         DeviceUnit { stream, sign_mantissa, gaps, positions, tables, ..self.unit }
     }
+}
+
+fn arrays<'a>(unit: &Unit<'a>) -> [&'a [u8]; 4] {
+    let view = unit.view();
+    [view.encoded_exponent, view.sign_mantissa, view.gaps, view.output_positions]
 }

@@ -55,7 +55,8 @@ pub const DECODE: &str = "df11_decode";
 /// Entry point: `(Job unit, u64 rows, u32 row_count, u32 row_weights, u32 stage_bytes)`.
 pub const GATHER: &str = "df11_gather";
 /// Entry point: `(u64 luts, u64 stream, u64 sign_mantissa, u64 positions, u64 gaps, u64 out, u32 tables, u32 stream_bytes, u32 weights)`; one thread
-/// block a block, `2052 + 2 * weights of the fullest block` bytes of shared memory.
+/// block a block, `2052 + 2 * weights of the fullest block` bytes of shared memory. A yardstick: it has no status and judges nothing. It brings back the
+/// weights of a unit that the plain decoder accepts; of any other it touches no other memory, and its weights mean nothing.
 pub const PLAIN: &str = "df11_plain";
 
 #[cfg(test)]
@@ -64,8 +65,9 @@ mod tests {
     use std::vec::Vec;
 
     use super::*;
+    use crate::geometry::{STAGE_OFFSET, STAGE_SLACK};
     use crate::jobs::{Job, Jobs, LAUNCH_JOBS, fault};
-    use crate::{BLOCK_THREADS, Geometry, TABLE_WORDS};
+    use crate::{BLOCK_THREADS, TABLE_WORDS};
 
     /// The number that the source defines by this name.
     fn defined(name: &str) -> u32 {
@@ -83,7 +85,7 @@ mod tests {
         assert_eq!(defined("BLOCK_THREADS"), BLOCK_THREADS);
         assert_eq!(defined("BLOCK_CHUNKS") as usize, df11_core::limits::BLOCK_CHUNKS);
         assert_eq!(defined("BLOCK_GAP_BYTES") as usize, df11_core::limits::BLOCK_GAP_BYTES);
-        assert_eq!(defined("SHARED_STAGE"), Geometry::shared_bytes(0));
+        assert_eq!([defined("SHARED_STAGE"), defined("STAGE_SLACK")], [STAGE_OFFSET, STAGE_SLACK]);
         assert_eq!((defined("TABLE_ENTRIES") + 2 * defined("LONG_CODES") + 4) as usize, TABLE_WORDS);
     }
 

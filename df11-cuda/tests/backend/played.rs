@@ -11,10 +11,11 @@ use libloading::Library;
 
 use crate::cases;
 use crate::device::{self, assert_same};
+use crate::survivors;
 use crate::unit::Parts;
 
 /// A played library, and what it lets a test do.
-struct Fake(Library);
+pub struct Fake(Library);
 
 impl Fake {
     /// Loads it under the name by which the binding finds it then.
@@ -24,12 +25,21 @@ impl Fake {
         Some(Self(unsafe { Library::new(path) }.expect("the library that the build script made")))
     }
 
-    /// Makes the `nth` call from now of a function fail; 0 for none.
-    fn fail(&self, name: &str, nth: i32) {
+    /// Makes the `nth` call from now of a function fail, of any for "*"; 0 for none.
+    pub fn fail(&self, name: &str, nth: i32) {
+        self.make("df11_fake_fail", name, nth);
+    }
+
+    /// And all that follow.
+    pub fn fail_from(&self, name: &str, nth: i32) {
+        self.make("df11_fake_fail_from", name, nth);
+    }
+
+    fn make(&self, what: &str, name: &str, nth: i32) {
         let name = CString::new(name).expect("a name");
-        // SAFETY: the function is there, with this signature, and copies the name.
+        // SAFETY: both functions are there, with this signature, and copy the name.
         unsafe {
-            self.0.get::<unsafe extern "C" fn(*const std::ffi::c_char, i32, i32)>("df11_fake_fail").expect("ours")(
+            self.0.get::<unsafe extern "C" fn(*const std::ffi::c_char, i32, i32)>(what).expect("ours")(
                 name.as_ptr(),
                 nth,
                 2,
@@ -55,13 +65,13 @@ impl Fake {
     }
 
     /// Whether the call that was to fail was made.
-    fn failed(&self) -> bool {
+    pub fn failed(&self) -> bool {
         // SAFETY: as above.
         unsafe { self.0.get::<unsafe extern "C" fn() -> bool>("df11_fake_failed").expect("ours")() }
     }
 
     /// What was taken and not given back.
-    fn live(&self) -> i32 {
+    pub fn live(&self) -> i32 {
         // SAFETY: as above.
         unsafe { self.0.get::<unsafe extern "C" fn() -> i32>("df11_fake_live").expect("ours")() }
     }
@@ -85,6 +95,7 @@ pub fn all() {
     every_failing_call_of_the_compiler_is_an_error(&fake);
     every_failing_call_is_an_error_and_gives_everything_back(&fake);
     every_failing_return_loses_but_one_thing(&fake);
+    survivors::objects_that_survive_an_error_work_again(&fake, 0);
 }
 
 fn no_driver_is_an_error() {
@@ -220,7 +231,7 @@ fn every_failing_call_is_an_error_and_gives_everything_back(fake: &Fake) {
         "cuMemAlloc",
         "cuMemHostAlloc",
         "cuMemcpyHtoDAsync",
-        "cuMemcpyDtoHAsync",
+        "cuMemcpyDtoH",
         "cuMemsetD8Async",
         "cuStreamCreate",
         "cuEventCreate",
@@ -249,6 +260,7 @@ fn every_failing_return_loses_but_one_thing(fake: &Fake) {
         "cuMemFreeHost",
         "cuStreamDestroy",
         "cuEventDestroy",
+        "cuCtxSynchronize",
         "cuModuleUnload",
         "cuDevicePrimaryCtxRelease",
     ];

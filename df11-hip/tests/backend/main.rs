@@ -2,11 +2,14 @@
 //! There every call is made to fail in turn.
 //!
 //! - [`device`]: what any device must do.
-//! - [`played`]: what only a played one can be made to do.
+//! - [`played`]: what only a played one can be made to do;
+//! - [`survivors`]: what an object does after an error.
 
 #[path = "../../../tests/support/cases.rs"]
 #[allow(dead_code)]
 mod cases;
+#[path = "../../../df11-kernels/shim/tests/lies/mod.rs"]
+mod lies;
 #[path = "../../../tests/support/random.rs"]
 #[allow(dead_code)]
 mod random;
@@ -15,6 +18,7 @@ mod unit;
 
 mod device;
 mod played;
+mod survivors;
 
 use df11_hip::Device;
 

@@ -10,10 +10,11 @@ use libloading::Library;
 
 use crate::cases;
 use crate::device::{self, OnDevice, assert_same, read};
+use crate::survivors;
 use crate::unit::Parts;
 
 /// The played runtime, and what it lets a test do.
-struct Fake(Library);
+pub struct Fake(Library);
 
 impl Fake {
     /// Loads it under the name by which the binding finds it then.
@@ -23,12 +24,21 @@ impl Fake {
         Some(Self(unsafe { Library::new(path) }.expect("the library that the build script made")))
     }
 
-    /// Makes the `nth` call from now of a function fail; 0 for none.
-    fn fail(&self, name: &str, nth: i32) {
+    /// Makes the `nth` call from now of a function fail, of any for "*"; 0 for none.
+    pub fn fail(&self, name: &str, nth: i32) {
+        self.make("df11_fake_fail", name, nth);
+    }
+
+    /// And all that follow.
+    pub fn fail_from(&self, name: &str, nth: i32) {
+        self.make("df11_fake_fail_from", name, nth);
+    }
+
+    fn make(&self, what: &str, name: &str, nth: i32) {
         let name = CString::new(name).expect("a name");
-        // SAFETY: the function is there, with this signature, and copies the name.
+        // SAFETY: both functions are there, with this signature, and copy the name.
         unsafe {
-            self.0.get::<unsafe extern "C" fn(*const std::ffi::c_char, i32, i32)>("df11_fake_fail").expect("ours")(
+            self.0.get::<unsafe extern "C" fn(*const std::ffi::c_char, i32, i32)>(what).expect("ours")(
                 name.as_ptr(),
                 nth,
                 2,
@@ -56,7 +66,7 @@ impl Fake {
     }
 
     /// Whether the call that was to fail was made.
-    fn failed(&self) -> bool {
+    pub fn failed(&self) -> bool {
         // SAFETY: as above.
         unsafe { self.0.get::<unsafe extern "C" fn() -> bool>("df11_fake_failed").expect("ours")() }
     }
@@ -72,7 +82,7 @@ impl Fake {
     }
 
     /// What was taken and not given back.
-    fn live(&self) -> i32 {
+    pub fn live(&self) -> i32 {
         // SAFETY: as above.
         unsafe { self.0.get::<unsafe extern "C" fn() -> i32>("df11_fake_live").expect("ours")() }
     }
@@ -101,6 +111,7 @@ pub fn all() {
     every_failing_call_is_an_error_and_gives_everything_back(&fake);
     every_failing_return_loses_but_one_thing(&fake);
     every_failing_call_of_the_compiler_is_an_error(&fake);
+    (0..2).for_each(|ordinal| survivors::objects_that_survive_an_error_work_again(&fake, ordinal));
 }
 
 fn devices_that_will_not_do(fake: &Fake) {
@@ -261,7 +272,7 @@ fn every_failing_call_is_an_error_and_gives_everything_back(fake: &Fake) {
         "hipMalloc",
         "hipHostMalloc",
         "hipMemcpyHtoDAsync",
-        "hipMemcpyDtoHAsync",
+        "hipMemcpyDtoH",
         "hipMemsetD8Async",
         "hipStreamCreateWithFlags",
         "hipEventCreateWithFlags",
@@ -285,7 +296,9 @@ fn every_failing_call_is_an_error_and_gives_everything_back(fake: &Fake) {
 /// What is not given back because its return fails, or the call before it, is lost; nobody can be told, and all else is given back.
 fn every_failing_return_loses_but_one_thing(fake: &Fake) {
     let words = cases::gauss(3000, 99);
-    for name in ["hipFree", "hipHostFree", "hipStreamDestroy", "hipEventDestroy", "hipModuleUnload"] {
+    for name in
+        ["hipFree", "hipHostFree", "hipStreamDestroy", "hipEventDestroy", "hipDeviceSynchronize", "hipModuleUnload"]
+    {
         for (outcome, lost) in failures(fake, name, || round(&words)) {
             assert_eq!((outcome, lost), (Ok(()), 1), "{name}");
         }

@@ -1,4 +1,5 @@
-// What all played libraries share: any call can be made to fail (df11_fake_fail), and what was not given back is counted.
+// What all played libraries share: any call can be made to fail (df11_fake_fail), or it and all that follow (df11_fake_fail_from), and what was not given back is
+// counted.
 
 #pragma once
 #include <cstdio>
@@ -18,6 +19,7 @@ struct Calls {
   std::mutex lock;
   std::string failing;
   int countdown = 0, code = 0;
+  bool lasting = false;
   u64 number = 0;
   int others = 0;  // taken and not given back, besides what drivers list: contexts, programs
 };
@@ -29,7 +31,9 @@ enum Result : int { SUCCESS = 0, INVALID_VALUE = 1, NO_DEVICE = 100, INVALID_DEV
 // Whether this call is to fail, and with what.
 Result enter(const char* name, bool needs_device) {
   ++calls.number;
-  if (calls.failing == name && --calls.countdown == 0) return Result(calls.code);
+  const bool meant = calls.failing == name || calls.failing == "*";
+  if (meant && calls.countdown > -1) --calls.countdown;
+  if (meant && (calls.countdown == 0 || (calls.lasting && calls.countdown < 0))) return Result(calls.code);
   if (needs_device && current == NO_CURRENT) return INVALID_CONTEXT;
   return SUCCESS;
 }
@@ -42,11 +46,19 @@ Result enter(const char* name, bool needs_device) {
 
 extern "C" {
 
+// The nth call of this name from now; of any name for "*", of none for "".
 void df11_fake_fail(const char* name, int nth, int code) {
   std::lock_guard<std::mutex> guard(calls.lock);
   calls.failing = name;
   calls.countdown = nth;
   calls.code = code;
+  calls.lasting = false;
+}
+
+void df11_fake_fail_from(const char* name, int nth, int code) {
+  df11_fake_fail(name, nth, code);
+  std::lock_guard<std::mutex> guard(calls.lock);
+  calls.lasting = true;
 }
 
 // Whether the call that was to fail was made.

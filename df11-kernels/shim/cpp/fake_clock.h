@@ -11,7 +11,7 @@ namespace {
 const double COPY_TIME = 1, KERNEL_TIME = 3;
 
 struct Timeline {
-  double processor = 0;
+  double processor = 0, latest = 0;  // until now, and until when anything runs, in streams that are gone too
   std::map<void*, double> done;  // of streams: with what they have; of events: with what was in the stream when they were recorded
 
   double at(void* handle) const {
@@ -19,11 +19,13 @@ struct Timeline {
     return found == done.end() ? 0 : found->second;
   }
   double begin(void* stream) const { return std::max(processor, at(stream)); }
-  void end(void* handle, double time) { done[handle] = time; }
-  void wait_for(void* stream) { processor = begin(stream); }
-  void wait_for_all() {
-    for (auto& [_, time] : done) processor = std::max(processor, time);
+  void end(void* handle, double time) {
+    done[handle] = time;
+    latest = std::max(latest, time);
   }
+  void wait_for(void* stream) { processor = begin(stream); }
+  void wait_for_all() { processor = std::max(processor, latest); }
+  bool busy() const { return latest > processor; }
   void forget(void* handle) { done.erase(handle); }
 };
 Timeline timeline;

@@ -5,6 +5,7 @@
 extern "C" Kernel df11_shim_kernel_32(unsigned number);
 
 namespace {
+const int OUT_OF_MEMORY = 2;
 int contexts[8], devices = 1, major = 8, minor = 0;
 
 // PTX is text, a cubin ELF.
@@ -23,6 +24,10 @@ void df11_fake_device(int count, int capability_major, int capability_minor) {
   minor = capability_minor;
 }
 
+int cuGetErrorName(int error, const char** name) {
+  *name = error == NO_DEVICE ? "CUDA_ERROR_NO_DEVICE" : error == OUT_OF_MEMORY ? "CUDA_ERROR_OUT_OF_MEMORY" : nullptr;
+  return *name != nullptr ? SUCCESS : INVALID_VALUE;
+}
 int cuInit(unsigned) {
   ENTER("cuInit", false);
   return devices > 0 ? SUCCESS : NO_DEVICE;
@@ -81,8 +86,7 @@ int cuCtxGetCurrent(void** context) {
 }
 int cuCtxSynchronize() {
   ENTER("cuCtxSynchronize", true);
-  timeline.wait_for_all();
-  return refused_while_capturing();
+  return synchronize_all();
 }
 int cuModuleLoadData(void** module, const void* image) {
   ENTER("cuModuleLoadData", true);
@@ -90,7 +94,7 @@ int cuModuleLoadData(void** module, const void* image) {
 }
 int cuModuleUnload(void* module) {
   ENTER("cuModuleUnload", true);
-  return end(Kind::module, module);
+  return unload(module);
 }
 int cuModuleGetFunction(void** function, void* module, const char* name) {
   ENTER("cuModuleGetFunction", true);
@@ -123,6 +127,10 @@ int cuMemFreeHost(void* address) {
 int cuMemcpyHtoDAsync_v2(u64 to, const void* from, size_t bytes, void* stream) {
   ENTER("cuMemcpyHtoDAsync", true);
   return copy(reinterpret_cast<void*>(to), from, bytes, to, stream);
+}
+int cuMemcpyDtoH_v2(void* to, u64 from, size_t bytes) {
+  ENTER("cuMemcpyDtoH", true);
+  return copy_now(to, from, bytes);
 }
 int cuMemcpyDtoHAsync_v2(void* to, u64 from, size_t bytes, void* stream) {
   ENTER("cuMemcpyDtoHAsync", true);

@@ -131,6 +131,21 @@ Result copy(void* to, const void* from, size_t bytes, u64 on_device, void* strea
   });
 }
 
+// Copies from the device at once, as a call that returns when that is done: nothing waits for streams that do not wait for each other.
+Result copy_now(void* to, u64 from, size_t bytes) {
+  if (Result refused = refused_while_capturing()) return refused;
+  Piece* piece = piece_of(from, bytes);
+  if (piece == nullptr) return INVALID_VALUE;
+  const double begin = timeline.processor;
+  if (!piece->uses.add(nullptr, begin, begin + COPY_TIME, false)) {
+    fprintf(stderr, "memory is copied that a stream still writes\n");
+    return LAUNCH_FAILED;
+  }
+  timeline.processor = begin + COPY_TIME;
+  std::memmove(to, reinterpret_cast<const void*>(from), bytes);
+  return SUCCESS;
+}
+
 Result fill(u64 to, unsigned char value, size_t bytes, void* stream) {
   if (!owns(to, bytes)) return INVALID_VALUE;
   return submit(stream, COPY_TIME, {{to, true}}, [=] {
@@ -144,6 +159,12 @@ Result synchronize(void* stream) {
   if (!is(Kind::stream, stream)) return INVALID_HANDLE;
   if (Result refused = refused_while_capturing()) return refused;
   timeline.wait_for(stream);
+  return SUCCESS;
+}
+
+Result synchronize_all() {
+  if (Result refused = refused_while_capturing()) return refused;
+  timeline.wait_for_all();
   return SUCCESS;
 }
 
@@ -247,6 +268,15 @@ Result load_module(void** module, const std::string& image) {
   Result made = make(Kind::module, module);
   fake.handles[*module].image = image;
   return made;
+}
+
+// Whatever runs may be of the module.
+Result unload(void* module) {
+  if (timeline.busy()) {
+    fprintf(stderr, "a module is unloaded while something runs\n");
+    return LAUNCH_FAILED;
+  }
+  return end(Kind::module, module);
 }
 
 Result find_function(void** function, void* module, const char* name) {

@@ -81,6 +81,10 @@ int hipSetDevice(int device) {
   current = device;
   return SUCCESS;
 }
+int hipDeviceSynchronize() {
+  ENTER("hipDeviceSynchronize", true);
+  return synchronize_all();
+}
 int hipMalloc(u64* address, size_t bytes) {
   ENTER("hipMalloc", true);
   return take(address, bytes);
@@ -103,6 +107,10 @@ int hipHostFree(void* address) {
 int hipMemcpyHtoDAsync(u64 to, const void* from, size_t bytes, void* stream) {
   ENTER("hipMemcpyHtoDAsync", true);
   return copy(reinterpret_cast<void*>(to), from, bytes, to, stream);
+}
+int hipMemcpyDtoH(void* to, u64 from, size_t bytes) {
+  ENTER("hipMemcpyDtoH", true);
+  return copy_now(to, from, bytes);
 }
 int hipMemcpyDtoHAsync(void* to, u64 from, size_t bytes, void* stream) {
   ENTER("hipMemcpyDtoHAsync", true);
@@ -178,7 +186,7 @@ int hipModuleLoadData(void** module, const void* image) {
 }
 int hipModuleUnload(void* module) {
   ENTER("hipModuleUnload", true);
-  return end(Kind::module, module);
+  return unload(module);
 }
 int hipModuleGetFunction(void** function, void* module, const char* name) {
   ENTER("hipModuleGetFunction", true);

@@ -105,6 +105,8 @@ unsafe extern "C" {
 
 const KINDS: [&str; 5] = ["shared_load", "shared_store", "global_load", "global_store", "region"];
 const MOST_SITES: usize = 128;
+/// Shared memory that there is (`played_lds` in `cpp/hip_on_host.h`).
+const MOST_SHARED_BYTES: u32 = 64 << 10;
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes.split(|&byte| byte == 0).next().unwrap_or(&[])).into_owned()
@@ -188,6 +190,9 @@ fn run<T>(
     shared_bytes: u32,
     order: Order,
 ) -> Result<Counts, Fault> {
+    if shared_bytes > MOST_SHARED_BYTES {
+        return Err(Fault(format!("{shared_bytes} bytes of shared memory asked for, there are {MOST_SHARED_BYTES}")));
+    }
     let mut raw: Vec<RawCount> = Vec::with_capacity(if order.count { MOST_SITES } else { 0 });
     let mut launch = RawLaunch {
         kernel: entry,

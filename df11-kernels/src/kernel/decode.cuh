@@ -261,14 +261,13 @@ DF11_DEVICE void decode_block(const Job& job, const Lanes& lanes, u32 block, u32
   const bool fast = number < lanes.inner;
   const Common common = load_common();
   Decoded decoded;
-  decode_lane(window, fast ? LANE_BITS + next_gap - gap : 0, common, decoded);
+  decode_lane(window, gap, next_gap, common, decoded);
 
-  // With nothing to decode, nothing was: no entry, no count.
-  decoded.walk = decoded.walk || (!fast && number < lanes.all);
+  decoded.walk = decoded.walk || !fast;
   u32 walked = 0;
   if (decoded.walk) {
     Firsts firsts = {0, 0};
-    decoded.count = walk_lane(job, common, index, gap, LANE_BITS, walked, firsts);
+    decoded.count = number < lanes.all ? walk_lane(job, common, index, gap, LANE_BITS, walked, firsts) : 0;
     decoded.first = firsts.exponents;
   }
   DF11_AT(scan, 0)
@@ -304,7 +303,7 @@ DF11_DEVICE void decode_block(const Job& job, const Lanes& lanes, u32 block, u32
       if (end != job.weights) faults |= STATUS_STREAM;
       count = start < expected ? expected - start : 0;
       decoded.walk = true;
-    } else if (count != 0 && start + count < job.weights - position && walked != LANE_BITS + next_gap) {
+    } else if (start + count < job.weights - position && walked != LANE_BITS + next_gap) {
       faults |= STATUS_STREAM;
     }
   }

@@ -29,7 +29,7 @@ struct Jobs {
 
 // Bits of the status word.
 #define STATUS_STREAM 1u     // the stream contradicts gaps or output positions, or holds no code
-#define STATUS_POSITIONS 2u  // output positions fall, pass the end, or a block holds more than the launch was prepared for
+#define STATUS_POSITIONS 2u  // output positions fall, pass the end, give a block more than the launch was prepared for, or the window to other blocks
 #define STATUS_ROW 4u        // a row to gather does not exist
 
 #define BLOCK_CHUNKS 512u

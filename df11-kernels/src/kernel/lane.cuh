@@ -1,9 +1,10 @@
 // One lane, two chunks: from bits to table entries.
 //
 // 1. A window of five words holds the chunks' bits from the first one's gap on, and the next lane's first 32: every code that starts here ends in it.
-// 2. The next lane's gap is the exact stop, and so the check of the chain of gaps: a lane that cannot stop there has an error, or is the last. (The gap
-//    between a lane's two chunks is not used.)
-// 3. An entry that would pass the stop is cut to the codes in front of it, with the lengths of its common exponents and one subtraction.
+// 2. Entries are taken up to the lane's last bit but one: so of every lane the last code is left, which starts in the lane, and must end where the next
+//    lane's gap says. That is the check of the chain of gaps: a lane that does not end there has an error, or is the last. (The gap between a lane's two
+//    chunks is not used.)
+// 3. The entry with the last code is cut behind it, with the lengths of its common exponents and one subtraction.
 // 4. Entries stay in registers: at most KEPT steps, unrolled, without a branch that parts the lanes. All codes of 1 bit need 32 steps. What needs more
 //    (valid, but no weights look so), what fails, and the unit's last two chunks are walked code by code.
 
@@ -73,7 +74,7 @@ DF11_DEVICE u32 find_long(u32 entry, u32 window) {
 struct Decoded {
   u32 entries[KEPT];
   u32 steps;  // entries that are of meaning, in every lane of the warp
-  u32 last;   // the entry that was cut at the stop
+  u32 last;   // the entry that was cut behind the last code
   u32 count;  // exponents
   u32 first;  // the first three of them, or all
   bool waited;  // a lane of the warp has fewer than three exponents in its first two entries
@@ -124,8 +125,9 @@ DF11_DEVICE u32 take_long(Lane& lane, u32 kept) {
   return kept;
 }
 
-// `all`: bits from the gap to the stop; 0 for a lane that has nothing to decode.
-DF11_DEVICE void decode_lane(const Window& window, u32 all, const Common& common, Decoded& decoded) {
+// Decodes the codes that start from bit `gap` of the lane on, the last of which ends at `next_gap` of the next one.
+DF11_DEVICE void decode_lane(const Window& window, u32 gap, u32 next_gap, const Common& common, Decoded& decoded) {
+  const u32 all = LANE_BITS - 1 - gap;
   Lane lane = {window, all, 0, 0, true};
   decoded.steps = KEPT;
 #pragma unroll
@@ -139,7 +141,8 @@ DF11_DEVICE void decode_lane(const Window& window, u32 all, const Common& common
   for (u32 k = SURE_STEPS; k < KEPT; ++k) {
     DF11_AT(late_step, k)
     DF11_RUN(vote)
-    if (!warp_any(lane.taken || ((int)lane.entry < 0 && lane.left != 0))) {
+    // A long code that was looked for and not taken is a last one, or none.
+    if (!warp_any(lane.taken || (k % 4 != 0 && (int)lane.entry < 0))) {
       decoded.steps = k;
       break;
     }
@@ -147,14 +150,25 @@ DF11_DEVICE void decode_lane(const Window& window, u32 all, const Common& common
     decoded.entries[k] = take_entry(lane);
     if (k % 4 == 3) decoded.entries[k] = take_long(lane, decoded.entries[k]);
   }
-  const u32 left = lane.left, entry = lane.entry;
   DF11_AT(cut, 0)
   DF11_RUN(cut)
-  const u32 ends = entry_ends(entry, common);
-  const u32 in_front = left != 0 ? count_bits(((left | 0x80) * 0x01010101 - ends) & 0x80808080) : 0;
-  decoded.last = (entry & 0xFFFFFF) | in_front << 24;
-  decoded.walk = lane.taken || (left != 0 && ((int)entry < 0 || (((ends << 8) >> (8 * in_front)) & 0xFF) != left));
-  decoded.count = lane.sum - 8 * (all - left) + in_front;
+  const u32 left = lane.left, ends = entry_ends(lane.entry, common);
+  // Proof that they are at most three: the entry was not taken, so one of its codes ends behind the stop.
+  u32 entry = lane.entry, in_front = count_bits(((left | 0x80) * 0x01010101 - ends) & 0x80808080), end = (ends >> (8 * in_front)) & 0xFF;
+  if (warp_any((int)entry < 0)) {
+    DF11_RUN(cut_long)
+    if ((int)entry < 0) {
+      const u32 found = find_long(entry, lane.window.word[0]);
+      entry = rare_entry(found);
+      in_front = 0;
+      end = found & 0x3F;
+    }
+  }
+  DF11_AT(cut, 1)
+  DF11_RUN(cut_end)
+  decoded.last = (entry & 0xFFFFFF) | (in_front + 1) << 24;
+  decoded.walk = lane.taken || end != left + next_gap + 1;
+  decoded.count = lane.sum - 8 * (all - left) + in_front + 1;
   // Two entries nearly always have the first three exponents. Else: a long code every fourth step gives the third at the twelfth.
   const u32 bits[2] = {entry_bits(decoded.entries[0]), entry_bits(decoded.entries[1])};
   u32 behind = entry_exponents(decoded.entries[1], common);

@@ -10,6 +10,11 @@ DF11_DEVICE void load_tables(u64 tables) {
   }
 }
 
+// Says that weights of the window lie in front of its first block, or behind its last one: nobody would write them.
+DF11_DEVICE void check_window(const Job& job, bool outside) {
+  if (outside && thread_index() == 0) report(job.status, STATUS_POSITIONS);
+}
+
 // Decodes the windows of `job_count` jobs, `blocks` blocks in all, each job at least one. Thread block i takes the i-th part of the blocks.
 DF11_KERNEL(256, df11_decode)(DF11_PARAMETER Jobs jobs, u32 job_count, u32 blocks, u32 stage_bytes) {
   const u32 part = blocks / grid_size(), more = blocks % grid_size(), index = block_index();
@@ -31,12 +36,14 @@ DF11_KERNEL(256, df11_decode)(DF11_PARAMETER Jobs jobs, u32 job_count, u32 block
     const Lanes lanes = lanes_of(job);
     Chunks chunks = load_chunks(job, lanes, block), next = chunks;
     Store store = {job.out, job.first};
+    check_window(job, block == job.first_block && position > job.first);
     barrier(tables);
     for (; block < stop; ++block) {
       decode_block(job, lanes, block, position, chunks, stage_bytes, block + 1 < stop, next, store);
       position = chunks.end;
       chunks = next;
     }
+    check_window(job, block == job.end_block && position < job.end);
   }
 }
 
@@ -48,15 +55,15 @@ DF11_KERNEL(256, df11_gather)(DF11_PARAMETER Job all, u64 rows, u32 row_count, u
   const Lanes lanes = lanes_of(job);
   load_tables(job.tables);
   barrier(tables);
-  for (u32 number = block_index(); number < row_count; number += grid_size()) {
-    const u64 first = (u64)global_load32(rows, rows + 4ull * number) * row_weights;
+  for (u64 number = block_index(); number < row_count; number += grid_size()) {
+    const u64 first = (u64)global_load32(rows, rows + 4 * number) * row_weights;
     if (first + row_weights > job.weights) {
       if (thread_index() == 0) report(job.status, STATUS_ROW);
       continue;
     }
     job.first = (u32)first;
     job.end = job.first + row_weights;
-    job.out = out + 2ull * number * row_weights;
+    job.out = out + 2 * number * row_weights;
     u32 low = 0, high = job.blocks;  // the last block that begins at or before the row; blocks without weights are behind it
     while (high - low > 1) {
       u32 middle = (low + high) / 2;

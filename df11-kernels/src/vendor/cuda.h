@@ -84,6 +84,7 @@ DF11_DEVICE u32 warp_sum(u32 value) {
 #define shared_store16(site, at, word) (*(u16*)((u8*)df11_shared + (at)) = (u16)(word))
 #define shared_store128(site, at, words) (*(u32x4*)((u8*)df11_shared + (at)) = (words))
 
+// It reads what others have stored before a barrier, so it says that it touches memory: without that nothing holds it behind the barrier.
 // What all lanes read alike the compiler would keep in uniform registers, and move out of them at every use: so the address comes by a detour over the
 // thread's number, of which it does not see that it changes nothing.
 DF11_DEVICE u32x4 load_shared128(u32 at) {
@@ -92,11 +93,13 @@ DF11_DEVICE u32x4 load_shared128(u32 at) {
   asm volatile("mov.u32 %0, %%tid.x;" : "=r"(thread));
   asm volatile("ld.shared.v4.u32 {%0, %1, %2, %3}, [%4];"
                : "=r"(words.x), "=r"(words.y), "=r"(words.z), "=r"(words.w)
-               : "r"((u32)__cvta_generic_to_shared((const u8*)df11_shared + (at + (thread >> 16)))));
+               : "r"((u32)__cvta_generic_to_shared((const u8*)df11_shared + (at + (thread >> 16))))
+               : "memory");
   return words;
 }
 
-// Addresses are numbers: only so is it said that they are of global memory.
+// Addresses are numbers: only so is it said that they are of global memory. Loads are free to move and to be made once for twice: a launch does not write what
+// it reads (the Safety section of Kernels::decode).
 DF11_DEVICE u32 load_global8(u64 at) {
   u32 byte;
   asm("ld.global.u8 %0, [%1];" : "=r"(byte) : "l"(at));

@@ -5,13 +5,14 @@ use df11_core::limits::{BLOCK_BITS, BLOCK_GAP_BYTES};
 use df11_core::{PartsMut, Plan, Unit, UnitView, bf16, encode};
 
 /// The arrays of a unit.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Parts {
     pub encoded_exponent: Vec<u8>,
     pub sign_mantissa: Vec<u8>,
     pub luts: Vec<u8>,
     pub gaps: Vec<u8>,
     pub output_positions: Vec<u8>,
+    pub split_positions: Vec<u8>,
 }
 
 impl Parts {
@@ -25,8 +26,9 @@ impl Parts {
             luts: vec![0; sizes.luts],
             gaps: vec![0; sizes.gaps],
             output_positions: vec![0; sizes.output_positions],
+            split_positions: Vec::new(),
         };
-        let Self { encoded_exponent, sign_mantissa, luts, gaps, output_positions } = &mut parts;
+        let Self { encoded_exponent, sign_mantissa, luts, gaps, output_positions, .. } = &mut parts;
         encode(&weights, &plan, PartsMut { encoded_exponent, sign_mantissa, luts, gaps, output_positions })
             .expect("sizes fit");
         parts
@@ -49,6 +51,7 @@ impl Parts {
             luts,
             gaps: vec![0; blocks * BLOCK_GAP_BYTES],
             output_positions: positions.flat_map(u32::to_le_bytes).collect(),
+            split_positions: Vec::new(),
         }
     }
 
@@ -59,7 +62,7 @@ impl Parts {
             luts: &self.luts,
             gaps: &self.gaps,
             output_positions: &self.output_positions,
-            split_positions: &[],
+            split_positions: &self.split_positions,
         }
     }
 
