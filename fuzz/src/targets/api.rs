@@ -95,7 +95,7 @@ fn buffers(draw: &mut Bytes) {
     let len = any_size(draw);
     check_buffer(1, len, |len| buffer::<u8>(len).map(|zeros| zeros == vec![0; len]));
     check_buffer(4, len, |len| buffer::<u32>(len).map(|zeros| zeros == vec![0; len]));
-    check_buffer(800, len, |len| buffer::<[u64; 100]>(len).map(|zeros| zeros == vec![[0; 100]; len]));
+    check_buffer(512, len, |len| buffer::<[u64; 64]>(len).map(|zeros| zeros == vec![[0; 64]; len]));
 }
 
 /// Zeros, or the one error where there cannot be as many. Sizes between are left to the system.
