@@ -7,6 +7,7 @@
 //! - [`interrupted`]: signals, kills, full disks, and going on afterwards;
 //! - [`memory`]: no more of it than allowed;
 //! - [`devices`]: backends that are GPUs, on a driver whose device is played on the processor;
+//! - [`hostile`]: names that want to speak for us;
 //! - [`damage`]: bad input is refused by name and leaves nothing behind;
 //! - [`sampled_damage`]: so is a large sample of all the damage that there is.
 
@@ -14,6 +15,7 @@ mod conduct;
 mod damage;
 mod devices;
 mod foretold;
+mod hostile;
 #[cfg(unix)]
 mod interrupted;
 #[cfg(target_os = "linux")]
