@@ -156,6 +156,35 @@ fn a_result_that_cannot_be_written_is_a_failure() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
+fn a_summary_that_cannot_be_written_says_that_the_output_is_complete() {
+    let full = || fs::OpenOptions::new().write(true).open("/dev/full").expect("Linux has it");
+    let place = Place::new();
+    let [source, coded, back, shapes, made] = ["a.safetensors", "b", "c", "s.json", "d"].map(|name| place.at(name));
+    miniature::write_file(&source);
+    fs::write(&shapes, r#"{"tensors": [["a", "BF16", [4]]]}"#).expect("written");
+    for (verb, input, output) in
+        [("compress", &source, &coded), ("decompress", &coded, &back), ("synth", &shapes, &made)]
+    {
+        let run = program().args([verb, text(input), "-o", text(output)]).stdout(full()).output();
+        let run = ended(run.expect("the program starts")).fails(2, &["stdout", text(output), "is complete"]);
+        assert_eq!(run.stderr.lines().filter(|line| line.starts_with("error:")).count(), 1, "{}", run.stderr);
+        assert!(output.exists());
+    }
+    assert!(fs::read(&source).expect("read") == fs::read(&back).expect("read"));
+    for arguments in [
+        &["verify", text(&coded)][..],
+        &["inspect", text(&coded)],
+        &["estimate", text(&source), "--json"],
+        &["--version"],
+    ] {
+        let run = program().args(arguments).stdout(full()).output().expect("the program starts");
+        let run = ended(run).fails(2, &["stdout"]);
+        assert!(!run.stderr.contains("complete"), "{}", run.stderr);
+    }
+}
+
+#[test]
 #[cfg(unix)]
 fn a_link_where_the_output_goes_is_never_followed() {
     let place = Place::new();

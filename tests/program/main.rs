@@ -8,6 +8,7 @@
 //! - [`links`]: links, pipes and devices in a model's folder;
 //! - [`memory`]: no more of it than allowed;
 //! - [`devices`]: backends that are GPUs, on a driver whose device is played on the processor;
+//! - [`hostile`]: names that want to speak for us;
 //! - [`damage`]: bad input is refused by name and leaves nothing behind;
 //! - [`sampled_damage`]: so is a large sample of all the damage that there is.
 
@@ -15,6 +16,7 @@ mod conduct;
 mod damage;
 mod devices;
 mod foretold;
+mod hostile;
 #[cfg(unix)]
 mod interrupted;
 #[cfg(unix)]

@@ -1,7 +1,9 @@
 //! `--memory`: a job that would need more is refused before it begins, and one that is let in needs no more.
 
 use std::fs;
+use std::path::PathBuf;
 
+use crate::support::models::{Contents, Tensor, weights};
 use crate::{Place, df11, ended, shell, text};
 
 /// A unit of 128 MiB beside small ones, so that what is held beside it does not hide it.
@@ -34,6 +36,59 @@ fn what_is_let_in_runs_where_the_system_gives_no_more_than_was_allowed() {
         ended(shell(&limited, &arguments)).fine();
     }
     crate::support::models::assert_same_tree(&source, &back);
+}
+
+/// Models that are headers more than weights: many tensors, many units, long names, long shapes, much metadata.
+fn header_heavy(place: &Place) -> Vec<PathBuf> {
+    let few = |name: String| weights(&name, &[2, 4], 1);
+    let unit = |name: String| weights(&name, &[64, 64], 2);
+    let long = "a".repeat(30_000);
+    let ones = [vec![1; 20_000], vec![4]].concat();
+    let models = [
+        ("tensors", (0..30_000).map(|i| few(format!("t{i}"))).collect::<Vec<_>>(), 0),
+        ("units", (0..1500).map(|i| unit(format!("model.layers.{i}.weight"))).collect(), 0),
+        ("names", (0..200).map(|i| few(format!("{i}.{long}"))).collect(), 0),
+        ("units-of-long-names", (0..60).map(|i| unit(format!("{long}.{i}.weight"))).collect(), 0),
+        ("shapes", (0..30).map(|i| weights(&format!("t{i}"), &ones, 3)).collect(), 0),
+        ("metadata", vec![few("t".into())], 40_000),
+    ];
+    let write = |(name, tensors, metadata): (&str, Vec<Tensor>, usize)| {
+        let mut contents = Contents { tensors, ..Contents::default() };
+        contents.metadata.extend((0..metadata).map(|i| (i.to_string(), "".into())));
+        let folder = place.at(name);
+        fs::create_dir(&folder).expect("created");
+        contents.write(&folder.join("model.safetensors"), 0);
+        folder
+    };
+    models.into_iter().map(write).collect()
+}
+
+#[test]
+fn headers_are_counted_too() {
+    let place = Place::new();
+    for folder in header_heavy(&place) {
+        for source in [folder.join("model.safetensors"), folder.clone()] {
+            let (coded, back) = (place.at("coded"), place.at("back"));
+            let jobs =
+                [("compress", &source, Some(&coded)), ("decompress", &coded, Some(&back)), ("verify", &coded, None)];
+            for (verb, input, output) in jobs {
+                let mut arguments = vec![verb, text(input), "-T", "2"];
+                arguments.extend(output.into_iter().flat_map(|output| ["-o", text(output)]));
+                let refusal = df11(arguments.iter().chain(&["-M", "64MiB"])).fails(2, &["headers", "--memory"]);
+                assert!(!refusal.stderr.contains("unit ``"), "{}", refusal.stderr);
+                let need = needed(&refusal.stderr);
+                let enough = need.to_string();
+                // What is resident, and what is mapped but never touched beside it.
+                let limited = format!(r#"ulimit -d {}; exec "$0" "$@""#, need / 1024);
+                arguments.extend(["-M", &enough]);
+                println!("{verb} {}: {need}", source.display());
+                ended(shell(&limited, &arguments)).fine();
+            }
+            for output in [coded, back] {
+                if output.is_dir() { fs::remove_dir_all(output) } else { fs::remove_file(output) }.expect("removed");
+            }
+        }
+    }
 }
 
 #[test]
