@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::checkpoint::CONFIG_FILE;
-use super::output::{Output, WORK_FOLDER};
+use super::output::Output;
 use super::weight_files::{is_other_form, is_weights_file};
 use crate::Error;
 use crate::safetensors::MAX_HEADER_BYTES;
@@ -14,7 +14,7 @@ use crate::safetensors::MAX_HEADER_BYTES;
 const MAX_DEPTH: usize = 16;
 
 /// How the list of a sharded model's files ends.
-const INDEX_SUFFIX: &str = ".safetensors.index.json";
+pub(crate) const INDEX_SUFFIX: &str = ".safetensors.index.json";
 
 /// Reads a file of JSON, which like a header is small.
 pub(crate) fn read_small(path: &Path) -> Result<Vec<u8>, Error> {
@@ -115,14 +115,14 @@ fn is_ours(name: &Path) -> bool {
     is_weights_file(name) || name == Path::new(CONFIG_FILE) || name.to_string_lossy().ends_with(INDEX_SUFFIX)
 }
 
-/// Folders of version control, of download tools, and of our own runs.
+/// Folders of version control and of download tools.
 fn is_housekeeping(name: &Path) -> bool {
-    [".git", ".cache", WORK_FOLDER].iter().any(|other| name == Path::new(other))
+    [".git", ".cache"].iter().any(|other| name == Path::new(other))
 }
 
 fn copy_file(from: &Path, output: &Output, to: &Path) -> Result<(), Error> {
     let mut source = File::open(from).map_err(Error::io("open", from))?;
-    let mut copy = output.file(to)?;
+    let mut copy = output.copy_of(to, &source)?;
     copy.copy(&mut source)?;
     copy.finish()
 }

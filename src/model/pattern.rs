@@ -18,7 +18,7 @@
 //! because the loader tries all of them for each unit, and Python compiles each anew where there are more than 512.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use regex::{Regex, RegexBuilder, RegexSet, RegexSetBuilder};
 use serde_json::{Map, Value};
@@ -38,6 +38,8 @@ const MAX_SET_BYTES: usize = 64 << 20;
 pub struct PatternDict {
     patterns: Vec<(String, Vec<String>)>,
     set: RegexSet,
+    /// The file that the user gave.
+    given: Option<PathBuf>,
 }
 
 impl PatternDict {
@@ -49,7 +51,13 @@ impl PatternDict {
         let bytes = read_small(path)?;
         let value = serde_json::from_slice(&bytes)
             .map_err(|error| Error::Json { path: path.to_path_buf(), reason: format!("is not JSON: {error}") })?;
-        PatternDict::from_json(&value, path)
+        let patterns = PatternDict::from_json(&value, path)?;
+        Ok(PatternDict { given: Some(path.to_path_buf()), ..patterns })
+    }
+
+    /// The file that it was read from by [`PatternDict::read`].
+    pub(crate) fn file(&self) -> Option<&Path> {
+        self.given.as_deref()
     }
 
     /// Takes the value of `pattern_dict` that was found in the file at `path`.
@@ -79,7 +87,7 @@ impl PatternDict {
             .size_limit(MAX_SET_BYTES)
             .build()
             .map_err(|error| Error::Pattern { pattern: "all patterns together".into(), reason: error.to_string() })?;
-        Ok(PatternDict { patterns, set })
+        Ok(PatternDict { patterns, set, given: None })
     }
 
     /// The attributes of the module at `path`, by the first pattern that matches all of it.

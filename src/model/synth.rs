@@ -79,7 +79,7 @@ pub fn synth(
         let (path, tensor, found) = (shapes.to_path_buf(), name.clone(), info.dtype.to_string());
         return Err(Error::TensorUnfit { path, tensor, found, expected: "BF16 or F32".into() });
     }
-    let output = Output::begin(output, shapes, Form::Directory, options.force)?;
+    let output = Output::begin(output, &[shapes], Form::Directory, options.force)?;
     let shards = into_shards(tensors);
     progress.begin(shards.iter().flatten().map(|(_, info)| info.bytes()).sum());
     let maker = Maker { quantiles: quantiles(), seed: options.seed, progress };

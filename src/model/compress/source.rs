@@ -9,6 +9,7 @@ use super::super::coded::{LEAVES, is_coded};
 use super::super::infer::infer_units;
 use super::super::memory::check_specs;
 use super::super::output::{Form, Output};
+use super::super::pattern::PatternDict;
 use super::super::units::{MIN_LONE_WEIGHTS, UnitSpec, units_by_pattern, weights};
 use super::CompressOptions;
 use super::published::{CodeKind, refuse_what_it_lacks};
@@ -80,8 +81,11 @@ pub(super) fn begin(
     if options.model_card && form == Form::Directory {
         refuse_source_readme(input)?;
     }
+    let inputs: Vec<&Path> =
+        [input].into_iter().chain(options.pattern_dict.as_ref().and_then(PatternDict::file)).collect();
     if form == Form::Directory && !options.single_file {
-        return Output::begin_resumable(output, input, options.force, options.resume, &job_line(models, options)?);
+        let job = job_line(models, options)?;
+        return Output::begin_resumable(output, &inputs, options.force, options.resume, &job);
     }
     let refused = |reason: &str| Err(Error::Output { path: output.to_path_buf(), reason: reason.into() });
     if options.model_card && form == Form::File {
@@ -94,7 +98,7 @@ pub(super) fn begin(
             "a single file is written all at once, so nothing of it is ever left to go on with; run without --resume",
         );
     }
-    Output::begin(output, input, form, options.force)
+    Output::begin(output, &inputs, form, options.force)
 }
 
 /// The units of a model, by patterns or by inference.
