@@ -6,6 +6,7 @@ an error, leaves INPUT as it was and OUTPUT absent.
 
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 
@@ -13,6 +14,7 @@ program, folder = sys.argv[1], pathlib.Path(sys.argv[2])
 sample = pathlib.Path("tests/vectors/minilm-sample/model.safetensors")
 source, coded, output, log = (folder / name for name in ("source", "coded", "output", "log"))
 source.write_bytes(sample.read_bytes())
+partial = folder / "output.partial"
 subprocess.run([program, "compress", source, "-o", coded, "--quiet"], check=True)
 inputs = {"compress": source, "decompress": coded, "verify": coded}
 failures = []
@@ -20,8 +22,8 @@ failures = []
 
 def run(verb, paths, calls, inject=None):
     """The program under strace, which traces these calls on these paths: exit status, what it said, what was traced."""
-    for path in folder.glob("output*"):
-        path.unlink()
+    output.unlink(missing_ok=True)
+    shutil.rmtree(partial, ignore_errors=True)
     command = ["strace", "-f", "-qq", "-o", log, "-e", f"trace={calls}"]
     command += [word for path in paths for word in ("-P", path)]
     command += ["-e", f"inject={calls}:{inject}"] if inject else []
@@ -63,7 +65,11 @@ for verb, path in inputs.items():
         continue
     _, _, traced = run(verb, [], "openat")
     created = {name for name in re.findall(r'"([^"]+)", [^)]*O_CREAT', traced) if name.startswith(str(folder))}
-    for error, calls in (("ENOSPC", ("write", "pwrite64", "ftruncate", "fallocate")), ("EIO", ("fsync", "fdatasync", "rename"))):
+    created |= {str(output), str(partial), str(partial / "output")}
+    for error, calls in (
+        ("ENOSPC", ("mkdir", "write", "pwrite64", "ftruncate", "fallocate")),
+        ("EIO", ("fsync", "fdatasync", "rename", "renameat2")),
+    ):
         written = sum(every(verb, "writes of OUTPUT", created, call, error, output.name) for call in calls)
         if written == 0:
             failures.append(f"{verb}: no {calls} was made to fail")

@@ -384,6 +384,16 @@ impl Error {
 
     pub(crate) fn io(doing: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Error {
         let path = path.to_path_buf();
-        move |source| Error::Io { doing, path, source }
+        move |source| Error::Io { doing, path, source: with_advice(source) }
     }
+}
+
+/// The one error of the system that is about the process, not about the file: says what to do.
+fn with_advice(error: std::io::Error) -> std::io::Error {
+    #[cfg(unix)]
+    if rustix::io::Errno::from_io_error(&error) == Some(rustix::io::Errno::MFILE) {
+        let text = format!("{error}; allow this program more of them with `ulimit -n`");
+        return std::io::Error::new(error.kind(), text);
+    }
+    error
 }

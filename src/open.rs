@@ -61,7 +61,10 @@ fn open(path: &Path, waits: bool, allowed: impl Fn(FileType) -> bool) -> Result<
     options.read(true);
     #[cfg(unix)]
     if !waits {
-        std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, libc::O_NONBLOCK);
+        std::os::unix::fs::OpenOptionsExt::custom_flags(
+            &mut options,
+            rustix::fs::OFlags::NONBLOCK.bits().cast_signed(),
+        );
     }
     let _ = waits;
     let file = options.open(path).map_err(Error::io("open", path))?;

@@ -14,7 +14,10 @@ use support::models::{Contents, assert_same_tree, tree, weights};
 use support::vectors;
 use tempfile::TempDir;
 
-const JOURNAL: &str = ".df11-work/journal";
+const JOURNAL: &str = "journal";
+
+/// What a run keeps for itself beside the files that it has finished.
+const OF_THE_RUN: [&str; 3] = [JOURNAL, "df11.lock", "made"];
 
 /// Says stop when it is asked for the so-manieth time, and from then on.
 struct StopAt {
@@ -73,11 +76,14 @@ fn resume() -> CompressOptions {
     CompressOptions { resume: true, ..CompressOptions::default() }
 }
 
-/// What a stopped run has left: the finished files, each as it is in `whole`. The journal and nothing else is beside them.
+/// What a stopped run has left: the finished files, each as it is in `whole`. What the run keeps for itself and nothing else is beside them.
 fn kept(partial: &Path, whole: &Path) -> usize {
     let (mut found, whole) = (tree(partial), tree(whole));
-    assert!(found.remove(JOURNAL).is_some(), "no journal");
+    for name in OF_THE_RUN {
+        assert!(found.remove(name).is_some(), "no {name}");
+    }
     for (name, bytes) in &found {
+        let name = name.strip_prefix("output/").expect("all the rest is finished");
         assert!(whole.get(name) == Some(bytes), "{name} is not what it will be");
         assert!(name.ends_with(".safetensors"), "{name}");
     }
@@ -220,7 +226,7 @@ fn an_output_that_exists_is_replaced_by_a_resumed_run_only_by_force() {
         &(),
     )
     .expect("compressed");
-    fs::write(work.at("out/old.txt"), "old").expect("written");
+    fs::write(work.at("out/README.md"), "old").expect("written");
     fs::rename(work.at("aside"), work.at("out.partial")).expect("renamed");
     let message = compress(&work.at("source"), &work.at("out"), &resume(), &()).expect_err("refused").to_string();
     assert!(message.contains("exists already"), "{message}");
@@ -260,11 +266,11 @@ fn a_source_that_has_changed_is_not_resumed_whatever_its_dates_say() {
 #[test]
 fn a_finished_file_that_was_damaged_is_written_again() {
     let work = stopped();
-    let file = work.at("out.partial/lm_head.safetensors");
+    let file = work.at("out.partial/output/lm_head.safetensors");
     let sound = fs::read(&file).expect("finished");
     for damage in [sound.len() - 1, sound.len() / 2, 20, 3] {
         let (partial, aside) = (work.at("out.partial"), work.at("aside"));
-        fs::create_dir_all(aside.join(".df11-work")).expect("created");
+        fs::create_dir_all(aside.join("output")).expect("created");
         tree(&partial).into_iter().for_each(|(name, bytes)| fs::write(aside.join(name), bytes).expect("copied"));
         let mut bytes = sound.clone();
         bytes[damage] ^= 1;
@@ -281,8 +287,10 @@ fn a_finished_file_that_was_damaged_is_written_again() {
 fn what_a_killed_run_left_half_written_is_ignored() {
     let work = stopped();
     let partial = work.at("out.partial");
-    fs::write(partial.join(".df11-work/0"), "half of a file").expect("written");
-    fs::write(partial.join("no_such_unit.safetensors"), "never noted").expect("written");
+    fs::write(partial.join("77"), "half of a file").expect("written");
+    let made = fs::read_to_string(partial.join("made")).expect("a list");
+    fs::write(partial.join("made"), made + "\n\"no_such_unit.safetensors\"\n\"cut sho").expect("written");
+    fs::write(partial.join("output/no_such_unit.safetensors"), "never noted").expect("written");
     let journal = fs::read(partial.join(JOURNAL)).expect("a journal");
     fs::write(partial.join(JOURNAL), &journal[..journal.len() - 10]).expect("written");
     compress(&work.at("source"), &work.at("out"), &resume(), &()).expect("resumed");

@@ -135,12 +135,13 @@ fn a_geometry_asks_for_what_there_is_or_for_more_than_any_device_has() {
 
 #[test]
 fn tables_are_made_of_any_code() {
-    for range in [0..0, 0..1, 0..256] as [Range<usize>; 3] {
+    for range in [0..1, 0..256] as [Range<usize>; 2] {
         for length in [1, 8, 11, 12, 32] {
             let mut lengths = [0; 256];
             // No more codes than there are bit strings of that length.
             lengths[range.start..range.end.min(1 << length.min(8))].fill(length);
-            assert_eq!(Tables::new(&Code::canonical(&lengths)).words().len(), TABLE_WORDS);
+            let code = Code::canonical(&lengths).expect("no more codes than bit strings");
+            assert_eq!(Tables::new(&code).words().len(), TABLE_WORDS);
         }
     }
 }

@@ -7,14 +7,14 @@ use std::path::{Path, PathBuf};
 
 use super::checkpoint::CONFIG_FILE;
 use super::links::{Entry, Home};
-use super::output::{Output, WORK_FOLDER};
+use super::output::Output;
 use super::progress::{PIECE_BYTES, Progress, check_stopped};
 use super::weight_files::{is_other_form, is_weights_file};
 use crate::safetensors::{MAX_HEADER_BYTES, Reader};
 use crate::{Error, open};
 
 /// How the list of a sharded model's files ends.
-const INDEX_SUFFIX: &str = ".safetensors.index.json";
+pub(crate) const INDEX_SUFFIX: &str = ".safetensors.index.json";
 
 /// Reads a small file of a model's folder, of JSON or text.
 ///
@@ -175,14 +175,14 @@ fn is_ours(name: &Path) -> bool {
     is_weights_file(name) || name == Path::new(CONFIG_FILE) || name.to_string_lossy().ends_with(INDEX_SUFFIX)
 }
 
-/// Folders of version control, of download tools, and of our own runs.
+/// Folders of version control and of download tools.
 fn is_housekeeping(name: &Path) -> bool {
-    [".git", ".cache", WORK_FOLDER].iter().any(|other| name == Path::new(other))
+    [".git", ".cache"].iter().any(|other| name == Path::new(other))
 }
 
 fn copy_file(from: &Path, output: &Output, to: &Path, progress: &dyn Progress) -> Result<(), Error> {
     let mut source = open::regular(from)?;
-    let copy = output.file(to)?;
+    let copy = output.copy_of(to, &source)?;
     let mut buffer = vec![0; PIECE_BYTES];
     let mut position = 0;
     loop {

@@ -8,7 +8,7 @@ use super::codec::{Decoding, decode_tiles, matrices_of_tile};
 use super::coded::{CodedModel, CodedUnit};
 use super::matrices::Matrix;
 use super::memory::check_units;
-use super::output::{Form, NewFile, Output};
+use super::output::{Form, NewFiles, Output};
 use super::pattern::PatternDict;
 use super::pipeline::{PartProgress, coded_parts, each_part};
 use super::progress::{Progress, check_stopped};
@@ -64,43 +64,67 @@ pub fn decompress(
     if !parts.is_empty() {
         return decompress_parts(input, output, &parts, options, progress);
     }
+    let (model, plan) = open(input, options)?;
+    let output = Output::begin(output, &inputs(input, options), plan.form, options.force)?;
+    progress.begin(plan.data_bytes());
+    let report = restore(&model, &plan, &output, Path::new(""), options, progress)?;
+    output.commit()?;
+    Ok(report)
+}
+
+/// Opens a coded model, and plans what will come of it.
+fn open(input: &Path, options: &DecompressOptions) -> Result<(CodedModel, Restoration), Error> {
     let mut model = CodedModel::open(input)?;
     model.record = Ok(std::mem::replace(&mut model.record, Ok(None))?);
     check_units(&model, options.memory)?;
     let plan = Restoration::plan(&model, options.pattern_dict.as_ref(), options.like.as_deref())?;
-    let mut named = None;
     if plan.form == Form::Directory && model.checkpoint.is_dir {
         check_others(input)?;
-        named = Some(without_card(input)?);
     }
-    progress.begin(plan.data_bytes());
-    let output = Output::begin(output, input, plan.form, options.force)?;
-    let files = plan.files.iter().map(|(name, header)| {
-        let file = output.file(Path::new(name))?;
+    Ok((model, plan))
+}
+
+/// All that is read, INPUT first.
+fn inputs<'a>(input: &'a Path, options: &'a DecompressOptions) -> Vec<&'a Path> {
+    let patterns = options.pattern_dict.as_ref().and_then(PatternDict::file);
+    [input].into_iter().chain(options.like.as_deref()).chain(patterns).collect()
+}
+
+/// Restores a model into the folder `below` of `output`, or as its one file.
+fn restore(
+    model: &CodedModel,
+    plan: &Restoration,
+    output: &Output,
+    below: &Path,
+    options: &DecompressOptions,
+    progress: &dyn Progress,
+) -> Result<DecompressReport, Error> {
+    let mut files = NewFiles::default();
+    for (name, header) in &plan.files {
+        let file = output.file(&below.join(name))?;
         file.write(header, 0)?;
-        Ok(file)
-    });
-    let files = files.collect::<Result<Vec<NewFile>, Error>>()?;
-    let job = Job { model: &model, plan: &plan, files: &files, options, progress };
+        files.add(file)?;
+    }
+    let job = Job { model, plan, files: &files, options, progress };
     let mut tile = Vec::new();
     for (unit, matrices) in model.units.iter().zip(&plan.matrices) {
         job.restore_unit(unit, matrices, &mut tile)?;
     }
     drop(tile);
     job.copy_raw()?;
-    files.into_iter().try_for_each(NewFile::finish)?;
+    files.finish()?;
     for (name, bytes) in &plan.verbatim {
-        let file = output.file(Path::new(name))?;
+        let file = output.file(&below.join(name))?;
         file.write(bytes, 0)?;
         file.finish()?;
     }
     let (mut written, mut notes) = (plan.files.len() + plan.verbatim.len(), plan.notes.clone());
-    if let Some(named) = named {
-        let copied = copy_others(input, &output, Path::new(""), &*named, progress)?;
+    if plan.form == Form::Directory && model.checkpoint.is_dir {
+        let input = &model.checkpoint.path;
+        let copied = copy_others(input, output, below, &*without_card(input)?, progress)?;
         written += copied.files;
         notes.extend(copied.notes);
     }
-    output.commit()?;
     let headers: u64 = plan.files.iter().map(|(_, header)| header.len() as u64).sum();
     Ok(DecompressReport {
         byte_exact: plan.byte_exact,
@@ -130,8 +154,10 @@ fn decompress_parts(
     check_others(input)?;
     progress.begin(work);
     let mut all = DecompressReport { byte_exact: true, tensors: 0, output_bytes: 0, files: 0, notes: Vec::new() };
-    let copied = each_part(input, output, options.force, parts, progress, |from, to| {
-        let part = decompress(from, to, options, &PartProgress(progress))?;
+    let output = Output::begin(output, &inputs(input, options), Form::Directory, options.force)?;
+    let copied = each_part(input, &output, parts, progress, |from, below| {
+        let (model, plan) = open(from, options)?;
+        let part = restore(&model, &plan, &output, below, options, &PartProgress(progress))?;
         all.byte_exact &= part.byte_exact;
         all.tensors += part.tensors;
         all.output_bytes += part.output_bytes;
@@ -140,6 +166,7 @@ fn decompress_parts(
         all.notes.extend(part.notes.into_iter().map(|note| format!("{name}: {note}")));
         Ok(())
     })?;
+    output.commit()?;
     all.files += copied.files;
     all.notes.extend(copied.notes);
     Ok(all)
@@ -149,7 +176,7 @@ fn decompress_parts(
 struct Job<'a> {
     model: &'a CodedModel,
     plan: &'a Restoration,
-    files: &'a [NewFile],
+    files: &'a NewFiles,
     options: &'a DecompressOptions,
     progress: &'a dyn Progress,
 }
@@ -199,7 +226,7 @@ impl Job<'_> {
 
     fn write(&self, tensor: &str, offset: u64, bytes: &[u8]) -> Result<(), Error> {
         let target = self.target(tensor);
-        self.files[target.file].write(bytes, target.position + offset)
+        self.files.write(target.file, bytes, target.position + offset)
     }
 
     fn hash(&self, tensor: &str) -> TensorHash {

@@ -132,7 +132,7 @@ fn is_absence(error: &io::Error) -> bool {
 
 fn leads_in_a_circle(error: &io::Error) -> bool {
     #[cfg(unix)]
-    return error.raw_os_error() == Some(libc::ELOOP);
+    return rustix::io::Errno::from_io_error(error) == Some(rustix::io::Errno::LOOP);
     #[cfg(not(unix))]
     {
         let _ = error;

@@ -1,45 +1,57 @@
-//! OUTPUT is whole or absent: the work goes to `OUTPUT.partial` beside it, which takes its name when everything is on the disk.
+//! OUTPUT is whole or absent: the work is done in `OUTPUT.partial` beside it, and gets its name when everything is on the disk.
 //!
 //! ```text
 //! OUTPUT.partial/
-//!   <file>                 finished: written under a temporary name, synced, renamed
-//!   .df11-work/            of the run alone; gone before OUTPUT gets its name
-//!     0, 1, ...            files in the making
-//!     journal              of a job that can be resumed: what it is, and what it has finished
+//!   df11.lock      says that the folder is of df11; locked while a run lives
+//!   output         what OUTPUT will be, a file or a folder; each file in it was written under a number, synced, renamed
+//!   0, 1, ...      files in the making
+//!   made           the names of all files in `output`: what may be removed again
+//!   journal        of a job that can be resumed: what it is, and what it has finished
+//!   done           the work is finished; from here on, `output` may also be what OUTPUT was
+//!   replaced       what OUTPUT was, where the two cannot be exchanged in one step
 //! ```
 //!
-//! A single file is `OUTPUT.partial` itself: it is finished all at once, so there is nothing to resume.
+//! For files as for folders, and whatever the verb. Rooms: [`place`] asks whether a job may write there at all, [`replaceable`] what `--force` may replace,
+//! [`lock`] keeps other runs out, [`working`] is the folder, [`remains`] what an earlier run left in it, [`commit`] the last step, with the renames of
+//! [`rename`]; [`mode`] is about who may read, [`identity`] about which file a path means.
 
+mod commit;
+mod identity;
 pub(crate) mod journal;
+mod lock;
+mod mode;
 mod new_file;
 mod place;
+mod remains;
+mod rename;
+mod replaceable;
 mod tidy;
+mod working;
 
 use std::cell::{Cell, RefCell};
-use std::ffi::OsString;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use crate::Error;
 use journal::{Finished, JobLine, Journal};
-pub(crate) use new_file::NewFile;
-use place::{apart_from_input, may_be_replaced};
-use tidy::{remove, remove_all_but, sync_directory};
-
-/// What a run keeps for itself in `OUTPUT.partial`.
-pub(crate) const WORK_FOLDER: &str = ".df11-work";
+use mode::{Mode, Modes};
+pub(crate) use new_file::{NewFile, NewFiles};
+use place::{Gate, parent, refused};
+use remains::{Start, remove_replaced, settle};
+use tidy::{exists, sync_directory, walk};
+use working::Working;
 
 /// A file or directory in the making. Dropped before [`Output::commit`] or [`Output::conclude`], it removes what it wrote.
 #[derive(Debug)]
 pub(crate) struct Output {
-    place: PathBuf,
-    partial: PathBuf,
-    is_dir: bool,
-    force: bool,
+    gate: Gate,
+    working: Working,
+    modes: Modes,
     journal: Option<RefCell<Journal>>,
+    start: Start,
     /// Temporary names given so far.
     temporaries: Cell<usize>,
-    /// What is in `partial` stays.
+    /// What is in the folder stays.
     over: bool,
 }
 
@@ -51,114 +63,82 @@ pub(crate) enum Form {
 }
 
 impl Output {
-    /// Begins `OUTPUT.partial`.
+    /// Begins OUTPUT. `inputs` is all that the job reads, INPUT first.
     ///
     /// # Errors
-    /// OUTPUT exists and `force` is not given, is of the other form, or contains INPUT or lies in it; remains of an earlier run are in the way.
-    pub fn begin(place: &Path, input: &Path, form: Form, force: bool) -> Result<Output, Error> {
-        let mut output = Output::at(place, input, form, force)?;
-        output.clear_the_way()?;
-        output.create()?;
-        Ok(output)
+    /// OUTPUT exists and may not be replaced, is of the other form, or an input lies in it or is it or has it inside; another run writes it; remains of an
+    /// earlier run are in the way. Nothing has been touched then.
+    pub fn begin(place: &Path, inputs: &[&Path], form: Form, force: bool) -> Result<Output, Error> {
+        Output::open(Gate::new(place, inputs, form, force)?, None)
     }
 
-    /// Begins the directory `OUTPUT.partial` of a job that can be resumed, or, with `resume`, goes on with it where there is one.
+    /// Begins the directory OUTPUT by a job that can be resumed, or, with `resume`, goes on with it where there is something to go on with.
     ///
     /// # Errors
-    /// As `begin`; what is to be resumed is another job, or under way.
+    /// As `begin`; what is to be resumed is another job.
     pub fn begin_resumable(
         place: &Path,
-        input: &Path,
+        inputs: &[&Path],
         force: bool,
         resume: bool,
         job: &JobLine,
     ) -> Result<Output, Error> {
-        let mut output = Output::at(place, input, Form::Directory, force)?;
-        if resume && fs::symlink_metadata(&output.partial).is_ok() {
-            let journal = Journal::reopen(&output.partial, job)?;
-            remove_all_but(&output.partial, Path::new(""), &journal)?;
-            output.journal = Some(RefCell::new(journal));
-            return Ok(output);
-        }
-        output.clear_the_way()?;
-        output.create()?;
-        let journal = Journal::begin(&output.partial, job);
-        output.journal = Some(RefCell::new(journal?));
-        Ok(output)
+        Output::open(Gate::new(place, inputs, Form::Directory, force)?, Some((job, resume)))
     }
 
-    fn at(place: &Path, input: &Path, form: Form, force: bool) -> Result<Output, Error> {
-        let Some(name) = place.file_name() else {
-            let reason = "expected a path that ends in a name".into();
-            return Err(Error::Output { path: place.to_path_buf(), reason });
-        };
-        apart_from_input(place, input)?;
-        may_be_replaced(place, form, force)?;
-        let mut partial_name = OsString::from(name);
-        partial_name.push(".partial");
-        let partial = place.with_file_name(partial_name);
-        let is_dir = form == Form::Directory;
-        let (place, temporaries) = (place.to_path_buf(), Cell::new(0));
-        // Nothing is there yet that could be removed.
-        Ok(Output { place, partial, is_dir, force, journal: None, temporaries, over: true })
-    }
-
-    /// Removes the remains of an earlier run, or refuses to.
-    fn clear_the_way(&self) -> Result<(), Error> {
-        if fs::symlink_metadata(&self.partial).is_err() {
-            return Ok(());
-        }
-        let can_be_resumed = Journal::is_free(&self.partial)?;
-        if self.force {
-            return remove(&self.partial).map_err(Error::io("remove", &self.partial));
-        }
-        let way_on = if can_be_resumed { "go on with --resume" } else { "remove it" };
-        let reason = format!(
-            "{} is in the way: another run is writing it, or was interrupted; {way_on}, or replace it with --force",
-            self.partial.display()
-        );
-        Err(Error::Output { path: self.place.clone(), reason })
-    }
-
-    fn create(&mut self) -> Result<(), Error> {
-        if self.is_dir {
-            fs::create_dir(&self.partial).map_err(Error::io("create", &self.partial))?;
-            self.over = false;
-            let work = self.partial.join(WORK_FOLDER);
-            fs::create_dir(&work).map_err(Error::io("create", &work))
-        } else {
-            drop(File::create_new(&self.partial).map_err(Error::io("create", &self.partial))?);
-            self.over = false;
-            Ok(())
+    fn open(gate: Gate, job: Option<(&JobLine, bool)>) -> Result<Output, Error> {
+        gate.check()?;
+        let modes = Modes::of(gate.input())?;
+        let mut working = Working::take(&gate)?;
+        match prepare(&working, &gate, modes, job) {
+            Ok((start, journal)) => {
+                let journal = journal.map(RefCell::new);
+                Ok(Output { gate, working, modes, journal, start, temporaries: Cell::new(0), over: false })
+            }
+            Err(error) => {
+                if working.is_new() {
+                    // The error on its way is the one to be told.
+                    let _ = working.end();
+                }
+                Err(error)
+            }
         }
     }
 
     /// Where OUTPUT will be.
     pub fn place(&self) -> &Path {
-        &self.place
+        &self.gate.place
     }
 
     /// Creates the file `name` of a directory, or the one file.
     pub fn file(&self, name: &Path) -> Result<NewFile, Error> {
-        let (path, temporary) = if self.is_dir {
-            let number = self.temporaries.replace(self.temporaries.get() + 1);
-            (self.partial.join(name), Some(self.partial.join(WORK_FOLDER).join(number.to_string())))
-        } else {
-            (self.partial.clone(), None)
-        };
-        let file = File::create(temporary.as_ref().unwrap_or(&path)).map_err(Error::io("create", &path))?;
-        Ok(NewFile::new(path, temporary, file))
+        self.create(name, self.modes.file)
+    }
+
+    /// As [`Output::file`], for a copy of `source`.
+    pub fn copy_of(&self, name: &Path, source: &File) -> Result<NewFile, Error> {
+        let metadata = source.metadata().map_err(Error::io("read the rights of the source of", &self.path(name)))?;
+        self.create(name, Mode::of(&metadata))
+    }
+
+    fn create(&self, name: &Path, mode: Mode) -> Result<NewFile, Error> {
+        let name = if self.gate.form == Form::Directory { name } else { Path::new("") };
+        let number = self.temporaries.replace(self.temporaries.get() + 1);
+        self.working.note(name)?;
+        NewFile::create(self.path(name), self.working.temporary(number), mode)
     }
 
     /// Creates a folder of a directory, unless it is there.
     pub fn folder(&self, name: &Path) -> Result<(), Error> {
+        let source = fs::metadata(self.gate.input().join(name)).ok().filter(fs::Metadata::is_dir);
         let path = self.path(name);
-        fs::create_dir_all(&path).map_err(Error::io("create", &path))
+        let mode = source.map_or(self.modes.folder, |source| Mode::of(&source));
+        mode.create_folder(&path).map_err(Error::io("create", &path))
     }
 
-    /// Where a file of a directory is when it is finished.
+    /// Where a file of a directory is when it is finished, or the one file.
     pub fn path(&self, name: &Path) -> PathBuf {
-        self.partial.join(name)
+        if name == Path::new("") { self.working.output() } else { self.working.output().join(name) }
     }
 
     /// What an earlier run noted of the file `name`, if it has finished it.
@@ -177,20 +157,20 @@ impl Output {
 
     /// Gives the finished work its name; where the job failed, keeps what can be resumed and removes the rest.
     pub fn conclude<T>(mut self, outcome: Result<T, Error>) -> Result<T, Error> {
-        let error = match outcome {
-            Ok(result) => return self.commit().map(|()| result),
+        let error = match outcome.and_then(|result| self.make_durable().map(|()| result)) {
+            Ok(result) => return self.put_into_place().map(|()| result),
             Err(error) => error,
         };
         let Some(journal) = &self.journal else { return Err(error) };
-        let finished = remove_all_but(&self.partial, Path::new(""), &journal.borrow());
+        let finished = self.working.keep_finished(&journal.borrow());
         match finished {
             Ok(files) if files > 0 && error.may_pass() => {
                 self.over = true;
-                Err(Error::Kept { error: Box::new(error), partial: self.partial.clone(), files })
+                Err(Error::Kept { error: Box::new(error), partial: self.gate.partial.clone(), files })
             }
             // What an earlier run has left is not this one's to remove: another source may have been given by mistake.
             Ok(files) => {
-                self.over &= files > 0;
+                self.over = files > 0 && self.start == Start::Resumed;
                 Err(error)
             }
             Err(_) => Err(error),
@@ -198,35 +178,71 @@ impl Output {
     }
 
     /// Gives the finished work its name.
-    pub fn commit(mut self) -> Result<(), Error> {
+    ///
+    /// # Errors
+    /// It could not get it: the message says where the work is. Or what it has replaced could not be removed: OUTPUT is complete then.
+    pub fn commit(self) -> Result<(), Error> {
+        self.make_durable()?;
+        self.put_into_place()
+    }
+
+    /// Waits until the names of all files are on the disk, and then notes that the work is finished.
+    fn make_durable(&self) -> Result<(), Error> {
+        if self.gate.form == Form::Directory {
+            let output = self.working.output();
+            let mut folders = vec![output.clone()];
+            walk(&output, &mut |name, kind| {
+                folders.extend(kind.is_dir().then(|| output.join(name)));
+                Ok(())
+            })?;
+            folders.iter().try_for_each(|folder| sync_directory(folder))?;
+        }
+        self.working.note_done()
+    }
+
+    fn put_into_place(mut self) -> Result<(), Error> {
         // Whatever happens now, the work is done and worth keeping.
         self.over = true;
-        let renaming = || Error::io("rename to its final name", &self.partial);
-        if self.is_dir {
-            drop(self.journal.take());
-            let work = self.partial.join(WORK_FOLDER);
-            fs::remove_dir_all(&work).map_err(Error::io("remove", &work))?;
-            sync_directory(&self.partial)?;
-        }
-        if self.is_dir && self.place.is_dir() {
-            let replaced = self.partial.with_extension("replaced");
-            if self.force && fs::symlink_metadata(&replaced).is_ok() {
-                remove(&replaced).map_err(Error::io("remove", &replaced))?;
-            }
-            fs::rename(&self.place, &replaced).map_err(renaming())?;
-            if let Err(error) = fs::rename(&self.partial, &self.place) {
-                let _ = fs::rename(&replaced, &self.place);
-                return Err(renaming()(error));
-            }
-            remove(&replaced).map_err(Error::io("remove", &replaced))?;
-        } else {
-            fs::rename(&self.partial, &self.place).map_err(renaming())?;
-        }
-        match self.place.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => sync_directory(parent),
-            _ => sync_directory(Path::new(".")),
-        }
+        drop(self.journal.take());
+        let place = &self.gate.place;
+        commit::into_place(&self.working, &self.gate)?;
+        let removed = sync_directory(parent(place))
+            .and_then(|()| remove_replaced(&self.working.output(), &self.gate))
+            .and_then(|()| remove_replaced(&self.working.replaced(), &self.gate))
+            .and_then(|()| self.working.end());
+        removed.map_err(|error| {
+            refused(
+                place,
+                format!("is complete and in its place, but the run could not clean up after itself: {error}"),
+            )
+        })
     }
+}
+
+/// Settles what an earlier run has left, and creates what a job begins with.
+fn prepare(
+    working: &Working,
+    gate: &Gate,
+    modes: Modes,
+    job: Option<(&JobLine, bool)>,
+) -> Result<(Start, Option<Journal>), Error> {
+    // Again, as another run may have ended before this one got the lock.
+    gate.check()?;
+    let start = settle(working, gate, job.is_some_and(|(_, resume)| resume))?;
+    let journal = match (job, start) {
+        (Some((job, _)), Start::Anew) => Some(Journal::begin(&working.journal(), job)?),
+        (Some((job, _)), Start::Resumed) => {
+            let journal = Journal::reopen(&working.journal(), working.path(), job)?;
+            working.keep_finished(&journal)?;
+            Some(journal)
+        }
+        (None, _) => None,
+    };
+    let output = working.output();
+    if gate.form == Form::Directory && !exists(&output) {
+        modes.folder.create_folder(&output).map_err(Error::io("create", &output))?;
+    }
+    Ok((start, journal))
 }
 
 impl Drop for Output {
@@ -234,82 +250,10 @@ impl Drop for Output {
         if !self.over {
             // An error is already on its way to the user; one about the cleaning would hide it.
             drop(self.journal.take());
-            let _ = remove(&self.partial);
+            let _ = self.working.end();
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn folder() -> tempfile::TempDir {
-        tempfile::tempdir().expect("a folder")
-    }
-
-    #[test]
-    fn what_is_not_committed_leaves_nothing() {
-        let dir = folder();
-        let (input, place) = (dir.path().join("in"), dir.path().join("out"));
-        fs::write(&input, b"x").expect("written");
-        for form in [Form::File, Form::Directory] {
-            let output = Output::begin(&place, &input, form, false).expect("free");
-            output.file(Path::new("a")).expect("created").write(b"abc", 0).expect("written");
-            drop(output);
-            assert_eq!(fs::read_dir(dir.path()).expect("listed").count(), 1, "{form:?}");
-        }
-    }
-
-    #[test]
-    fn an_output_that_exists_is_replaced_only_by_force() {
-        let dir = folder();
-        let (input, place) = (dir.path().join("in"), dir.path().join("out"));
-        fs::write(&input, b"x").expect("written");
-        fs::write(&place, b"old").expect("written");
-        assert!(matches!(Output::begin(&place, &input, Form::File, false), Err(Error::Output { .. })));
-        assert!(matches!(Output::begin(&place, &input, Form::Directory, true), Err(Error::Output { .. })));
-        let output = Output::begin(&place, &input, Form::File, true).expect("forced");
-        let file = output.file(Path::new("")).expect("created");
-        file.write(b"new", 0).expect("written");
-        file.finish().expect("synced");
-        assert_eq!(fs::read(&place).expect("read"), b"old");
-        output.commit().expect("renamed");
-        assert_eq!(fs::read(&place).expect("read"), b"new");
-    }
-
-    #[test]
-    fn force_replaces_a_model_and_never_another_directory() {
-        let dir = folder();
-        let (input, place) = (dir.path().join("in"), dir.path().join("out"));
-        fs::write(&input, b"x").expect("written");
-        fs::create_dir(&place).expect("created");
-        fs::write(place.join("thesis.tex"), b"x").expect("written");
-        assert!(Output::begin(&place, &input, Form::Directory, true).is_err());
-        fs::write(place.join("model.safetensors"), b"x").expect("written");
-        let output = Output::begin(&place, &input, Form::Directory, true).expect("a model");
-        output.commit().expect("renamed");
-        assert_eq!(fs::read_dir(&place).expect("listed").count(), 0);
-        assert_eq!(fs::read_dir(dir.path()).expect("listed").count(), 2);
-    }
-
-    #[test]
-    fn input_and_output_are_never_inside_each_other() {
-        let dir = folder();
-        let input = dir.path().join("in");
-        fs::create_dir(&input).expect("created");
-        for place in [input.clone(), input.join("out"), dir.path().to_path_buf()] {
-            assert!(matches!(Output::begin(&place, &input, Form::Directory, true), Err(Error::Output { .. })));
-        }
-    }
-
-    #[test]
-    fn remains_of_an_interrupted_run_are_named() {
-        let dir = folder();
-        let (input, place) = (dir.path().join("in"), dir.path().join("out"));
-        fs::write(&input, b"x").expect("written");
-        fs::create_dir(dir.path().join("out.partial")).expect("created");
-        let error = Output::begin(&place, &input, Form::Directory, false).expect_err("in the way");
-        assert!(error.to_string().contains("out.partial"), "{error}");
-        Output::begin(&place, &input, Form::Directory, true).expect("forced").commit().expect("renamed");
-    }
-}
+mod tests;

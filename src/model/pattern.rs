@@ -20,7 +20,7 @@
 mod common;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use regex::{Regex, RegexBuilder, RegexSet, RegexSetBuilder};
 use serde_json::{Map, Value};
@@ -42,6 +42,8 @@ const MAX_SET_BYTES: usize = 64 << 20;
 pub struct PatternDict {
     patterns: Vec<(String, Vec<String>)>,
     set: RegexSet,
+    /// The file that the user gave.
+    given: Option<PathBuf>,
 }
 
 impl PatternDict {
@@ -53,7 +55,13 @@ impl PatternDict {
         let bytes = read_whole(open::regular_or_pipe(path)?, path)?;
         let value = serde_json::from_slice(&bytes)
             .map_err(|error| Error::Json { path: path.to_path_buf(), reason: format!("is not JSON: {error}") })?;
-        PatternDict::from_json(&value, path)
+        let patterns = PatternDict::from_json(&value, path)?;
+        Ok(PatternDict { given: Some(path.to_path_buf()), ..patterns })
+    }
+
+    /// The file that it was read from by [`PatternDict::read`].
+    pub(crate) fn file(&self) -> Option<&Path> {
+        self.given.as_deref()
     }
 
     /// Takes the value of `pattern_dict` that was found in the file at `path`.
@@ -84,7 +92,7 @@ impl PatternDict {
             .dfa_size_limit(MAX_SET_BYTES)
             .build()
             .map_err(|error| Error::Pattern { pattern: "all patterns together".into(), reason: error.to_string() })?;
-        Ok(PatternDict { patterns, set })
+        Ok(PatternDict { patterns, set, given: None })
     }
 
     /// Checks that Python's `re` reads the patterns as this program does, for the modules of tensors of these names.
@@ -94,8 +102,7 @@ impl PatternDict {
     pub(crate) fn check_common<'a>(&self, tensors: impl Iterator<Item = &'a str>) -> Result<(), Error> {
         let are_plain = common::are_plain(tensors);
         self.patterns.iter().try_for_each(|(pattern, _)| {
-            common::check(pattern, are_plain)
-                .map_err(|reason| Error::Pattern { pattern: pattern.clone(), reason })
+            common::check(pattern, are_plain).map_err(|reason| Error::Pattern { pattern: pattern.clone(), reason })
         })
     }
 

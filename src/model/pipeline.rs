@@ -13,7 +13,7 @@ use super::beside::{Copied, Named, copy_others, has, names};
 use super::card::without_card;
 use super::checkpoint::Checkpoint;
 use super::coded::is_coded;
-use super::output::{Form, Output};
+use super::output::Output;
 use super::progress::Progress;
 use super::weight_files::weights_files;
 use crate::{Error, open};
@@ -62,23 +62,20 @@ pub(crate) fn coded_parts(input: &Path) -> Result<Vec<PathBuf>, Error> {
     Ok(coded)
 }
 
-/// Makes the folder `output` of the pipeline `input`: `job` makes each of `parts` from its sub-folder, the rest is copied.
+/// Fills the folder `output` with the pipeline `input`: `job` makes each of `parts`, given its sub-folder and its name, the rest is copied.
 pub(crate) fn each_part(
     input: &Path,
-    output: &Path,
-    force: bool,
+    output: &Output,
     parts: &[PathBuf],
     progress: &dyn Progress,
     mut job: impl FnMut(&Path, &Path) -> Result<(), Error>,
 ) -> Result<Copied, Error> {
     let named = without_card(input)?;
-    let output = Output::begin(output, input, Form::Directory, force)?;
     for part in parts {
-        job(&input.join(part), &output.path(part))?;
+        output.folder(part)?;
+        job(&input.join(part), part)?;
     }
-    let copied = copy_beside(input, &output, parts, &*named, progress)?;
-    output.commit()?;
-    Ok(copied)
+    copy_beside(input, output, parts, &*named, progress)
 }
 
 /// Copies what is beside `parts`, the name of a file or folder as `named` tells. Weights beside the parts are the same model in another form, and are

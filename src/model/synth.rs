@@ -85,7 +85,7 @@ pub fn synth(
     let shards = shards.collect::<Result<Vec<Shard>, Error>>()?;
     let small = small_files(&shards, shapes, options)?;
     progress.begin(shards.iter().map(|shard| shard.layout.data_bytes()).sum());
-    let output = Output::begin(output, shapes, Form::Directory, options.force)?;
+    let output = Output::begin(output, &[shapes], Form::Directory, options.force)?;
     let maker = Maker { quantiles: quantiles(), seed: options.seed, progress };
     let mut report = SynthReport { tensors: 0, bytes: 0, files: shards.len() + small.len() };
     for (number, shard) in shards.iter().enumerate() {
@@ -144,11 +144,7 @@ fn shard_name(number: usize, of: usize) -> String {
 }
 
 /// The index of several shards and the configuration, each small enough to be read.
-fn small_files(
-    shards: &[Shard],
-    shapes: &Path,
-    options: &SynthOptions,
-) -> Result<Vec<(&'static str, String)>, Error> {
+fn small_files(shards: &[Shard], shapes: &Path, options: &SynthOptions) -> Result<Vec<(&'static str, String)>, Error> {
     let mut small = Vec::new();
     if shards.len() > 1 {
         let tensors = shards.iter().enumerate().flat_map(|(number, shard)| {
@@ -163,7 +159,8 @@ fn small_files(
     let written = small.into_iter().map(|(name, value)| {
         let text = format!("{value:#}\n");
         if text.len() as u64 > MAX_HEADER_BYTES {
-            let reason = format!("its {name} would have more than the {MAX_HEADER_BYTES} bytes that are read; take tensors out");
+            let reason =
+                format!("its {name} would have more than the {MAX_HEADER_BYTES} bytes that are read; take tensors out");
             return Err(Error::Json { path: shapes.to_path_buf(), reason });
         }
         Ok((name, text))

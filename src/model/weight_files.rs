@@ -83,14 +83,16 @@ pub(crate) fn is_other_form(name: &Path) -> bool {
     FORMS.iter().any(|(begin, end)| name.starts_with(begin) && name.ends_with(end))
 }
 
-/// The files, if they are the shards 1 to N of N: `model-00001-of-00003.safetensors`. An index says the same where there is one.
+/// What `model-00001-of-00003.safetensors` is a shard of, its number, and their number.
+pub(crate) fn shard_of(name: &str) -> Option<(String, usize, usize)> {
+    let (number, of) = name.strip_suffix(".safetensors")?.rsplit_once("-of-")?;
+    let (stem, number) = number.rsplit_once('-')?;
+    Some((stem.to_owned(), number.parse::<usize>().ok()?, of.parse::<usize>().ok()?))
+}
+
+/// The files, if they are the shards 1 to N of N. An index says the same where there is one.
 fn whole_set(names: &[String]) -> Option<Vec<String>> {
-    let shard = |name: &String| {
-        let (number, of) = name.strip_suffix(".safetensors")?.rsplit_once("-of-")?;
-        let (stem, number) = number.rsplit_once('-')?;
-        Some((stem.to_owned(), number.parse::<usize>().ok()?, of.parse::<usize>().ok()?))
-    };
-    let shards: Vec<_> = names.iter().map(shard).collect::<Option<_>>()?;
+    let shards: Vec<_> = names.iter().map(|name| shard_of(name)).collect::<Option<_>>()?;
     let (stem, _, of) = shards.first()?.clone();
     let expected: Vec<_> = (1..=names.len()).map(|number| (stem.clone(), number, of)).collect();
     (of == names.len() && shards == expected).then(|| names.to_vec())

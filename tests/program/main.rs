@@ -6,6 +6,12 @@
 //! - [`conduct`]: streams, exit codes, existing outputs, broken pipes;
 //! - [`interrupted`]: signals, kills, full disks, and going on afterwards;
 //! - [`links`]: links, pipes and devices in a model's folder;
+//! - [`killed`]: so is a kill at any moment;
+//! - [`two_runs`]: one OUTPUT, and more than one who writes there;
+//! - [`sources`]: what is read stays;
+//! - [`replaced`]: so does what is not ours, `--force` or not;
+//! - [`rights`]: who may read what is written;
+//! - [`limits`]: many shards and few open files;
 //! - [`memory`]: no more of it than allowed;
 //! - [`devices`]: backends that are GPUs, on a driver whose device is played on the processor;
 //! - [`hostile`]: names that want to speak for us;
@@ -20,15 +26,27 @@ mod hostile;
 #[cfg(unix)]
 mod interrupted;
 #[cfg(unix)]
+mod killed;
+#[cfg(unix)]
+mod limits;
+#[cfg(unix)]
 mod links;
 #[cfg(target_os = "linux")]
 mod memory;
 mod miniature;
+#[cfg(unix)]
+mod replaced;
 mod reports;
+#[cfg(unix)]
+mod rights;
 mod round_trips;
 mod sampled_damage;
+#[cfg(unix)]
+mod sources;
 #[path = "../support/mod.rs"]
 mod support;
+#[cfg(unix)]
+mod two_runs;
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};

@@ -7,6 +7,7 @@
 //! - [`table`]: rows as aligned columns;
 //! - [`terminal`]: results to stdout, all else to stderr, numbers for people;
 //! - [`progress`]: how far a job is, drawn or told;
+//! - [`limits`]: what the system allows a process, and what it does to one that asks for more;
 //! - [`signals`]: what the user ends a job with;
 //! - [`exit`]: what a verb ends in, and the exit code it stands for.
 
@@ -21,6 +22,7 @@ mod decompress;
 mod estimate;
 mod exit;
 mod inspect;
+mod limits;
 mod options;
 mod progress;
 mod signals;
@@ -69,6 +71,7 @@ fn main() -> ExitCode {
     match Cli::try_parse() {
         Ok(cli) => {
             let terminal = Terminal::new(cli.talk);
+            limits::prepare();
             exit::code(run(cli.verb, &terminal), &terminal)
         }
         Err(error) => usage(error),

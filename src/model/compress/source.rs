@@ -12,6 +12,7 @@ use super::super::coded::{LEAVES, is_coded};
 use super::super::infer::infer_units;
 use super::super::memory::check_specs;
 use super::super::output::{Form, Output};
+use super::super::pattern::PatternDict;
 use super::super::progress::Progress;
 use super::super::units::{MIN_LONE_WEIGHTS, UnitSpec, units_by_pattern, weights};
 use super::CompressOptions;
@@ -115,11 +116,13 @@ pub(super) fn begin(
     if options.model_card && form == Form::Directory {
         refuse_source_readme(input)?;
     }
+    let inputs: Vec<&Path> =
+        [input].into_iter().chain(options.pattern_dict.as_ref().and_then(PatternDict::file)).collect();
     if form == Form::Directory && !options.single_file {
         let models: Vec<_> = models.iter().map(|(folder, passed)| (*folder, &passed.model)).collect();
         let job = job_line(&models, options)?;
         progress.begin(work);
-        return Output::begin_resumable(output, input, options.force, options.resume, &job);
+        return Output::begin_resumable(output, &inputs, options.force, options.resume, &job);
     }
     let refused = |reason: &str| Err(Error::Output { path: output.to_path_buf(), reason: reason.into() });
     if options.model_card && form == Form::File {
@@ -133,7 +136,7 @@ pub(super) fn begin(
         );
     }
     progress.begin(work);
-    Output::begin(output, input, form, options.force)
+    Output::begin(output, &inputs, form, options.force)
 }
 
 /// The units of a model, by patterns or by inference.

@@ -1,16 +1,14 @@
 //! What a run notes of itself, so that another can go on with it: JSON, a line for the job and one for each file that is finished.
 //!
-//! A line is on the disk before its file gets its name, so a file that is there under its name has one. A last line cut by a crash is dropped. The
-//! journal is locked while its run lives.
+//! A line is on the disk before its file gets its name, so a file that is there under its name has one. A last line cut by a crash is dropped.
 
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{Read, Seek, Write};
+use std::fs::{self, File, OpenOptions};
+use std::io::{ErrorKind, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::WORK_FOLDER;
 use crate::Error;
 
 /// What a job is. Two that are equal write the same bytes, given that the source's tensors are the same.
@@ -47,10 +45,8 @@ pub(crate) struct Journal {
     finished: BTreeMap<String, Finished>,
 }
 
-/// Where the journal is, from the directory.
-pub(crate) fn place() -> PathBuf {
-    Path::new(WORK_FOLDER).join("journal")
-}
+/// What the journal is called in the folder of its run.
+pub(super) const NAME: &str = "journal";
 
 /// What a file of the directory is called in the journal.
 pub(crate) fn key(name: &Path) -> String {
@@ -60,31 +56,24 @@ pub(crate) fn key(name: &Path) -> String {
 
 impl Journal {
     /// Begins the journal of a job.
-    pub fn begin(partial: &Path, job: &JobLine) -> Result<Journal, Error> {
-        let path = partial.join(place());
-        let file = OpenOptions::new().read(true).append(true).create_new(true).open(&path);
-        let file = file.map_err(Error::io("create", &path))?;
-        lock(&file, &path)?;
-        let mut journal = Journal { path, file, finished: BTreeMap::new() };
+    pub fn begin(path: &Path, job: &JobLine) -> Result<Journal, Error> {
+        let file = OpenOptions::new().read(true).append(true).create_new(true).open(path);
+        let file = file.map_err(Error::io("create", path))?;
+        let mut journal = Journal { path: path.to_path_buf(), file, finished: BTreeMap::new() };
         journal.append(job)?;
         Ok(journal)
     }
 
-    /// Goes on with the journal in `partial`.
+    /// Goes on with the journal of an interrupted run in `partial`.
     ///
     /// # Errors
-    /// There is none, it is of another job, or its run still lives.
-    pub fn reopen(partial: &Path, job: &JobLine) -> Result<Journal, Error> {
+    /// It is of another job.
+    pub fn reopen(path: &Path, partial: &Path, job: &JobLine) -> Result<Journal, Error> {
         let refused = |reason: String| Error::Output { path: partial.to_path_buf(), reason };
-        let path = partial.join(place());
-        if !path.is_file() {
-            return Err(refused("holds nothing to resume; remove it, or begin anew with --force".into()));
-        }
-        let file = OpenOptions::new().read(true).append(true).open(&path);
-        let mut file = file.map_err(Error::io("open", &path))?;
-        lock(&file, &path)?;
+        let file = OpenOptions::new().read(true).append(true).open(path);
+        let mut file = file.map_err(Error::io("open", path))?;
         let mut text = Vec::new();
-        file.read_to_end(&mut text).map_err(Error::io("read", &path))?;
+        file.read_to_end(&mut text).map_err(Error::io("read", path))?;
         let mut lines = text.split_inclusive(|&byte| byte == b'\n').filter(|line| line.ends_with(b"\n"));
         let first = lines.next().unwrap_or_default();
         let found: JobLine = serde_json::from_slice(first)
@@ -101,19 +90,16 @@ impl Journal {
             end += line.len() as u64;
             finished.insert(noted.file.clone(), noted);
         }
-        file.set_len(end).and_then(|()| file.seek(std::io::SeekFrom::End(0))).map_err(Error::io("write", &path))?;
-        Ok(Journal { path, file, finished })
+        file.set_len(end).and_then(|()| file.seek(std::io::SeekFrom::End(0))).map_err(Error::io("write", path))?;
+        Ok(Journal { path: path.to_path_buf(), file, finished })
     }
 
-    /// Whether there is a journal in `partial`.
-    ///
-    /// # Errors
-    /// Its run still lives.
-    pub fn is_free(partial: &Path) -> Result<bool, Error> {
-        let path = partial.join(place());
-        match File::open(&path) {
-            Ok(file) => lock(&file, &path).map(|()| true),
-            Err(_) => Ok(false),
+    /// How many files the journal at `path` calls finished, whatever its job; none where there is no journal.
+    pub fn count(path: &Path) -> Result<usize, Error> {
+        match fs::read(path) {
+            Ok(text) => Ok(text.split(|&byte| byte == b'\n').filter(|line| is_of::<Finished>(line)).count()),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(0),
+            Err(error) => Err(Error::io("read", path)(error)),
         }
     }
 
@@ -137,15 +123,8 @@ impl Journal {
     }
 }
 
-/// Locks a journal for as long as the file is open. Where files cannot be locked, nothing keeps two runs apart but their users.
-fn lock(file: &File, path: &Path) -> Result<(), Error> {
-    match file.try_lock() {
-        Err(TryLockError::WouldBlock) => {
-            let reason = "another run is writing here; wait for it, or stop it".into();
-            Err(Error::Output { path: path.to_path_buf(), reason })
-        }
-        Err(TryLockError::Error(_)) | Ok(()) => Ok(()),
-    }
+fn is_of<T: serde::de::DeserializeOwned>(line: &[u8]) -> bool {
+    serde_json::from_slice::<T>(line).is_ok()
 }
 
 fn difference(found: &JobLine, job: &JobLine) -> Option<String> {

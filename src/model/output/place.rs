@@ -1,59 +1,224 @@
-//! Where OUTPUT may be written, and what of it may be replaced.
+//! The gate that a job passes before it writes: which paths it may create, replace or remove, and that none of them is a path that it reads.
+//!
+//! ```text
+//! OUTPUT            created; replaced with --force
+//! OUTPUT.partial    created, and removed with what df11 made in it
+//! ```
+//!
+//! There are no others. Whatever is to be read (INPUT, and models or patterns given beside it) may be neither of the two, nor inside of one; nor may OUTPUT
+//! be inside a folder that is read.
 
+use std::collections::{HashMap, HashSet};
+use std::ffi::OsString;
 use std::fs;
-use std::path::Path;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 
-use super::super::weight_files::is_weights_file;
 use super::Form;
+use super::identity::{Identity, is_mount_point};
+use super::lock::refuse_unmarked;
+use super::replaceable::{refuse_all_but_a_model, refuse_strangers};
+use super::tidy::{exists, walk};
 use crate::Error;
 
-/// Neither of INPUT and OUTPUT may be inside the other: one would be written while the other is read, or replaced with it.
-pub(super) fn apart_from_input(place: &Path, input: &Path) -> Result<(), Error> {
-    let input = fs::canonicalize(input).map_err(Error::io("open", input))?;
-    let parent = match place.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    let parent = fs::canonicalize(parent).map_err(Error::io("find the folder of OUTPUT", parent))?;
-    let full = place.file_name().map_or(parent.clone(), |name| parent.join(name));
-    let full = fs::canonicalize(&full).unwrap_or(full);
-    let refused = |reason: &str| Err(Error::Output { path: place.to_path_buf(), reason: reason.into() });
-    if full == input {
-        return refused("OUTPUT is INPUT; give another place");
+/// The paths of a job.
+#[derive(Debug)]
+pub(super) struct Gate {
+    /// OUTPUT, without a slash at its end: with one, a link would be followed.
+    pub place: PathBuf,
+    /// `OUTPUT.partial`.
+    pub partial: PathBuf,
+    /// INPUT, and what else is read.
+    inputs: Vec<PathBuf>,
+    /// What OUTPUT will be.
+    pub form: Form,
+    /// Whether OUTPUT may be replaced, and the remains of an earlier run.
+    pub force: bool,
+}
+
+impl Gate {
+    /// The paths of a job that reads `inputs`, INPUT first, and writes `place`.
+    pub fn new(place: &Path, inputs: &[&Path], form: Form, force: bool) -> Result<Gate, Error> {
+        let Some(name) = place.file_name() else {
+            return Err(refused(place, "expected a path that ends in a name"));
+        };
+        let mut partial = OsString::from(name);
+        partial.push(".partial");
+        let (place, partial) = (place.with_file_name(name), place.with_file_name(partial));
+        let inputs = inputs.iter().map(|input| input.to_path_buf()).collect();
+        Ok(Gate { place, partial, inputs, form, force })
     }
-    if input.is_dir() && full.starts_with(&input) {
-        return refused("OUTPUT is inside INPUT; give a place outside");
+
+    /// Looks at all of them, and touches nothing.
+    ///
+    /// # Errors
+    /// OUTPUT is there and may not be replaced, what has the name `OUTPUT.partial` is not ours, or an input would be lost or written into.
+    pub fn check(&self) -> Result<(), Error> {
+        self.refuse_input_around()?;
+        self.refuse_what_is_there()?;
+        refuse_unmarked(&self.partial, &self.place)?;
+        if exists(&self.partial) && is_mount_point(&self.partial) {
+            return Err(refused(&self.partial, "is in the way: a file system is mounted there; give another OUTPUT"));
+        }
+        self.refuse_loss(&[&self.place, &self.partial])
     }
-    if input.starts_with(&full) {
-        return refused("INPUT is inside OUTPUT; give another place");
+
+    /// Refuses to remove what OUTPUT was, now at `path`, if it is not what [`Gate::check`] would let go.
+    pub fn check_replaced(&self, path: &Path) -> Result<(), Error> {
+        if self.form == Form::Directory && !path.is_symlink() {
+            refuse_strangers(path, self.input())?;
+        } else if path.is_dir() && !path.is_symlink() {
+            return Err(refused(path, "is a directory, and was a file when the run began"));
+        }
+        self.refuse_loss(&[path])
+    }
+
+    /// INPUT.
+    pub fn input(&self) -> &Path {
+        self.inputs.first().map_or(Path::new(""), PathBuf::as_path)
+    }
+
+    /// Compares OUTPUT and `OUTPUT.partial` with the inputs and with the folders that each lies in.
+    fn refuse_input_around(&self) -> Result<(), Error> {
+        let folder = parent(&self.place);
+        let folder = fs::canonicalize(folder).map_err(Error::io("find the folder of OUTPUT", folder))?;
+        let around_output: HashSet<Identity> = folder.ancestors().filter_map(|path| Identity::of(path).ok()).collect();
+        let ours: Vec<(&Path, Identity)> = [&self.place, &self.partial]
+            .into_iter()
+            .flat_map(|path| [(path, Identity::of(path)), (path, Identity::of_name(path))])
+            .filter_map(|(path, identity)| Some((path.as_path(), identity.ok()?)))
+            .collect();
+        for input in &self.inputs {
+            let full = fs::canonicalize(input).map_err(Error::io("open", input))?;
+            let named = fs::canonicalize(parent(input)).map_err(Error::io("open", input))?;
+            let is_ours = |found: Option<Identity>| ours.iter().find(|(_, own)| found.as_ref() == Some(own));
+            if let Some((path, _)) = is_ours(Identity::of(&full).ok()) {
+                return Err(refused(
+                    path,
+                    format!("is the same as {}, which is read; give another OUTPUT", input.display()),
+                ));
+            }
+            let mut around_input = full.ancestors().skip(1).chain(named.ancestors());
+            if let Some((path, _)) = around_input.find_map(|path| is_ours(Identity::of(path).ok())) {
+                return Err(refused(
+                    path,
+                    format!("has {} in it, which is read; give another OUTPUT", input.display()),
+                ));
+            }
+            each(input, &mut |path, is_folder| {
+                let folder = match path == input {
+                    true => Identity::of(path),
+                    false if is_folder => Identity::of_name(path),
+                    false => return Ok(()),
+                };
+                match folder.is_ok_and(|folder| around_output.contains(&folder)) {
+                    true => {
+                        let reason = format!("is inside {}, which is read; give a place outside", path.display());
+                        Err(refused(&self.place, reason))
+                    }
+                    false => Ok(()),
+                }
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Refuses an OUTPUT that is there, unless what is to come may replace it.
+    pub fn refuse_what_is_there(&self) -> Result<(), Error> {
+        let Gate { place, form, .. } = self;
+        let is_link = match fs::symlink_metadata(place) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            found => found.map_err(Error::io("open", place))?.is_symlink(),
+        };
+        let Ok(found) = fs::metadata(place) else {
+            return Err(refused(place, "is there already, a link that leads nowhere; remove it, or give another name"));
+        };
+        if !found.is_dir() && !found.is_file() {
+            return Err(refused(place, "is neither a file nor a directory; give another name"));
+        }
+        match form {
+            Form::File if found.is_dir() => {
+                return Err(refused(place, "is a directory, and the result is one file; give a file name"));
+            }
+            Form::Directory if found.is_file() => {
+                return Err(refused(place, "is a file, and the result is a directory; give another name"));
+            }
+            _ => {}
+        }
+        if found.is_dir() && !is_link && is_mount_point(place) {
+            return Err(refused(
+                place,
+                "is where a file system is mounted, and cannot be replaced; give a name inside of it",
+            ));
+        }
+        if is_empty_folder(place) && !is_link {
+            return Ok(());
+        }
+        if !self.force {
+            let mut reason = String::from("exists already; give another name, or replace it with --force");
+            if exists(&self.partial) && refuse_unmarked(&self.partial, place).is_ok() {
+                reason += &format!(", which removes {} too, left by an earlier run", self.partial.display());
+            }
+            return Err(refused(place, reason));
+        }
+        if found.is_dir() { refuse_all_but_a_model(place, self.input()) } else { Ok(()) }
+    }
+
+    /// Refuses to lose anything that is read: all that is in `doomed`, and the doomed themselves, may be removed.
+    fn refuse_loss(&self, doomed: &[&Path]) -> Result<(), Error> {
+        let mut lost = HashMap::new();
+        for path in doomed {
+            if let Ok(identity) = Identity::of_name(path) {
+                lost.insert(identity, path.to_path_buf());
+            }
+            if path.is_dir() && !path.is_symlink() {
+                walk(path, &mut |name, _| {
+                    let path = path.join(name);
+                    lost.extend(Identity::of_name(&path).ok().map(|identity| (identity, path)));
+                    Ok(())
+                })?;
+            }
+        }
+        if lost.is_empty() {
+            return Ok(());
+        }
+        for input in &self.inputs {
+            each(input, &mut |path, _| match Identity::of(path).ok().and_then(|identity| lost.get(&identity)) {
+                Some(found) if found == path => {
+                    Err(refused(found, "is to be read, and would be removed; give another OUTPUT"))
+                }
+                Some(found) => {
+                    let reason =
+                        format!("is {} by another path, which is to be read; give another OUTPUT", path.display());
+                    Err(refused(found, reason))
+                }
+                None => Ok(()),
+            })?;
+        }
+        Ok(())
+    }
+}
+
+/// The folder that a path lies in.
+pub(super) fn parent(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Whether a path leads to a folder with nothing in it.
+pub(super) fn is_empty_folder(path: &Path) -> bool {
+    fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none())
+}
+
+/// An input, and all that is in it: whether each is a folder by its own name.
+fn each(input: &Path, visit: &mut dyn FnMut(&Path, bool) -> Result<(), Error>) -> Result<(), Error> {
+    visit(input, false)?;
+    if input.is_dir() {
+        walk(input, &mut |name, kind| visit(&input.join(name), kind.is_dir()))?;
     }
     Ok(())
 }
 
-/// Refuses an OUTPUT that is there, unless it may be replaced by what is to come.
-pub(super) fn may_be_replaced(place: &Path, form: Form, force: bool) -> Result<(), Error> {
-    let refused = |reason: &str| Err(Error::Output { path: place.to_path_buf(), reason: reason.into() });
-    if fs::symlink_metadata(place).is_err() {
-        return Ok(());
-    }
-    if place.is_dir() != (form == Form::Directory) {
-        return refused(match form {
-            Form::File => "is a directory, and the result is one file; give a file name",
-            Form::Directory => "is a file, and the result is a directory; give another name",
-        });
-    }
-    if form == Form::Directory {
-        let entries = fs::read_dir(place).map_err(Error::io("open", place))?;
-        let names: Vec<_> = entries.filter_map(|entry| Some(entry.ok()?.file_name())).collect();
-        if names.is_empty() {
-            return Ok(());
-        }
-        let is_model = names.iter().any(|name| is_weights_file(Path::new(name)));
-        if force && !is_model {
-            return refused(
-                "is a directory without .safetensors files, and --force replaces only a model; remove it yourself",
-            );
-        }
-    }
-    if force { Ok(()) } else { refused("exists already; give another name, or replace it with --force") }
+/// The error that names a path of OUTPUT.
+pub(super) fn refused(path: &Path, reason: impl Into<String>) -> Error {
+    Error::Output { path: path.to_path_buf(), reason: reason.into() }
 }

@@ -1,37 +1,47 @@
-//! Folders: emptied, and made durable.
+//! Folders: walked, emptied, and made durable.
 
-use std::fs::{self, File};
-use std::path::Path;
+use std::fs::{self, File, FileType};
+use std::io;
+use std::path::{Path, PathBuf};
 
-use super::WORK_FOLDER;
-use super::journal::{self, Journal};
 use crate::Error;
 
-/// Removes a file, or a folder with all that is in it.
-pub(super) fn remove(path: &Path) -> std::io::Result<()> {
-    if fs::symlink_metadata(path)?.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) }
+/// Whether something has this name, a link that leads nowhere included.
+pub(super) fn exists(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok()
 }
 
-/// Removes what is below `partial` but the journal and what it calls finished. Returns the number of finished files.
-pub(super) fn remove_all_but(partial: &Path, below: &Path, journal: &Journal) -> Result<usize, Error> {
-    let folder = partial.join(below);
-    let mut finished = 0;
-    for entry in fs::read_dir(&folder).map_err(Error::io("open", &folder))? {
-        let name = below.join(entry.map_err(Error::io("open", &folder))?.file_name());
-        let path = partial.join(&name);
-        if fs::symlink_metadata(&path).map_err(Error::io("open", &path))?.is_dir() {
-            finished += remove_all_but(partial, &name, journal)?;
-            if name != Path::new(WORK_FOLDER) {
-                // Fails, as it should, where something is left in it.
-                let _ = fs::remove_dir(&path);
+/// Removes a file, or a folder with all that is in it, if it is there. Links are not followed.
+pub(super) fn remove(path: &Path) -> io::Result<()> {
+    match fs::symlink_metadata(path) {
+        Ok(metadata) if metadata.is_dir() => fs::remove_dir_all(path),
+        Ok(_) => fs::remove_file(path),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Hands everything below the folder `root` to `visit`, by its path from there, a folder before what is in it. Links are not followed; a folder that this
+/// user may not look into is taken for an empty one.
+pub(super) fn walk(root: &Path, visit: &mut dyn FnMut(&Path, FileType) -> Result<(), Error>) -> Result<(), Error> {
+    let mut folders = vec![PathBuf::new()];
+    while let Some(folder) = folders.pop() {
+        let path = root.join(&folder);
+        let entries = match fs::read_dir(&path) {
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => continue,
+            entries => entries.map_err(Error::io("open", &path))?,
+        };
+        for entry in entries {
+            let entry = entry.map_err(Error::io("open", &path))?;
+            let kind = entry.file_type().map_err(Error::io("open", &path))?;
+            let name = folder.join(entry.file_name());
+            if kind.is_dir() {
+                folders.push(name.clone());
             }
-        } else if journal.find(&name).is_some() {
-            finished += 1;
-        } else if name != journal::place() {
-            fs::remove_file(&path).map_err(Error::io("remove", &path))?;
+            visit(&name, kind)?;
         }
     }
-    Ok(finished)
+    Ok(())
 }
 
 /// Makes renames and new names in a directory durable. Windows has no handle for that and needs none.

@@ -1,0 +1,156 @@
+//! What `--force` replaces and removes: models, and what df11 has made; nothing else. And which names OUTPUT may have.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+use crate::sources::{each_job, snapshot};
+use crate::support::models::{assert_same_tree, tree};
+use crate::support::vectors;
+use crate::{Place, df11, miniature, text};
+
+#[test]
+fn what_is_called_replaced_is_nobodys_but_its_owners() {
+    each_job(|place, verb, _, write| {
+        let input = write("out.replaced");
+        let before = snapshot(&place.at(""));
+        for _ in 0..2 {
+            df11([verb, text(&input), "-o", text(&place.at("out")), "-f"]).fine();
+            assert!(before.iter().all(|(path, bytes)| snapshot(&place.at("")).get(path) == Some(bytes)));
+        }
+    });
+}
+
+#[test]
+fn force_never_removes_a_strangers_working_folder() {
+    let make: [(&str, fn(&Path)); 5] = [
+        ("a folder", |path| {
+            fs::create_dir(path).expect("created");
+            fs::write(path.join("thesis.tex"), "precious").expect("written");
+        }),
+        ("a folder with a file called as our mark", |path| {
+            fs::create_dir(path).expect("created");
+            fs::write(path.join("df11.lock"), "").expect("written");
+            fs::write(path.join("thesis.tex"), "precious").expect("written");
+        }),
+        ("a file", |path| fs::write(path, "precious").expect("written")),
+        ("a link", |path| symlink("/nowhere", path).expect("linked")),
+        ("a pipe", |path| {
+            let made = std::process::Command::new("mkfifo").arg(path).status().expect("mkfifo");
+            assert!(made.success());
+        }),
+    ];
+    for (what, make) in make {
+        let place = Place::new();
+        miniature::write_directory(&place.at("m"));
+        df11(["compress", text(&place.at("m")), "-o", text(&place.at("c"))]).fine();
+        let shapes = vectors("architectures").join("llama/miniature.json");
+        make(&place.at("out.partial"));
+        let (m, output) = (place.at("m"), place.at("out"));
+        for (verb, input) in [("compress", place.at("m")), ("decompress", place.at("c")), ("synth", shapes)] {
+            for flags in [&["--force"][..], &[]] {
+                let arguments = [verb, text(&input), "-o", text(&output)];
+                let run = place.refuses(arguments.iter().chain(flags), &["out.partial", "not of df11"]);
+                assert!(run.stderr.contains("move it"), "{what}, {verb}: {}", run.stderr);
+            }
+        }
+        place.refuses(["compress", text(&m), "-o", text(&output), "--resume"], &["out.partial", "not of df11"]);
+    }
+}
+
+#[test]
+fn force_replaces_a_model_and_nothing_beside_it() {
+    let sample = vectors("minilm-sample").join("model.safetensors");
+    let place = Place::new();
+    let (m, out) = (place.at("m"), place.at("out"));
+    miniature::write_directory(&m);
+    let compress = ["compress", text(&m), "-o", text(&out), "--force"];
+    for stranger in ["thesis.tex", "notes/thesis.tex", "sub/other.json", ".git/HEAD"] {
+        df11(compress).fine();
+        fs::create_dir_all(out.join(stranger).parent().expect("a folder")).expect("created");
+        fs::write(out.join(stranger), "precious").expect("written");
+        place.refuses(compress, &[stranger, "move that file away"]);
+        fs::remove_dir_all(&out).expect("removed");
+    }
+    // A collection of models is no model.
+    fs::create_dir(&out).expect("created");
+    for name in ["one.safetensors", "other.safetensors"] {
+        fs::copy(&sample, out.join(name)).expect("copied");
+    }
+    place.refuses(compress, &["safetensors", "--force replaces only a model"]);
+    fs::remove_dir_all(&out).expect("removed");
+    // Neither is a folder without weights, nor a pipe.
+    fs::create_dir(&out).expect("created");
+    fs::write(out.join("config.json"), "{}").expect("written");
+    place.refuses(compress, &["--force replaces only a model"]);
+    fs::remove_dir_all(&out).expect("removed");
+    assert!(std::process::Command::new("mkfifo").arg(&out).status().expect("mkfifo").success());
+    place.refuses(compress, &["neither a file nor a directory"]);
+}
+
+#[test]
+fn what_the_same_job_wrote_before_is_replaced_by_force() {
+    let place = Place::new();
+    let (m, coded, back, made) = (place.at("m"), place.at("coded"), place.at("back"), place.at("made"));
+    miniature::write_directory(&m);
+    fs::create_dir(m.join("notes")).expect("created");
+    fs::write(m.join("notes/of the authors.txt"), "theirs").expect("written");
+    let shapes = vectors("architectures").join("llama/miniature.json");
+    for _ in 0..2 {
+        df11(["compress", text(&m), "-o", text(&coded), "-f"]).fine();
+        df11(["compress", text(&m), "-o", text(&coded), "-f", "--single-file"]).fine();
+        df11(["compress", text(&m), "-o", text(&coded), "-f", "--model-card"]).fine();
+        df11(["decompress", text(&coded), "-o", text(&back), "-f"]).fine();
+        assert_same_tree(&m, &back);
+        df11(["synth", text(&shapes), "-o", text(&made), "-f"]).fine();
+    }
+    df11(["compress", text(&m), "-o", text(&made), "-f", "--code", "published"]).fine();
+    df11(["compress", text(&m), "-o", text(&made), "-f", "--code", "published"]).fine();
+    assert_eq!(place.names(), ["back", "coded", "m", "made"]);
+}
+
+#[test]
+fn a_linked_output_is_replaced_as_a_link() {
+    let place = Place::new();
+    let (m, target, out) = (place.at("m"), place.at("target"), place.at("out"));
+    miniature::write_directory(&m);
+    df11(["compress", text(&m), "-o", text(&target)]).fine();
+    let before = tree(&target);
+    for spelled in ["out", "out/"] {
+        symlink(&target, &out).expect("linked");
+        let spelled = place.at(spelled);
+        let arguments = ["compress", text(&m), "-o", text(&spelled), "--no-verify"];
+        place.refuses(arguments, &["exists already"]);
+        df11(arguments.iter().chain(&["-f"])).fine();
+        assert!(!out.is_symlink() && out.is_dir() && before == tree(&target));
+        fs::remove_dir_all(&out).expect("removed");
+    }
+    symlink(place.at("nowhere"), &out).expect("linked");
+    for flags in [&["-f"][..], &[]] {
+        place.refuses(["compress", text(&m), "-o", text(&out)].iter().chain(flags), &["leads nowhere"]);
+    }
+}
+
+#[test]
+fn an_output_without_a_name_is_refused_and_any_name_will_do() {
+    let place = Place::new();
+    let file = place.at("in.safetensors");
+    miniature::write_file(&file);
+    for output in ["", ".", "..", "/", "./..", "/tmp/.."] {
+        place.refuses(["compress", text(&file), "-o", output, "-f"], &[]);
+    }
+    place.refuses(["compress", text(&file), "-o", text(&place.at("no/such/out"))], &["folder of OUTPUT"]);
+    let long = "n".repeat(255);
+    place.refuses(["compress", text(&file), "-o", text(&place.at(&long))], &[&long]);
+    for name in [&b"\xff\xfe"[..], b"with space", b"-dash", b"new\nline", &[b'n'; 240]] {
+        let output = place.at("").join(OsStr::from_bytes(name));
+        for _ in 0..2 {
+            let run = crate::program().args(["compress", "-f"]).arg(&file).arg("-o").arg(&output).output();
+            assert!(run.expect("the program starts").status.success(), "{output:?}");
+        }
+        fs::remove_file(&output).expect("it is there");
+        assert_eq!(place.names(), ["in.safetensors"]);
+    }
+}
