@@ -44,6 +44,12 @@ pub enum Error {
         /// The tensor.
         tensor: String,
     },
+    /// A file that the job reads is no longer the file that it was when it was first opened.
+    #[error("{}: changed while it was read: it was edited, replaced or removed; stop what is writing it and retry", path.display())]
+    ChangedMeanwhile {
+        /// The file.
+        path: PathBuf,
+    },
     /// INPUT is not a model: there is nothing to read in it, or too much to choose from.
     #[error("{}: {reason}", path.display())]
     NotAModel {
@@ -69,6 +75,16 @@ pub enum Error {
         path: PathBuf,
         /// The name.
         name: String,
+    },
+    /// A file's name means something else on another system, or meets another name there.
+    #[error("{}: the file name `{name}` is refused: {reason}; rename the file in the model that is compressed", path.display())]
+    NameNotPortable {
+        /// The folder, or the file that holds the name.
+        path: PathBuf,
+        /// The name.
+        name: String,
+        /// What is wrong with it.
+        reason: String,
     },
     /// Two files of one model hold a tensor of the same name.
     #[error("tensor `{tensor}` is in both {} and {}; keep one of them", first.display(), second.display())]
@@ -222,6 +238,36 @@ pub enum Error {
         /// What was found and what was expected.
         reason: String,
     },
+    /// The record of the source is of a version that came after this program.
+    #[error("{}: its record of the source is of version {found}, and this df11 reads 1 and 2; use a newer df11", path.display())]
+    RecordVersion {
+        /// The file that holds it.
+        path: PathBuf,
+        /// The version.
+        found: String,
+    },
+    /// A file that we wrote is gone.
+    #[error("{}: is missing; the record of the source names it: get it again", path.display())]
+    FileMissing {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A file that we wrote is not what it was then.
+    #[error("{}: is not the file that was written: {reason}; get it again", path.display())]
+    FileDiffers {
+        /// The file.
+        path: PathBuf,
+        /// What was found and what was expected.
+        reason: String,
+    },
+    /// Some of a model's files are missing or changed.
+    #[error("{}: is not whole:{}\n--partial restores what is there", path.display(), listed(faults))]
+    NotWhole {
+        /// The model.
+        path: PathBuf,
+        /// What is missing or changed.
+        faults: Vec<Error>,
+    },
     /// A tensor's words are not those that were compressed.
     #[error("{}: tensor `{tensor}`: xxh3 is {found:016x}, expected {expected:016x}: it is not what was compressed; get the file again", path.display())]
     Checksum {
@@ -286,6 +332,9 @@ impl Error {
                 | Error::TensorUnfit { .. }
                 | Error::UnitDamaged { .. }
                 | Error::Record { .. }
+                | Error::FileMissing { .. }
+                | Error::FileDiffers { .. }
+                | Error::NotWhole { .. }
                 | Error::Checksum { .. }
                 | Error::Differs { .. }
         )
@@ -301,7 +350,14 @@ impl Error {
 
     /// Whether the same job may succeed when it is gone on with: the reason lies in the machine or its disks, not in the model.
     pub(crate) fn may_pass(&self) -> bool {
-        matches!(self, Error::Stopped | Error::Io { .. } | Error::CutShort { .. } | Error::BackendFailed { .. })
+        matches!(
+            self,
+            Error::Stopped
+                | Error::Io { .. }
+                | Error::CutShort { .. }
+                | Error::ChangedMeanwhile { .. }
+                | Error::BackendFailed { .. }
+        )
     }
 
     /// `bytes` as the size of a buffer.
@@ -314,4 +370,9 @@ impl Error {
         let path = path.to_path_buf();
         move |source| Error::Io { doing, path, source }
     }
+}
+
+/// Errors one below the other.
+fn listed(errors: &[Error]) -> String {
+    errors.iter().map(|error| format!("\n  {error}")).collect()
 }

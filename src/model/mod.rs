@@ -11,7 +11,7 @@
 //! estimate    checkpoint or shapes -> units -> (a sample of each unit, planned) -> layout
 //! ```
 //!
-//! Rooms below: what a model's files are (`weight_files`, `checkpoint`, `beside`, `coded`, `pipeline`), what belongs together (`names`, `owners`, `infer`,
+//! Rooms below: what a model's files are (`weight_files`, `checkpoint`, `beside`, `coded`, `pipeline`), which of them are ours and whole (`our_files`, `portable`, `manifest`, `judge`), what belongs together (`names`, `owners`, `infer`,
 //! `units`, `pattern`, `matrices`), what is
 //! written beside the arrays (`record`, `config`, `python_json`, `card`), how a unit passes through memory (`memory`, `codec`, `words`, `spelling`, `disguise`), and how OUTPUT comes to be (`output`).
 
@@ -27,14 +27,18 @@ mod disguise;
 mod estimate;
 mod infer;
 mod inspect;
+mod judge;
 mod load;
+mod manifest;
 mod matrices;
 mod memory;
 mod names;
+mod our_files;
 mod output;
 mod owners;
 mod pattern;
 mod pipeline;
+mod portable;
 mod progress;
 mod python_json;
 mod record;

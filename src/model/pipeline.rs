@@ -5,10 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use super::beside::{Copied, Named, copy_others, names};
-use super::card::without_card;
-use super::checkpoint::Checkpoint;
-use super::coded::is_coded;
-use super::output::{Form, Output};
+use super::output::Output;
 use super::progress::Progress;
 use super::weight_files::weights_files;
 use crate::Error;
@@ -29,35 +26,6 @@ pub(crate) fn parts(input: &Path) -> Result<Vec<PathBuf>, Error> {
         }
     }
     Ok(parts)
-}
-
-/// The parts of a pipeline folder that are DFloat11 models.
-pub(crate) fn coded_parts(input: &Path) -> Result<Vec<PathBuf>, Error> {
-    let mut coded = Vec::new();
-    for part in parts(input)? {
-        if is_coded(&Checkpoint::open_coded(&input.join(&part))?) {
-            coded.push(part);
-        }
-    }
-    Ok(coded)
-}
-
-/// Makes the folder `output` of the pipeline `input`: `job` makes each of `parts` from its sub-folder, the rest is copied.
-pub(crate) fn each_part(
-    input: &Path,
-    output: &Path,
-    force: bool,
-    parts: &[PathBuf],
-    mut job: impl FnMut(&Path, &Path) -> Result<(), Error>,
-) -> Result<Copied, Error> {
-    let output = Output::begin(output, input, Form::Directory, force)?;
-    for part in parts {
-        job(&input.join(part), &output.path(part))?;
-    }
-    let named = without_card(input)?;
-    let copied = copy_beside(input, &output, parts, &*named)?;
-    output.commit()?;
-    Ok(copied)
 }
 
 /// Copies what is beside `parts`, the name of a file or folder as `named` tells. Weights beside the parts are the same model in another form, and are

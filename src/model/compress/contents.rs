@@ -2,12 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::super::beside::replaced_files;
 use super::super::checkpoint::{Checkpoint, Place};
 use super::super::names::is_below;
-use super::super::record::{Record, SourceFile, SourceKind, TensorRecord};
+use super::super::record::{Record, SourceFile, SourceKind, TensorRecord, Written};
 use super::super::units::UnitSpec;
-use crate::Error;
 
 /// The tensors of `rest` that go into a unit's file: those below its module, unless another unit's module is nearer or a unit is made of them.
 pub(crate) fn others_of(specs: &[UnitSpec], spec: &UnitSpec, rest: &BTreeSet<String>) -> Vec<String> {
@@ -20,27 +18,29 @@ pub(crate) fn others_of(specs: &[UnitSpec], spec: &UnitSpec, rest: &BTreeSet<Str
         .collect()
 }
 
-/// The record of the source; the checksum of a tensor that is yet to be read is 0.
+/// The record of the source and of what was written; the checksum of a tensor that is yet to be read is 0.
 pub(crate) fn record_of(
     source: &Checkpoint,
     coded: &[&UnitSpec],
     hashes: &BTreeMap<String, u64>,
-) -> Result<Record, Error> {
+    written: Written,
+) -> Record {
     let units = coded.iter().map(|spec| (spec.name.clone(), spec.tensors.clone())).collect();
     let tensors = source.tensors.iter().map(|(name, Place { info, .. })| {
         let (dtype, shape) = (info.dtype.name().to_owned(), info.shape.clone());
         (name.clone(), TensorRecord { dtype, shape, xxh3: hashes.get(name).copied().unwrap_or(0) })
     });
     let headers = source.files.iter().map(|file| {
-        let bytes = file.reader.header_bytes()?;
-        Ok(SourceFile { name: file.name.clone(), kind: SourceKind::Safetensors, bytes })
+        let bytes = file.reader.header_bytes().to_vec();
+        SourceFile { name: file.name.clone(), kind: SourceKind::Safetensors, bytes }
     });
-    let mut sources = headers.collect::<Result<Vec<_>, Error>>()?;
-    if source.is_dir && !source.files.is_empty() {
-        let verbatim = |(name, bytes)| SourceFile { name, kind: SourceKind::Verbatim, bytes };
-        sources.extend(replaced_files(source.folder())?.into_iter().map(verbatim));
-    }
-    Ok(Record { units, tensors: tensors.collect(), sources })
+    let verbatim = source.small.iter().map(|file| SourceFile {
+        name: file.name.clone(),
+        kind: SourceKind::Verbatim,
+        bytes: file.bytes.clone(),
+    });
+    let sources = headers.chain(verbatim).collect();
+    Record { units, tensors: tensors.collect(), sources, written: Some(written) }
 }
 
 /// Takes tensors out of what is yet to be written.

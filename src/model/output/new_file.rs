@@ -23,11 +23,6 @@ impl NewFile {
         write_at(&self.file, bytes, position).map_err(Error::io("write", &self.path))
     }
 
-    /// Writes all that `source` has, from the beginning on.
-    pub fn copy(&mut self, source: &mut File) -> Result<(), Error> {
-        std::io::copy(source, &mut self.file).map_err(Error::io("write", &self.path)).map(drop)
-    }
-
     /// Waits until everything is on the disk, and gives the file its name.
     pub fn finish(self) -> Result<(), Error> {
         self.sync()?;
