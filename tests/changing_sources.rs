@@ -3,9 +3,7 @@
 mod support;
 
 use df11::Error;
-use df11::model::{
-    CompressOptions, DecompressOptions, Progress, VerifyOptions, compress, decompress, verify,
-};
+use df11::model::{CompressOptions, DecompressOptions, Progress, VerifyOptions, compress, decompress, verify};
 use serde_json::json;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -164,7 +162,7 @@ fn of_a_hundred_shards_those_that_are_not_kept_open_are_watched_like_the_others(
     for number in 1..=100 {
         let mut tensors = vec![weights(&format!("n.{number}.norm"), &[8], number as u64)];
         if number % 50 == 1 {
-            tensors.push(weights(&format!("n.{number}.weight"), &[128, 130], number as u64));
+            tensors.push(weights(&format!("head_{number}.weight"), &[128, 130], number as u64));
         }
         Contents { tensors, ..Contents::default() }.write(&shard(number), 0);
     }
@@ -193,9 +191,13 @@ fn a_job_whose_source_changed_goes_on_only_with_the_source_that_it_began_with() 
     sharded(&source);
     let shard = source.join("model-00002-of-00002.safetensors");
     let sound = fs::read(&shard).expect("read");
-    let at = At { unit: 2, asked: AtomicUsize::new(0), act: &|| fs::write(&shard, changed(&shard)).expect("written") };
+    // When both units are finished.
+    let at = At { unit: 4, asked: AtomicUsize::new(0), act: &|| fs::write(&shard, changed(&shard)).expect("written") };
     let error = compress(&source, &output, &CompressOptions::default(), &at).expect_err("changed");
-    assert!(matches!(&error, Error::Kept { error, .. } if matches!(**error, Error::ChangedMeanwhile { .. })), "{error}");
+    assert!(
+        matches!(&error, Error::Kept { error, .. } if matches!(**error, Error::ChangedMeanwhile { .. })),
+        "{error}"
+    );
     fs::write(&shard, sound).expect("restored");
     let resume = CompressOptions { resume: true, ..CompressOptions::default() };
     compress(&source, &output, &resume, &()).expect("resumed");

@@ -200,7 +200,10 @@ fn damaged_directory(source: &Path) {
                 assert!(!fine, "{what}: not found");
                 let names = |error: &df11::Error| error.to_string().contains(damage.name.as_str());
                 let failures = found.unwrap_or_else(|error| panic!("{what}: not a failure, but {error}")).failures;
-                assert!(failures.iter().all(df11::Error::is_failed_check) && failures.iter().any(names), "{what}: {failures:?}");
+                assert!(
+                    failures.iter().all(df11::Error::is_failed_check) && failures.iter().any(names),
+                    "{what}: {failures:?}"
+                );
                 assert!(restored.is_err_and(|error| names(&error)), "{what}: not named");
                 let options = DecompressOptions { partial: true, ..DecompressOptions::default() };
                 let report = decompress(&input, &partial, &options, &()).expect(what);

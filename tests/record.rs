@@ -106,8 +106,28 @@ fn changes(value: &Value) -> Vec<Value> {
     match value {
         Value::String(text) => {
             let others = [
-                "x", "I16", "XX", "F32", "BF16", "..", "../x", "/x", "a/b", "CON", "nul.txt", "x.", "config.json", "b.0.x.weight", "copied",
-                "card", "config", "part", "weights", "verbatim", "safetensors", "0000000000000000",
+                "x",
+                "I16",
+                "XX",
+                "F32",
+                "BF16",
+                "..",
+                "../x",
+                "/x",
+                "a/b",
+                "CON",
+                "nul.txt",
+                "x.",
+                "config.json",
+                "b.0.x.weight",
+                "copied",
+                "card",
+                "config",
+                "part",
+                "weights",
+                "verbatim",
+                "safetensors",
+                "0000000000000000",
             ];
             all.extend(others.map(Value::from));
             all.push(format!("{text}x").into());
@@ -115,7 +135,14 @@ fn changes(value: &Value) -> Vec<Value> {
         }
         Value::Number(number) => {
             let number = number.as_u64().unwrap_or(0);
-            all.extend([json!(number + 1), json!(number.wrapping_sub(1)), json!(0), json!(u64::MAX), json!(-1), json!(1.5)]);
+            all.extend([
+                json!(number + 1),
+                json!(number.wrapping_sub(1)),
+                json!(0),
+                json!(u64::MAX),
+                json!(-1),
+                json!(1.5),
+            ]);
         }
         Value::Array(items) => {
             all.push(items.iter().rev().cloned().collect());
@@ -160,7 +187,8 @@ fn changes(value: &Value) -> Vec<Value> {
 /// The headers in `df11.sources` changed: each of their parts.
 fn changed_headers(sources: &Value) -> Vec<Value> {
     let mut all = Vec::new();
-    for (at, file) in sources.as_array().expect("a list").iter().enumerate().filter(|(_, f)| f["kind"] == "safetensors") {
+    for (at, file) in sources.as_array().expect("a list").iter().enumerate().filter(|(_, f)| f["kind"] == "safetensors")
+    {
         let packed = STANDARD.decode(file["bytes"].as_str().expect("text")).expect("base64");
         let header = decompress_to_vec(&packed).expect("deflated");
         let json: Value = serde_json::from_slice(&header[8..]).expect("a header");
@@ -205,7 +233,11 @@ fn sorted(value: &Value) -> Value {
 
 /// The tensors of every weight file at `path`, by name.
 fn tensors(path: &Path) -> BTreeMap<String, Tensor> {
-    let files = if path.is_dir() { tree(path) } else { BTreeMap::from([(".safetensors".into(), fs::read(path).expect("read"))]) };
+    let files = if path.is_dir() {
+        tree(path)
+    } else {
+        BTreeMap::from([(".safetensors".into(), fs::read(path).expect("read"))])
+    };
     let weights = files.into_iter().filter(|(_, bytes)| bytes.get(8) == Some(&b'{') && bytes.len() > 1000);
     weights.flat_map(|(_, bytes)| Contents::of(&bytes).tensors).map(|tensor| (tensor.name.clone(), tensor)).collect()
 }
@@ -303,7 +335,8 @@ fn what_verify_calls_fine_decompress_restores_whatever_a_record_of_version_1_say
 
 #[test]
 fn names_that_another_system_takes_for_something_else_are_refused_before_any_work() {
-    let names = ["CON", "nul.txt", "x.", "y ", "a:b", "a\\b", "assets/LPT1.json", "Tokenizer.json", "README.MD", "Config.json"];
+    let names =
+        ["CON", "nul.txt", "x.", "y ", "a:b", "a\\b", "assets/LPT1.json", "Tokenizer.json", "README.MD", "Config.json"];
     for name in names.iter().filter(|_| cfg!(unix)) {
         let work = work();
         let [from, coded] = ["source", "coded"].map(|name| work.path().join(name));
@@ -312,7 +345,7 @@ fn names_that_another_system_takes_for_something_else_are_refused_before_any_wor
         fs::write(from.join(name), "x").expect("written");
         let error = compress(&from, &coded, &CompressOptions { all: true, ..CompressOptions::default() }, &());
         let error = error.expect_err("refused");
-        assert!(matches!(&error, Error::NameNotPortable { name: found, .. } if found.contains(name)), "{name}: {error}");
+        assert!(matches!(&error, Error::NameNotPortable { .. }) && error.to_string().contains(name), "{name}: {error}");
         assert!(!coded.exists());
     }
 }

@@ -119,7 +119,8 @@ impl CodedModel {
             None => checkpoint.metadata(),
         };
         // The record of version 2 answers for itself: config.json has a checksum in it, and is believed if it has that.
-        let newer = Record::from_metadata(&metadata, None, &main).ok().flatten().filter(|record| record.written.is_some());
+        let newer =
+            Record::from_metadata(&metadata, None, &main).ok().flatten().filter(|record| record.written.is_some());
         let config = match &newer {
             Some(record) if !is_as_written(&checkpoint, record) => None,
             _ => checkpoint.config()?,

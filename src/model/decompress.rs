@@ -80,8 +80,7 @@ pub fn decompress(
 ) -> Result<DecompressReport, Error> {
     match Input::open(input)? {
         Input::Model(mut model) => {
-            let mut plan = plan(&mut model, options)?;
-            refuse(input, &mut plan.judgement.faults, options)?;
+            let plan = plan(&mut model, options)?;
             progress.begin(work(&plan, options));
             restore(&model, plan, output, options, progress)
         }
@@ -126,7 +125,8 @@ fn restore(
 ) -> Result<DecompressReport, Error> {
     let input = model.checkpoint.path.as_path();
     let output = Output::begin(output, input, plan.form, options.force)?;
-    let mut report = DecompressReport { missing: std::mem::take(&mut plan.judgement.faults), ..DecompressReport::default() };
+    let mut report =
+        DecompressReport { missing: std::mem::take(&mut plan.judgement.faults), ..DecompressReport::default() };
     let mut copied = None;
     match &plan.copies {
         Some(copies) => report.restore_copies(input, copies, &output)?,
@@ -176,7 +176,8 @@ fn restore(
     output.commit()?;
     let headers: u64 = plan.files.iter().map(|(_, header)| header.len() as u64).sum();
     report.checked = plan.byte_exact;
-    report.byte_exact = plan.byte_exact && report.missing.is_empty() && (plan.copies.is_some() || plan.form == Form::File);
+    report.byte_exact =
+        plan.byte_exact && report.missing.is_empty() && (plan.copies.is_some() || plan.form == Form::File);
     report.tensors = plan.targets.len();
     report.output_bytes = headers + plan.data_bytes();
     report.files += plan.files.len() + plan.verbatim.len();
@@ -203,6 +204,10 @@ fn restore_parts(
     let mut planned = Vec::new();
     for Part { folder, mut model } in parts {
         let mut plan = plan(&mut model, options)?;
+        if !options.partial {
+            // The parts before this one may take hours.
+            plan.judgement.copies(model.checkpoint.folder(), plan.copies.iter().flatten())?;
+        }
         all.missing.append(&mut plan.judgement.faults);
         planned.push((folder, model, plan));
     }

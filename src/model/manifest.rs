@@ -102,7 +102,8 @@ impl Part {
     /// Is it the part that the list names?
     pub fn is_of(&self, record: Digits) -> Result<(), Error> {
         let checkpoint = &self.model.checkpoint;
-        let found = checkpoint.record_file.and_then(|file| checksum_of(&checkpoint.files[file].reader.header().metadata));
+        let found =
+            checkpoint.record_file.and_then(|file| checksum_of(&checkpoint.files[file].reader.header().metadata));
         if found == Some(record) {
             return Ok(());
         }

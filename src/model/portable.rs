@@ -82,21 +82,57 @@ mod tests {
     #[test]
     fn names_that_lead_elsewhere_or_stand_for_devices_are_refused() {
         for name in [
-            "", ".", "..", "../x", "/x", "x/", "a//b", "a/../b", "a/.", "a\\b", "c:x", "a/b:s", "x\0", "x.", "x ", "a./b", "CON", "con.txt",
-            "Aux.tar.gz", "nul", "PRN .x", "COM1", "lpt9.log", "com\u{b9}", "CONIN$", "a/CON/b", ".DF11-work/0",
+            "",
+            ".",
+            "..",
+            "../x",
+            "/x",
+            "x/",
+            "a//b",
+            "a/../b",
+            "a/.",
+            "a\\b",
+            "c:x",
+            "a/b:s",
+            "x\0",
+            "x.",
+            "x ",
+            "a./b",
+            "CON",
+            "con.txt",
+            "Aux.tar.gz",
+            "nul",
+            "PRN .x",
+            "COM1",
+            "lpt9.log",
+            "com\u{b9}",
+            "CONIN$",
+            "a/CON/b",
+            ".DF11-work/0",
         ] {
             assert!(Names::default().take(name).is_err(), "{name}");
         }
         let deep = "a/".repeat(MAX_COMPONENTS) + "a";
         assert!(Names::default().take(&deep).is_err());
-        for name in ["a", "a..b", ".x", "console", "com", "com10", "aux_0.safetensors", "a/b c/d", "日本.json", "nul_/x"] {
+        for name in
+            ["a", "a..b", ".x", "console", "com", "com10", "aux_0.safetensors", "a/b c/d", "日本.json", "nul_/x"]
+        {
             Names::default().take(name).expect(name);
         }
     }
 
     #[test]
     fn names_that_meet_on_some_file_system_are_refused() {
-        for pair in [["a", "a"], ["a", "A"], ["a/b", "A/c"], ["a", "a/b"], ["a/b", "a"], ["x/a/B", "x/a/b"], ["ß", "SS"], ["\u{212a}", "k"]] {
+        for pair in [
+            ["a", "a"],
+            ["a", "A"],
+            ["a/b", "A/c"],
+            ["a", "a/b"],
+            ["a/b", "a"],
+            ["x/a/B", "x/a/b"],
+            ["ß", "SS"],
+            ["\u{212a}", "k"],
+        ] {
             let mut names = Names::default();
             names.take(pair[0]).expect(pair[0]);
             assert!(names.take(pair[1]).is_err(), "{pair:?}");

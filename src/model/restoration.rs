@@ -271,13 +271,15 @@ fn from_record(model: &CodedModel, record: &Record) -> Result<Restoration, Error
         return Err(damaged(SOURCES_KEY, format!("no header holds tensor `{name}`")));
     }
     let form = if model.checkpoint.is_dir || files.len() != 1 { Form::Directory } else { Form::File };
-    let mut copies: Option<Vec<OurFile>> = record.written.as_ref().map(|written| {
-        written.files.iter().filter(|file| file.source_name().is_some()).cloned().collect()
-    });
+    let mut copies: Option<Vec<OurFile>> = record
+        .written
+        .as_ref()
+        .map(|written| written.files.iter().filter(|file| file.source_name().is_some()).cloned().collect());
     let mut notes = Vec::new();
     let mut byte_exact = true;
     if !model.checkpoint.is_dir && copies.as_ref().is_some_and(|copies| !copies.is_empty()) {
-        notes.push("the other files of its source lie in the folder of the model; give that to restore them too".into());
+        notes
+            .push("the other files of its source lie in the folder of the model; give that to restore them too".into());
         copies = Some(Vec::new());
         byte_exact = form == Form::File;
     }

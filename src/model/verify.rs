@@ -8,9 +8,9 @@ use df11_core::bf16;
 use super::checkpoint::Checkpoint;
 use super::codec::{Decoding, decode_tiles, matrices_of_tile};
 use super::coded::{CodedModel, CodedUnit};
-use super::matrices::{Matrix, Naming};
 use super::judge::{Judgement, judge_data, judge_manifest};
 use super::manifest::{Input, Part, Pipeline};
+use super::matrices::{Matrix, Naming};
 use super::memory::check_units;
 use super::our_files::OurFile;
 use super::pattern::PatternDict;
@@ -236,12 +236,7 @@ struct Comparison<'a> {
 }
 
 impl<'a> Job<'a> {
-    fn verify_unit(
-        &mut self,
-        unit: &CodedUnit,
-        planned: Option<&[Matrix]>,
-        tile: &mut Vec<bf16>,
-    ) -> Result<(), Error> {
+    fn verify_unit(&mut self, unit: &CodedUnit, planned: Option<&[Matrix]>, tile: &mut Vec<bf16>) -> Result<(), Error> {
         let matrices: Vec<Matrix> = match (planned, &self.naming) {
             (Some(planned), _) => planned.to_vec(),
             (None, Some(naming)) => naming.matrices(self.model, unit)?,

@@ -44,10 +44,7 @@ impl Identity {
 
     #[cfg(not(unix))]
     fn of(metadata: &Metadata) -> Identity {
-        Identity {
-            bytes: metadata.len(),
-            modified_and_created: [metadata.modified().ok(), metadata.created().ok()],
-        }
+        Identity { bytes: metadata.len(), modified_and_created: [metadata.modified().ok(), metadata.created().ok()] }
     }
 }
 

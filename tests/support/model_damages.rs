@@ -136,8 +136,9 @@ impl FileDamage {
     pub fn all(files: &BTreeMap<String, Vec<u8>>, stride: usize) -> Vec<FileDamage> {
         let mut damages = Vec::new();
         for (name, sound) in files {
-            let mut damage =
-                |what: String, bytes| damages.push(FileDamage { name: name.clone(), bytes, what: format!("{name}: {what}") });
+            let mut damage = |what: String, bytes| {
+                damages.push(FileDamage { name: name.clone(), bytes, what: format!("{name}: {what}") })
+            };
             for bit in (0..8 * sound.len()).step_by(stride) {
                 damage(format!("bit {bit}"), Some(Damage::Bit(bit).of(sound)));
             }

@@ -97,7 +97,9 @@ impl Verify {
         };
         text += &match (report.files, report.checksums) {
             (Some(files), _) => format!(", {} as written", count(files, "file")),
-            (None, Some(_)) if self.input.is_dir() => ", files beside the weights not checked (a record of version 1)".into(),
+            (None, Some(_)) if self.input.is_dir() => {
+                ", files beside the weights not checked (a record of version 1)".into()
+            }
             (None, _) => String::new(),
         };
         if let (Some(tensors), Some(source)) = (report.compared, &self.against) {
