@@ -82,6 +82,12 @@ pub enum Error {
         /// The tensor.
         tensor: String,
     },
+    /// A file that the job reads is no longer the file that it was when it was first opened.
+    #[error("{}: changed while it was read: it was edited, replaced or removed; stop what is writing it and retry", shown(path))]
+    ChangedMeanwhile {
+        /// The file.
+        path: PathBuf,
+    },
     /// INPUT is not a model: there is nothing to read in it, or too much to choose from.
     #[error("{}: {reason}", shown(path))]
     NotAModel {
@@ -91,7 +97,7 @@ pub enum Error {
         reason: String,
     },
     /// A file of INPUT that is not opened: it is no regular file, or a link that leads out of the model's folder.
-    #[error("{}: is {found}, which is not read; put a copy of the file in its place, or remove it", path.display())]
+    #[error("{}: is {found}, which is not read; put a copy of the file in its place, or remove it", shown(path))]
     NotRead {
         /// The file.
         path: PathBuf,
@@ -115,6 +121,16 @@ pub enum Error {
         path: PathBuf,
         /// The name.
         name: String,
+    },
+    /// A file's name means something else on another system, or meets another name there.
+    #[error("{}: the file name `{}` is refused: {reason}; rename the file in the model that is compressed", shown(path), shown(name))]
+    NameNotPortable {
+        /// The folder, or the file that holds the name.
+        path: PathBuf,
+        /// The name.
+        name: String,
+        /// What is wrong with it.
+        reason: String,
     },
     /// Two files of one model hold a tensor of the same name.
     #[error("tensor `{}` is in both {} and {}; keep one of them", shown(tensor), shown(first), shown(second))]
@@ -272,6 +288,36 @@ pub enum Error {
         /// What was found and what was expected.
         reason: String,
     },
+    /// The record of the source is of a version that came after this program.
+    #[error("{}: its record of the source is of version {found}, and this df11 reads 1 and 2; use a newer df11", shown(path))]
+    RecordVersion {
+        /// The file that holds it.
+        path: PathBuf,
+        /// The version.
+        found: String,
+    },
+    /// A file that we wrote is gone.
+    #[error("{}: is missing; the record of the source names it: get it again", shown(path))]
+    FileMissing {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A file that we wrote is not what it was then.
+    #[error("{}: is not the file that was written: {reason}; get it again", shown(path))]
+    FileDiffers {
+        /// The file.
+        path: PathBuf,
+        /// What was found and what was expected.
+        reason: String,
+    },
+    /// Some of a model's files are missing or changed.
+    #[error("{}: is not whole:{}\n--partial restores what is there", shown(path), listed(faults))]
+    NotWhole {
+        /// The model.
+        path: PathBuf,
+        /// What is missing or changed.
+        faults: Vec<Error>,
+    },
     /// A tensor's words are not those that were compressed.
     #[error("{}: tensor `{}`: xxh3 is {found:016x}, expected {expected:016x}: it is not what was compressed; get the file again", shown(path), shown(tensor))]
     Checksum {
@@ -299,7 +345,7 @@ pub enum Error {
         expected: String,
     },
     /// What is to be written would be a file that no reader takes. Nothing was written.
-    #[error("{}: its {file} would be a file that no reader takes: {fault}; {advice}", path.display())]
+    #[error("{}: its {file} would be a file that no reader takes: {fault}; {advice}", shown(path))]
     Unwritable {
         /// INPUT.
         path: PathBuf,
@@ -358,6 +404,9 @@ impl Error {
                 | Error::TensorUnfit { .. }
                 | Error::UnitDamaged { .. }
                 | Error::Record { .. }
+                | Error::FileMissing { .. }
+                | Error::FileDiffers { .. }
+                | Error::NotWhole { .. }
                 | Error::Checksum { .. }
                 | Error::Differs { .. }
         )
@@ -373,7 +422,14 @@ impl Error {
 
     /// Whether the same job may succeed when it is gone on with: the reason lies in the machine or its disks, not in the model.
     pub(crate) fn may_pass(&self) -> bool {
-        matches!(self, Error::Stopped | Error::Io { .. } | Error::CutShort { .. } | Error::BackendFailed { .. })
+        matches!(
+            self,
+            Error::Stopped
+                | Error::Io { .. }
+                | Error::CutShort { .. }
+                | Error::ChangedMeanwhile { .. }
+                | Error::BackendFailed { .. }
+        )
     }
 
     /// `bytes` as the size of a buffer.
@@ -396,4 +452,9 @@ fn with_advice(error: std::io::Error) -> std::io::Error {
         return std::io::Error::new(error.kind(), text);
     }
     error
+}
+
+/// Errors one below the other.
+fn listed(errors: &[Error]) -> String {
+    errors.iter().map(|error| format!("\n  {error}")).collect()
 }

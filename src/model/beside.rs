@@ -5,24 +5,51 @@ use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use xxhash_rust::xxh3::Xxh3Default;
+
 use super::checkpoint::CONFIG_FILE;
 use super::links::{Entry, Home};
+use super::our_files::{Digits, OurFile};
 use super::output::Output;
 use super::progress::{PIECE_BYTES, Progress, check_stopped};
 use super::weight_files::{is_other_form, is_weights_file};
-use crate::safetensors::{MAX_HEADER_BYTES, Reader};
-use crate::{Error, open};
+use crate::Error;
+use crate::safetensors::{MAX_HEADER_BYTES, Reader, Witness};
 
 /// How the list of a sharded model's files ends.
 pub(crate) const INDEX_SUFFIX: &str = ".safetensors.index.json";
+
+/// A small file that was read whole.
+#[derive(Debug)]
+pub(crate) struct SmallFile {
+    /// Its name without a folder.
+    pub name: String,
+    /// What it held.
+    pub bytes: Vec<u8>,
+    /// What it was.
+    pub witness: Witness,
+}
+
+impl SmallFile {
+    /// Reads the file `name` of a folder.
+    pub fn read(folder: &Path, name: &str) -> Result<SmallFile, Error> {
+        let (bytes, witness) = read_witnessed(&folder.join(name))?;
+        Ok(SmallFile { name: name.to_owned(), bytes, witness })
+    }
+}
 
 /// Reads a small file of a model's folder, of JSON or text.
 ///
 /// # Errors
 /// There is none that may be read, or it is as large as no small file is.
 pub(crate) fn read_small(path: &Path) -> Result<Vec<u8>, Error> {
-    let real = find(path)?;
-    read_whole(open::regular(real.as_deref().unwrap_or(path))?, path)
+    read_witnessed(path).map(|(bytes, _)| bytes)
+}
+
+fn read_witnessed(path: &Path) -> Result<(Vec<u8>, Witness), Error> {
+    has(path)?;
+    let (file, witness) = Witness::open(path)?;
+    Ok((read_whole(file, path)?, witness))
 }
 
 /// Whether a model's folder has the small file at `path`.
@@ -30,15 +57,10 @@ pub(crate) fn read_small(path: &Path) -> Result<Vec<u8>, Error> {
 /// # Errors
 /// Something is there that is not read.
 pub(crate) fn has(path: &Path) -> Result<bool, Error> {
-    find(path).map(|real| real.is_some())
-}
-
-/// Where the small file at `path` of a model's folder really lies.
-fn find(path: &Path) -> Result<Option<PathBuf>, Error> {
     let not_read = |found| Err(Error::NotRead { path: path.to_path_buf(), found });
     match Home::of(path.parent().unwrap_or(Path::new("")))?.look(path)? {
-        None => Ok(None),
-        Some(Entry::File(real)) => Ok(Some(real)),
+        None => Ok(false),
+        Some(Entry::File(_)) => Ok(true),
         Some(Entry::Folder(_)) => not_read("a folder"),
         Some(Entry::LeftOut(found)) => not_read(found),
     }
@@ -56,14 +78,14 @@ pub(crate) fn read_whole(file: fs::File, path: &Path) -> Result<Vec<u8>, Error> 
 }
 
 /// The files of a source directory that DFloat11's own replace, config.json and the lists of shards: kept in the record, to be restored.
-pub(crate) fn replaced_files(folder: &Path) -> Result<Vec<(String, Vec<u8>)>, Error> {
+pub(crate) fn replaced_files(folder: &Path) -> Result<Vec<SmallFile>, Error> {
     let mut replaced = Vec::new();
     for name in names(folder)? {
         if let Some(name) = name.to_str()
             && (name == CONFIG_FILE || name.ends_with(INDEX_SUFFIX))
             && has(&folder.join(name))?
         {
-            replaced.push((name.to_owned(), read_small(&folder.join(name))?));
+            replaced.push(SmallFile::read(folder, name)?);
         }
     }
     Ok(replaced)
@@ -84,14 +106,21 @@ pub(crate) fn copy_others(
     progress: &dyn Progress,
 ) -> Result<Copied, Error> {
     let Others { folders, files, notes } = Others::of(folder, named)?;
-    let copied = Copied { files: files.len(), notes };
     for copy in folders {
         output.folder(&to.join(copy))?;
     }
-    for (real, copy) in files {
-        copy_file(&real, output, &to.join(copy), progress)?;
-    }
-    Ok(copied)
+    let files = files.iter().map(|other| copy_file(other, output, to, progress)).collect::<Result<_, _>>()?;
+    Ok(Copied { files, notes })
+}
+
+/// What a record will say at most of the files that [`copy_others`] copies.
+pub(crate) fn copies_at_most(folder: &Path) -> Result<Vec<OurFile>, Error> {
+    let others = Others::of(folder, &|name| Some(name.to_path_buf()))?;
+    let ours = |Other { path, relative, .. }: Other| {
+        let name = portable(&path, &relative)?;
+        Ok(OurFile::Copied { source: Some(name.clone()), name, size: u64::MAX, xxh3: Digits::default() })
+    };
+    others.files.into_iter().map(ours).collect()
 }
 
 /// Finds what [`copy_others`] would fail at, before work begins.
@@ -103,7 +132,7 @@ pub(crate) fn check_others(folder: &Path) -> Result<(), Error> {
 #[derive(Debug, Default)]
 pub(crate) struct Copied {
     /// Files copied.
-    pub files: usize,
+    pub files: Vec<CopiedFile>,
     /// What the user should know.
     pub notes: Vec<String>,
 }
@@ -113,9 +142,39 @@ pub(crate) struct Copied {
 struct Others {
     /// Folders by the names of their copies, each after the one that it is in.
     folders: Vec<PathBuf>,
-    /// Files: where they lie, and the names of their copies.
-    files: Vec<(PathBuf, PathBuf)>,
+    files: Vec<Other>,
     notes: Vec<String>,
+}
+
+/// A file to be copied.
+struct Other {
+    /// Where it is.
+    path: PathBuf,
+    /// The same from the folder that is copied.
+    relative: PathBuf,
+    /// The name of its copy.
+    copy: PathBuf,
+}
+
+impl Copied {
+    /// The files as a record lists them, below the folder `to` of the output that they were copied to.
+    pub fn ours(&self) -> impl Iterator<Item = OurFile> {
+        self.files.iter().map(|file| file.ours.clone())
+    }
+
+    /// Are the sources still what was copied?
+    pub fn check_unchanged(&self) -> Result<(), Error> {
+        self.files.iter().try_for_each(|file| file.witness.check())
+    }
+}
+
+/// A file that was copied.
+#[derive(Debug)]
+pub(crate) struct CopiedFile {
+    /// What it is now; names are relative to the folders that were copied from and to.
+    pub ours: OurFile,
+    /// What the source was.
+    witness: Witness,
 }
 
 impl Others {
@@ -148,10 +207,10 @@ impl Others {
                         others.folders.push(copy);
                         to_enter.push(relative);
                     }
-                    Entry::File(real) => others.files.push((real, copy)),
+                    Entry::File(_) => others.files.push(Other { path, relative, copy }),
                     // Weights that are not coded.
                     Entry::LeftOut(_) if is_weights_file(&name) && Reader::open(&path).is_ok() => {
-                        others.files.push((path, copy));
+                        others.files.push(Other { path, relative, copy });
                     }
                     Entry::LeftOut(found) => {
                         others.notes.push(format!("{} is {found} and was left out", relative.display()));
@@ -176,24 +235,42 @@ fn is_ours(name: &Path) -> bool {
 }
 
 /// Folders of version control and of download tools.
-fn is_housekeeping(name: &Path) -> bool {
+pub(crate) fn is_housekeeping(name: &Path) -> bool {
     [".git", ".cache"].iter().any(|other| name == Path::new(other))
 }
 
-fn copy_file(from: &Path, output: &Output, to: &Path, progress: &dyn Progress) -> Result<(), Error> {
-    let mut source = open::regular(from)?;
-    let copy = output.copy_of(to, &source)?;
-    let mut buffer = vec![0; PIECE_BYTES];
-    let mut position = 0;
+/// Copies a file of the source to below the folder `to` of the output.
+fn copy_file(other: &Other, output: &Output, to: &Path, progress: &dyn Progress) -> Result<CopiedFile, Error> {
+    let from = other.path.as_path();
+    let in_source = portable(from, &other.relative)?;
+    let name = portable(from, &other.copy)?;
+    let (mut source, witness) = Witness::open(from)?;
+    let copy = output.copy_of(&to.join(&name), &source)?;
+    let (mut hash, mut size, mut buffer) = (Xxh3Default::new(), 0, vec![0; PIECE_BYTES]);
     loop {
         check_stopped(progress)?;
-        let length = source.read(&mut buffer).map_err(Error::io("read", from))?;
-        if length == 0 {
-            return copy.finish();
+        let bytes = source.read(&mut buffer).map_err(Error::io("read", from))?;
+        if bytes == 0 {
+            break;
         }
-        copy.write(&buffer[..length], position)?;
-        position += length as u64;
+        copy.write(&buffer[..bytes], size)?;
+        hash.update(&buffer[..bytes]);
+        size += bytes as u64;
     }
+    witness.check()?;
+    copy.finish()?;
+    let source = (in_source != name).then_some(in_source);
+    Ok(CopiedFile { ours: OurFile::Copied { name, size, xxh3: Digits(hash.digest()), source }, witness })
+}
+
+/// A relative path as a record spells it: `/` between folders.
+pub(crate) fn portable(path: &Path, relative: &Path) -> Result<String, Error> {
+    let components: Option<Vec<&str>> = relative.iter().map(|component| component.to_str()).collect();
+    components.map(|components| components.join("/")).ok_or_else(|| Error::NameNotPortable {
+        path: path.to_path_buf(),
+        name: relative.to_string_lossy().into_owned(),
+        reason: "it is not UTF-8".into(),
+    })
 }
 
 /// The names in a folder, in order.

@@ -1,12 +1,19 @@
 //! The files of a model: which they are, and where each tensor lies. For BF16 sources and DFloat11 models alike.
 //!
 //! A source directory names its weight files itself: `model.safetensors`, the shards of its index, or diffusers' names for the same. A DFloat11
-//! directory is all its `.safetensors` files, since readers go by tensor name. Links are followed; nothing is modified.
+//! directory is the `.safetensors` files that its record names, and without a record all of them, since readers go by tensor name. Links are followed;
+//! nothing is modified.
+//!
+//! Each file is opened and its header parsed once ([`Reader`]); small files are read once. [`Checkpoint::check_unchanged`] asks at the end whether they
+//! still are what was read.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::beside::{SmallFile, replaced_files};
+use super::config::ConfigFile;
+use super::record::{MAIN_KEY, has_record, weight_files_of};
 use super::shapes::read_shapes;
 use super::weight_files::{
     Found, MAIN_FILES, find_source_files, is_consolidated, no_weights, shard_names, weight_map, weights_files,
@@ -16,6 +23,10 @@ use crate::safetensors::{Reader, TensorInfo};
 
 /// The model's own description, which `dfloat11_config` is part of.
 pub(crate) const CONFIG_FILE: &str = "config.json";
+
+/// Files of a model that stay open while it is read; those past them are opened for each reading. Why 64: with OUTPUT's files it is far from the 256
+/// that some systems allow, and most models have fewer.
+const MAX_HELD: usize = 64;
 
 /// A model's weight files, opened: headers read and checked, data untouched.
 #[derive(Debug)]
@@ -32,6 +43,14 @@ pub(crate) struct Checkpoint {
     pub disguised: BTreeMap<String, TensorInfo>,
     /// The name of the file that the tensors outside units go to.
     pub main_file: &'static str,
+    /// config.json and the lists of shards of a source directory.
+    pub small: Vec<SmallFile>,
+    /// Which of the files of a DFloat11 model holds the record of its source.
+    pub record_file: Option<usize>,
+    /// Weight files that the record of a DFloat11 directory names and that cannot be read, and why.
+    pub unreadable: Vec<(String, Error)>,
+    /// Weight files beside a DFloat11 model that its record does not name.
+    pub strangers: Vec<String>,
     /// What was passed over, for the report.
     pub notes: Vec<String>,
 }
@@ -60,13 +79,22 @@ impl Checkpoint {
         if !is_directory(path)? {
             return Checkpoint::open_file(path);
         }
+        let small = replaced_files(path)?;
         let (names, main_file, index) = match find_source_files(path)? {
             Found::Whole(names, main_file) => (names, main_file, None),
-            Found::Sharded(index, main_file) => (shard_names(&index)?, main_file, Some(index)),
+            Found::Sharded(index, main_file) => {
+                let file = small.iter().find(|file| file.witness.path() == index);
+                let file = file.ok_or_else(|| Error::ChangedMeanwhile { path: index.clone() })?;
+                let weight_map = weight_map(&file.bytes, &index)?;
+                (shard_names(&weight_map, &index)?, main_file, Some((index, weight_map)))
+            }
         };
-        let mut checkpoint = Checkpoint::open_files(path, &names, main_file)?;
-        if let Some(index) = index {
-            checkpoint.check_index(&index)?;
+        let mut checkpoint = Checkpoint { small, ..Checkpoint::empty(path, true, main_file) };
+        for name in &names {
+            checkpoint.add(name.clone(), Reader::open(&path.join(name))?)?;
+        }
+        if let Some((index, weight_map)) = index {
+            checkpoint.check_index(&index, weight_map)?;
         }
         for name in weights_files(path)? {
             if !names.contains(&name) {
@@ -91,7 +119,36 @@ impl Checkpoint {
             return Err(Error::NotAModel { path: path.to_path_buf(), reason: no_weights(path)? });
         }
         let main_file = MAIN_FILES.into_iter().find(|main| names.iter().any(|name| name == main));
-        Checkpoint::open_files(path, &names, main_file.unwrap_or(MAIN_FILES[0]))
+        let mut checkpoint = Checkpoint::empty(path, true, main_file.unwrap_or(MAIN_FILES[0]));
+        let mut opened = Vec::with_capacity(names.len());
+        for name in names {
+            let mut reader = Reader::open(&path.join(&name));
+            if let (Ok(reader), true) = (&mut reader, opened.len() >= MAX_HELD) {
+                reader.let_go();
+            }
+            opened.push((name, reader));
+        }
+        let record = record_among(&opened, checkpoint.main_file)
+            .map_err(|reason| Error::NotAModel { path: path.to_path_buf(), reason })?;
+        let named: Option<BTreeSet<String>> = record.and_then(|(name, reader)| {
+            let names = weight_files_of(&reader.header().metadata)?;
+            Some(names.into_iter().chain([name.to_owned()]).collect())
+        });
+        let record = record.map(|(name, _)| name.to_owned());
+        for (name, reader) in opened {
+            let is_named = named.as_ref().map(|names| names.contains(&name));
+            match (reader, is_named) {
+                (_, Some(false)) => checkpoint.strangers.push(name),
+                (Err(error @ Error::Unreadable { .. }), Some(true)) => checkpoint.unreadable.push((name, error)),
+                (reader, _) => {
+                    if record.as_ref() == Some(&name) {
+                        checkpoint.record_file = Some(checkpoint.files.len());
+                    }
+                    checkpoint.add(name, reader?)?;
+                }
+            }
+        }
+        Ok(checkpoint)
     }
 
     /// A directory of these shapes, which has no files to read.
@@ -105,15 +162,9 @@ impl Checkpoint {
     fn open_file(path: &Path) -> Result<Checkpoint, Error> {
         let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
         let mut checkpoint = Checkpoint::empty(path, false, MAIN_FILES[0]);
-        checkpoint.add(name, Reader::open(path)?)?;
-        Ok(checkpoint)
-    }
-
-    fn open_files(path: &Path, names: &[String], main_file: &'static str) -> Result<Checkpoint, Error> {
-        let mut checkpoint = Checkpoint::empty(path, true, main_file);
-        for name in names {
-            checkpoint.add(name.clone(), Reader::open(&path.join(name))?)?;
-        }
+        let reader = Reader::open(path)?;
+        checkpoint.record_file = has_record(&reader.header().metadata).then_some(0);
+        checkpoint.add(name, reader)?;
         Ok(checkpoint)
     }
 
@@ -125,12 +176,19 @@ impl Checkpoint {
             tensors: BTreeMap::new(),
             disguised: BTreeMap::new(),
             main_file,
+            small: Vec::new(),
+            record_file: None,
+            unreadable: Vec::new(),
+            strangers: Vec::new(),
             notes: Vec::new(),
         }
     }
 
-    fn add(&mut self, name: String, reader: Reader) -> Result<(), Error> {
+    fn add(&mut self, name: String, mut reader: Reader) -> Result<(), Error> {
         let file = self.files.len();
+        if file >= MAX_HELD {
+            reader.let_go();
+        }
         for (tensor, info) in &reader.header().tensors {
             if let Some(first) = self.tensors.insert(tensor.clone(), Place { file, info: info.clone() }) {
                 return Err(Error::TensorTwice {
@@ -145,8 +203,8 @@ impl Checkpoint {
     }
 
     /// Every tensor of the index must be in the file that the index names.
-    fn check_index(&self, index: &Path) -> Result<(), Error> {
-        for (tensor, file) in weight_map(index)? {
+    fn check_index(&self, index: &Path, weight_map: BTreeMap<String, String>) -> Result<(), Error> {
+        for (tensor, file) in weight_map {
             let found = self.tensors.get(&tensor).is_some_and(|place| self.files[place.file].name == file);
             if !found {
                 let promised_by = index.display().to_string();
@@ -174,7 +232,31 @@ impl Checkpoint {
 
     /// The file that holds what belongs to the whole model.
     pub fn main_path(&self) -> PathBuf {
-        if self.is_dir { self.path.join(self.main_file) } else { self.path.clone() }
+        match self.record_file {
+            Some(file) => self.files[file].reader.path().to_path_buf(),
+            None if self.is_dir => self.path.join(self.main_file),
+            None => self.path.clone(),
+        }
+    }
+
+    /// The config.json of a source directory.
+    pub fn config(&self) -> Result<Option<ConfigFile>, Error> {
+        let file = self.small.iter().find(|file| file.name == CONFIG_FILE);
+        file.map(|file| ConfigFile::parse(&file.bytes, file.witness.path())).transpose()
+    }
+
+    /// What the metadata of the other weight files call the file with the record.
+    pub fn main_promised(&self) -> Option<&str> {
+        self.files.iter().find_map(|file| file.reader.header().metadata.get(MAIN_KEY)).map(String::as_str)
+    }
+
+    /// Are all files still what they were when they were opened?
+    ///
+    /// # Errors
+    /// The first that is not.
+    pub fn check_unchanged(&self) -> Result<(), Error> {
+        self.files.iter().try_for_each(|file| file.reader.check_unchanged())?;
+        self.small.iter().try_for_each(|file| file.witness.check())
     }
 
     /// Bytes of all weight files; of the data alone where there are none.
@@ -192,6 +274,23 @@ impl Checkpoint {
             all.entry(key.clone()).or_insert_with(|| value.clone());
         }
         all
+    }
+}
+
+/// The file with the record: the main file, or another one where its user has renamed it.
+fn record_among<'a>(
+    opened: &'a [(String, Result<Reader, Error>)],
+    main_file: &str,
+) -> Result<Option<(&'a str, &'a Reader)>, String> {
+    let holders: Vec<(&str, &Reader)> = opened
+        .iter()
+        .filter_map(|(name, reader)| Some((name.as_str(), reader.as_ref().ok()?)))
+        .filter(|(_, reader)| has_record(&reader.header().metadata))
+        .collect();
+    match (holders.iter().find(|(name, _)| *name == main_file), holders.as_slice()) {
+        (Some(main), _) | (None, [main]) => Ok(Some(*main)),
+        (None, []) => Ok(None),
+        (None, many) => Err(format!("holds {} models in files of their own; give one of the files", many.len())),
     }
 }
 

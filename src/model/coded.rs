@@ -5,14 +5,18 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use df11_core::{Unit, UnitView};
+use rayon::prelude::*;
 use serde_json::Value;
+use xxhash_rust::xxh3::xxh3_64;
 
-use super::checkpoint::{Checkpoint, Place};
+use super::beside::SmallFile;
+use super::checkpoint::{CONFIG_FILE, Checkpoint, Place};
 use super::codec::Stopped;
 use super::config::{ConfigFile, DFLOAT11_CONFIG, check_layout};
 use super::names::natural_order;
+use super::our_files::{Digits, OurFile};
 use super::progress::{PIECE_BYTES, Progress, check_stopped};
-use super::record::{PREFIX, Record, config_inside};
+use super::record::{PREFIX, Record, TensorHash, config_inside};
 use crate::Error;
 
 /// The published names of the six arrays, in the order of [`UnitArrays`], with their dtypes.
@@ -37,7 +41,7 @@ pub(crate) struct CodedModel {
     pub units: Vec<CodedUnit>,
     /// The names of its other tensors.
     pub raw: Vec<String>,
-    /// The config.json in its folder.
+    /// The config.json in its folder; also `None` where it is not the one that the record names.
     pub config: Option<ConfigFile>,
     /// `dfloat11_config`, from there or from inside.
     pub dfloat11_config: Option<Value>,
@@ -100,10 +104,28 @@ impl CodedModel {
     /// # Errors
     /// It is not a DFloat11 model, of another geometry, or a unit misses an array.
     pub fn open(path: &Path) -> Result<CodedModel, Error> {
-        let checkpoint = Checkpoint::open_coded(path)?;
-        let metadata = checkpoint.metadata();
+        CodedModel::of(Checkpoint::open_coded(path)?)
+    }
+
+    /// The model in these files.
+    pub fn of(mut checkpoint: Checkpoint) -> Result<CodedModel, Error> {
+        let path = checkpoint.path.clone();
         let main = checkpoint.main_path();
-        let config = ConfigFile::read(checkpoint.folder())?;
+        let folder = checkpoint.folder().to_path_buf();
+        if folder.join(CONFIG_FILE).is_file() {
+            checkpoint.small.push(SmallFile::read(&folder, CONFIG_FILE)?);
+        }
+        let metadata = match checkpoint.record_file {
+            Some(file) => checkpoint.files[file].reader.header().metadata.clone(),
+            None => checkpoint.metadata(),
+        };
+        // The record of version 2 answers for itself: config.json has a checksum in it, and is believed if it has that.
+        let newer =
+            Record::from_metadata(&metadata, None, &main).ok().flatten().filter(|record| record.written.is_some());
+        let config = match &newer {
+            Some(record) if !is_as_written(&checkpoint, record) => None,
+            _ => checkpoint.config()?,
+        };
         let outside = config.as_ref().and_then(|config| Some((config.get(DFLOAT11_CONFIG)?, config.path())));
         let inside = config_inside(&metadata, &main)?;
         let dfloat11_config = match (inside, outside) {
@@ -114,16 +136,20 @@ impl CodedModel {
             check_layout(value, path)?;
         } else if config.as_ref().is_some_and(|config| config.get("dfloat11_version").is_some()) {
             return Err(Error::NotAModel {
-                path: path.to_path_buf(),
+                path,
                 reason: "was written by dfloat11 0.1 (pickled Python objects), which is not read; compress the BF16 model again".into(),
             });
         }
         let dfloat11_config = dfloat11_config.map(|(value, _)| value);
-        let record = Record::from_metadata(&metadata, dfloat11_config.as_ref(), &main);
+        let record = match (newer, checkpoint.record_file, checkpoint.main_promised()) {
+            (Some(record), ..) => Ok(Some(record)),
+            (None, None, Some(name)) if checkpoint.is_dir => Err(Error::FileMissing { path: path.join(name) }),
+            _ => Record::from_metadata(&metadata, dfloat11_config.as_ref(), &main),
+        };
         let names = unit_names(checkpoint.tensors.keys().map(String::as_str));
         if names.is_empty() && matches!(record, Ok(None)) {
             return Err(Error::NotAModel {
-                path: path.to_path_buf(),
+                path,
                 reason: "holds no DFloat11 unit (tensors called <unit>.encoded_exponent, <unit>.sign_mantissa, ...)"
                     .into(),
             });
@@ -137,6 +163,17 @@ impl CodedModel {
         };
         let raw = checkpoint.tensors.keys().filter(|tensor| !is_leaf(tensor)).cloned().collect();
         Ok(CodedModel { units, raw, config, dfloat11_config, record, checkpoint })
+    }
+
+    /// The checksums of a unit's arrays, by their names.
+    pub fn checksums<'a>(&self, unit: &'a CodedUnit, arrays: &'a UnitArrays) -> Vec<(String, u64)> {
+        let each = arrays.0.par_iter().enumerate().map(|(index, array)| {
+            let (name, info) = (unit.leaf_name(index), &unit.leaves[index].info);
+            let mut hash = TensorHash::new(&name, info.dtype.name(), &info.shape);
+            hash.update(array);
+            (name, hash.finish())
+        });
+        each.collect()
     }
 
     /// Reads the six arrays of a unit.
@@ -201,6 +238,17 @@ impl CodedModel {
         });
         ranges.collect()
     }
+}
+
+/// Whether config.json is the one that the record names, where it names one.
+fn is_as_written(checkpoint: &Checkpoint, record: &Record) -> bool {
+    let files = record.written.iter().flat_map(|written| &written.files);
+    let mut expected = files.filter_map(|file| match file {
+        OurFile::Config { name, xxh3, .. } if name == CONFIG_FILE => Some(*xxh3),
+        _ => None,
+    });
+    let found = checkpoint.small.iter().find(|file| file.name == CONFIG_FILE);
+    expected.all(|expected| found.is_some_and(|file| Digits(xxh3_64(&file.bytes)) == expected))
 }
 
 impl CodedUnit {

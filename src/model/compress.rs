@@ -1,14 +1,16 @@
 //! A BF16 checkpoint becomes a DFloat11 one.
 //!
 //! ```text
-//! directory form: for each unit: read, plan                 -> not smaller than BF16? its tensors stay raw
+//! directory form: other files copied
+//!                 for each unit: read, plan                 -> not smaller than BF16? its tensors stay raw
 //!                                encode, verify, write <unit>.safetensors with the module's other tensors
-//!                 the rest -> model.safetensors, with the record;  config.json;  other files copied
+//!                 config.json;  the rest -> model.safetensors, and last into it the record, which lists all files
 //! one file:       for each unit: read, plan;  then all sizes are known, and for each unit: read, encode, verify, write at its place
 //! ```
 //!
 //! Memory holds one unit: its weights and its arrays. In one file every unit is read twice instead of kept: the sizes in the header come first,
-//! and an upper bound for them would leave holes. A header is written when the data is, since the record in it has every tensor's checksum.
+//! and an upper bound for them would leave holes. A header is written when the data is, since the record in it has every tensor's checksum. At the end
+//! every file of the source must still be the one that was read.
 //!
 //! Where the published tool's own bytes are asked for, `published` has what differs.
 
@@ -28,18 +30,23 @@ use std::path::Path;
 use df11_core::bf16;
 use df11_core::limits::MAX_WEIGHTS;
 use df11_cpu::{Parts, Plan};
+use serde_json::Value;
+use xxhash_rust::xxh3::xxh3_64;
 
+use super::beside::Copied;
+use super::card::README;
 use super::checkpoint::{CONFIG_FILE, Checkpoint};
-use super::config::{ConfigFile, dfloat11_config, text_of_only};
+use super::config::{dfloat11_config, text_of_only};
 use super::names::file_names;
+use super::our_files::{Digits, OurFile, check_names_in};
 use super::output::{Form, Output};
 use super::pattern::PatternDict;
 use super::pipeline;
 use super::progress::{PIECE_BYTES, Progress, check_stopped};
-use super::record::TensorHash;
+use super::record::{TensorHash, Written};
 use super::units::UnitSpec;
 use crate::Error;
-use beside::add_card;
+use beside::{add_card, card_of};
 use contents::{Beside, record_of, remove};
 use file::Metadata;
 use gate::{Gate, Room};
@@ -68,28 +75,59 @@ pub fn compress(
     let model = model.pass(options)?;
     let form = if model.model.source.is_dir { Form::Directory } else { Form::File };
     let output = begin(output, input, form, options, &[(Path::new(""), &model)], progress)?;
-    let outcome = compress_model(model, &output, Path::new(""), options, progress).and_then(|mut report| {
-        if form == Form::Directory {
-            report.copy_beside(input, &output, Path::new(""), options, progress)?;
-            add_card(input, &output, &[], options, &mut report)?;
-        }
-        Ok(report)
-    });
+    let outcome = fill(input, &model, &output, options, progress);
     output.conclude(outcome)
 }
 
-/// Compresses the weights of a model into the folder `below` of `output`, or into its one file.
-fn compress_model(
-    Passed { model: ToCode { source, specs }, room }: Passed,
+fn fill(
+    input: &Path,
+    model: &Passed,
     output: &Output,
-    below: &Path,
     options: &CompressOptions,
     progress: &dyn Progress,
 ) -> Result<CompressReport, Error> {
-    let for_each_unit = has_unit_files(&source, options);
-    let mut job = Job::new(source, &specs, output, below, options, progress)?;
+    let mut report = CompressReport::default();
+    let source = &model.model.source;
+    let copied = match source.is_dir {
+        true => report.copy_beside(input, output, Path::new(""), options, progress)?,
+        false => Copied::default(),
+    };
+    let destination = Destination { below: Path::new(""), copied: &copied, part: None, has_card: options.model_card };
+    let coded = compress_model(model, output, &destination, options, progress)?;
+    source.check_unchanged()?;
+    copied.check_unchanged()?;
+    // What the weights are told before what lies beside them.
+    Ok(CompressReport {
+        files: coded.files + report.files,
+        notes: coded.notes.into_iter().chain(report.notes).collect(),
+        ..coded
+    })
+}
+
+/// Where in the output a model goes, and what lies there beside its weights.
+struct Destination<'a> {
+    /// The folder of the output; empty for all of it, and for one file.
+    below: &'a Path,
+    /// The files that were copied there.
+    copied: &'a Copied,
+    /// Its name, where it is a part of a pipeline.
+    part: Option<&'a str>,
+    /// A card is written there. It tells sizes, so it comes when they are known.
+    has_card: bool,
+}
+
+/// Compresses the weights of a model into a folder of `output`, or into its one file.
+fn compress_model(
+    Passed { model: ToCode { source, specs }, room }: &Passed,
+    output: &Output,
+    destination: &Destination<'_>,
+    options: &CompressOptions,
+    progress: &dyn Progress,
+) -> Result<CompressReport, Error> {
+    let for_each_unit = has_unit_files(source, options);
+    let mut job = Job::new(source, specs, output, destination, options, progress)?;
     if for_each_unit {
-        if room == Room::AfterPlanning {
+        if *room == Room::AfterPlanning {
             job.check_main_file()?;
         }
         job.file_for_each_unit()?;
@@ -101,11 +139,12 @@ fn compress_model(
 
 /// A compression under way.
 struct Job<'a> {
-    source: Checkpoint,
+    source: &'a Checkpoint,
     specs: &'a [UnitSpec],
     output: &'a Output,
     /// Its folder that the model goes to.
     below: &'a Path,
+    destination: &'a Destination<'a>,
     options: &'a CompressOptions,
     progress: &'a dyn Progress,
     /// The weights of the unit that `loaded` names, at the front.
@@ -115,6 +154,8 @@ struct Job<'a> {
     parts: Parts,
     /// The checksum of every tensor read so far.
     hashes: BTreeMap<String, u64>,
+    /// The weight files written so far.
+    ours: Vec<OurFile>,
     report: CompressReport,
     /// So many of the report's notes are of files that are finished, or of no file.
     told: usize,
@@ -122,10 +163,10 @@ struct Job<'a> {
 
 impl<'a> Job<'a> {
     fn new(
-        source: Checkpoint,
+        source: &'a Checkpoint,
         specs: &'a [UnitSpec],
         output: &'a Output,
-        below: &'a Path,
+        destination: &'a Destination<'a>,
         options: &'a CompressOptions,
         progress: &'a dyn Progress,
     ) -> Result<Job<'a>, Error> {
@@ -152,13 +193,15 @@ impl<'a> Job<'a> {
             source,
             specs,
             output,
-            below,
+            below: destination.below,
+            destination,
             options,
             progress,
             buffer,
             loaded: None,
             parts: Parts::default(),
             hashes: BTreeMap::new(),
+            ours: Vec::new(),
             told: report.notes.len(),
             report,
         })
@@ -169,6 +212,7 @@ impl<'a> Job<'a> {
         let files = file_names(self.specs.iter().map(|spec| spec.name.as_str()));
         let tensors: Vec<String> = rest.iter().cloned().collect();
         let beside = Beside::of(self.specs, tensors.iter().map(String::as_str));
+        self.check_names(&files)?;
         let mut coded = Vec::new();
         for (index, file) in files.iter().enumerate() {
             let spec = &self.specs[index];
@@ -183,7 +227,7 @@ impl<'a> Job<'a> {
             let others = beside.unit(index, &rest);
             remove(&mut rest, &others);
             if let Some(plan) = plan {
-                self.write_file(file, &[(index, plan)], &others, Metadata::None)?;
+                self.write_file(file, &[(index, plan)], &others, Metadata::of_unit(self.source, self.options.code))?;
             }
             coded.push(index);
         }
@@ -210,10 +254,11 @@ impl<'a> Job<'a> {
         // They are planned again, and then reported.
         self.report.kept_raw.truncate(told.0);
         self.report.notes.truncate(told.1);
-        Gate::new(&self.source, specs, self.options).check_planned(&coded, &rest)
+        Gate::new(self.source, specs, self.options).check_planned(&coded, &rest)
     }
 
     fn one_file(&mut self) -> Result<(), Error> {
+        self.check_names(&[])?;
         let mut rest: BTreeSet<String> = self.source.tensors.keys().cloned().collect();
         let mut units = Vec::new();
         for (index, spec) in self.specs.iter().enumerate() {
@@ -236,7 +281,7 @@ impl<'a> Job<'a> {
         let raw_bytes = spec.weights * size_of::<bf16>() as u64;
         let reason = match self.try_plan(index)? {
             Ok(plan) => {
-                let bytes = plan.sizes().total() + file::split_positions(&self.source, spec).len() as u64;
+                let bytes = plan.sizes().total() + file::split_positions(self.source, spec).len() as u64;
                 if bytes < raw_bytes || self.options.code == CodeKind::Published {
                     return Ok(Some(plan));
                 }
@@ -310,21 +355,58 @@ impl<'a> Job<'a> {
         }
         let pattern_dict = PatternDict::to_json(&published, self.source.tensors.keys().map(String::as_str));
         let config = dfloat11_config(pattern_dict);
-        let record = record_of(&self.source, &coded, &self.hashes)?;
-        if !self.is_finished(self.source.main_file, 0)? {
-            self.progress.unit(self.source.main_file);
-            self.write_file(self.source.main_file, units, raw, Metadata::Record(record, &config))?;
+        let written = self.written(&config)?;
+        let mut record = record_of(self.source, &coded, &self.hashes, written);
+        self.progress.unit(self.source.main_file);
+        let main = self.write_data(self.source.main_file, units, raw, &Metadata::Record(&record, &config))?;
+        for (name, tensor) in &mut record.tensors {
+            tensor.xxh3 = self.hashes.get(name).copied().unwrap_or(0);
         }
+        if let Some(written) = &mut record.written {
+            written.data = main.data_checksum();
+            for file in written.files.iter_mut().filter(|file| matches!(file, OurFile::Card { .. })) {
+                *file = add_card(&self.source.path, self.output, &[], &mut self.report)?;
+            }
+        }
+        // The same length as before: a checksum always has 16 digits.
+        let unwritable = gate::unwritable(self.source, self.source.main_file, self.options.single_file);
+        let header =
+            file::header(self.source, &main.layout, &Metadata::Record(&record, &config)).map_err(unwritable)?;
+        main.file.write(&header, 0)?;
+        main.file.finish()
+    }
+
+    /// Writes config.json, and lists what is written beside the main file; the checksum of what is yet to come is 0.
+    fn written(&mut self, dfloat11_config: &Value) -> Result<Written, Error> {
+        let mut files = self.ours.clone();
         if self.source.is_dir {
-            let text = match ConfigFile::read(self.source.folder())? {
-                Some(file) => file.text_with(Some(&config)),
-                None => text_of_only(&config),
+            let text = match self.source.config()? {
+                Some(file) => file.text_with(Some(dfloat11_config)),
+                None => text_of_only(dfloat11_config),
             };
-            let file = self.output.file(&self.below.join(CONFIG_FILE))?;
-            file.write(text.unwrap_or_default().as_bytes(), 0)?;
-            file.finish()?;
-            self.report.files += 1;
+            let text = text.unwrap_or_default();
+            self.report.write_small(self.output, &self.below.join(CONFIG_FILE), text.as_bytes())?;
+            let (name, size) = (CONFIG_FILE.to_owned(), text.len() as u64);
+            files.push(OurFile::Config { name, size, xxh3: Digits(xxh3_64(text.as_bytes())) });
         }
-        Ok(())
+        if self.destination.has_card {
+            files.push(card_of(Digits::default()));
+        }
+        files.extend(self.destination.copied.ours());
+        Ok(Written { files, data: Digits::default(), part: self.destination.part.map(str::to_owned) })
+    }
+
+    /// Refuses names that another system would take for something else, before any work: of what will be written, and of what would be restored.
+    fn check_names(&self, units: &[String]) -> Result<(), Error> {
+        if !self.source.is_dir || self.options.code == CodeKind::Published {
+            return Ok(());
+        }
+        let copied = &self.destination.copied.files;
+        let card = self.destination.has_card.then_some(README);
+        let own = units.iter().map(String::as_str).chain([self.source.main_file, CONFIG_FILE]).chain(card);
+        check_names_in(&self.source.path, own.chain(copied.iter().map(|file| file.ours.name())))?;
+        let weights = self.source.files.iter().map(|file| file.name.as_str());
+        let sources = weights.chain(self.source.small.iter().map(|file| file.name.as_str()));
+        check_names_in(&self.source.path, sources.chain(copied.iter().filter_map(|file| file.ours.source_name())))
     }
 }

@@ -37,7 +37,8 @@ impl ConfigFile {
         ConfigFile::parse(&bytes, &path).map(Some)
     }
 
-    fn parse(bytes: &[u8], path: &Path) -> Result<ConfigFile, Error> {
+    /// Reads these bytes of the one at `path`.
+    pub fn parse(bytes: &[u8], path: &Path) -> Result<ConfigFile, Error> {
         let Fields(fields) = serde_json::from_slice(bytes).map_err(|error| Error::Json {
             path: path.to_path_buf(),
             reason: format!("expected a JSON object: {error}"),

@@ -5,8 +5,8 @@
 //! sizes of the six arrays by formula  ->  the files laid out and their headers made, as compression would
 //! ```
 //!
-//! Everything but the length of the streams is exact: a header is as long as the real one, since checksums and offsets have fixed or nearly fixed
-//! widths.
+//! Everything but the length of the streams is exact or nearly so: a header is as long as the real one but for the names of the files beside the
+//! weights, since checksums and offsets have fixed or nearly fixed widths.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -24,8 +24,11 @@ use super::compress::published::{self, CodeKind, Saver};
 use super::compress::source::{refuse_coded, refuse_without_bf16};
 use super::config::dfloat11_config;
 use super::infer::{Inferred, infer_units};
+use super::names::file_names;
+use super::our_files::{Digits, OurFile};
 use super::pattern::PatternDict;
 use super::pipeline::parts;
+use super::record::Written;
 use super::sampling::runs;
 use super::shapes::is_shapes;
 use super::units::{UnitSpec, units_by_pattern};
@@ -223,14 +226,8 @@ fn output_bytes(
     let mut rest: BTreeSet<String> = source.tensors.keys().cloned().collect();
     specs.iter().for_each(|spec| remove(&mut rest, &spec.tensors));
     let config = dfloat11_config(patterns.clone());
-    let metadata = match options.code {
-        CodeKind::Canonical => {
-            Metadata::Record(record_of(source, &specs.iter().collect::<Vec<_>>(), &Default::default())?, &config)
-        }
-        CodeKind::Published => Saver::of(source, options.single_file).metadata(),
-    };
     let mut units: Vec<(&UnitSpec, PartSizes)> = specs.iter().zip(sizes.iter().copied()).collect();
-    let mut total = 0;
+    let (mut total, mut files) = (0, Vec::new());
     if source.is_dir && !options.single_file {
         let beside = Beside::of(specs, source.tensors.keys().map(String::as_str));
         for (index, unit) in units.drain(..).enumerate() {
@@ -239,9 +236,20 @@ fn output_bytes(
             let unwritable = unwritable(source, &unit.0.name, false);
             let layout =
                 layout(source, std::iter::once(unit), others.iter().map(String::as_str)).map_err(&unwritable)?;
-            total += layout.data_bytes() + header(source, &layout, &Metadata::None).map_err(&unwritable)?.len() as u64;
+            let metadata = Metadata::of_unit(source, options.code);
+            let size = layout.data_bytes() + header(source, &layout, &metadata).map_err(&unwritable)?.len() as u64;
+            total += size;
+            let name = file_names(std::iter::once(unit.0.name.as_str())).concat();
+            files.push(OurFile::Weights { name, size, header: Digits::default(), xxh3: Digits::default() });
         }
     }
+    // What else lies in the folder is not looked at: its names are few bytes.
+    let written = Written { files, ..Written::default() };
+    let record = record_of(source, &specs.iter().collect::<Vec<_>>(), &Default::default(), written);
+    let metadata = match options.code {
+        CodeKind::Canonical => Metadata::Record(&record, &config),
+        CodeKind::Published => Saver::of(source, options.single_file).metadata(),
+    };
     let unwritable = unwritable(source, source.main_file, options.single_file);
     let layout = layout(source, units.into_iter(), rest.iter().map(String::as_str)).map_err(&unwritable)?;
     Ok(total + layout.data_bytes() + header(source, &layout, &metadata).map_err(&unwritable)?.len() as u64)

@@ -11,7 +11,8 @@
 //! estimate    checkpoint or shapes -> units -> (a sample of each unit, planned) -> layout
 //! ```
 //!
-//! Rooms below: what a model's files are (`weight_files`, `checkpoint`, `beside`, `links`, `coded`, `pipeline`), what belongs together (`names`, `owners`, `infer`,
+//! Rooms below: what a model's files are (`weight_files`, `checkpoint`, `beside`, `links`, `coded`, `pipeline`), which of them are ours and whole
+//! (`our_files`, `portable`, `manifest`, `judge`), what belongs together (`names`, `owners`, `infer`,
 //! `units`, `pattern`, `matrices`), what is
 //! written beside the arrays (`record`, `config`, `python_json`, `card`), how a unit passes through memory (`memory`, `codec`, `words`, `spelling`, `disguise`), and how OUTPUT comes to be (`output`).
 
@@ -28,16 +29,20 @@ mod estimate;
 mod family;
 mod infer;
 mod inspect;
+mod judge;
 mod links;
 mod load;
+mod manifest;
 mod matrices;
 mod memory;
 mod names;
+mod our_files;
 #[allow(clippy::disallowed_methods, reason = "what is opened there was made by a run of ours")]
 mod output;
 mod owners;
 mod pattern;
 mod pipeline;
+mod portable;
 mod progress;
 mod python_json;
 mod record;

@@ -10,9 +10,6 @@ use std::path::{Path, PathBuf};
 use serde::de::IgnoredAny;
 
 use super::beside::{Copied, Named, copy_others, has, names};
-use super::card::without_card;
-use super::checkpoint::Checkpoint;
-use super::coded::is_coded;
 use super::output::Output;
 use super::progress::Progress;
 use super::weight_files::weights_files;
@@ -51,33 +48,6 @@ pub(crate) fn parts(input: &Path) -> Result<Vec<PathBuf>, Error> {
     Ok(parts)
 }
 
-/// The parts of a pipeline folder that are DFloat11 models.
-pub(crate) fn coded_parts(input: &Path) -> Result<Vec<PathBuf>, Error> {
-    let mut coded = Vec::new();
-    for part in parts(input)? {
-        if is_coded(&Checkpoint::open_coded(&input.join(&part))?) {
-            coded.push(part);
-        }
-    }
-    Ok(coded)
-}
-
-/// Fills the folder `output` with the pipeline `input`: `job` makes each of `parts`, given its sub-folder and its name, the rest is copied.
-pub(crate) fn each_part(
-    input: &Path,
-    output: &Output,
-    parts: &[PathBuf],
-    progress: &dyn Progress,
-    mut job: impl FnMut(&Path, &Path) -> Result<(), Error>,
-) -> Result<Copied, Error> {
-    let named = without_card(input)?;
-    for part in parts {
-        output.folder(part)?;
-        job(&input.join(part), part)?;
-    }
-    copy_beside(input, output, parts, &*named, progress)
-}
-
 /// Copies what is beside `parts`, the name of a file or folder as `named` tells. Weights beside the parts are the same model in another form, and are
 /// left out.
 pub(crate) fn copy_beside(
@@ -92,21 +62,4 @@ pub(crate) fn copy_beside(
     let mut copied = copy_others(input, output, Path::new(""), &named, progress)?;
     copied.notes.extend(left_out.iter().map(|name| format!("{name} is not part of the pipeline and was left out")));
     Ok(copied)
-}
-
-/// The progress of one part: the whole was announced before.
-pub(crate) struct PartProgress<'a>(pub &'a dyn Progress);
-
-impl Progress for PartProgress<'_> {
-    fn unit(&self, name: &str) {
-        self.0.unit(name);
-    }
-
-    fn advance(&self, bytes: u64) {
-        self.0.advance(bytes);
-    }
-
-    fn is_stopped(&self) -> bool {
-        self.0.is_stopped()
-    }
 }

@@ -1,4 +1,6 @@
 //! The record of the source: what the published layout does not hold, in `__metadata__` under `df11.`. FORMAT.md, "Model files".
+//!
+//! Version 2 also lists the files that we wrote, so that what is missing or changed is found. Version 1 is read by its own rules.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -11,17 +13,24 @@ use serde_json::Value;
 use xxhash_rust::xxh3::Xxh3Default;
 
 use super::config::canonical;
+use super::our_files::{Digits, OurFile};
 use crate::Error;
 use crate::safetensors::MAX_HEADER_BYTES;
 
 /// What every key of ours begins with.
 pub(crate) const PREFIX: &str = "df11.";
-const VERSION: &str = "1";
-const VERSION_KEY: &str = "df11.version";
+const VERSION_1: &str = "1";
+const VERSION_2: &str = "2";
+pub(crate) const VERSION_KEY: &str = "df11.version";
 pub(crate) const UNITS_KEY: &str = "df11.units";
 pub(crate) const TENSORS_KEY: &str = "df11.tensors";
 pub(crate) const SOURCES_KEY: &str = "df11.sources";
 const CONFIG_KEY: &str = "df11.config";
+pub(crate) const FILES_KEY: &str = "df11.files";
+pub(crate) const DATA_KEY: &str = "df11.data";
+pub(crate) const PART_KEY: &str = "df11.part";
+/// In every other weight file: what the file with the record is called.
+pub(crate) const MAIN_KEY: &str = "df11.main";
 const CHECKSUM_KEY: &str = "df11.checksum";
 
 /// Most bytes that the source's headers and small files inflate to, all together: as much again as the longest header, for its index and config.
@@ -39,6 +48,19 @@ pub(crate) struct Record {
     pub tensors: BTreeMap<String, TensorRecord>,
     /// The source's files but for its tensors' data.
     pub sources: Vec<SourceFile>,
+    /// What was written beside the record; `None` in version 1, which does not tell.
+    pub written: Option<Written>,
+}
+
+/// What version 2 adds: what was written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Written {
+    /// The other files of the model's folder; none where the model is one file alone.
+    pub files: Vec<OurFile>,
+    /// The checksum of the data of the file that holds the record, [`data_checksum`](super::our_files::data_checksum).
+    pub data: Digits,
+    /// The folder of the pipeline that the model is a part of.
+    pub part: Option<String>,
 }
 
 /// What is known of one tensor.
@@ -107,7 +129,7 @@ impl TensorHash {
 struct WrittenTensor {
     dtype: String,
     shape: Vec<u64>,
-    xxh3: String,
+    xxh3: Digits,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -119,13 +141,15 @@ struct WrittenSource {
 }
 
 impl Record {
-    /// The record as metadata, with `dfloat11_config` in it where no config.json is to hold that.
+    /// The record as metadata of version 2, with `dfloat11_config` in it where no config.json is to hold that.
+    ///
+    /// Its length does not depend on checksums.
     pub fn to_metadata(&self, dfloat11_config: &Value, config_inside: bool) -> BTreeMap<String, String> {
         let tensors: BTreeMap<_, _> = self
             .tensors
             .iter()
             .map(|(name, TensorRecord { dtype, shape, xxh3 })| {
-                (name, WrittenTensor { dtype: dtype.clone(), shape: shape.clone(), xxh3: hex(*xxh3) })
+                (name, WrittenTensor { dtype: dtype.clone(), shape: shape.clone(), xxh3: Digits(*xxh3) })
             })
             .collect();
         let sources: Vec<_> = self
@@ -138,8 +162,11 @@ impl Record {
             })
             .collect();
         let json = |value: serde_json::Result<Value>| value.unwrap_or_default().to_string();
+        let written = self.written.clone().unwrap_or_default();
         let mut metadata = BTreeMap::from([
-            (VERSION_KEY.to_owned(), VERSION.to_owned()),
+            (VERSION_KEY.to_owned(), VERSION_2.to_owned()),
+            (FILES_KEY.to_owned(), json(serde_json::to_value(&written.files))),
+            (DATA_KEY.to_owned(), written.data.to_string()),
             (UNITS_KEY.to_owned(), json(serde_json::to_value(&self.units))),
             (TENSORS_KEY.to_owned(), json(serde_json::to_value(&tensors))),
             (SOURCES_KEY.to_owned(), json(serde_json::to_value(&sources))),
@@ -147,11 +174,14 @@ impl Record {
         if config_inside {
             metadata.insert(CONFIG_KEY.to_owned(), canonical(dfloat11_config));
         }
-        metadata.insert(CHECKSUM_KEY.to_owned(), hex(checksum(&metadata, dfloat11_config)));
+        if let Some(part) = written.part {
+            metadata.insert(PART_KEY.to_owned(), part);
+        }
+        metadata.insert(CHECKSUM_KEY.to_owned(), checksum(&metadata, None).to_string());
         metadata
     }
 
-    /// Reads and checks the record in the metadata of the file at `path`; `None` where there is none.
+    /// Reads and checks the record in the metadata of the file at `path`; `None` where there is none. `dfloat11_config` is what version 1 was sealed with.
     pub fn from_metadata(
         metadata: &BTreeMap<String, String>,
         dfloat11_config: Option<&Value>,
@@ -160,35 +190,31 @@ impl Record {
         let damaged =
             |key: &str, reason: String| Error::Record { path: path.to_path_buf(), key: key.to_owned(), reason };
         let Some(version) = metadata.get(VERSION_KEY) else {
-            return match metadata.keys().find(|key| key.starts_with(PREFIX)) {
+            return match metadata.keys().find(|key| key.starts_with(PREFIX) && *key != MAIN_KEY) {
                 Some(key) => Err(damaged(key, format!("{VERSION_KEY} is missing"))),
                 None => Ok(None),
             };
         };
-        if version != VERSION {
-            return Err(damaged(
-                VERSION_KEY,
-                format!("found `{version}`, expected `{VERSION}`: a newer df11 reads it"),
-            ));
-        }
+        let sealed_config = match version.as_str() {
+            VERSION_1 => Some(dfloat11_config.unwrap_or(&Value::Null)),
+            VERSION_2 => None,
+            other => return Err(other_version(other, path)),
+        };
         let value = |key: &str| metadata.get(key).ok_or_else(|| damaged(key, "it is missing".into()));
-        let config = dfloat11_config.unwrap_or(&Value::Null);
-        let (found, expected) = (hex(checksum(metadata, config)), value(CHECKSUM_KEY)?);
+        let (found, expected) = (checksum(metadata, sealed_config).to_string(), value(CHECKSUM_KEY)?);
         if found != *expected {
-            let reason = format!("the record and dfloat11_config have checksum {found}, expected {expected}");
+            let sealed = if sealed_config.is_some() { "the record and dfloat11_config have" } else { "the record has" };
+            let reason = format!("{sealed} checksum {found}, expected {expected}");
             return Err(damaged(CHECKSUM_KEY, reason));
         }
         let not_json = |key: &'static str| move |error: serde_json::Error| damaged(key, error.to_string());
         let units = serde_json::from_str(value(UNITS_KEY)?).map_err(not_json(UNITS_KEY))?;
         let tensors: BTreeMap<String, WrittenTensor> =
             serde_json::from_str(value(TENSORS_KEY)?).map_err(not_json(TENSORS_KEY))?;
-        let tensors: Option<_> = tensors
+        let tensors = tensors
             .into_iter()
-            .map(|(name, WrittenTensor { dtype, shape, xxh3 })| {
-                Some((name, TensorRecord { dtype, shape, xxh3: u64::from_str_radix(&xxh3, 16).ok()? }))
-            })
+            .map(|(name, WrittenTensor { dtype, shape, xxh3 })| (name, TensorRecord { dtype, shape, xxh3: xxh3.0 }))
             .collect();
-        let tensors = tensors.ok_or_else(|| damaged(TENSORS_KEY, "expected 16 hexadecimal digits for xxh3".into()))?;
         let written: Vec<WrittenSource> = serde_json::from_str(value(SOURCES_KEY)?).map_err(not_json(SOURCES_KEY))?;
         let mut room = MAX_SOURCES_BYTES;
         let sources = written
@@ -202,8 +228,44 @@ impl Record {
                 Ok(SourceFile { name, kind, bytes })
             })
             .collect::<Result<_, Error>>()?;
-        Ok(Some(Record { units, tensors, sources }))
+        let written = match sealed_config {
+            Some(_) => None,
+            None => Some(Written {
+                files: serde_json::from_str(value(FILES_KEY)?).map_err(not_json(FILES_KEY))?,
+                data: Digits::parse(value(DATA_KEY)?)
+                    .ok_or_else(|| damaged(DATA_KEY, "expected 16 hexadecimal digits".into()))?,
+                part: metadata.get(PART_KEY).cloned(),
+            }),
+        };
+        Ok(Some(Record { units, tensors, sources, written }))
     }
+}
+
+/// Whether these metadata hold a record, of whatever version.
+pub(crate) fn has_record(metadata: &BTreeMap<String, String>) -> bool {
+    metadata.contains_key(VERSION_KEY)
+}
+
+/// The weight files that a record of version 2 names, before its checksum is looked at; `None` where it does not tell.
+pub(crate) fn weight_files_of(metadata: &BTreeMap<String, String>) -> Option<Vec<String>> {
+    let files: Vec<OurFile> = serde_json::from_str(metadata.get(FILES_KEY)?).ok()?;
+    let weights = files.into_iter().filter(|file| matches!(file, OurFile::Weights { .. }));
+    Some(weights.map(|file| file.name().to_owned()).collect())
+}
+
+/// The checksum of the record in these metadata, as it is written there.
+pub(crate) fn checksum_of(metadata: &BTreeMap<String, String>) -> Option<Digits> {
+    Digits::parse(metadata.get(CHECKSUM_KEY)?)
+}
+
+/// A version that is not read: of a newer program, or no version of any.
+fn other_version(found: &str, path: &Path) -> Error {
+    let is_number = found.starts_with(|first| matches!(first, '1'..='9')) && found.bytes().all(|b| b.is_ascii_digit());
+    if is_number {
+        return Error::RecordVersion { path: path.to_path_buf(), found: found.to_owned() };
+    }
+    let reason = format!("found `{found}`, which no df11 has written; expected `{VERSION_1}` or `{VERSION_2}`");
+    Error::Record { path: path.to_path_buf(), key: VERSION_KEY.into(), reason }
 }
 
 /// The `dfloat11_config` that a single file carries itself.
@@ -216,8 +278,8 @@ pub(crate) fn config_inside(metadata: &BTreeMap<String, String>, path: &Path) ->
     })
 }
 
-/// Over key, 0, value, 0 of every key of ours but its own, in order of key, then over `dfloat11_config` as canonical JSON.
-fn checksum(metadata: &BTreeMap<String, String>, dfloat11_config: &Value) -> u64 {
+/// Over key, 0, value, 0 of every key of ours but its own, in order of key; in version 1 then over `dfloat11_config` as canonical JSON.
+fn checksum(metadata: &BTreeMap<String, String>, dfloat11_config: Option<&Value>) -> Digits {
     let mut hash = Xxh3Default::new();
     for (key, value) in metadata.iter().filter(|(key, _)| key.starts_with(PREFIX) && *key != CHECKSUM_KEY) {
         for text in [key, value] {
@@ -225,12 +287,10 @@ fn checksum(metadata: &BTreeMap<String, String>, dfloat11_config: &Value) -> u64
             hash.update(&[0]);
         }
     }
-    hash.update(canonical(dfloat11_config).as_bytes());
-    hash.digest()
-}
-
-fn hex(value: u64) -> String {
-    format!("{value:016x}")
+    if let Some(config) = dfloat11_config {
+        hash.update(canonical(config).as_bytes());
+    }
+    Digits(hash.digest())
 }
 
 #[cfg(test)]
@@ -252,6 +312,11 @@ mod tests {
                 },
                 SourceFile { name: "config.json".into(), kind: SourceKind::Verbatim, bytes: vec![b' '; 5000] },
             ],
+            written: Some(Written {
+                files: vec![OurFile::Card { name: "README.md".into(), xxh3: Digits(3) }],
+                data: Digits(2),
+                part: Some("transformer".into()),
+            }),
         }
     }
 
@@ -278,9 +343,44 @@ mod tests {
             missing.remove(key);
             assert!(matches!(Record::from_metadata(&missing, Some(&config), path), Err(Error::Record { .. })), "{key}");
         }
+    }
+
+    #[test]
+    fn an_older_record_is_sealed_with_its_configuration_and_says_nothing_of_files() {
+        let (path, config) = (Path::new("m"), serde_json::json!({"b": 1}));
+        let mut metadata = record().to_metadata(&config, false);
+        metadata.retain(|key, _| ![FILES_KEY, DATA_KEY, PART_KEY, CHECKSUM_KEY].contains(&key.as_str()));
+        metadata.insert(VERSION_KEY.into(), "1".into());
+        metadata.insert(CHECKSUM_KEY.into(), checksum(&metadata, Some(&config)).to_string());
+        let found = Record::from_metadata(&metadata, Some(&config), path).expect("sound").expect("a record");
+        assert_eq!(found, Record { written: None, ..record() });
         let other = serde_json::json!({"b": 2});
-        assert!(matches!(Record::from_metadata(&metadata, Some(&other), path), Err(Error::Record { .. })));
-        assert!(matches!(Record::from_metadata(&metadata, None, path), Err(Error::Record { .. })));
+        for config in [Some(&other), None] {
+            assert!(matches!(Record::from_metadata(&metadata, config, path), Err(Error::Record { .. })));
+        }
+    }
+
+    #[test]
+    fn a_version_is_read_or_newer_or_none_at_all() {
+        let path = Path::new("m");
+        let read = |version: &str| {
+            let mut metadata = record().to_metadata(&Value::Null, false);
+            metadata.insert(VERSION_KEY.into(), version.into());
+            metadata.insert(CHECKSUM_KEY.into(), checksum(&metadata, None).to_string());
+            Record::from_metadata(&metadata, None, path)
+        };
+        read("2").expect("ours");
+        for newer in ["3", "17", "123456789012345678901234567890"] {
+            let error = read(newer).expect_err("newer");
+            assert!(matches!(&error, Error::RecordVersion { .. }) && !error.is_failed_check(), "{error}");
+            assert!(error.to_string().contains(newer) && error.to_string().contains("newer df11"), "{error}");
+        }
+        for nonsense in ["", "0", "00", "01", "02", "-1", "2.0", " 2", "2 ", "+2", "two", "²"] {
+            let error = read(nonsense).expect_err("nonsense");
+            assert!(matches!(&error, Error::Record { .. }) && !error.to_string().contains("newer"), "{error}");
+        }
+        // Sealed in another way.
+        assert!(matches!(read("1"), Err(Error::Record { .. })));
     }
 
     #[test]

@@ -1,19 +1,20 @@
 //! What decompression will write: which files, and where in them each tensor goes. Made before a byte is written, and checked against what the
-//! model really holds, so that no size from a record is believed.
+//! model really holds, so that no size from a record is believed. `verify` makes the same plan: what it calls fine can be restored.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::checkpoint::{CONFIG_FILE, Checkpoint};
 use super::coded::CodedModel;
 use super::config::known_shape;
+use super::judge::{Judgement, judge_files};
 use super::matrices::{Matrix, Naming};
+use super::our_files::{OurFile, check_names};
 use super::output::Form;
 use super::pattern::PatternDict;
-use super::record::{PREFIX, Record, SOURCES_KEY, SourceKind, TENSORS_KEY};
+use super::record::{FILES_KEY, PREFIX, Record, SOURCES_KEY, SourceKind, TENSORS_KEY};
 use super::spelling::Spelling;
 use super::units::weights;
-use super::weight_files::plain_name;
 use crate::Error;
 use crate::safetensors::{Dtype, Header, Layout, NewTensor};
 
@@ -29,12 +30,18 @@ pub(crate) struct Restoration {
     pub files: Vec<(String, Vec<u8>)>,
     /// Small files that are restored whole.
     pub verbatim: Vec<(String, Vec<u8>)>,
+    /// Files of the source that lie beside the weights as copies, each with its checksum; `None` where the record does not tell which do.
+    pub copies: Option<Vec<OurFile>>,
     /// Where each tensor goes.
     pub targets: BTreeMap<String, Target>,
     /// The matrices of each unit, in the order of the model's units.
     pub matrices: Vec<Vec<Matrix>>,
-    /// Whether every file will be the source's, byte for byte.
+    /// Whether the files planned will be the source's, byte for byte.
     pub byte_exact: bool,
+    /// What is missing or changed.
+    pub judgement: Judgement,
+    /// Tensors of the source that the model does not hold.
+    pub missing: BTreeSet<String>,
     /// What the user should know.
     pub notes: Vec<String>,
 }
@@ -73,8 +80,99 @@ impl Restoration {
             _ => from_shapes(model, &matrices, like)?,
         };
         restoration.matrices = matrices;
-        restoration.check_complete(model)?;
+        restoration.missing = restoration.check_complete(model)?;
+        if let Ok(Some(Record { written: Some(written), .. })) = &model.record {
+            restoration.judgement = judge_files(model, written)?;
+        }
+        let faults = &mut restoration.judgement.faults;
+        if faults.is_empty() {
+            // Else a file that is missing says it in fewer words.
+            faults.extend(restoration.missing.iter().map(|tensor| missing(model, tensor)));
+        }
         Ok(restoration)
+    }
+
+    /// Plans without these tensors: a file that would hold one is laid out anew with the others.
+    ///
+    /// # Errors
+    /// Nothing is left.
+    pub fn leave_out(&mut self, tensors: &BTreeSet<String>, model: &Path) -> Result<(), Error> {
+        let files = std::mem::take(&mut self.files);
+        for (index, (name, header)) in files.into_iter().enumerate() {
+            let of_file = self.targets.iter().filter(|(_, target)| target.file == index);
+            let (lost, kept): (Vec<_>, Vec<_>) = of_file.partition(|(tensor, _)| tensors.contains(*tensor));
+            let all = lost.len() + kept.len();
+            let kept: Vec<NewTensor> = kept
+                .into_iter()
+                .map(|(tensor, Target { dtype, shape, bytes, .. })| NewTensor {
+                    name: tensor.clone(),
+                    dtype: dtype.clone(),
+                    shape: shape.clone(),
+                    bytes: *bytes,
+                })
+                .collect();
+            let lost: Vec<String> = lost.into_iter().map(|(tensor, _)| tensor.clone()).collect();
+            let header = match (lost.is_empty(), kept.is_empty()) {
+                (true, _) => header,
+                (false, true) => {
+                    self.notes.push(format!("{name}: none of its {all} tensors is left, so it is not written"));
+                    lost.iter().for_each(|tensor| drop(self.targets.remove(tensor)));
+                    continue;
+                }
+                (false, false) => {
+                    self.notes.push(format!("{name}: {} of its {all} tensors are left", kept.len()));
+                    lost.iter().for_each(|tensor| drop(self.targets.remove(tensor)));
+                    self.lay_out_anew(index, &header, kept, model)?
+                }
+            };
+            self.targets.values_mut().filter(|target| target.file == index).for_each(|t| t.file = self.files.len());
+            self.files.push((name, header));
+        }
+        if self.files.is_empty() {
+            let reason = "nothing is left of its weights".into();
+            return Err(Error::NotAModel { path: model.to_path_buf(), reason });
+        }
+        Ok(())
+    }
+
+    fn lay_out_anew(
+        &mut self,
+        file: usize,
+        header: &[u8],
+        tensors: Vec<NewTensor>,
+        path: &Path,
+    ) -> Result<Vec<u8>, Error> {
+        let unreadable = |fault| Error::Unreadable { path: path.to_path_buf(), fault };
+        let (_, json) = header.split_at(size_of::<u64>());
+        let metadata = Header::parse_without_file(json).map_err(unreadable)?.metadata;
+        let layout = Layout::new(tensors).map_err(unreadable)?;
+        let header = layout.header(&metadata).map_err(unreadable)?;
+        for (name, info) in layout.tensors() {
+            if let Some(target) = self.targets.get_mut(name).filter(|target| target.file == file) {
+                target.position = header.len() as u64 + info.begin;
+            }
+        }
+        Ok(header)
+    }
+
+    fn empty(form: Form) -> Restoration {
+        Restoration {
+            form,
+            files: Vec::new(),
+            verbatim: Vec::new(),
+            copies: None,
+            targets: BTreeMap::new(),
+            matrices: Vec::new(),
+            byte_exact: false,
+            judgement: Judgement::default(),
+            missing: BTreeSet::new(),
+            notes: Vec::new(),
+        }
+    }
+
+    /// The names of the files that are planned, but for copies.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.files.iter().chain(&self.verbatim).map(|(name, _)| name.as_str())
     }
 
     /// Bytes of all tensors.
@@ -82,8 +180,8 @@ impl Restoration {
         self.targets.values().map(|target| target.bytes).sum()
     }
 
-    /// Every target is filled by exactly one matrix or raw tensor of its size, and those fill nothing else.
-    fn check_complete(&self, model: &CodedModel) -> Result<(), Error> {
+    /// Every target is filled by at most one matrix or raw tensor of its size, and those fill nothing else. Gives the targets that nothing fills.
+    fn check_complete(&self, model: &CodedModel) -> Result<BTreeSet<String>, Error> {
         let main = model.checkpoint.main_path();
         let mut open: BTreeMap<&str, &Target> =
             self.targets.iter().map(|(name, target)| (name.as_str(), target)).collect();
@@ -93,21 +191,25 @@ impl Restoration {
                 _ => (Dtype::named("BF16"), Some(Spelling::Bf16)),
             };
             let bytes = spelling.map_or(0, Spelling::bytes) as u64;
-            (matrix.tensor.as_str(), (matrix.weights.end - matrix.weights.start).saturating_mul(bytes), dtype)
+            (matrix.tensor.as_str(), (matrix.weights.end - matrix.weights.start).saturating_mul(bytes), dtype, None)
         });
         let raw = model.raw.iter().map(|name| {
             let info = &model.checkpoint.tensors[name].info;
-            (name.as_str(), info.bytes(), info.dtype.clone())
+            (name.as_str(), info.bytes(), info.dtype.clone(), Some(&info.shape))
         });
-        for (name, bytes, dtype) in coded.chain(raw) {
+        for (name, bytes, dtype, shape) in coded.chain(raw) {
             match open.remove(name) {
-                Some(target) if target.bytes == bytes && target.dtype == dtype => {}
-                Some(target) => {
+                Some(target)
+                    if target.bytes == bytes
+                        && target.dtype == dtype
+                        && shape.is_none_or(|shape| *shape == target.shape) => {}
+                Some(Target { bytes: expected, dtype: of, shape: sizes, .. }) => {
+                    let shape = shape.map(|shape| format!(", {shape:?}")).unwrap_or_default();
                     return Err(Error::TensorUnfit {
                         path: main,
                         tensor: name.to_owned(),
-                        found: format!("{bytes} bytes of {dtype}"),
-                        expected: format!("{} bytes of {} by the record of the source", target.bytes, target.dtype),
+                        found: format!("{bytes} bytes of {dtype}{shape}"),
+                        expected: format!("{expected} bytes of {of}, {sizes:?}, by the record of the source"),
                     });
                 }
                 None => {
@@ -116,10 +218,7 @@ impl Restoration {
                 }
             }
         }
-        match open.into_keys().next() {
-            Some(tensor) => Err(missing(model, tensor)),
-            None => Ok(()),
-        }
+        Ok(open.into_keys().map(str::to_owned).collect())
     }
 }
 
@@ -172,19 +271,37 @@ fn from_record(model: &CodedModel, record: &Record) -> Result<Restoration, Error
         return Err(damaged(SOURCES_KEY, format!("no header holds tensor `{name}`")));
     }
     let form = if model.checkpoint.is_dir || files.len() != 1 { Form::Directory } else { Form::File };
+    let mut copies: Option<Vec<OurFile>> = record
+        .written
+        .as_ref()
+        .map(|written| written.files.iter().filter(|file| file.source_name().is_some()).cloned().collect());
     let mut notes = Vec::new();
+    let mut byte_exact = true;
+    if !model.checkpoint.is_dir && copies.as_ref().is_some_and(|copies| !copies.is_empty()) {
+        notes
+            .push("the other files of its source lie in the folder of the model; give that to restore them too".into());
+        copies = Some(Vec::new());
+        byte_exact = form == Form::File;
+    }
     if form == Form::Directory {
-        let mut names: Vec<&str> = files.iter().chain(&verbatim).map(|(name, _)| name.as_str()).collect();
-        names.iter().try_for_each(|name| plain_name(name, &main))?;
-        names.sort_unstable();
-        if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
-            return Err(damaged(SOURCES_KEY, format!("file `{}` is there twice", pair[0])));
+        let sources = files.iter().chain(&verbatim).map(|(name, _)| name.as_str());
+        if let Some(name) = sources.clone().find(|name| name.contains('/')) {
+            return Err(damaged(SOURCES_KEY, format!("the file name `{name}` is refused: it names a folder too")));
         }
-    } else if !verbatim.is_empty() {
-        notes.push("a file gives one file; decompress its directory for config.json and all that was beside it".into());
+        let copied = copies.iter().flatten().filter_map(OurFile::source_name);
+        check_names(sources.chain(copied)).map_err(|(name, reason)| {
+            let key = if record.sources.iter().any(|source| source.name == name) { SOURCES_KEY } else { FILES_KEY };
+            damaged(key, format!("the file name `{name}` is refused: {reason}"))
+        })?;
+    } else {
+        if !verbatim.is_empty() {
+            notes.push(
+                "a file gives one file; decompress its directory for config.json and all that was beside it".into(),
+            );
+        }
         verbatim.clear();
     }
-    Ok(Restoration { form, files, verbatim, targets, matrices: Vec::new(), byte_exact: true, notes })
+    Ok(Restoration { byte_exact, files, verbatim, copies, targets, notes, ..Restoration::empty(form) })
 }
 
 /// One new file, in the order of the reference writer.
@@ -240,7 +357,7 @@ fn from_shapes(model: &CodedModel, matrices: &[Vec<Matrix>], like: Option<&Path>
         ));
     }
     let files = vec![(model.checkpoint.main_file.to_owned(), header)];
-    Ok(Restoration { form, files, verbatim, targets, matrices: Vec::new(), byte_exact: false, notes })
+    Ok(Restoration { files, verbatim, targets, notes, ..Restoration::empty(form) })
 }
 
 /// The shape of a matrix of that many weights, by a model like it or by its architecture.

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::beside::{has, names, read_small};
+use super::beside::{has, names};
 use super::links::is_weights;
 use super::pipeline::parts;
 use crate::Error;
@@ -118,16 +118,16 @@ pub(crate) fn no_weights(path: &Path) -> Result<String, Error> {
 }
 
 /// The shards that an index names, each once, in order of name.
-pub(crate) fn shard_names(index: &Path) -> Result<Vec<String>, Error> {
-    let names: BTreeSet<_> = weight_map(index)?.into_values().collect();
+pub(crate) fn shard_names(weight_map: &BTreeMap<String, String>, index: &Path) -> Result<Vec<String>, Error> {
+    let names: BTreeSet<_> = weight_map.values().cloned().collect();
     for name in &names {
         plain_name(name, index)?;
     }
     Ok(names.into_iter().collect())
 }
 
-/// The file of each tensor, by an index, which names one at least: without any, nothing would be left of the model.
-pub(crate) fn weight_map(index: &Path) -> Result<BTreeMap<String, String>, Error> {
+/// The file of each tensor, by these bytes of an index, which name one at least: without any, nothing would be left of the model.
+pub(crate) fn weight_map(bytes: &[u8], index: &Path) -> Result<BTreeMap<String, String>, Error> {
     #[derive(serde::Deserialize)]
     struct Index {
         weight_map: BTreeMap<String, String>,
@@ -136,14 +136,14 @@ pub(crate) fn weight_map(index: &Path) -> Result<BTreeMap<String, String>, Error
         path: index.to_path_buf(),
         reason: format!("expected an index with a `weight_map` of tensor to file: {found}"),
     };
-    let parsed: Index = serde_json::from_slice(&read_small(index)?).map_err(|error| refused(error.to_string()))?;
+    let parsed: Index = serde_json::from_slice(bytes).map_err(|error| refused(error.to_string()))?;
     if parsed.weight_map.is_empty() {
         return Err(refused("it names no tensor; without the index, give the weight file itself".into()));
     }
     Ok(parsed.weight_map)
 }
 
-/// Refuses a file name that is more than a name: it came from a stranger's file.
+/// Refuses a file name in an index that is more than a name: it came from a stranger's file.
 pub(crate) fn plain_name(name: &str, found_in: &Path) -> Result<(), Error> {
     let plain = !name.is_empty() && name != "." && !name.contains("..") && !name.contains(['/', '\\', ':', '\0']);
     if plain { Ok(()) } else { Err(Error::NameLeavesDirectory { path: found_in.to_path_buf(), name: name.to_owned() }) }

@@ -3,7 +3,7 @@
 //! # Map
 //!
 //! - [`header`](Header): bytes to names, dtypes, shapes and ranges, every rule checked before anything is allocated or read.
-//! - [`Reader`]: positioned reads of single tensors; a file cut short while it is read is an error.
+//! - [`Reader`]: positioned reads of single tensors; a file that is cut short or replaced while it is read is an error.
 //! - [`Layout`]: where each tensor of a file to be written goes, in the order of the reference writer.
 //!
 //! ```text
@@ -14,10 +14,12 @@ mod dtype;
 mod entries;
 mod header;
 mod read;
+mod witness;
 mod write;
 
 pub use dtype::Dtype;
 pub use header::{Fault, Header, MAX_HEADER_BYTES, MAX_METADATA, MAX_SIZES, MAX_TENSORS, TensorInfo};
 pub use read::Reader;
+pub(crate) use witness::Witness;
 pub(crate) use write::write_at;
 pub use write::{Layout, NewTensor};

@@ -1,11 +1,15 @@
-//! Positioned reads. The file is opened for each reading and closed again: a model of ten thousand shards must not run out of handles.
+//! Positioned reads. One open file and one parsed header serve a whole job.
+//!
+//! A model of ten thousand shards must not run out of handles: past the first few files a handle is let go ([`Reader::let_go`]). The file is then opened
+//! for each reading, and must be the same file each time ([`Witness`]).
 
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use super::header::{Fault, Header, LENGTH_BYTES, TensorInfo, json_bytes};
-use crate::{Error, open};
+use super::witness::Witness;
+use crate::Error;
 
 /// Bytes of a tensor that are in memory at a time where it only passes through: enough that system calls do not matter.
 const PIECE_BYTES: u64 = 4 << 20;
@@ -13,37 +17,40 @@ const PIECE_BYTES: u64 = 4 << 20;
 /// A safetensors file whose header has been checked.
 #[derive(Debug)]
 pub struct Reader {
-    path: PathBuf,
+    witness: Witness,
+    /// `None` once it was let go.
+    held: Option<File>,
     header: Header,
-    /// Where the data begins in the file.
-    data_begin: u64,
+    /// Length, JSON and padding, as they were parsed.
+    header_bytes: Vec<u8>,
 }
 
 impl Reader {
-    /// Reads and checks the header of the file at `path`.
+    /// Reads and checks the header of the file at `path`, and keeps the file open.
     ///
     /// # Errors
     /// The file cannot be read, or breaks a rule of the container.
     pub fn open(path: &Path) -> Result<Reader, Error> {
         let unreadable = |fault| Error::Unreadable { path: path.to_path_buf(), fault };
-        let file = open::regular(path)?;
-        let bytes = file.metadata().map_err(Error::io("open", path))?.len();
+        let (file, witness) = Witness::open(path)?;
+        let bytes = witness.bytes();
         if bytes < LENGTH_BYTES {
             return Err(unreadable(Fault::NoHeaderLength { bytes }));
         }
         let mut length = [0; LENGTH_BYTES as usize];
         read_at(&file, &mut length, 0).map_err(Error::io("read", path))?;
         let json_bytes = json_bytes(length, bytes).map_err(unreadable)?;
-        let mut json = vec![0; json_bytes as usize];
-        read_at(&file, &mut json, LENGTH_BYTES).map_err(Error::io("read", path))?;
-        let data_begin = LENGTH_BYTES + json_bytes;
-        let header = Header::parse(&json, bytes - data_begin).map_err(unreadable)?;
-        Ok(Reader { path: path.to_path_buf(), header, data_begin })
+        let mut header_bytes = length.to_vec();
+        header_bytes.resize((LENGTH_BYTES + json_bytes) as usize, 0);
+        let (_, json) = header_bytes.split_at_mut(LENGTH_BYTES as usize);
+        read_at(&file, json, LENGTH_BYTES).map_err(Error::io("read", path))?;
+        let header = Header::parse(json, bytes - LENGTH_BYTES - json_bytes).map_err(unreadable)?;
+        Ok(Reader { witness, held: Some(file), header, header_bytes })
     }
 
     /// Where the file is.
     pub fn path(&self) -> &Path {
-        &self.path
+        self.witness.path()
     }
 
     /// Its checked header.
@@ -53,27 +60,38 @@ impl Reader {
 
     /// Bytes of the whole file.
     pub fn file_bytes(&self) -> u64 {
-        self.data_begin + self.header.data_bytes()
+        self.data_begin() + self.header.data_bytes()
     }
 
-    /// The header as it stands in the file: length, JSON and padding.
+    /// The header as it was parsed: length, JSON and padding.
+    pub fn header_bytes(&self) -> &[u8] {
+        &self.header_bytes
+    }
+
+    /// Where the data begins in the file.
+    fn data_begin(&self) -> u64 {
+        self.header_bytes.len() as u64
+    }
+
+    /// Closes the file. Each reading from now on opens it, and fails where it is another file by then.
+    pub(crate) fn let_go(&mut self) {
+        self.held = None;
+    }
+
+    /// Is the file at its path still the one whose header was parsed, untouched?
     ///
     /// # Errors
-    /// The file cannot be read any more.
-    pub fn header_bytes(&self) -> Result<Vec<u8>, Error> {
-        let mut bytes = vec![0; self.data_begin as usize];
-        let file = open::regular(&self.path)?;
-        read_at(&file, &mut bytes, 0).map_err(Error::io("read", &self.path))?;
-        Ok(bytes)
+    /// It is not, or is gone.
+    pub fn check_unchanged(&self) -> Result<(), Error> {
+        self.witness.check()
     }
 
     /// Fills `buffer` with the data of tensor `name` from its byte `offset` on.
     ///
     /// # Errors
-    /// The file cannot be read any more, or has been cut short.
+    /// The file cannot be read any more, has been cut short, or is another file.
     pub fn read(&self, name: &str, info: &TensorInfo, offset: u64, buffer: &mut [u8]) -> Result<(), Error> {
-        let file = open::regular(&self.path)?;
-        self.read_from(&file, name, info, offset, buffer)
+        self.with_file(|file| self.read_from(file, name, info, offset, buffer))
     }
 
     /// Hands the data of tensor `name` to `take`, with its offset, a piece at a time.
@@ -83,16 +101,24 @@ impl Reader {
         info: &TensorInfo,
         mut take: impl FnMut(u64, &[u8]) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        let file = open::regular(&self.path)?;
-        let mut buffer = vec![0; info.bytes().min(PIECE_BYTES) as usize];
-        let mut offset = 0;
-        while offset < info.bytes() {
-            let length = (info.bytes() - offset).min(buffer.len() as u64) as usize;
-            self.read_from(&file, name, info, offset, &mut buffer[..length])?;
-            take(offset, &buffer[..length])?;
-            offset += length as u64;
+        self.with_file(|file| {
+            let mut buffer = vec![0; info.bytes().min(PIECE_BYTES) as usize];
+            let mut offset = 0;
+            while offset < info.bytes() {
+                let length = (info.bytes() - offset).min(buffer.len() as u64) as usize;
+                self.read_from(file, name, info, offset, &mut buffer[..length])?;
+                take(offset, &buffer[..length])?;
+                offset += length as u64;
+            }
+            Ok(())
+        })
+    }
+
+    fn with_file(&self, work: impl FnOnce(&File) -> Result<(), Error>) -> Result<(), Error> {
+        match &self.held {
+            Some(file) => work(file),
+            None => work(&self.witness.reopen()?),
         }
-        Ok(())
     }
 
     fn read_from(
@@ -103,9 +129,10 @@ impl Reader {
         offset: u64,
         buffer: &mut [u8],
     ) -> Result<(), Error> {
-        read_at(file, buffer, self.data_begin + info.begin + offset).map_err(|error| match error.kind() {
-            io::ErrorKind::UnexpectedEof => Error::CutShort { path: self.path.clone(), tensor: name.to_owned() },
-            _ => Error::Io { doing: "read", path: self.path.clone(), source: error },
+        let path = || PathBuf::from(self.path());
+        read_at(file, buffer, self.data_begin() + info.begin + offset).map_err(|error| match error.kind() {
+            io::ErrorKind::UnexpectedEof => Error::CutShort { path: path(), tensor: name.to_owned() },
+            _ => Error::Io { doing: "read", path: path(), source: error },
         })
     }
 }
@@ -116,8 +143,26 @@ fn read_at(file: &File, buffer: &mut [u8], position: u64) -> io::Result<()> {
     std::os::unix::fs::FileExt::read_exact_at(file, buffer, position)
 }
 
-/// Fills `buffer` from byte `position` of the file.
-#[cfg(not(unix))]
+/// Fills `buffer` from byte `position` of the file. Two threads may read one file at once: each call names its position.
+#[cfg(windows)]
+fn read_at(file: &File, mut buffer: &mut [u8], mut position: u64) -> io::Result<()> {
+    use std::os::windows::fs::FileExt;
+    while !buffer.is_empty() {
+        match file.seek_read(buffer, position) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(bytes) => {
+                buffer = &mut buffer[bytes..];
+                position += bytes as u64;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// Fills `buffer` from byte `position` of the file. Targets that are neither Unix nor Windows run one thread.
+#[cfg(not(any(unix, windows)))]
 fn read_at(mut file: &File, buffer: &mut [u8], position: u64) -> io::Result<()> {
     use io::{Read, Seek};
     file.seek(io::SeekFrom::Start(position))?;
@@ -146,5 +191,23 @@ mod tests {
             std::fs::write(&path, &bytes[..length]).expect("written");
             assert!(matches!(Reader::open(&path), Err(Error::Unreadable { .. })), "cut at {length}");
         }
+    }
+
+    #[test]
+    fn a_file_that_was_let_go_is_read_again_only_if_it_is_the_same() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let [path, other] = ["a", "b"].map(|name| dir.path().join(name));
+        let json = br#"{"w":{"dtype":"U8","shape":[4],"data_offsets":[0,4]}}"#;
+        let bytes = [&(json.len() as u64).to_le_bytes()[..], json, &[7; 4]].concat();
+        [&path, &other].into_iter().for_each(|path| std::fs::write(path, &bytes).expect("written"));
+        let mut reader = Reader::open(&path).expect("valid");
+        assert_eq!(reader.header_bytes(), &bytes[..bytes.len() - 4]);
+        let (name, info) = reader.header().tensors[0].clone();
+        reader.let_go();
+        reader.read(&name, &info, 0, &mut [0; 4]).expect("the same");
+        std::fs::rename(&other, &path).expect("moved");
+        let error = reader.read(&name, &info, 0, &mut [0; 4]).expect_err("another file");
+        assert!(matches!(&error, Error::ChangedMeanwhile { .. }), "{error}");
+        assert!(reader.check_unchanged().is_err());
     }
 }

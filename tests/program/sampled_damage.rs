@@ -1,5 +1,5 @@
 //! A sample of the damage matrix of `model_damage.rs`, and every swap of it, through the program: `verify` and `decompress` refuse, or the source
-//! comes back byte for byte; no signal ends them, and a refusal leaves nothing behind.
+//! comes back byte for byte; no signal ends them, and a refusal leaves nothing behind. So for every file of a directory, which is named.
 //!
 //! `DF11_DAMAGE_STRIDE=13 cargo test --test program sampled -- --nocapture` takes more and prints the counts that tests/README.md records.
 
@@ -9,12 +9,15 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::support::model_damages::{Counts, Damage, print, small_model, stride};
-use crate::support::on_all_processors;
+use crate::support::model_damages::{Counts, Damage, FileDamage, print, small_model, stride};
+use crate::support::models::{assert_same_tree, tree};
+use crate::support::{on_all_processors, vectors};
 use crate::{Run, df11, text};
 
 /// Some two thousand runs; every process takes some milliseconds.
 const STRIDE: usize = 101;
+/// The same for all files of a directory.
+const STRIDE_OF_FILES: usize = 1009;
 
 #[test]
 fn a_damaged_model_is_refused_or_comes_back_as_it_was() {
@@ -54,4 +57,52 @@ fn a_damaged_model_is_refused_or_comes_back_as_it_was() {
         *(if restored { &mut counts.same } else { &mut counts.refused }) += 1;
     });
     print(&counts.into_inner().expect("no thread panicked"));
+}
+
+#[test]
+fn of_a_directory_every_file_that_is_missing_or_changed_is_named() {
+    let work = tempfile::tempdir().expect("a temporary folder");
+    let (source, coded) = (vectors("record-v1").join("source"), work.path().join("coded"));
+    df11(["compress", text(&source), "-o", text(&coded), "--model-card"]).fine();
+    let run = df11(["verify", text(&coded)]).fine();
+    assert!(run.stdout.contains("8 files as written") && run.stderr.is_empty(), "{}{}", run.stdout, run.stderr);
+    let (sound, number) = (tree(&coded), AtomicUsize::new(0));
+    on_all_processors(&FileDamage::all(&sound, stride(STRIDE_OF_FILES)), |damage| {
+        let folder = work.path().join(number.fetch_add(1, Ordering::Relaxed).to_string());
+        let [input, output] = ["bad", "output"].map(|name| folder.join(name));
+        damage.write(&sound, &input);
+        let what = &damage.what;
+        let verified = df11(["verify", text(&input)]);
+        let restored = df11(["decompress", text(&input), "-o", text(&output)]);
+        match (damage.kind(), &damage.bytes) {
+            ("main file", _) => assert_eq!(verified.code == 0, restored.code == 0, "{what}"),
+            ("model card", Some(_)) => {
+                let (verified, restored) = (verified.fine(), restored.fine());
+                assert!(verified.stderr.contains("README.md") && restored.stderr.contains("README.md"), "{what}");
+            }
+            _ => {
+                verified.fails(1, &[&damage.name]);
+                restored.fails(2, &[&damage.name, "--partial"]);
+                assert!(!output.exists(), "{what}");
+                let run = df11(["decompress", "--partial", text(&input), "-o", text(&output)]).fine();
+                assert!(
+                    run.stderr.contains(&format!("{}: ", damage.name)) && run.stdout.contains("NOT the whole"),
+                    "{what}"
+                );
+            }
+        }
+        fs::remove_dir_all(&folder).expect("removed");
+    });
+}
+
+#[test]
+fn of_a_model_of_version_1_no_more_is_said_than_is_known() {
+    let work = tempfile::tempdir().expect("a temporary folder");
+    let (model, back) = (vectors("record-v1"), work.path().join("back"));
+    let run = df11(["verify", text(&model.join("coded"))]).fine();
+    assert!(run.stdout.contains("files beside the weights not checked (a record of version 1)"), "{}", run.stdout);
+    let run = df11(["decompress", text(&model.join("coded")), "-o", text(&back)]).fine();
+    assert!(run.stdout.contains("other files unchecked"), "{}", run.stdout);
+    assert!(!run.stdout.contains("every file"), "{}", run.stdout);
+    assert_same_tree(&model.join("source"), &back);
 }

@@ -122,6 +122,63 @@ fn record(sound: &Contents, damages: &mut Vec<Damage>) {
     }
 }
 
+/// One damage of one file of a directory.
+pub struct FileDamage {
+    /// The file, and what it becomes; `None` where it is removed.
+    pub name: String,
+    pub bytes: Option<Vec<u8>>,
+    /// What was done.
+    pub what: String,
+}
+
+impl FileDamage {
+    /// Every damage of every file: bits flipped, `stride` apart, lengths cut, a byte more, removed, another file in its place.
+    pub fn all(files: &BTreeMap<String, Vec<u8>>, stride: usize) -> Vec<FileDamage> {
+        let mut damages = Vec::new();
+        for (name, sound) in files {
+            let mut damage = |what: String, bytes| {
+                damages.push(FileDamage { name: name.clone(), bytes, what: format!("{name}: {what}") })
+            };
+            for bit in (0..8 * sound.len()).step_by(stride) {
+                damage(format!("bit {bit}"), Some(Damage::Bit(bit).of(sound)));
+            }
+            for length in [0, 1, sound.len() / 2, sound.len() - 1] {
+                damage(format!("cut to {length} bytes"), Some(sound[..length].to_vec()));
+            }
+            damage("a byte more".into(), Some([sound.as_slice(), b" "].concat()));
+            damage("removed".into(), None);
+            for (other, bytes) in files.iter().filter(|(_, bytes)| *bytes != sound) {
+                damage(format!("{other} in its place"), Some(bytes.clone()));
+            }
+        }
+        damages
+    }
+
+    /// Writes the damaged directory.
+    pub fn write(&self, files: &BTreeMap<String, Vec<u8>>, folder: &std::path::Path) {
+        for (name, bytes) in files {
+            let path = folder.join(name);
+            std::fs::create_dir_all(path.parent().expect("a folder")).expect("created");
+            let bytes = if *name == self.name { self.bytes.as_ref() } else { Some(bytes) };
+            if let Some(bytes) = bytes {
+                std::fs::write(path, bytes).expect("written");
+            }
+        }
+    }
+
+    /// What the counts go by.
+    pub fn kind(&self) -> &'static str {
+        match self.name.as_str() {
+            "README.md" => "model card",
+            "df11_files.json" => "list of a pipeline",
+            name if name.ends_with("config.json") && !name.contains("scheduler") => "config.json",
+            name if name.ends_with("model.safetensors") => "main file",
+            name if name.ends_with(".safetensors") => "file of a unit",
+            _ => "copied file",
+        }
+    }
+}
+
 /// What became of the damages of one kind.
 #[derive(Default)]
 pub struct Counts {

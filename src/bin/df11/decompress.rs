@@ -12,7 +12,8 @@ use crate::terminal::{Terminal, count, size};
 
 /// Restore the BF16 safetensors that a DFloat11 file or directory was made from
 ///
-/// Files that this program compressed come back byte for byte, each tensor checked. Files of other tools hold neither shapes nor
+/// Files that this program compressed come back byte for byte: each tensor and each file that was copied is compared with its checksum, and where
+/// one is missing or changed nothing is written. Files of other tools hold neither shapes nor
 /// checksums: shapes are taken from --like or from the config.json of a known architecture, else weights come back flat with a note.
 #[derive(Debug, clap::Args)]
 pub struct Decompress {
@@ -26,6 +27,9 @@ pub struct Decompress {
     /// Take the patterns from this JSON file instead of config.json
     #[arg(long, value_name = "FILE")]
     pattern_dict: Option<PathBuf>,
+    /// Where files are missing or changed, restore what is there and say what is not. Every unit is decoded twice
+    #[arg(long)]
+    partial: bool,
     #[command(flatten)]
     memory: Memory,
     #[command(flatten)]
@@ -40,6 +44,7 @@ impl Decompress {
             like: self.like.clone(),
             force: self.destination.force,
             memory: self.memory.limit(),
+            partial: self.partial,
         };
         let output = &self.destination.output;
         let began = Instant::now();
@@ -49,6 +54,9 @@ impl Decompress {
         for note in &report.notes {
             terminal.note(note);
         }
+        for missing in &report.missing {
+            terminal.note(format_args!("not restored: {missing}"));
+        }
         let seconds = began.elapsed().as_secs_f64();
         terminal.summary_of_output(output, &summary(&report, seconds))?;
         Ok(Verdict::Fine)
@@ -57,9 +65,15 @@ impl Decompress {
 
 fn summary(report: &DecompressReport, seconds: f64) -> String {
     let exact = if report.byte_exact {
-        "each equal to its checksum, every file byte for byte the source"
+        "each equal to its checksum, every file byte for byte the source".to_owned()
+    } else if !report.missing.is_empty() {
+        format!("NOT the whole source: {} in the input", count(report.missing.len(), "fault"))
+    } else if report.checked {
+        "each equal to its checksum; weight files, config.json and index byte for byte the source, \
+         other files unchecked (the record, of version 1, does not know them)"
+            .to_owned()
     } else {
-        "bit for bit what the units hold (the input has no record of its source files)"
+        "bit for bit what the units hold (the input has no record of its source files)".to_owned()
     };
     format!(
         "{} in {}, {exact}: {} in {seconds:.1} s",

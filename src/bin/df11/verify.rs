@@ -12,8 +12,8 @@ use crate::terminal::{Terminal, count, grouped};
 
 /// Check a DFloat11 file or directory: its structure, its checksums, its source
 ///
-/// Every unit is decoded, every number of its structure checked. Where the files hold checksums (those of this program do), every tensor
-/// is compared with its own; with --against, every tensor is compared with the source bit for bit.
+/// Every unit is decoded, every number of its structure checked. Where the files hold checksums (those of this program do), every tensor and
+/// every file is compared with its own; with --against, every tensor is compared with the source bit for bit.
 #[derive(Debug, clap::Args)]
 #[command(after_help = CODES, after_long_help = CODES)]
 pub struct Verify {
@@ -34,13 +34,14 @@ pub struct Verify {
     threads: Threads,
 }
 
-/// `checksums` and `compared` are null where there was nothing to compare with.
+/// `checksums`, `files` and `compared` are null where there was nothing to compare with.
 #[derive(serde::Serialize)]
 struct Findings {
     units: usize,
     weights: u64,
     raw_tensors: usize,
     checksums: Option<usize>,
+    files: Option<usize>,
     compared: Option<usize>,
     failures: Vec<String>,
     notes: Vec<String>,
@@ -95,6 +96,13 @@ impl Verify {
             Some(tensors) => format!(", {} equal to their checksums", count(tensors, "tensor")),
             None => ", structure alone (the files hold no checksums)".to_owned(),
         };
+        text += &match (report.files, report.checksums) {
+            (Some(files), _) => format!(", {} as written", count(files, "file")),
+            (None, Some(_)) if self.input.is_dir() => {
+                ", files beside the weights not checked (a record of version 1)".into()
+            }
+            (None, _) => String::new(),
+        };
         if let (Some(tensors), Some(source)) = (report.compared, &self.against) {
             text += &format!(", {} bit for bit those of {}", count(tensors, "tensor"), shown(source));
         }
@@ -109,6 +117,7 @@ impl From<VerifyReport> for Findings {
             weights: report.weights,
             raw_tensors: report.raw_tensors,
             checksums: report.checksums,
+            files: report.files,
             compared: report.compared,
             failures: report.failures.iter().map(ToString::to_string).collect(),
             notes: report.notes,

@@ -3,12 +3,10 @@
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::super::beside::replaced_files;
 use super::super::checkpoint::{Checkpoint, Place};
 use super::super::names::is_below;
-use super::super::record::{Record, SourceFile, SourceKind, TensorRecord};
+use super::super::record::{Record, SourceFile, SourceKind, TensorRecord, Written};
 use super::super::units::UnitSpec;
-use crate::Error;
 
 /// Which tensors lie beside which unit: those below its module, unless another unit's module is nearer or a unit is made of them.
 ///
@@ -48,27 +46,29 @@ fn depth_first(one: &str, other: &str) -> Ordering {
     differs.map_or_else(|| one.len().cmp(&other.len()), |(one, other)| rank(one).cmp(&rank(other)))
 }
 
-/// The record of the source; the checksum of a tensor that is yet to be read is 0.
+/// The record of the source and of what was written; the checksum of a tensor that is yet to be read is 0.
 pub(crate) fn record_of(
     source: &Checkpoint,
     coded: &[&UnitSpec],
     hashes: &BTreeMap<String, u64>,
-) -> Result<Record, Error> {
+    written: Written,
+) -> Record {
     let units = coded.iter().map(|spec| (spec.name.clone(), spec.tensors.clone())).collect();
     let tensors = source.tensors.iter().map(|(name, Place { info, .. })| {
         let (dtype, shape) = (info.dtype.name().to_owned(), info.shape.clone());
         (name.clone(), TensorRecord { dtype, shape, xxh3: hashes.get(name).copied().unwrap_or(0) })
     });
     let headers = source.files.iter().map(|file| {
-        let bytes = file.reader.header_bytes()?;
-        Ok(SourceFile { name: file.name.clone(), kind: SourceKind::Safetensors, bytes })
+        let bytes = file.reader.header_bytes().to_vec();
+        SourceFile { name: file.name.clone(), kind: SourceKind::Safetensors, bytes }
     });
-    let mut sources = headers.collect::<Result<Vec<_>, Error>>()?;
-    if source.is_dir && !source.files.is_empty() {
-        let verbatim = |(name, bytes)| SourceFile { name, kind: SourceKind::Verbatim, bytes };
-        sources.extend(replaced_files(source.folder())?.into_iter().map(verbatim));
-    }
-    Ok(Record { units, tensors: tensors.collect(), sources })
+    let verbatim = source.small.iter().map(|file| SourceFile {
+        name: file.name.clone(),
+        kind: SourceKind::Verbatim,
+        bytes: file.bytes.clone(),
+    });
+    let sources = headers.chain(verbatim).collect();
+    Record { units, tensors: tensors.collect(), sources, written: Some(written) }
 }
 
 /// Takes tensors out of what is yet to be written.

@@ -1,20 +1,27 @@
 //! One file of the output: laid out, filled unit by unit and tensor by tensor, and given its header last.
+//!
+//! ```text
+//! write_data    places from the plans; arrays and raw tensors, each with its checksum
+//! seal          the header; the file gets its name, and is listed for the record
+//! ```
 
 use std::collections::BTreeMap;
 
 use df11_core::{PartSizes, UnitView, bf16};
 use df11_cpu::Plan;
 use serde_json::Value;
+use xxhash_rust::xxh3::xxh3_64;
 
 use super::super::checkpoint::Checkpoint;
 use super::super::codec::{Decoding, Stopped, decode_tiles};
 use super::super::coded::LEAVES;
+use super::super::our_files::{Digits, OurFile, data_checksum};
 use super::super::output::NewFile;
 use super::super::progress::{PIECE_BYTES, check_stopped};
-use super::super::record::{PREFIX, Record, TensorHash};
+use super::super::record::{MAIN_KEY, PREFIX, Record, TensorHash};
 use super::super::units::UnitSpec;
-use super::Job;
 use super::gate::unwritable;
+use super::{CodeKind, Job};
 use crate::Error;
 use crate::backend::Backend;
 use crate::safetensors::{Dtype, Fault, Layout, NewTensor, TensorInfo};
@@ -27,9 +34,21 @@ pub(crate) enum Metadata<'a> {
     /// Nothing.
     None,
     /// The source's metadata, and the record with `dfloat11_config`: in our main file.
-    Record(Record, &'a Value),
+    Record(&'a Record, &'a Value),
+    /// That the record is in a file of this name: in our files of units.
+    Main(&'a str),
     /// What `save_pretrained` of transformers and diffusers writes: in a published main file.
     Saved,
+}
+
+impl Metadata<'_> {
+    /// What the header of a unit's file has.
+    pub fn of_unit(source: &Checkpoint, code: CodeKind) -> Metadata<'static> {
+        match code {
+            CodeKind::Canonical => Metadata::Main(source.main_file),
+            CodeKind::Published => Metadata::None,
+        }
+    }
 }
 
 impl Job<'_> {
@@ -39,41 +58,46 @@ impl Job<'_> {
         name: &str,
         units: &[(usize, Plan)],
         raw: &[String],
-        mut metadata: Metadata<'_>,
+        metadata: Metadata<'_>,
     ) -> Result<(), Error> {
-        let sized = units.iter().map(|(index, plan)| (&self.specs[*index], plan.sizes()));
-        let unwritable = unwritable(&self.source, name, self.options.single_file);
-        let layout = layout(&self.source, sized, raw.iter().map(String::as_str)).map_err(&unwritable)?;
-        let data_begin = header(&self.source, &layout, &metadata).map_err(&unwritable)?.len() as u64;
-        let file = Target { file: self.output.file(&self.below.join(name))?, data_begin, layout: &layout };
-        let mut arrays = BTreeMap::new();
-        for (index, plan) in units {
-            self.write_unit(*index, plan, &file, &mut arrays)?;
-        }
-        self.copy_raw(raw, &file)?;
-        if let Metadata::Record(record, _) = &mut metadata {
-            for (name, tensor) in &mut record.tensors {
-                tensor.xxh3 = self.hashes.get(name).copied().unwrap_or(0);
-            }
-        }
-        // The same length as before: a checksum always has 16 digits.
-        let header = header(&self.source, &layout, &metadata).map_err(&unwritable)?;
-        file.file.write(&header, 0)?;
+        let file = self.write_data(name, units, raw, &metadata)?;
+        let unwritable = unwritable(self.source, name, self.options.single_file);
+        let header = header(self.source, &file.layout, &metadata).map_err(unwritable)?;
+        let (size, header_hash) = (file.bytes(), Digits(xxh3_64(&header)));
+        let xxh3 = file.data_checksum();
         let tensors = units.iter().flat_map(|(index, _)| &self.specs[*index].tensors).chain(raw);
-        self.output.finish(file.file, &self.noted(name, &header, arrays, tensors))?;
-        self.report.output_bytes += header.len() as u64 + layout.data_bytes();
-        self.report.files += 1;
+        let noted = self.noted(name, &header, file.arrays, tensors);
+        file.file.write(&header, 0)?;
+        self.output.finish(file.file, &noted)?;
+        self.ours.push(OurFile::Weights { name: name.to_owned(), size, header: header_hash, xxh3 });
         Ok(())
     }
 
-    /// Encodes a unit, verifies it and writes its six arrays, whose checksums go to `noted`.
-    fn write_unit(
+    /// Writes all of a file but its header, which is as long as it is with these metadata.
+    pub(super) fn write_data(
         &mut self,
-        index: usize,
-        plan: &Plan,
-        file: &Target<'_>,
-        noted: &mut BTreeMap<String, u64>,
-    ) -> Result<(), Error> {
+        name: &str,
+        units: &[(usize, Plan)],
+        raw: &[String],
+        metadata: &Metadata<'_>,
+    ) -> Result<Target, Error> {
+        let sized = units.iter().map(|(index, plan)| (&self.specs[*index], plan.sizes()));
+        let unwritable = unwritable(self.source, name, self.options.single_file);
+        let layout = layout(self.source, sized, raw.iter().map(String::as_str)).map_err(&unwritable)?;
+        let data_begin = header(self.source, &layout, metadata).map_err(&unwritable)?.len() as u64;
+        let file = self.output.file(&self.below.join(name))?;
+        let mut target = Target { file, data_begin, layout, arrays: BTreeMap::new(), raw: BTreeMap::new() };
+        for (index, plan) in units {
+            self.write_unit(*index, plan, &mut target)?;
+        }
+        self.copy_raw(raw, &mut target)?;
+        self.report.output_bytes += target.bytes();
+        self.report.files += 1;
+        Ok(target)
+    }
+
+    /// Encodes a unit, verifies it and writes its six arrays.
+    fn write_unit(&mut self, index: usize, plan: &Plan, file: &mut Target) -> Result<(), Error> {
         let spec = &self.specs[index];
         self.progress.unit(&spec.name);
         self.load(index)?;
@@ -81,7 +105,7 @@ impl Job<'_> {
         let weights = &self.buffer[..spec.weights as usize];
         let not_coded = |fault| Error::UnitNotCoded { path: self.source.path.clone(), unit: spec.name.clone(), fault };
         self.options.backend.encode(weights, plan, &mut self.parts).map_err(not_coded)?;
-        let split_positions = split_positions(&self.source, spec);
+        let split_positions = split_positions(self.source, spec);
         let view = self.parts.view(&split_positions);
         if self.options.verify {
             verify_unit(&spec.name, view, weights, &self.options.backend, || check_stopped(self.progress)).map_err(
@@ -112,14 +136,14 @@ impl Job<'_> {
             };
             let (written, checksum) = rayon::join(write, || file.checksum(&name, array));
             written?;
-            noted.insert(name, checksum);
+            file.arrays.insert(name, checksum);
         }
         self.report.units += 1;
         self.progress.advance(size_of_val(weights) as u64);
         Ok(())
     }
 
-    fn copy_raw(&mut self, raw: &[String], file: &Target<'_>) -> Result<(), Error> {
+    fn copy_raw(&mut self, raw: &[String], file: &mut Target) -> Result<(), Error> {
         for tensor in raw {
             let place = self.source.tensors[tensor].clone();
             let mut hash = TensorHash::new(tensor, place.info.dtype.name(), &place.info.shape);
@@ -130,19 +154,35 @@ impl Job<'_> {
                 check_stopped(self.progress)
             })?;
             self.note_hash(tensor, hash.finish())?;
+            file.raw.insert(tensor.clone(), hash.finish());
         }
         Ok(())
     }
 }
 
 /// A file in the making and the places of its tensors.
-struct Target<'a> {
-    file: NewFile,
+pub(super) struct Target {
+    pub file: NewFile,
     data_begin: u64,
-    layout: &'a Layout,
+    pub layout: Layout,
+    /// Checksums of the arrays written.
+    arrays: BTreeMap<String, u64>,
+    /// Checksums of the raw tensors written.
+    raw: BTreeMap<String, u64>,
 }
 
-impl Target<'_> {
+impl Target {
+    /// Bytes of the whole file.
+    fn bytes(&self) -> u64 {
+        self.data_begin + self.layout.data_bytes()
+    }
+
+    /// The checksum of its data, all of which has been written.
+    pub fn data_checksum(&self) -> Digits {
+        let all = self.arrays.iter().chain(&self.raw).map(|(name, checksum)| (name.clone(), *checksum)).collect();
+        data_checksum(self.arrays.keys().chain(self.raw.keys()).map(String::as_str), &all).unwrap_or_default()
+    }
+
     fn write(&self, tensor: &str, offset: u64, bytes: &[u8]) -> Result<(), Error> {
         self.file.write(bytes, self.data_begin + self.info(tensor).begin + offset)
     }
@@ -205,6 +245,7 @@ pub(crate) fn header(source: &Checkpoint, layout: &Layout, metadata: &Metadata<'
             metadata.extend(record.to_metadata(config, !source.is_dir));
             metadata
         }
+        Metadata::Main(name) => BTreeMap::from([(MAIN_KEY.to_owned(), (*name).to_owned())]),
         Metadata::Saved => BTreeMap::from([("format".to_owned(), "pt".to_owned())]),
     };
     layout.header(&metadata)

@@ -21,11 +21,14 @@ use df11_core::limits::{
 };
 use serde_json::Value;
 
-use super::super::beside::names;
+use super::super::beside::{copies_at_most, names};
+use super::super::card::README;
 use super::super::checkpoint::{CONFIG_FILE, Checkpoint};
 use super::super::config::{ConfigFile, dfloat11_config, python_text_of_only};
 use super::super::names::file_names;
+use super::super::our_files::{Digits, OurFile};
 use super::super::pattern::PatternDict;
+use super::super::record::Written;
 use super::super::units::UnitSpec;
 use super::super::weight_files::{is_weights_file, plain_name};
 use super::CompressOptions;
@@ -178,7 +181,8 @@ impl<'a> Gate<'a> {
         let beside = Beside::of(self.specs, all.iter().map(String::as_str));
         for (index, (spec, file)) in self.specs.iter().zip(files).enumerate() {
             let others = beside.unit(index, &outside);
-            self.header_of(&[spec], others.iter(), &Metadata::None).map_err(refused(file))?;
+            self.header_of(&[spec], others.iter(), &Metadata::of_unit(self.source, self.code))
+                .map_err(refused(file))?;
         }
         let most = self.main_header(&specs, &[], &all)?;
         Ok(if most.is_ok() && !self.in_one_file() { Room::Enough } else { Room::AfterPlanning })
@@ -196,11 +200,32 @@ impl<'a> Gate<'a> {
         inside: &[&UnitSpec],
         raw: &BTreeSet<String>,
     ) -> Result<Result<(), Fault>, Error> {
+        let record = record_of(self.source, coded, &BTreeMap::new(), self.written_at_most(coded)?);
         let metadata = match self.code {
-            CodeKind::Canonical => Metadata::Record(record_of(self.source, coded, &BTreeMap::new())?, &Value::Null),
+            CodeKind::Canonical => Metadata::Record(&record, &Value::Null),
             CodeKind::Published => Saver::of(self.source, self.single_file).metadata(),
         };
         Ok(self.header_of(inside, raw.iter(), &metadata))
+    }
+
+    /// What the record says at most of the other files of the model's folder.
+    fn written_at_most(&self, coded: &[&UnitSpec]) -> Result<Written, Error> {
+        let (none, size) = (Digits::default(), u64::MAX);
+        let part = self.source.path.file_name().map(|name| name.to_string_lossy().into_owned());
+        if !self.source.is_dir {
+            return Ok(Written { part, ..Written::default() });
+        }
+        let weights = match self.single_file {
+            true => Vec::new(),
+            false => file_names(coded.iter().map(|spec| spec.name.as_str())),
+        };
+        let weights = weights.into_iter().map(|name| OurFile::Weights { name, size, header: none, xxh3: none });
+        let small = [
+            OurFile::Config { name: CONFIG_FILE.to_owned(), size, xxh3: none },
+            OurFile::Card { name: README.to_owned(), xxh3: none },
+        ];
+        let files = weights.chain(small).chain(copies_at_most(&self.source.path)?).collect();
+        Ok(Written { files, data: none, part })
     }
 
     fn header_of<'t>(

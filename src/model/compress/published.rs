@@ -16,9 +16,9 @@ use df11_core::{bf16, fullest_block};
 use df11_cpu::Plan;
 use serde_json::Value;
 
-use super::super::beside::{others, read_small};
+use super::super::beside::{SmallFile, others};
 use super::super::checkpoint::{CONFIG_FILE, Checkpoint};
-use super::super::config::{ConfigFile, dfloat11_config, python_text_of_only};
+use super::super::config::{dfloat11_config, python_text_of_only};
 use super::super::names::parent_and_last;
 use super::super::pattern::PatternDict;
 use super::super::units::UnitSpec;
@@ -69,7 +69,7 @@ pub(crate) enum Saver {
 
 impl Saver {
     pub fn of(source: &Checkpoint, single_file: bool) -> Saver {
-        if !source.is_dir || single_file || !source.folder().join(CONFIG_FILE).is_file() {
+        if !source.is_dir || single_file || !source.small.iter().any(|file| file.name == CONFIG_FILE) {
             Saver::Itself
         } else if source.main_file == MAIN_FILES[0] {
             Saver::Transformers
@@ -157,20 +157,20 @@ impl Job<'_> {
         raw: &[String],
         coded: &[&UnitSpec],
     ) -> Result<(), Error> {
-        let saver = Saver::of(&self.source, self.options.single_file);
-        let main_file = saver.main_file(&self.source);
+        let saver = Saver::of(self.source, self.options.single_file);
+        let main_file = saver.main_file(self.source);
         if !self.is_finished(main_file, 0)? {
             self.progress.unit(main_file);
             self.write_file(main_file, units, raw, saver.metadata())?;
         }
-        let patterns = pattern_dict(self.options.pattern_dict.as_ref(), self.specs, coded, &self.source);
+        let patterns = pattern_dict(self.options.pattern_dict.as_ref(), self.specs, coded, self.source);
         if !self.source.is_dir {
             self.report.notes.push(format!("the file does not hold its pattern_dict, which readers need: {patterns}"));
             return Ok(());
         }
         let config = dfloat11_config(patterns);
         let folder = self.source.folder().to_path_buf();
-        let text = match ConfigFile::read(&folder)? {
+        let text = match self.source.config()? {
             Some(file) if saver == Saver::Transformers => file.python_text_with(&config)?,
             found => {
                 if found.is_some() {
@@ -182,11 +182,13 @@ impl Job<'_> {
                 python_text_of_only(&config, &folder.join(CONFIG_FILE))?
             }
         };
-        self.write_beside(CONFIG_FILE, text.as_bytes())?;
+        self.report.write_small(self.output, &self.below.join(CONFIG_FILE), text.as_bytes())?;
         let mut left = others(&folder)?;
         if saver == Saver::Transformers && left.iter().any(|name| name == Path::new(GENERATION_CONFIG_FILE)) {
             left.retain(|name| name != Path::new(GENERATION_CONFIG_FILE));
-            self.write_beside(GENERATION_CONFIG_FILE, &read_small(&folder.join(GENERATION_CONFIG_FILE))?)?;
+            let file = SmallFile::read(&folder, GENERATION_CONFIG_FILE)?;
+            self.report.write_small(self.output, &self.below.join(GENERATION_CONFIG_FILE), &file.bytes)?;
+            file.witness.check()?;
         }
         if let Some(first) = left.first() {
             self.report.notes.push(format!(
@@ -195,14 +197,6 @@ impl Job<'_> {
                 if left.len() > 1 { format!(" and {} more", left.len() - 1) } else { String::new() }
             ));
         }
-        Ok(())
-    }
-
-    fn write_beside(&mut self, name: &str, bytes: &[u8]) -> Result<(), Error> {
-        let file = self.output.file(&self.below.join(name))?;
-        file.write(bytes, 0)?;
-        file.finish()?;
-        self.report.files += 1;
         Ok(())
     }
 }

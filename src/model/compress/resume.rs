@@ -8,8 +8,8 @@ use std::path::Path;
 
 use xxhash_rust::xxh3::{Xxh3Default, xxh3_64};
 
-use super::super::beside::replaced_files;
 use super::super::checkpoint::Checkpoint;
+use super::super::our_files::{Digits, OurFile, data_checksum};
 use super::super::output::journal::{Finished, JobLine, key};
 use super::super::progress::{Progress, check_stopped};
 use super::super::record::TensorHash;
@@ -43,11 +43,11 @@ pub(super) fn job_line(models: &[(&Path, &ToCode)], options: &CompressOptions) -
         add(key(folder).as_bytes());
         for file in &source.files {
             add(file.name.as_bytes());
-            add(&file.reader.header_bytes()?);
+            add(file.reader.header_bytes());
         }
-        for (name, bytes) in replaced_files(source.folder())? {
-            add(name.as_bytes());
-            add(&bytes);
+        for file in &source.small {
+            add(file.name.as_bytes());
+            add(&file.bytes);
         }
         for UnitSpec { name, tensors, .. } in specs {
             add(name.as_bytes());
@@ -63,20 +63,20 @@ pub(super) fn job_line(models: &[(&Path, &ToCode)], options: &CompressOptions) -
 }
 
 impl Job<'_> {
-    /// Whether an earlier run has finished the file `name`, of so many units: then it is counted as if it had been written now.
+    /// Whether an earlier run has finished the file `name`, of so many units: then it is counted and listed as if it had been written now.
     pub(super) fn is_finished(&mut self, name: &str, units: usize) -> Result<bool, Error> {
         let place = self.below.join(name);
         let Some(noted) = self.output.finished(&place) else { return Ok(false) };
         self.progress.unit(name);
         let path = self.output.path(&place);
-        let Some(bytes) = bytes_as_noted(&path, &noted, self.progress)? else {
+        let Some((size, xxh3)) = size_as_noted(&path, &noted, self.progress)? else {
             self.report
                 .notes
                 .push(format!("{} was damaged since it was finished, and is written again", path.display()));
             return Ok(false);
         };
         for (tensor, &expected) in &noted.tensors {
-            if checksum(&self.source, tensor, self.progress)? != Some(expected) {
+            if checksum(self.source, tensor, self.progress)? != Some(expected) {
                 let reason =
                     format!("was made of another tensor `{tensor}` than the source has now; begin anew with --force");
                 return Err(Error::Output { path, reason });
@@ -88,7 +88,8 @@ impl Job<'_> {
         self.told = self.report.notes.len();
         self.report.units += units;
         self.report.files += 1;
-        self.report.output_bytes += bytes;
+        self.report.output_bytes += size;
+        self.ours.push(OurFile::Weights { name: name.to_owned(), size, header: Digits(noted.header), xxh3 });
         Ok(true)
     }
 
@@ -109,16 +110,17 @@ impl Job<'_> {
     }
 }
 
-/// The length of a file that is what was noted of it; `None` where it is not.
-fn bytes_as_noted(path: &Path, noted: &Finished, progress: &dyn Progress) -> Result<Option<u64>, Error> {
+/// The length of a file that is what was noted of it, and the checksum of its data; `None` where it is not.
+fn size_as_noted(path: &Path, noted: &Finished, progress: &dyn Progress) -> Result<Option<(u64, Digits)>, Error> {
     let reader = match Reader::open(path) {
         Ok(reader) => reader,
         Err(Error::Unreadable { .. }) => return Ok(None),
         Err(error) => return Err(error),
     };
-    if xxh3_64(&reader.header_bytes()?) != noted.header {
+    if xxh3_64(reader.header_bytes()) != noted.header {
         return Ok(None);
     }
+    let mut checksums = BTreeMap::new();
     for (name, info) in &reader.header().tensors {
         let mut hash = TensorHash::new(name, info.dtype.name(), &info.shape);
         reader.read_chunks(name, info, |_, bytes| {
@@ -127,11 +129,14 @@ fn bytes_as_noted(path: &Path, noted: &Finished, progress: &dyn Progress) -> Res
         })?;
         // A tensor that is not coded is noted as the source's.
         let expected = noted.arrays.get(name).or_else(|| noted.tensors.get(name));
-        if expected != Some(&hash.finish()) {
+        let found = hash.finish();
+        if expected != Some(&found) {
             return Ok(None);
         }
+        checksums.insert(name.clone(), found);
     }
-    Ok(Some(reader.file_bytes()))
+    let data = data_checksum(checksums.keys().map(String::as_str), &checksums);
+    Ok(data.map(|data| (reader.file_bytes(), data)))
 }
 
 /// The checksum of a tensor of the source.

@@ -16,7 +16,7 @@ use std::collections::BTreeSet;
 use std::fs::FileType;
 use std::path::{Path, PathBuf};
 
-use super::super::beside::INDEX_SUFFIX;
+use super::super::beside::{INDEX_SUFFIX, read_small};
 use super::super::checkpoint::Checkpoint;
 use super::super::coded::is_coded;
 use super::super::weight_files::{MAIN_FILES, is_consolidated, is_weights_file, shard_of, weight_map, weights_files};
@@ -112,6 +112,9 @@ fn is_of_a_model(path: &Path, file: &str) -> bool {
 
 /// The files that the lists of shards in a folder name.
 fn listed(folder: &Path) -> BTreeSet<String> {
-    let index = |main| -> PathBuf { folder.join(format!("{main}.index.json")) };
-    MAIN_FILES.iter().filter_map(|main| weight_map(&index(main)).ok()).flat_map(|map| map.into_values()).collect()
+    let listed = |main| {
+        let index: PathBuf = folder.join(format!("{main}.index.json"));
+        read_small(&index).and_then(|bytes| weight_map(&bytes, &index)).ok()
+    };
+    MAIN_FILES.iter().filter_map(listed).flat_map(|map| map.into_values()).collect()
 }

@@ -1,0 +1,141 @@
+//! File names that mean the same file on every system: what a record or a manifest may name, and so what `decompress` may write.
+//!
+//! Refused: a name that leads out of its folder, that Windows keeps for a device or spells otherwise, or that meets another one
+//! on a file system without case. `compress` asks the same of the names that it records, so what it writes can be restored anywhere.
+
+use std::collections::BTreeMap;
+
+/// Most folders in a name. Copying ends long before; a record must not make us look at every prefix of a name of a million folders.
+const MAX_COMPONENTS: usize = 32;
+
+/// Names of devices on Windows, whatever follows a dot.
+const DEVICES: [&str; 6] = ["con", "prn", "aux", "nul", "conin$", "conout$"];
+
+/// The names given so far, of files and of the folders above them.
+#[derive(Debug, Default)]
+pub(crate) struct Names {
+    /// By what the name is without case: its spelling, and whether it is a file.
+    taken: BTreeMap<String, (String, bool)>,
+}
+
+impl Names {
+    /// Takes the file `name`, `/` between folders.
+    ///
+    /// # Errors
+    /// Why the name is refused.
+    pub fn take(&mut self, name: &str) -> Result<(), String> {
+        if name.split('/').count() > MAX_COMPONENTS {
+            return Err(format!("it has more than {MAX_COMPONENTS} folders"));
+        }
+        if let Some(reason) = name.split('/').find_map(refused) {
+            return Err(reason);
+        }
+        let folders = name.match_indices('/').map(|(slash, _)| (&name[..slash], false));
+        for (path, is_file) in folders.chain([(name, true)]) {
+            match self.taken.insert(without_case(path), (path.to_owned(), is_file)) {
+                Some((before, false)) if before == path && !is_file => {}
+                Some((before, _)) => {
+                    return Err(format!("it meets `{before}` on a file system that ignores case, or is there twice"));
+                }
+                None => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Both ways: some letters share only their small form with another, some only their capital.
+fn without_case(name: &str) -> String {
+    name.to_uppercase().to_lowercase()
+}
+
+/// Why a name of one file or folder is refused.
+fn refused(name: &str) -> Option<String> {
+    let folded = without_case(name);
+    let stem = folded.split('.').next().unwrap_or_default().trim_end_matches(' ');
+    let is_port = ["com", "lpt"].iter().any(|port| {
+        let number = stem.strip_prefix(port).map(|rest| rest.chars().collect::<Vec<_>>());
+        matches!(number.as_deref(), Some(['0'..='9' | '\u{b9}' | '\u{b2}' | '\u{b3}']))
+    });
+    let reason = if matches!(name, "" | "." | "..") {
+        "it leads out of its folder, or is empty"
+    } else if name.contains(['\\', ':', '\0']) {
+        "it holds `\\`, `:` or a zero byte, which lead elsewhere on some systems"
+    } else if name.ends_with(['.', ' ']) {
+        "it ends in a dot or a space, which Windows leaves out"
+    } else if DEVICES.contains(&stem) || is_port {
+        "Windows keeps the name for a device"
+    } else {
+        return None;
+    };
+    Some(reason.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_lead_elsewhere_or_stand_for_devices_are_refused() {
+        for name in [
+            "",
+            ".",
+            "..",
+            "../x",
+            "/x",
+            "x/",
+            "a//b",
+            "a/../b",
+            "a/.",
+            "a\\b",
+            "c:x",
+            "a/b:s",
+            "x\0",
+            "x.",
+            "x ",
+            "a./b",
+            "CON",
+            "con.txt",
+            "Aux.tar.gz",
+            "nul",
+            "PRN .x",
+            "COM1",
+            "lpt9.log",
+            "com\u{b9}",
+            "CONIN$",
+            "a/CON/b",
+            ".DF11-work/0",
+        ] {
+            assert!(Names::default().take(name).is_err(), "{name}");
+        }
+        let deep = "a/".repeat(MAX_COMPONENTS) + "a";
+        assert!(Names::default().take(&deep).is_err());
+        for name in
+            ["a", "a..b", ".x", "console", "com", "com10", "aux_0.safetensors", "a/b c/d", "日本.json", "nul_/x"]
+        {
+            Names::default().take(name).expect(name);
+        }
+    }
+
+    #[test]
+    fn names_that_meet_on_some_file_system_are_refused() {
+        for pair in [
+            ["a", "a"],
+            ["a", "A"],
+            ["a/b", "A/c"],
+            ["a", "a/b"],
+            ["a/b", "a"],
+            ["x/a/B", "x/a/b"],
+            ["ß", "SS"],
+            ["\u{212a}", "k"],
+        ] {
+            let mut names = Names::default();
+            names.take(pair[0]).expect(pair[0]);
+            assert!(names.take(pair[1]).is_err(), "{pair:?}");
+        }
+        let mut names = Names::default();
+        for name in ["a/b", "a/c", "b", "a/d/b"] {
+            names.take(name).expect(name);
+        }
+    }
+}
