@@ -78,8 +78,14 @@ every_bit_damaged() {
 
 resources() { bash ci/resources.sh; }
 
-# 500 kills at random moments, with and without --force.
-killed() { DF11_KILLS=500 cargo test --locked --test program killed_at_any_moment -- --nocapture; }
+# 500 kills at random moments, with and without --force; and one before each call that touches OUTPUT.
+killed() {
+  DF11_KILLS=500 cargo test --locked --test program killed_at_any_moment -- --nocapture
+  packages strace
+  scratch_folder
+  cargo build --release --locked --bin df11
+  python3 ci/killed.py "${CARGO_TARGET_DIR:-target}/release/df11" "$scratch"
+}
 
 # --- What we depend on ------------------------------------------------------------------------------------------------
 

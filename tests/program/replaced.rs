@@ -7,7 +7,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use crate::sources::{each_job, snapshot};
-use crate::support::models::{assert_same_tree, tree};
+use crate::support::models::assert_same_tree;
 use crate::support::vectors;
 use crate::{Place, df11, miniature, text};
 
@@ -25,7 +25,8 @@ fn what_is_called_replaced_is_nobodys_but_its_owners() {
 
 #[test]
 fn force_never_removes_a_strangers_working_folder() {
-    let make: [(&str, fn(&Path)); 5] = [
+    type Make = (&'static str, fn(&Path));
+    let make: [Make; 5] = [
         ("a folder", |path| {
             fs::create_dir(path).expect("created");
             fs::write(path.join("thesis.tex"), "precious").expect("written");
@@ -112,24 +113,23 @@ fn what_the_same_job_wrote_before_is_replaced_by_force() {
 }
 
 #[test]
-fn a_linked_output_is_replaced_as_a_link() {
+fn an_output_that_is_a_link_is_left_to_its_owner() {
     let place = Place::new();
-    let (m, target, out) = (place.at("m"), place.at("target"), place.at("out"));
+    let (m, coded) = (place.at("m"), place.at("coded"));
     miniature::write_directory(&m);
-    df11(["compress", text(&m), "-o", text(&target)]).fine();
-    let before = tree(&target);
-    for spelled in ["out", "out/"] {
-        symlink(&target, &out).expect("linked");
-        let spelled = place.at(spelled);
-        let arguments = ["compress", text(&m), "-o", text(&spelled), "--no-verify"];
-        place.refuses(arguments, &["exists already"]);
-        df11(arguments.iter().chain(&["-f"])).fine();
-        assert!(!out.is_symlink() && out.is_dir() && before == tree(&target));
-        fs::remove_dir_all(&out).expect("removed");
-    }
-    symlink(place.at("nowhere"), &out).expect("linked");
-    for flags in [&["-f"][..], &[]] {
-        place.refuses(["compress", text(&m), "-o", text(&out)].iter().chain(flags), &["leads nowhere"]);
+    df11(["compress", text(&m), "-o", text(&coded)]).fine();
+    fs::write(place.at("file"), "precious").expect("written");
+    fs::create_dir(place.at("empty")).expect("created");
+    for target in ["coded", "empty", "file", "nowhere", "m"] {
+        symlink(place.at(target), place.at("out")).expect("linked");
+        for output in ["out", "out/"].map(|output| place.at(output)) {
+            for flags in [&["-f"][..], &[]] {
+                place.refuses(["compress", text(&m), "-o", text(&output)].iter().chain(flags), &["out"]);
+                let file = m.join("model-00001-of-00002.safetensors");
+                place.refuses(["compress", text(&file), "-o", text(&output)].iter().chain(flags), &["out"]);
+            }
+        }
+        fs::remove_file(place.at("out")).expect("removed");
     }
 }
 

@@ -24,7 +24,7 @@ pub struct Compress {
     /// The file or directory to write; appears only when it is complete
     #[arg(short, long, value_name = "OUTPUT", required_unless_present = "dry_run")]
     output: Option<PathBuf>,
-    /// Replace OUTPUT if it exists
+    /// Replace OUTPUT if it exists (of directories, only a model with nothing else in it), and what an interrupted run has left of it
     #[arg(short, long)]
     force: bool,
     /// Go on with OUTPUT.partial, which an interrupted run of the same job has left; begin where there is none

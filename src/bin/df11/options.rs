@@ -15,7 +15,7 @@ pub struct Destination {
     /// The file or directory to write; appears only when it is complete
     #[arg(short, long, value_name = "OUTPUT")]
     pub output: PathBuf,
-    /// Replace OUTPUT if it exists
+    /// Replace OUTPUT if it exists (of directories, only a model with nothing else in it), and what an interrupted run has left of it
     #[arg(short, long)]
     pub force: bool,
 }

@@ -65,10 +65,11 @@ impl Gate {
 
     /// Refuses to remove what OUTPUT was, now at `path`, if it is not what [`Gate::check`] would let go.
     pub fn check_replaced(&self, path: &Path) -> Result<(), Error> {
-        if self.form == Form::Directory && !path.is_symlink() {
-            refuse_strangers(path, self.input())?;
-        } else if path.is_dir() && !path.is_symlink() {
-            return Err(refused(path, "is a directory, and was a file when the run began"));
+        let found = fs::symlink_metadata(path).map_err(Error::io("open", path))?;
+        match self.form {
+            Form::Directory if found.is_dir() => drop(refuse_strangers(path, self.input())?),
+            Form::File if found.is_file() => {}
+            _ => return Err(refused(path, "is of another kind than it was when the run began")),
         }
         self.refuse_loss(&[path])
     }
@@ -125,33 +126,25 @@ impl Gate {
 
     /// Refuses an OUTPUT that is there, unless what is to come may replace it.
     pub fn refuse_what_is_there(&self) -> Result<(), Error> {
-        let Gate { place, form, .. } = self;
-        let is_link = match fs::symlink_metadata(place) {
+        let place = &self.place;
+        let found = match fs::symlink_metadata(place) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-            found => found.map_err(Error::io("open", place))?.is_symlink(),
+            found => found.map_err(Error::io("open", place))?,
         };
-        let Ok(found) = fs::metadata(place) else {
-            return Err(refused(place, "is there already, a link that leads nowhere; remove it, or give another name"));
+        let reason = match self.form {
+            _ if found.is_symlink() => "is a link; give the path that it leads to, or remove it",
+            _ if !found.is_dir() && !found.is_file() => "is neither a file nor a directory; give another name",
+            Form::File if found.is_dir() => "is a directory, and the result is one file; give a file name",
+            Form::Directory if found.is_file() => "is a file, and the result is a directory; give another name",
+            Form::Directory if is_mount_point(place) => {
+                "is where a file system is mounted, and cannot be replaced; give a name inside of it"
+            }
+            _ => "",
         };
-        if !found.is_dir() && !found.is_file() {
-            return Err(refused(place, "is neither a file nor a directory; give another name"));
+        if !reason.is_empty() {
+            return Err(refused(place, reason));
         }
-        match form {
-            Form::File if found.is_dir() => {
-                return Err(refused(place, "is a directory, and the result is one file; give a file name"));
-            }
-            Form::Directory if found.is_file() => {
-                return Err(refused(place, "is a file, and the result is a directory; give another name"));
-            }
-            _ => {}
-        }
-        if found.is_dir() && !is_link && is_mount_point(place) {
-            return Err(refused(
-                place,
-                "is where a file system is mounted, and cannot be replaced; give a name inside of it",
-            ));
-        }
-        if is_empty_folder(place) && !is_link {
+        if is_empty_folder(place) {
             return Ok(());
         }
         if !self.force {
@@ -161,7 +154,7 @@ impl Gate {
             }
             return Err(refused(place, reason));
         }
-        if found.is_dir() { refuse_all_but_a_model(place, self.input()) } else { Ok(()) }
+        if self.form == Form::Directory { refuse_all_but_a_model(place, self.input()) } else { Ok(()) }
     }
 
     /// Refuses to lose anything that is read: all that is in `doomed`, and the doomed themselves, may be removed.
@@ -171,7 +164,7 @@ impl Gate {
             if let Ok(identity) = Identity::of_name(path) {
                 lost.insert(identity, path.to_path_buf());
             }
-            if path.is_dir() && !path.is_symlink() {
+            if fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_dir()) {
                 walk(path, &mut |name, _| {
                     let path = path.join(name);
                     lost.extend(Identity::of_name(&path).ok().map(|identity| (identity, path)));

@@ -10,7 +10,8 @@
 //! a file that INPUT has too, by the same name                what the job before copied from there
 //! ```
 //!
-//! No mark of ours could tell: the published form has none, nor has what is decompressed. Links in a directory go as links; what they lead to stays.
+//! No mark of ours could tell: the published form has none, nor has what is decompressed. Links in a directory go as links; what they lead to
+//! stays. An OUTPUT that is a link itself is not replaced: whoever made it meant something by it.
 
 use std::collections::BTreeSet;
 use std::fs::FileType;

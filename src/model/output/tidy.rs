@@ -1,7 +1,7 @@
 //! Folders: walked, emptied, and made durable.
 
 use std::fs::{self, File, FileType};
-use std::io;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use crate::Error;
@@ -16,24 +16,27 @@ pub(super) fn remove(path: &Path) -> io::Result<()> {
     match fs::symlink_metadata(path) {
         Ok(metadata) if metadata.is_dir() => fs::remove_dir_all(path),
         Ok(_) => fs::remove_file(path),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
         Err(error) => Err(error),
     }
 }
 
 /// Hands everything below the folder `root` to `visit`, by its path from there, a folder before what is in it. Links are not followed; a folder that this
-/// user may not look into is taken for an empty one.
+/// user may not look into, or that is gone when its turn comes, is taken for an empty one.
 pub(super) fn walk(root: &Path, visit: &mut dyn FnMut(&Path, FileType) -> Result<(), Error>) -> Result<(), Error> {
     let mut folders = vec![PathBuf::new()];
     while let Some(folder) = folders.pop() {
         let path = root.join(&folder);
         let entries = match fs::read_dir(&path) {
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => continue,
+            Err(error) if matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::NotFound) => continue,
             entries => entries.map_err(Error::io("open", &path))?,
         };
         for entry in entries {
             let entry = entry.map_err(Error::io("open", &path))?;
-            let kind = entry.file_type().map_err(Error::io("open", &path))?;
+            let kind = match entry.file_type() {
+                Err(error) if error.kind() == ErrorKind::NotFound => continue,
+                kind => kind.map_err(Error::io("open", &path))?,
+            };
             let name = folder.join(entry.file_name());
             if kind.is_dir() {
                 folders.push(name.clone());
