@@ -8,6 +8,7 @@
 //! - [`memory`]: no more of it than allowed;
 //! - [`devices`]: backends that are GPUs, on a driver whose device is played on the processor;
 //! - [`damage`]: bad input is refused by name and leaves nothing behind;
+//! - [`lies`]: so is a unit whose structure lies, by every verb and level;
 //! - [`sampled_damage`]: so is a large sample of all the damage that there is.
 
 mod conduct;
@@ -16,6 +17,7 @@ mod devices;
 mod foretold;
 #[cfg(unix)]
 mod interrupted;
+mod lies;
 #[cfg(target_os = "linux")]
 mod memory;
 mod miniature;
