@@ -6,7 +6,7 @@
 exec 2>&1
 
 # under_an_emulator COMMAND...: fewer cases of each property and fewer damages, for all is ten times and more slower there.
-under_an_emulator() { PROPTEST_CASES=32 DF11_DAMAGE_STRIDE=211 "$@"; }
+under_an_emulator() { PROPTEST_CASES=32 DF11_DAMAGE_STRIDE=211 DF11_LYING_UNITS=100 "$@"; }
 
 # --- Other machines, by Debian's compiler and qemu-user ---------------------------------------------------------------
 
@@ -44,15 +44,18 @@ avx2_only() { DF11_REQUIRE=avx2 on_processor Haswell; }
 
 # --- Tools that watch memory ------------------------------------------------------------------------------------------
 
-address_sanitizer() {
+# under_asan ARGUMENT...: `cargo test ARGUMENT...` with AddressSanitizer.
+under_asan() {
   cargo +nightly --version || skip "no nightly toolchain"
   # AMD's runtime, which the list of backends opens where it is installed, keeps some memory of its own; a played device, what it is made not to free.
   scratch_folder
   printf 'leak:%s\n' libamdhip64 libcuda.so >"$scratch/leaks"
   # Its own stack for signals is not to be had beside that of the standard library. Left out: the program with fewer addresses than the sanitizer takes.
   ASAN_OPTIONS=use_sigaltstack=0 LSAN_OPTIONS=suppressions=$scratch/leaks RUSTFLAGS=-Zsanitizer=address CARGO_TARGET_DIR=target/asan \
-    cargo +nightly test --locked --lib --tests --target x86_64-unknown-linux-gnu -- --skip where_the_system_gives_no_more
+    cargo +nightly test --locked --target x86_64-unknown-linux-gnu "$@"
 }
+
+address_sanitizer() { under_asan --lib --tests -- --skip where_the_system_gives_no_more; }
 
 # Knows no AVX-512 and hides it, so the levels below run. Left out: GPUs played on the processor, which switch stacks by hand; and a signal that comes in
 # time, as the program is not slowed down, but who sends it is.
@@ -70,6 +73,13 @@ careful() {
 }
 
 # --- Hostile files ----------------------------------------------------------------------------------------------------
+
+# Units whose structure lies: all decoders accept the same ones, and none touches a byte outside, beside guard pages and then on a heap that is watched.
+acceptance() {
+  DF11_LYING_UNITS=20000 cargo test --locked --test acceptance -- --nocapture
+  DF11_LYING_UNITS=20000 cargo test --locked --test guard_pages units_that_lie -- --nocapture
+}
+acceptance_asan() { DF11_LYING_UNITS=20000 under_asan --test acceptance -- --nocapture; }
 
 every_bit_damaged() {
   DF11_DAMAGE_STRIDE=1 cargo test --locked --test model_damage -- --nocapture
@@ -115,10 +125,10 @@ published_bytes() {
 declare -A limit_s=(
   [deny]=1200 [i686]=1200 [s390x]=2400 [aarch64]=2400 [wasm]=1200 [sse_only]=2400 [avx2_only]=2400
   [address_sanitizer]=2400 [valgrind]=3600 [careful]=2400 [published_loader]=1200 [published_bytes]=1200
-  [every_bit_damaged]=2400 [resources]=1200 [killed]=1200
+  [acceptance]=2400 [acceptance_asan]=2400 [every_bit_damaged]=2400 [resources]=1200 [killed]=1200
 )
 order=(deny i686 s390x aarch64 wasm sse_only avx2_only address_sanitizer valgrind careful published_loader published_bytes
-  every_bit_damaged resources killed)
+  acceptance acceptance_asan every_bit_damaged resources killed)
 
 # A step runs in a process of its own, this script again, so that `timeout` can end it and all it started.
 if [ "${1:-}" = --inside ]; then

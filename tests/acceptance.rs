@@ -1,8 +1,9 @@
 //! One sentence of FORMAT.md: decoding a whole unit, or a range of one, every backend accepts exactly what the plain decoder
 //! accepts and gives the same weights; but one that does not look at gaps within a block accepts a wrong one.
 //!
-//! Units whose structure lies go through every decoder. `DF11_LYING_UNITS=20000 cargo test --release --test acceptance --
-//! --nocapture` tries more than the usual 1,500 and prints the counts that tests/README.md records.
+//! Units whose structure lies go through every decoder. `DF11_LYING_UNITS=20000 cargo test --test acceptance -- --nocapture`
+//! tries more than the usual 1,500 and prints the counts that tests/README.md records; `ci/full.sh acceptance acceptance_asan`
+//! does, and beside guard pages and under AddressSanitizer too.
 
 mod support;
 
@@ -10,17 +11,8 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use support::agreement::{Verdict, verdict};
-use support::library::Coded;
 use support::lies::{self, Lying};
 use support::on_all_processors;
-use support::random::Random;
-
-/// Units that are tried, unless the environment asks for more.
-const UNITS: u64 = 1500;
-/// Most weights of a unit, one after another: mostly a few blocks.
-const MOST: [usize; 8] = [40, 3000, 8000, 12_000, 20_000, 20_000, 30_000, 40_000];
-/// In place of these, for one unit in 64: blocks for several threads.
-const MOST_OF_ALL: usize = 150_000;
 
 #[derive(Default)]
 struct Counts {
@@ -50,12 +42,11 @@ impl Counts {
 
 #[test]
 fn every_decoder_accepts_what_the_plain_one_accepts() {
-    let units = std::env::var("DF11_LYING_UNITS").map_or(UNITS, |units| units.parse().expect("a number of units"));
+    let units = lies::units(1500);
     let seeds: Vec<u64> = (0..units).collect();
     let counts = Mutex::new(BTreeMap::<_, Counts>::new());
     on_all_processors(&seeds, |&seed| {
-        let most = if seed % 64 == 63 { MOST_OF_ALL } else { MOST[seed as usize % MOST.len()] };
-        let Lying { coded, lies } = lies::write(&mut Random::new(seed), most);
+        let Lying { coded, lies } = lies::numbered(seed);
         let verdict = verdict(&format!("unit {seed} ({})", lies.join("; ")), &coded);
         let name = if lies.len() == 1 { lies[0] } else { "several lies" };
         let mut counts = counts.lock().expect("no thread panicked");
@@ -77,24 +68,7 @@ fn every_decoder_accepts_what_the_plain_one_accepts() {
     }
 }
 
-/// All weights claimed for the first of three blocks: no size contradicts it, the codes do.
-fn positions_that_lie() -> Coded {
-    let weights = 3 * 4096_u32;
-    let mut lengths = [0; 256];
-    lengths[1] = 1;
-    lengths[2..130].fill(8);
-    let exponents = (0..=255_u8).map(|entry| if entry < 128 { 1 } else { entry - 126 });
-    Coded {
-        encoded_exponent: (0..weights).map(|at| 128 + (at * 37 % 128) as u8).collect(),
-        sign_mantissa: vec![0; weights as usize],
-        luts: exponents.chain(lengths).collect(),
-        gaps: vec![0; 3 * 320],
-        output_positions: [0, weights, weights, weights].iter().flat_map(|entry| entry.to_le_bytes()).collect(),
-        split_positions: Vec::new(),
-    }
-}
-
 #[test]
 fn positions_that_lie_are_refused() {
-    assert_eq!(verdict("positions that lie", &positions_that_lie()), Verdict::NotValid);
+    assert_eq!(verdict("positions that lie", &lies::positions_that_lie()), Verdict::NotValid);
 }

@@ -13,7 +13,7 @@ use support::agreement::{Verdict, verdict};
 use support::any_unit::{self, AnyUnit};
 use support::draw::{Bytes, Draw};
 use support::library::{Coded, backends, by_backend, decode_with_all, encoders, to_bf16s, to_words};
-use support::{adversarial, cases, published_kernel, published_writer, reference};
+use support::{adversarial, cases, lies, published_kernel, published_writer, reference};
 
 /// Enough for several blocks of most codes.
 const MOST_WEIGHTS: usize = 30_000;
@@ -102,6 +102,12 @@ proptest! {
     fn any_unit_that_the_format_allows_is_read_alike_by_all(choices in choices()) {
         let AnyUnit { weights, coded, .. } = any_unit::write(&mut Bytes::new(&choices), MOST_WEIGHTS);
         prop_assert_eq!(verdict("any unit", &coded), Verdict::Decoded(weights));
+    }
+
+    #[test]
+    fn any_unit_that_lies_is_taken_alike_by_all(choices in choices()) {
+        let lying = lies::write(&mut Bytes::new(&choices), MOST_WEIGHTS);
+        verdict(&lying.lies.join("; "), &lying.coded);
     }
 
     #[test]

@@ -97,6 +97,30 @@ fn index_entries_out_of_order_are_refused() {
 }
 
 #[test]
+fn a_block_with_fewer_weights_than_fill_it_is_refused_unless_it_is_the_last() {
+    let good = Arrays::of(&weights());
+    let least = 32_768 / 25; // codes have up to 25 bits
+    let with = |second: u64, third: u64| {
+        let mut arrays = good.clone();
+        arrays.set_position(1, second as u32);
+        arrays.set_position(2, third as u32);
+        arrays
+    };
+    let few = |block: usize, found: u64| Error::BlockHoldsTooFewWeights { block, found, least };
+    assert_eq!(with(0, 10_000).refused(), few(0, 0));
+    assert_eq!(with(least - 1, 10_000).refused(), few(0, least - 1));
+    assert_eq!(with(10_000, 10_000).refused(), few(1, 0));
+    assert_eq!(with(10_000, 9_999 + least).refused(), few(1, least - 1));
+    assert!(with(8_200, 19_100).view().validate().is_ok());
+    // A stream that goes on for a whole block after the last code.
+    let mut longer = Arrays::of(&weights()[..100]);
+    longer.encoded_exponent.resize(4096 + 1, 0);
+    longer.gaps.resize(640, 0);
+    longer.output_positions = [0u32, 100, 100].iter().flat_map(|position| position.to_le_bytes()).collect();
+    assert_eq!(longer.refused(), few(0, 100));
+}
+
+#[test]
 fn codes_that_the_tables_cannot_mean_are_refused() {
     let good = Arrays::of(&weights());
     let damaged = |exponent: u8, length: u8| {

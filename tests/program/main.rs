@@ -16,6 +16,7 @@
 //! - [`devices`]: backends that are GPUs, on a driver whose device is played on the processor;
 //! - [`hostile`]: names that want to speak for us;
 //! - [`damage`]: bad input is refused by name and leaves nothing behind;
+//! - [`lies`]: so is a unit whose structure lies, by every verb and level;
 //! - [`sampled_damage`]: so is a large sample of all the damage that there is.
 
 mod conduct;
@@ -27,6 +28,7 @@ mod hostile;
 mod interrupted;
 #[cfg(unix)]
 mod killed;
+mod lies;
 #[cfg(unix)]
 mod limits;
 #[cfg(unix)]

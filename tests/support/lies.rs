@@ -25,6 +25,35 @@ pub struct Lying {
     pub lies: Vec<&'static str>,
 }
 
+/// As many units as a test is to try: those of the environment, or so many.
+pub fn units(usual: u64) -> u64 {
+    std::env::var("DF11_LYING_UNITS").map_or(usual, |units| units.parse().expect("DF11_LYING_UNITS is a number"))
+}
+
+/// Unit number `seed`: most of a few blocks, one in 64 of enough for several threads.
+pub fn numbered(seed: u64) -> Lying {
+    const MOST: [usize; 8] = [40, 3000, 8000, 12_000, 20_000, 20_000, 30_000, 40_000];
+    let most = if seed % 64 == 63 { 150_000 } else { MOST[seed as usize % MOST.len()] };
+    write(&mut Random::new(seed), most)
+}
+
+/// All weights claimed for the first of three blocks: no size contradicts it, the codes do.
+pub fn positions_that_lie() -> Coded {
+    let weights = 3 * 4096_u32;
+    let mut lengths = [0; 256];
+    lengths[1] = 1;
+    lengths[2..130].fill(8);
+    let exponents = (0..=255_u8).map(|entry| if entry < 128 { 1 } else { entry - 126 });
+    Coded {
+        encoded_exponent: (0..weights).map(|at| 128 + (at * 37 % 128) as u8).collect(),
+        sign_mantissa: vec![0; weights as usize],
+        luts: exponents.chain(lengths).collect(),
+        gaps: vec![0; 3 * 320],
+        output_positions: [0, weights, weights, weights].iter().flat_map(|entry| entry.to_le_bytes()).collect(),
+        split_positions: Vec::new(),
+    }
+}
+
 /// A unit of up to `most` weights that lies. Most have several blocks if `most` allows it.
 pub fn write(draw: &mut dyn Draw, most: usize) -> Lying {
     let mut parts = Parts::sound(draw, most);
@@ -293,7 +322,7 @@ impl Parts {
         if draw.chance(50) {
             self.last_block_without_codes(draw);
         }
-        self.positions.pop();
+        self.positions.truncate(self.blocks());
         self.end_positions();
     }
 
@@ -332,8 +361,15 @@ impl Parts {
     }
 
     fn stream_cut(&mut self, draw: &mut dyn Draw) {
-        let by = [1 + draw.below(8), draw.below(2 * BLOCK_BYTES as u64), draw.below(1 << 15)][draw.below(3) as usize];
-        let left = self.stream.len().saturating_sub(by as usize).max(1);
+        let length = self.stream.len();
+        let left = match draw.below(4) {
+            0 => length.saturating_sub(1 + draw.below(8) as usize),
+            1 => length.saturating_sub(draw.below(2 * BLOCK_BYTES as u64) as usize),
+            2 => draw.below(length as u64) as usize,
+            // A few bytes of a block are left: fewer than a gap may span.
+            _ => (self.later_block(draw) * BLOCK_BYTES).min(length - 1) + draw.below(6) as usize,
+        };
+        let left = left.clamp(1, length);
         self.stream.truncate(left);
         self.resize_index();
         match draw.below(3) {
@@ -348,7 +384,13 @@ impl Parts {
     }
 
     fn stream_extended(&mut self, draw: &mut dyn Draw) {
-        let by = [1 + draw.below(8), BLOCK_BYTES as u64, draw.below(3 * BLOCK_BYTES as u64)][draw.below(3) as usize];
+        let to_block = (self.blocks() * BLOCK_BYTES - self.stream.len()) as u64;
+        let by = match draw.below(4) {
+            0 => 1 + draw.below(8),
+            1 => to_block + draw.below(6),
+            2 => BLOCK_BYTES as u64,
+            _ => draw.below(3 * BLOCK_BYTES as u64),
+        };
         let mut random = Random::new(draw.below(2));
         let zeros = draw.chance(50);
         self.stream.extend((0..by).map(|_| if zeros { 0 } else { random.next() as u8 }));

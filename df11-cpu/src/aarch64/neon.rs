@@ -13,6 +13,7 @@ use crate::portable;
 const LANES: usize = 4;
 /// Weights of a step.
 const STEP: usize = 16;
+const _: () = assert!(STEP == 16, "the exponents of a step are one vector, its weights two");
 
 /// Proof that this processor has every feature of the level.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -20,7 +20,7 @@ pub(crate) struct Lane<'a> {
     pub exponents: Exponents,
     job: Job<'a>,
     /// The stream goes on with bits that no code begins with.
-    pub stuck: bool,
+    stuck: bool,
 }
 
 impl<'a> Lane<'a> {

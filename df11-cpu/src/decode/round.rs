@@ -16,7 +16,7 @@ const _: () = assert!(MIN_GROUPS <= MAX_GROUPS);
 /// A round that may begin.
 ///
 /// Invariant: the input of every lane lets a round begin, its exponents have room for one, and there are at most `MAX_GROUPS`
-/// groups. `new` alone makes a round, and checks all of it; a kernel can look into one only by giving it up.
+/// groups. `new` alone makes a round, and checks all of it; who wants its lanes gives it up.
 pub(crate) struct Round<'r, 'a, 'u, const LANES: usize> {
     tables: &'r Tables<'u>,
     lanes: &'r mut [Lane<'a>; LANES],

@@ -1,10 +1,11 @@
-//! Bytes of any origin: every decoder refuses them, or all that accept them read the same.
+//! Bytes of any origin: every decoder refuses them, or all accept them and read the same.
 
 use super::any_words;
 use crate::support::agreement::verdict;
 use crate::support::any_unit;
 use crate::support::draw::{Bytes, Draw};
 use crate::support::library::Coded;
+use crate::support::lies;
 use crate::support::published_writer;
 
 const TENSORS: [&str; 6] = ["encoded_exponent", "sign_mantissa", "luts", "gaps", "output_positions", "split_positions"];
@@ -12,12 +13,20 @@ const TENSORS: [&str; 6] = ["encoded_exponent", "sign_mantissa", "luts", "gaps",
 /// Most weights of a unit, by a draw.
 const MOST: [usize; 16] = [16, 16, 16, 16, 16, 16, 16, 16, 100, 100, 100, 100, 400, 400, 2000, 8000];
 
-/// A sound unit, of ours, of the published compressor, or of any code, and up to four damages.
+/// Most weights of a unit that lies: enough for several blocks of most codes.
+const MOST_OF_LIES: usize = 8000;
+
+/// A unit that lies; or a sound one, of ours, of the published compressor, or of any code, and up to four damages.
 pub fn decode_any_bytes(data: &[u8]) {
     let mut draw = Bytes::new(data);
     let most = MOST[draw.below(16) as usize];
-    let mut coded = match draw.below(3) {
+    let mut coded = match draw.below(5) {
         0 => any_unit::write(&mut draw, most).coded,
+        3.. => {
+            let lying = lies::write(&mut draw, MOST_OF_LIES);
+            verdict(&lying.lies.join("; "), &lying.coded);
+            return;
+        }
         writer => {
             let words = any_words(&mut draw, most);
             let published = (writer == 1).then(|| published_writer::write(&words).ok()).flatten();
@@ -70,7 +79,8 @@ pub(super) fn damage(coded: &mut Coded, draw: &mut Bytes) {
     }
 }
 
-/// Six arrays out of the bytes: the length of each as u24, whether index arrays get the length that fits, then their contents.
+/// Six arrays out of the bytes: the length of each as u24, whether index arrays get the length that fits and positions that ascend
+/// evenly, then their contents.
 pub fn validate(data: &[u8]) {
     let mut draw = Bytes::new(data);
     let lengths: [usize; 6] = std::array::from_fn(|_| draw.below(1 << 24) as usize);
@@ -85,8 +95,8 @@ pub fn validate(data: &[u8]) {
     if fits {
         let blocks = coded.encoded_exponent.len().div_ceil(4096);
         coded.gaps.resize(320 * blocks, 0);
-        coded.output_positions.resize(4 * blocks, 0);
-        coded.output_positions.extend((coded.sign_mantissa.len() as u32).to_le_bytes());
+        let position = |block: usize| (block * coded.sign_mantissa.len() / blocks.max(1)) as u32;
+        coded.output_positions = (0..=blocks).flat_map(|block| position(block).to_le_bytes()).collect();
     }
     verdict("arrays", &coded);
 }

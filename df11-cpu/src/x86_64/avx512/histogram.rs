@@ -24,6 +24,8 @@ const VALUES: usize = 16;
 const STEP: usize = 64;
 /// Weights whose planes are a vector each.
 const BATCH: usize = 8 * STEP;
+const _: () =
+    assert!(STEP == 64 && BATCH == 8 * STEP && VALUES == 16, "a step's weights are two vectors, its planes four");
 /// Weights that are counted singly, to find the base.
 const SAMPLE: usize = 4096;
 /// Weights for which memory is asked ahead. Why: a core reads 35 GB/s so, without it 23.5, with half the distance 32.

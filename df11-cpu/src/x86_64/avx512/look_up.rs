@@ -113,7 +113,8 @@ fn one_slowly(tables: &Tables<'_>, lane: &mut Lane<'_>, spare: u8) -> u64 {
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi,avx512vbmi2,bmi1,bmi2,lzcnt,movbe,popcnt")]
 unsafe fn squeeze(slots: *const u64, count: usize, spare: u8, lane: &mut Lane<'_>) {
-    let (exponents, mut free) = (lane.exponents.as_mut_ptr(), lane.exponents.free());
+    let mut free = lane.exponents.free();
+    let exponents = lane.exponents.as_mut_ptr();
     let spares = _mm512_set1_epi8(spare as i8);
     for vector in (0..count / VECTOR).rev() {
         // SAFETY: by the caller; the store writes only bytes of `kept` exponents.

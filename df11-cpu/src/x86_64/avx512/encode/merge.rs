@@ -46,9 +46,10 @@ impl Tables {
     }
 }
 
-/// Splits words, and merges codes. Returns, a bit a step from the lowest on, which steps have a lane of too many bits.
+/// Splits words, and merges codes. Returns, a bit a step from the lowest on, which steps are misfits: those in which a lane has
+/// more than `LANE_BITS` bits, and maybe others.
 ///
-/// With `streams`, `sign_mantissa` begins a cache line.
+/// `streams`: signs and mantissas that begin a cache line may bypass the cache.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,avx512vbmi2,bmi1,bmi2,lzcnt,movbe,popcnt")]
 #[inline(never)]
 pub(super) fn merge_steps(
@@ -61,6 +62,7 @@ pub(super) fn merge_steps(
 ) -> u32 {
     let tables = [&tables.lengths, &tables.low, &tables.high, &[tables.base; STEP]].map(|bytes| load(bytes));
     let (even, odd) = (load(&EVEN.0), load(&ODD.0));
+    let streams = streams && sign_mantissa.as_ptr().align_offset(STEP) == 0;
     let mut misfits = 0u32;
     let outputs = sign_mantissa.as_chunks_mut::<STEP>().0.iter_mut().zip(&mut *batch);
     for (number, (step, (to, merged))) in steps.iter().zip(outputs).enumerate() {
@@ -76,7 +78,7 @@ pub(super) fn merge_steps(
         let fits = merge_by_tables(tables, exponents, merged);
         misfits |= u32::from(!fits) << number;
         let split = _mm512_ternarylogic_epi64::<SELECT>(lower, upper, _mm512_set1_epi8(0x80u8 as i8));
-        // SAFETY: a step's signs and mantissas are one vector.
+        // SAFETY: a step's signs and mantissas are one vector; with `streams` the first is aligned as one, and so are all.
         unsafe {
             match streams {
                 true => _mm512_stream_si512(to.as_mut_ptr().cast(), split),

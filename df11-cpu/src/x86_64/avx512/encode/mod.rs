@@ -47,9 +47,16 @@ const LANES: usize = STEP / LANE;
 /// Most bits of a lane's codes.
 const LANE_BITS: u32 = 56;
 
-/// The codes of a step.
+// What unsafe code of this folder rests on.
+const _: () = {
+    assert!(STEP == 64, "the exponents of a step are one vector, its weights two");
+    assert!(LANES * size_of::<u64>() == 64, "the lanes of a step are one vector");
+    assert!(BATCH <= u32::BITS as usize, "steps are numbered by the bits of a u32");
+};
+
+/// The codes of a step: two vectors, each aligned as one.
 #[derive(Clone, Copy)]
-#[repr(align(64))]
+#[repr(C, align(64))]
 struct Merged {
     /// Of each lane, right-aligned.
     codes: [u64; LANES],
@@ -82,7 +89,8 @@ pub(super) unsafe fn pack(words: &Words, shard: &mut Shard<'_>) {
         let mut done = 0;
         while done < steps.len() {
             let fit = (misfits.trailing_zeros() as usize).min(steps.len() - done);
-            let put = put_steps(shard, at + done * STEP, &batch[done..done + fit]);
+            // SAFETY: these steps are before the next one that `merge_steps` called a misfit.
+            let put = unsafe { put_steps(shard, at + done * STEP, &batch[done..done + fit]) };
             done += put;
             misfits >>= put;
             if done < steps.len() {

@@ -13,14 +13,19 @@ use crate::x86_64::avx512::Indices;
 /// Bytes from the one that a step begins in on, at most, to which it stores.
 const REACH: usize = LANES * LANE_BITS as usize / 8 + 1 + 8;
 
-const _: () = assert!(GAPS_AT_ONCE >= STEP, "no more chunks begin in a step than codes");
+const _: () =
+    assert!(GAPS_AT_ONCE == 64 && STEP <= 64, "the room for gaps is one vector, and a step begins no more chunks");
+const _: () = assert!(REACH >= (7 + (LANES - 1) * LANE_BITS as usize) / 8 + size_of::<u64>());
 const _: () = assert!(LANE_BITS + 7 < 64, "a lane fits behind the bits that are in its first byte already");
 const _: () = assert!(LANE >= 8, "the bits in a lane's first byte are those of one lane only");
 
 /// Puts steps, up to one that comes too near to the end of the shard's stream. Returns how many. `at` is the shard's index of the first weight.
+///
+/// # Safety
+/// No lane of a step has codes of more than `LANE_BITS` bits together.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,avx512vbmi2,bmi1,bmi2,lzcnt,movbe,popcnt")]
 #[inline(never)]
-pub(super) fn put_steps(shard: &mut Shard<'_>, at: usize, steps: &[Merged]) -> usize {
+pub(super) unsafe fn put_steps(shard: &mut Shard<'_>, at: usize, steps: &[Merged]) -> usize {
     let [lane_ends, first_of_lane, swap] = [&LANE_ENDS, &FIRST_OF_LANE, &SWAP].map(|indices| load(&indices.0));
     let mut sink = shard.stream.take();
     let (bytes, pending) = sink.open();
@@ -50,7 +55,8 @@ pub(super) fn put_steps(shard: &mut Shard<'_>, at: usize, steps: &[Merged]) -> u
         let placed = sllv_epi64(codes, _mm512_sub_epi64(_mm512_set1_epi64(64), held));
         let left = sllv_epi64(placed, _mm512_and_si512(held, _mm512_set1_epi64(!7)));
         let window = _mm512_or_si512(placed, _mm512_alignr_epi64::<7>(left, carry));
-        // SAFETY: `REACH` bytes from the step's first one on are within `bytes`, as checked above.
+        // SAFETY: `REACH` bytes from the step's first one on are within `bytes`, as checked above. The last lane begins after at
+        // most LANES - 1 others of LANE_BITS bits, by the caller.
         unsafe { store_lanes(first, _mm512_srli_epi64::<3>(from), _mm512_shuffle_epi8(window, swap)) };
 
         let end = _mm512_add_epi8(ends, _mm512_shuffle_epi8(from, first_of_lane));
