@@ -20,6 +20,8 @@ pub fn all(ordinal: usize, cases: &[Case]) {
     ranges_and_faults(ordinal);
     any_window_lands_anywhere(ordinal);
     units_that_lie_are_judged_as_core_judges(ordinal);
+    a_stage_of_another_size_is_an_error(ordinal);
+    arguments_at_the_ends_of_their_types_are_errors(ordinal);
     what_is_copied_is_written_to_the_last_byte(ordinal);
     a_batch_and_rows_on_the_callers_stream(ordinal);
     units_stream_through_two_slots(ordinal);
@@ -233,6 +235,63 @@ fn units_that_lie_are_judged_as_core_judges(ordinal: usize) {
         }
     }
     assert!(valid > LYING_UNITS / 4, "{valid} of {LYING_UNITS} valid");
+}
+
+/// A stage that is too small is the kernel's to report, one that no device has the driver's to refuse.
+fn a_stage_of_another_size_is_an_error(ordinal: usize) {
+    let device = Device::open(ordinal).expect("a device");
+    let kernels = Kernels::load(&device).expect("the kernels load");
+    let words = cases::gauss(5000, 86);
+    let (unit, stream) = (OnDevice::new(&device, &words).expect("an upload"), Stream::new(&device).expect("a stream"));
+    let [status, output] = [4, 2 * words.len()].map(|bytes| DeviceMemory::new(&device, bytes).expect("memory"));
+    let job = Job::all(&unit.unit(), output.address(), status.address());
+    // SAFETY: all of it lives until the stream is waited for, in `read`.
+    let decode = |stage_bytes| unsafe { kernels.decode(stream.raw(), &[job], stage_bytes) };
+    for (stage_bytes, expected) in
+        [(unit.stage_bytes(), 0), (unit.stage_bytes() - 16, fault::POSITIONS), (0, fault::POSITIONS)]
+    {
+        clear(&device, &status, &stream);
+        decode(stage_bytes).expect("a launch");
+        let found = read(&device, &status, 2, &stream);
+        let found = u32::from(found[0].to_bits());
+        assert!(
+            found & fault::POSITIONS == expected && (found == 0) == (expected == 0),
+            "{stage_bytes} bytes: {found}"
+        );
+    }
+    for stage_bytes in [u32::MAX - 10_496, u32::MAX] {
+        assert!(matches!(decode(stage_bytes), Err(Error::Driver { .. })), "{stage_bytes} bytes");
+    }
+    stream.wait().expect("nothing was launched");
+}
+
+fn arguments_at_the_ends_of_their_types_are_errors(ordinal: usize) {
+    let decoder = Decoder::open(ordinal).expect("a device");
+    let device = decoder.kernels().device();
+    for ordinal in [i32::MAX as usize, usize::MAX] {
+        assert!(matches!(Device::open(ordinal), Err(Error::NoDevice { .. })));
+    }
+    for bytes in [isize::MAX as usize, usize::MAX] {
+        assert!(matches!(DeviceMemory::new(device, bytes), Err(Error::Driver { .. })));
+        assert!(matches!(Offload::new(decoder.kernels(), bytes), Err(Error::Driver { .. })));
+    }
+    let parts = Parts::new(&cases::gauss(1000, 87));
+    let unit = parts.unit();
+    let loaded = decoder.load(&unit).expect("an upload");
+    for first in [1000, u64::from(u32::MAX), u64::MAX] {
+        for decoded in
+            [decoder.decode_range(&unit, first, &mut [bf16::ZERO]), loaded.decode_range(first, &mut [bf16::ZERO])]
+        {
+            assert!(matches!(decoded, Err(Error::Unit(df11_core::Error::RangePastEnd { .. }))), "{first}: {decoded:?}");
+        }
+    }
+    assert!(matches!(decoder.decode(&unit, &mut []), Err(Error::Unit(df11_core::Error::BufferSize { .. }))));
+    // Nothing is launched for nothing.
+    let nothing = Rows { numbers: u64::MAX, count: 0, weights: u32::MAX };
+    let job = Job::all(&DeviceUnit::new(&unit, 0, 0, 0, 0, 0), 0, 0);
+    // SAFETY: nothing is launched.
+    let gathered = unsafe { decoder.kernels().gather(std::ptr::null_mut(), &job, nothing, u32::MAX) };
+    assert_eq!(gathered, Ok(()));
 }
 
 /// Page-locked memory is all written: between the arrays of a unit lie zeros.

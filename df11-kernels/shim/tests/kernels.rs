@@ -150,6 +150,32 @@ mod on_the_machine {
         }
     }
 
+    /// Weights that lie in other blocks nobody would write.
+    #[test]
+    fn a_window_in_other_blocks_is_reported() {
+        if skipped() {
+            return;
+        }
+        let parts = Parts::new(&cases::gauss(60_000, 83));
+        let unit = parts.unit();
+        let (uploaded, border) = (Uploaded::new(&unit, 16), unit.block(1).weights.start);
+        let [right, wrong] = [0, df11_kernels::fault::POSITIONS];
+        for (weights, blocks, status) in [
+            (border - 1..border + 1, 0..2, right),
+            (border - 1..border + 1, 0..4, right),
+            (border - 1..border + 1, 0..1, wrong),
+            (border - 1..border + 1, 1..2, wrong),
+            (0..border, 1..2, wrong),
+            (border..border + 9, 0..1, wrong),
+        ] {
+            for (form, resident) in FORMS.into_iter().flat_map(|form| [(form, 1), (form, 9)]) {
+                let window = (&uploaded, weights.clone(), blocks.clone());
+                let outcome = decode(&[window], resident, 16, order(form, 3)).expect("it runs");
+                assert_eq!(outcome.status, [status], "{weights:?} of {blocks:?}, {form:?}");
+            }
+        }
+    }
+
     #[test]
     fn any_window_of_a_unit_is_decoded_alone() {
         if skipped() {
