@@ -125,3 +125,45 @@ fn check_units(model: &Model, report: &EstimateReport) {
         last = &unit.name;
     }
 }
+
+/// Names made to be slow cost no more than their length. Each took a minute or more, or never ended, where a loop over all modules ran for each of them.
+#[test]
+#[cfg(target_os = "linux")]
+fn work_grows_with_the_number_of_names_and_not_with_its_square() {
+    /// Time that this thread has run: other processes do not count.
+    fn seconds() -> f64 {
+        let text = std::fs::read_to_string("/proc/thread-self/schedstat").expect("Linux has it");
+        text.split(' ').next().and_then(|nanoseconds| nanoseconds.parse::<f64>().ok()).expect("a number") / 1e9
+    }
+    let pairs = |count: u64| (0..count).map(|i| format!("l.{i}.{}.weight", i / 2)).collect::<Vec<String>>();
+    let holes = (0..4000)
+        .flat_map(|i| (0..16).filter(move |j| (i * 7 + j * 13) % 5 > 0).map(move |j| format!("l.{i}.e.{j}.w.weight")));
+    let owned = |i: usize| [0, 1, 2 + i / 2].map(|k| format!("l.{i}.x{k}.weight"));
+    let deep = "0.".repeat(400_000);
+    let families: [(&str, Vec<String>); 8] = [
+        ("families of two", (0..64_000).map(|i| format!("a{}.{}.weight", i / 2, i % 2)).collect()),
+        ("pairs", pairs(64_000)),
+        ("holes", holes.collect()),
+        ("other attributes for each two", (0..16_000).flat_map(owned).collect()),
+        ("every third number", (0..32_000).map(|i| format!("l.{}.weight", 3 * i)).collect()),
+        (
+            "many under one",
+            (0..64_000).map(|i| format!("b.0.t{i}")).chain(["b.0.weight".into(), "b.1.weight".into()]).collect(),
+        ),
+        ("a unit for each tensor", (0..32_000).map(|i| format!("u{i}.t")).collect()),
+        ("deep", vec![format!("{deep}a.weight"), format!("{deep}b.weight"), "x.0.weight".into(), "x.1.weight".into()]),
+    ];
+    let work = tempfile::tempdir().expect("a folder");
+    let path = work.path().join("shapes.json");
+    for (name, tensors) in families {
+        let rows: Vec<_> = tensors.iter().map(|tensor| serde_json::json!([tensor, "BF16", [128, 128]])).collect();
+        std::fs::write(&path, serde_json::json!({"tensors": rows}).to_string()).expect("written");
+        for all in [false, true] {
+            let before = seconds();
+            let report = estimate(&path, &EstimateOptions { all, ..EstimateOptions::default() }).expect("estimated");
+            let took = seconds() - before;
+            println!("{name}: {} tensors, {} units, {took:.1} s", tensors.len(), report.units.len());
+            assert!(took < 20.0, "{name}: {took} s");
+        }
+    }
+}

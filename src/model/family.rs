@@ -75,7 +75,7 @@ impl<'a> Families<'a> {
 
     /// Whether every number below those of `path` at the places that may be any number stands for a module.
     fn all_below_are_seen(&mut self, path: &'a str, any: &[bool]) -> bool {
-        let places = prefixes(path).zip(any).filter_map(|(path, &any)| any.then(|| parent_and_last(path)));
+        let places = prefixes(path).zip(any).filter(|&(_, &any)| any).map(|(path, _)| parent_and_last(path));
         for (parent, number) in places {
             let Families { modules, first_unseen, .. } = self;
             let first_unseen = *first_unseen.entry(parent).or_insert_with(|| {
