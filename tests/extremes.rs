@@ -108,7 +108,10 @@ fn a_header_that_would_be_too_long_is_refused_before_anything_is_coded() {
     ] {
         let source = write(&work.path().join(advice), tensors, alone);
         let message = refusal(&source, work.path(), &options);
-        assert!(message.contains("model.safetensors would be a file that no reader takes: the header has 1"), "{message}");
+        assert!(
+            message.contains("model.safetensors would be a file that no reader takes: the header has 1"),
+            "{message}"
+        );
         assert!(message.contains("expected at most 100000000") && message.contains(advice), "{message}");
     }
 }
@@ -125,10 +128,43 @@ fn where_it_depends_on_the_weights_whether_a_header_fits_every_unit_is_planned_f
 #[test]
 fn names_of_every_kind_come_back_in_every_form() {
     let names = [
-        "", ".", "..", ".weight", "weight", " ", " .weight", "a.weight", "A.weight", "a_b.weight", "a.b.weight", "con.weight", "aux", "nul.weight",
-        "../../up.weight", "/root.weight", "a\\b.weight", "c:d.weight", "a\nb\r\t.weight", "\u{1b}[2J.weight", "\u{e9}.weight", "e\u{301}.weight",
-        "\u{2028}.weight", "\u{feff}.weight", "\u{10ffff}.weight", "\0.weight", "__metadata__.weight", "x.luts", "x.luts.weight",
-        "model.weight", "model.safetensors", "config.json", "7.weight", "[a-z]+(?:.*).weight", "$^.weight", "\"{}\".weight", "a..weight",
+        "",
+        ".",
+        "..",
+        ".weight",
+        "weight",
+        " ",
+        " .weight",
+        "a.weight",
+        "A.weight",
+        "a_b.weight",
+        "a.b.weight",
+        "con.weight",
+        "aux",
+        "nul.weight",
+        "../../up.weight",
+        "/root.weight",
+        "a\\b.weight",
+        "c:d.weight",
+        "a\nb\r\t.weight",
+        "\u{1b}[2J.weight",
+        "\u{e9}.weight",
+        "e\u{301}.weight",
+        "\u{2028}.weight",
+        "\u{feff}.weight",
+        "\u{10ffff}.weight",
+        "\0.weight",
+        "__metadata__.weight",
+        "x.luts",
+        "x.luts.weight",
+        "model.weight",
+        "model.safetensors",
+        "config.json",
+        "7.weight",
+        "[a-z]+(?:.*).weight",
+        "$^.weight",
+        "\"{}\".weight",
+        "a..weight",
     ];
     let long = "long.".repeat(200) + "weight";
     let work = work();
@@ -155,7 +191,10 @@ fn names_of_every_kind_come_back_in_every_form() {
 
 #[test]
 fn whatever_names_are_drawn_what_is_taken_comes_back() {
-    let pieces = ["a", "b", "0", "1", "10", ".", ".", ".", "weight", ".weight", ".weight", "luts", "gaps", "_", "/", " ", "\n", "\u{e9}", "experts", "router"];
+    let pieces = [
+        "a", "b", "0", "1", "10", ".", ".", ".", "weight", ".weight", ".weight", "luts", "gaps", "_", "/", " ", "\n",
+        "\u{e9}", "experts", "router",
+    ];
     let (mut random, mut taken) = (Random::new(11), 0);
     for turn in 0..60 {
         let work = work();
@@ -165,7 +204,8 @@ fn whatever_names_are_drawn_what_is_taken_comes_back() {
         names.sort();
         names.dedup();
         let code = if turn % 3 == 0 { CodeKind::Published } else { CodeKind::Canonical };
-        let options = CompressOptions { code, single_file: turn % 2 == 0, all: turn % 3 == 1, ..CompressOptions::default() };
+        let options =
+            CompressOptions { code, single_file: turn % 2 == 0, all: turn % 3 == 1, ..CompressOptions::default() };
         let tensors = names.iter().map(|name| tensor(name, UNIT, false)).collect();
         let source = write(&work.path().join("source"), tensors, turn % 5 == 0);
         if round_trip(&source, work.path(), &options).is_ok() {

@@ -235,7 +235,8 @@ fn output_bytes(
             let others = others_of(specs, unit.0, &rest);
             remove(&mut rest, &others);
             let unwritable = unwritable(source, &unit.0.name, false);
-            let layout = layout(source, std::iter::once(unit), others.iter().map(String::as_str)).map_err(&unwritable)?;
+            let layout =
+                layout(source, std::iter::once(unit), others.iter().map(String::as_str)).map_err(&unwritable)?;
             total += layout.data_bytes() + header(source, &layout, &Metadata::None).map_err(&unwritable)?.len() as u64;
         }
     }

@@ -93,7 +93,8 @@ mod tests {
         let names = file_names(["a.b", "a_b", "A.B", "model", "../x", "model.layers.0", ""].into_iter());
         assert_eq!(
             names,
-            ["a_b", "a_b_2", "A_B_3", "model_2", "___x", "model_layers_0", "_"].map(|stem| format!("{stem}.safetensors"))
+            ["a_b", "a_b_2", "A_B_3", "model_2", "___x", "model_layers_0", "_"]
+                .map(|stem| format!("{stem}.safetensors"))
         );
     }
 }

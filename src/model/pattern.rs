@@ -91,8 +91,7 @@ impl PatternDict {
     pub(crate) fn check_common<'a>(&self, tensors: impl Iterator<Item = &'a str>) -> Result<(), Error> {
         let are_plain = common::are_plain(tensors);
         self.patterns.iter().try_for_each(|(pattern, _)| {
-            common::check(pattern, are_plain)
-                .map_err(|reason| Error::Pattern { pattern: pattern.clone(), reason })
+            common::check(pattern, are_plain).map_err(|reason| Error::Pattern { pattern: pattern.clone(), reason })
         })
     }
 

@@ -124,7 +124,7 @@ impl Shard {
         shard.map_err(|fault| Error::Unwritable {
             path: shapes.to_path_buf(),
             file: MAIN_FILES[0].to_owned(),
-            fault,
+            fault: Box::new(fault),
             advice: "take these tensors out of the shapes",
         })
     }
@@ -143,11 +143,7 @@ fn shard_name(number: usize, of: usize) -> String {
 }
 
 /// The index of several shards and the configuration, each small enough to be read.
-fn small_files(
-    shards: &[Shard],
-    shapes: &Path,
-    options: &SynthOptions,
-) -> Result<Vec<(&'static str, String)>, Error> {
+fn small_files(shards: &[Shard], shapes: &Path, options: &SynthOptions) -> Result<Vec<(&'static str, String)>, Error> {
     let mut small = Vec::new();
     if shards.len() > 1 {
         let tensors = shards.iter().enumerate().flat_map(|(number, shard)| {
@@ -162,7 +158,8 @@ fn small_files(
     let written = small.into_iter().map(|(name, value)| {
         let text = format!("{value:#}\n");
         if text.len() as u64 > MAX_HEADER_BYTES {
-            let reason = format!("its {name} would have more than the {MAX_HEADER_BYTES} bytes that are read; take tensors out");
+            let reason =
+                format!("its {name} would have more than the {MAX_HEADER_BYTES} bytes that are read; take tensors out");
             return Err(Error::Json { path: shapes.to_path_buf(), reason });
         }
         Ok((name, text))

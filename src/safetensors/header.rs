@@ -335,7 +335,8 @@ mod tests {
 
     #[test]
     fn names_of_every_kind_are_read_escaped_or_not() {
-        let names = ["", " ", "\"", "\\", "\n\r\t\0", "\u{7f}\u{85}\u{2028}\u{feff}", "\u{10ffff}", "{,}", "a.b", "../.."];
+        let names =
+            ["", " ", "\"", "\\", "\n\r\t\0", "\u{7f}\u{85}\u{2028}\u{feff}", "\u{10ffff}", "{,}", "a.b", "../.."];
         for name in names {
             let escaped: String = name.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect();
             for spelled in [serde_json::json!(name).to_string(), format!("\"{escaped}\"")] {

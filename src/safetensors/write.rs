@@ -106,8 +106,7 @@ impl Layout {
             entries.serialize_entry(METADATA_KEY, metadata)?;
         }
         for (name, info) in &self.tensors {
-            let entry =
-                Entry { dtype: info.dtype.name(), shape: &info.shape, data_offsets: [info.begin, info.end] };
+            let entry = Entry { dtype: info.dtype.name(), shape: &info.shape, data_offsets: [info.begin, info.end] };
             entries.serialize_entry(name, &entry)?;
         }
         entries.end()
@@ -176,7 +175,18 @@ mod tests {
 
     #[test]
     fn whatever_is_laid_out_is_read_again() {
-        let names = ["", " ", "\"", "\\", "\n\r\t\0", "\u{85}\u{2028}\u{feff}", "\u{10ffff}", "a.luts", "../..", "__metadata__ "];
+        let names = [
+            "",
+            " ",
+            "\"",
+            "\\",
+            "\n\r\t\0",
+            "\u{85}\u{2028}\u{feff}",
+            "\u{10ffff}",
+            "a.luts",
+            "../..",
+            "__metadata__ ",
+        ];
         let layout = Layout::new(names.map(|name| tensor(name, "U8", &[1], 1)).to_vec()).expect("readable");
         let metadata = BTreeMap::from(names.map(|name| (name.to_owned(), name.to_owned())));
         let header = layout.header(&metadata).expect("fits");

@@ -141,8 +141,8 @@ impl Reading {
                     "a field without a name".into()
                 }
             };
-            let is_there = reading.left_out.contains(&name) || reading.kept.iter().any(|field| field.name == name);
-            if is_kept(&name) && is_there {
+            let is_there = || reading.left_out.contains(&name) || reading.kept.iter().any(|field| field.name == name);
+            if is_kept(&name) && is_there() {
                 return Err(format!("names `{name}` twice"));
             }
             match events.value()? {
@@ -157,7 +157,8 @@ impl Reading {
     }
 
     fn note(&self, has_comments: bool) -> Option<String> {
-        let shown = |name: &String| format!("`{}`", name.chars().take(40).flat_map(char::escape_debug).collect::<String>());
+        let shown =
+            |name: &String| format!("`{}`", name.chars().take(40).flat_map(char::escape_debug).collect::<String>());
         let mut named: Vec<String> = self.left_out.iter().take(MAX_NAMED).map(shown).collect();
         if let Some(more) = self.left_out.len().checked_sub(MAX_NAMED).filter(|&more| more > 0) {
             named.push(format!("{more} more"));
@@ -165,7 +166,8 @@ impl Reading {
         if has_comments {
             named.push("comments".into());
         }
-        (!named.is_empty()).then(|| format!("has front matter of which the model card leaves out: {}", named.join(", ")))
+        (!named.is_empty())
+            .then(|| format!("has front matter of which the model card leaves out: {}", named.join(", ")))
     }
 }
 
@@ -234,7 +236,8 @@ fn text_of(event: &Event<'_>) -> Option<String> {
     let Event::Scalar(text, style, _, None) = event else { return None };
     let is_text = *style != ScalarStyle::Plain || is_plain_text(text);
     // U+2028 and U+2029 end lines in YAML 1.1; the others are no characters.
-    let is_printed = |c: char| !c.is_control() && !matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}');
+    let is_printed =
+        |c: char| !c.is_control() && !matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}');
     let is_kept = is_text && !text.is_empty() && text.len() <= MAX_TEXT_BYTES && text.chars().all(is_printed);
     is_kept.then(|| text.clone().into_owned())
 }
@@ -242,7 +245,8 @@ fn text_of(event: &Event<'_>) -> Option<String> {
 /// Whether a scalar without quotes is text: no null, no truth, no number.
 fn is_plain_text(text: &str) -> bool {
     const OTHER: [&str; 5] = ["", "~", "null", "true", "false"];
-    let is_number = text.parse::<f64>().is_ok() || text.starts_with("0x") || text.starts_with("0o") || text.starts_with('.');
+    let is_number =
+        text.parse::<f64>().is_ok() || text.starts_with("0x") || text.starts_with("0o") || text.starts_with('.');
     !is_number && !OTHER.contains(&text.to_ascii_lowercase().as_str())
 }
 

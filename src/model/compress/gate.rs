@@ -61,7 +61,7 @@ pub(crate) fn unwritable(source: &Checkpoint, file: &str, single_file: bool) -> 
         (true, false) => "split the model into directories of fewer tensors or shorter names, and compress each",
         (false, _) => "put it into a directory and compress that, for a file of each unit",
     };
-    move |fault| Error::Unwritable { path: path.clone(), file: file.clone(), fault, advice }
+    move |fault| Error::Unwritable { path: path.clone(), file: file.clone(), fault: Box::new(fault), advice }
 }
 
 impl<'a> Gate<'a> {
@@ -121,9 +121,10 @@ impl<'a> Gate<'a> {
     /// What config.json will hold is read again: it is small enough, and the published form has nothing else to find matrices by.
     fn check_config(&self) -> Result<(), Error> {
         if self.code == CodeKind::Published && self.specs.is_empty() {
-            let reason = "holds no matrix that the published tool codes, and without one its form is no DFloat11 model; \
+            let reason =
+                "holds no matrix that the published tool codes, and without one its form is no DFloat11 model; \
                           leave --code published out"
-                .into();
+                    .into();
             return Err(Error::NotAModel { path: self.source.path.clone(), reason });
         }
         if let Some(given) = self.pattern_dict.filter(|_| self.code == CodeKind::Published) {
@@ -195,9 +196,7 @@ impl<'a> Gate<'a> {
         raw: &BTreeSet<String>,
     ) -> Result<Result<(), Fault>, Error> {
         let metadata = match self.code {
-            CodeKind::Canonical => {
-                Metadata::Record(record_of(self.source, coded, &BTreeMap::new())?, &Value::Null)
-            }
+            CodeKind::Canonical => Metadata::Record(record_of(self.source, coded, &BTreeMap::new())?, &Value::Null),
             CodeKind::Published => Saver::of(self.source, self.single_file).metadata(),
         };
         Ok(self.header_of(inside, raw.iter(), &metadata))

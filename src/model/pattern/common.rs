@@ -74,7 +74,9 @@ impl Checker<'_> {
     fn refuse(&self, span: &Span, why: &str) -> Result<(), String> {
         let (begin, end) = (span.start.offset, span.end.offset);
         let text = self.pattern.get(begin..end).unwrap_or_default();
-        Err(format!("`{text}` is not read alike by this program and by Python's `re`, which the published loader uses: {why}"))
+        Err(format!(
+            "`{text}` is not read alike by this program and by Python's `re`, which the published loader uses: {why}"
+        ))
     }
 
     fn needs_plain(&self, span: &Span) -> Result<(), String> {
@@ -141,7 +143,8 @@ impl Checker<'_> {
         }
         let may_stand_twice = !matches!(
             op.kind,
-            RepetitionKind::ZeroOrOne | RepetitionKind::Range(RepetitionRange::Exactly(1) | RepetitionRange::Bounded(_, 1))
+            RepetitionKind::ZeroOrOne
+                | RepetitionKind::Range(RepetitionRange::Exactly(1) | RepetitionRange::Bounded(_, 1))
         );
         if may_stand_twice && may_be_empty(ast) {
             return self.refuse(span, "what is repeated may be empty, and engines differ in when they stop");
@@ -175,7 +178,9 @@ fn may_be_empty(ast: &Ast) -> bool {
                 RepetitionKind::ZeroOrOne | RepetitionKind::ZeroOrMore => 0,
                 RepetitionKind::OneOrMore => 1,
                 RepetitionKind::Range(
-                    RepetitionRange::Exactly(least) | RepetitionRange::AtLeast(least) | RepetitionRange::Bounded(least, _),
+                    RepetitionRange::Exactly(least)
+                    | RepetitionRange::AtLeast(least)
+                    | RepetitionRange::Bounded(least, _),
                 ) => least,
             };
             least == 0 || may_be_empty(&repetition.ast)

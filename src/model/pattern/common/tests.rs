@@ -26,11 +26,34 @@ json.dump([matches(pattern) for pattern in patterns], sys.stdout)
 ";
 
 const PLAIN_NAMES: [&str; 24] = [
-    "", "a", "b", "aa", "ab", "ba", "aab", "A", "0", "7", "10", "a.0", "a.7.b", "model.layers.3", "a b", "-", "]", "^a",
-    "a-b", "a_b", "&", "[a]", "{2}", "<",
+    "",
+    "a",
+    "b",
+    "aa",
+    "ab",
+    "ba",
+    "aab",
+    "A",
+    "0",
+    "7",
+    "10",
+    "a.0",
+    "a.7.b",
+    "model.layers.3",
+    "a b",
+    "-",
+    "]",
+    "^a",
+    "a-b",
+    "a_b",
+    "&",
+    "[a]",
+    "{2}",
+    "<",
 ];
 const OTHER_NAMES: [&str; 14] = [
-    "\n", "a\n", "\na", "\r", "\x1c", "\x1d", "\u{85}", "\u{a0}", "\u{b2}", "\u{663}", "\u{e9}", "e\u{301}", "\u{212a}", "\0",
+    "\n", "a\n", "\na", "\r", "\x1c", "\x1d", "\u{85}", "\u{a0}", "\u{b2}", "\u{663}", "\u{e9}", "e\u{301}",
+    "\u{212a}", "\0",
 ];
 
 /// What Python says; nothing where there is no Python, which is said aloud.
@@ -55,13 +78,17 @@ fn compare(patterns: &[String], are_plain: bool) -> usize {
     if !are_plain {
         names.extend(OTHER_NAMES);
     }
-    let taken: Vec<String> =
-        patterns.iter().filter(|pattern| check(pattern, are_plain).is_ok() && Regex::new(pattern).is_ok()).cloned().collect();
+    let taken: Vec<String> = patterns
+        .iter()
+        .filter(|pattern| check(pattern, are_plain).is_ok() && Regex::new(pattern).is_ok())
+        .cloned()
+        .collect();
     let Some(theirs) = by_python(&taken, &names) else { return taken.len() };
     for (pattern, theirs) in taken.iter().zip(theirs) {
         let engine = Regex::new(&whole(pattern)).expect("it compiles alone");
         let ours: Vec<bool> = names.iter().map(|name| engine.is_match(name)).collect();
-        let differ = names.iter().enumerate().find(|(at, _)| theirs.as_ref().is_none_or(|theirs| theirs[*at] != ours[*at]));
+        let differ =
+            names.iter().enumerate().find(|(at, _)| theirs.as_ref().is_none_or(|theirs| theirs[*at] != ours[*at]));
         assert!(theirs.as_ref() == Some(&ours), "{pattern:?} is let through, and the engines differ on {differ:?}");
     }
     taken.len()
@@ -70,9 +97,31 @@ fn compare(patterns: &[String], are_plain: bool) -> usize {
 #[test]
 fn what_people_write_is_let_through() {
     let patterns = [
-        r"model\.layers\.\d+", r"^model\.layers\.[0-9]+$", "lm_head", r"(?:a|b)\.\d{1,3}", r"a[\w-]*", "a.*", r"(a|b)+?", r"\Aa",
-        r"(?P<layer>\d+)", r"transformer_blocks\.(0|[1-9]\d*)", r"[^.]+\.0", r"(?:\.\d+)?", r"a|b$", r"(a|b$)",
-        r"\x41\u0041\U00000041", r"[]a]", r"[^]a]", r"[a-]", r"[-a]", r"[a^]", r"[\]\[]", r"\bfoo\b", r"\-\_\#\&\~", r"a??b*?", "",
+        r"model\.layers\.\d+",
+        r"^model\.layers\.[0-9]+$",
+        "lm_head",
+        r"(?:a|b)\.\d{1,3}",
+        r"a[\w-]*",
+        "a.*",
+        r"(a|b)+?",
+        r"\Aa",
+        r"(?P<layer>\d+)",
+        r"transformer_blocks\.(0|[1-9]\d*)",
+        r"[^.]+\.0",
+        r"(?:\.\d+)?",
+        r"a|b$",
+        r"(a|b$)",
+        r"\x41\u0041\U00000041",
+        r"[]a]",
+        r"[^]a]",
+        r"[a-]",
+        r"[-a]",
+        r"[a^]",
+        r"[\]\[]",
+        r"\bfoo\b",
+        r"\-\_\#\&\~",
+        r"a??b*?",
+        "",
     ];
     for pattern in patterns {
         assert_eq!(check(pattern, true), Ok(()), "{pattern:?}");
@@ -83,12 +132,41 @@ fn what_people_write_is_let_through() {
 #[test]
 fn what_the_engines_read_differently_is_refused_by_name() {
     let refused = [
-        (r"(?<n>a)", "(?<n>a)"), (r"a\z", r"\z"), ("[[:alpha:]]", "[:alpha:]"), ("[a-z&&[^x]]", "&&"), ("[a--b]", "--"), ("[a~~b]", "~~"),
-        ("a(?i)b", "(?i)"), ("(?i:a)", "i"), ("(?i)a", "(?i)"), ("(?s).", "(?s)"), ("(?R)a", "(?R)"), ("(?-u)a", "(?-u)"), (r"\pL", r"\pL"),
-        (r"\p{Greek}", r"\p{Greek}"), (r"[\pL]", r"\pL"), (r"\x{41}", r"\x{41}"), (r"\u{41}", r"\u{41}"), (r"\<a", r"\<"), (r"a\>", r"\>"),
-        (r"\b{start}a", r"\b{start}"), (r"a\B", r"\B"), ("[[a]b]", "[a]"), ("a$\n", "$"), ("(a$)*", "$"), ("a$b?", "$"), 
-        ("a{ 2}", "{ 2}"), ("a**", "a**"), ("a*+", "a*+"), ("a+{2}", "a+{2}"), ("^*a", "^*"), ("(a?)*", "(a?)*"), ("(?:|a)+", "(?:|a)+"),
-        ("[]-a]", "[]-a]"), ("[--a]", "[--a]"), (r"(?P<a.b>x)", "(?P<a.b>x)"),
+        (r"(?<n>a)", "(?<n>a)"),
+        (r"a\z", r"\z"),
+        ("[[:alpha:]]", "[:alpha:]"),
+        ("[a-z&&[^x]]", "&&"),
+        ("[a--b]", "--"),
+        ("[a~~b]", "~~"),
+        ("a(?i)b", "(?i)"),
+        ("(?i:a)", "i"),
+        ("(?i)a", "(?i)"),
+        ("(?s).", "(?s)"),
+        ("(?R)a", "(?R)"),
+        ("(?-u)a", "(?-u)"),
+        (r"\pL", r"\pL"),
+        (r"\p{Greek}", r"\p{Greek}"),
+        (r"[\pL]", r"\pL"),
+        (r"\x{41}", r"\x{41}"),
+        (r"\u{41}", r"\u{41}"),
+        (r"\<a", r"\<"),
+        (r"a\>", r"\>"),
+        (r"\b{start}a", r"\b{start}"),
+        (r"a\B", r"\B"),
+        ("[[a]b]", "[a]"),
+        ("a$\n", "$"),
+        ("(a$)*", "$"),
+        ("a$b?", "$"),
+        ("a{ 2}", "{ 2}"),
+        ("a**", "a**"),
+        ("a*+", "a*+"),
+        ("a+{2}", "a+{2}"),
+        ("^*a", "^*"),
+        ("(a?)*", "(a?)*"),
+        ("(?:|a)+", "(?:|a)+"),
+        ("[]-a]", "[]-a]"),
+        ("[--a]", "[--a]"),
+        (r"(?P<a.b>x)", "(?P<a.b>x)"),
     ];
     for (pattern, named) in refused {
         assert!(Regex::new(pattern).is_ok(), "{pattern:?} is a pattern of ours");
@@ -100,7 +178,22 @@ fn what_the_engines_read_differently_is_refused_by_name() {
     }
     let deep = format!("{}a{}", "(".repeat(60), ")".repeat(60));
     assert!(check(&deep, true).is_err());
-    for pattern in [r"\h", r"\Z", r"(?=a)", r"(?!a)", r"(?<=a)", r"(a)\1", "(?#x)", "(?>a)", r"\K", r"\N{DASH}", r"(?P=n)", "a{", "a{,2}", r"\Q"] {
+    for pattern in [
+        r"\h",
+        r"\Z",
+        r"(?=a)",
+        r"(?!a)",
+        r"(?<=a)",
+        r"(a)\1",
+        "(?#x)",
+        "(?>a)",
+        r"\K",
+        r"\N{DASH}",
+        r"(?P=n)",
+        "a{",
+        "a{,2}",
+        r"\Q",
+    ] {
         assert!(Regex::new(pattern).is_err(), "{pattern} is no pattern of ours at all");
     }
 }
@@ -108,16 +201,86 @@ fn what_the_engines_read_differently_is_refused_by_name() {
 #[test]
 fn what_is_let_through_both_engines_match_alike() {
     let pieces = [
-        "a", "b", "A", "0", ".", r"\.", "-", "_", " ", "]", "}", "{", "[", "(", ")", "(?:", "|", "*", "+", "?", "{2}", "{1,2}", "{,2}", "{0,}",
-        "^", "$", r"\A", r"\z", r"\b", r"\B", r"\d", r"\w", r"\s", r"\D", r"\W", r"\S", "[a-b]", "[^a]", "[", "[^", "[a", "b]", "&&", "--", "~~",
-        "||", r"\]", r"\-", r"\[", r"\t", r"\n", r"\x41", r"\u0062", "(?i)", "(?P<n>", "(?<n>", r"[\d-]", r"[\w.]", "[[:alpha:]]", r"\pL", "\n",
-        "e\u{301}", "\u{663}", "<", r"\<", "#", r"\#", "&", "(a|b)", "(a?)", r"\\", "(?:a|)", "[]a]", "\u{e9}",
+        "a",
+        "b",
+        "A",
+        "0",
+        ".",
+        r"\.",
+        "-",
+        "_",
+        " ",
+        "]",
+        "}",
+        "{",
+        "[",
+        "(",
+        ")",
+        "(?:",
+        "|",
+        "*",
+        "+",
+        "?",
+        "{2}",
+        "{1,2}",
+        "{,2}",
+        "{0,}",
+        "^",
+        "$",
+        r"\A",
+        r"\z",
+        r"\b",
+        r"\B",
+        r"\d",
+        r"\w",
+        r"\s",
+        r"\D",
+        r"\W",
+        r"\S",
+        "[a-b]",
+        "[^a]",
+        "[",
+        "[^",
+        "[a",
+        "b]",
+        "&&",
+        "--",
+        "~~",
+        "||",
+        r"\]",
+        r"\-",
+        r"\[",
+        r"\t",
+        r"\n",
+        r"\x41",
+        r"\u0062",
+        "(?i)",
+        "(?P<n>",
+        "(?<n>",
+        r"[\d-]",
+        r"[\w.]",
+        "[[:alpha:]]",
+        r"\pL",
+        "\n",
+        "e\u{301}",
+        "\u{663}",
+        "<",
+        r"\<",
+        "#",
+        r"\#",
+        "&",
+        "(a|b)",
+        "(a?)",
+        r"\\",
+        "(?:a|)",
+        "[]a]",
+        "\u{e9}",
     ];
-    let strategy = prop::collection::vec(prop::sample::select(pieces.to_vec()), 1..8).prop_map(|pieces| pieces.concat());
+    let strategy =
+        prop::collection::vec(prop::sample::select(pieces.to_vec()), 1..8).prop_map(|pieces| pieces.concat());
     let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &[7; 32]);
     let mut runner = TestRunner::new_with_rng(Config::default(), rng);
-    let patterns: Vec<String> =
-        (0..3000).map(|_| strategy.new_tree(&mut runner).expect("drawn").current()).collect();
+    let patterns: Vec<String> = (0..3000).map(|_| strategy.new_tree(&mut runner).expect("drawn").current()).collect();
     for are_plain in [true, false] {
         let taken = compare(&patterns, are_plain);
         assert!(taken > 300, "{taken} patterns are let through, too few to mean anything");
