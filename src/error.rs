@@ -352,7 +352,7 @@ pub enum Error {
         /// The file to be.
         file: String,
         /// The rule that it would break.
-        fault: Fault,
+        fault: Box<Fault>,
         /// What to do.
         advice: &'static str,
     },

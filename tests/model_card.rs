@@ -169,3 +169,66 @@ fn what_would_not_come_back_is_refused() {
     fs::write(source.join("README.md"), "<!-- df11 model card -->\n").expect("written");
     assert!(refusal(&source, false).contains("README.md"));
 }
+
+#[test]
+fn what_a_card_takes_over_is_told_and_a_readme_of_any_bytes_comes_back() {
+    let work = work();
+    let source = work.path().join("source");
+    write("llama", &source);
+    let large = [SOURCE_CARD.as_bytes(), &vec![b'x'; 5 << 20]].concat();
+    for (turn, readme, kept, told) in [
+        (
+            0,
+            "---\r\n# why\r\n\"license\": 'mit'\r\nlanguage: en\r\n---\r\n".as_bytes(),
+            Some("license: mit\n"),
+            "`language`, comments",
+        ),
+        (
+            1,
+            "\u{feff}\n---\nlicense: mit\rbase_model: evil/cr\n---\n".as_bytes(),
+            Some("license: mit\n"),
+            "`base_model`",
+        ),
+        (2, "---\nlicense: \"mit\nbase_model: evil\n---\n".as_bytes(), None, "is no YAML"),
+        (3, b"---\nlicense: m\xeft\n---\n", None, "is not UTF-8"),
+        (4, &large, None, "more than 4194304 bytes"),
+        (5, b"---\nlicense: yes\n---\n", Some("license: \"yes\"\n"), ""),
+    ] {
+        fs::write(source.join("README.md"), readme).expect("written");
+        let coded = work.path().join(format!("coded {turn}"));
+        let options = CompressOptions { model_card: true, ..CompressOptions::default() };
+        let report = compress(&source, &coded, &options, &()).expect("compressed");
+        let card = fs::read_to_string(coded.join("README.md")).expect("a card");
+        let expected = format!(
+            "base_model: OWNER/source\nbase_model_relation: quantized\n{}tags:\n- dfloat11\n- df11",
+            kept.unwrap_or("")
+        );
+        assert_eq!(front_matter(&card), expected);
+        let note = report.notes.iter().find(|note| note.starts_with("README.md"));
+        assert!(note.map_or(told.is_empty(), |note| !told.is_empty() && note.contains(told)), "{turn}: {note:?}");
+        assert!(fs::read(coded.join("README.source.md")).expect("kept") == readme);
+        let back = work.path().join(format!("back {turn}"));
+        decompress(&coded, &back, &DecompressOptions::default(), &()).expect("decompressed");
+        assert_same_tree(&source, &back);
+    }
+}
+
+#[test]
+fn no_name_of_a_folder_says_more_in_a_card_than_a_name() {
+    let work = work();
+    for (turn, name) in ["-rf", "<script>alert(1)<", "a`\u{2028}---\nx: y\n# b", "$(touch x)"].into_iter().enumerate() {
+        let name = name.replace('/', "");
+        let folder = work.path().join(turn.to_string());
+        let (source, coded) = (folder.join(&name), folder.join("coded").join(&name));
+        write("whisper", &source);
+        fs::create_dir(folder.join("coded")).expect("created");
+        let options = CompressOptions { model_card: true, ..CompressOptions::default() };
+        compress(&source, &coded, &options, &()).expect("compressed");
+        let card = fs::read_to_string(coded.join("README.md")).expect("a card");
+        let fields: Vec<&str> = front_matter(&card).lines().filter_map(|line| Some(line.split_once(':')?.0)).collect();
+        assert_eq!(fields, ["base_model", "base_model_relation", "tags"], "{card}");
+        for hostile in ["<script", "\u{2028}", "x: y", "$(", "decompress -"] {
+            assert!(!card.contains(hostile), "`{hostile}` is in:\n{card}");
+        }
+    }
+}

@@ -328,7 +328,7 @@ fn from_shapes(model: &CodedModel, matrices: &[Vec<Matrix>], like: Option<&Path>
     let unwritable = |fault| Error::Unwritable {
         path: model.checkpoint.path.clone(),
         file: model.checkpoint.main_file.to_owned(),
-        fault,
+        fault: Box::new(fault),
         advice: "without a record of its source it can only be one file; decompress parts of it by themselves",
     };
     let layout = Layout::new(tensors).map_err(unwritable)?;

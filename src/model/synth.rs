@@ -125,7 +125,7 @@ impl Shard {
         shard.map_err(|fault| Error::Unwritable {
             path: shapes.to_path_buf(),
             file: MAIN_FILES[0].to_owned(),
-            fault,
+            fault: Box::new(fault),
             advice: "take these tensors out of the shapes",
         })
     }

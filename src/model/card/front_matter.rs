@@ -141,8 +141,8 @@ impl Reading {
                     "a field without a name".into()
                 }
             };
-            let is_there = reading.left_out.contains(&name) || reading.kept.iter().any(|field| field.name == name);
-            if is_kept(&name) && is_there {
+            let is_there = || reading.left_out.contains(&name) || reading.kept.iter().any(|field| field.name == name);
+            if is_kept(&name) && is_there() {
                 return Err(format!("names `{name}` twice"));
             }
             match events.value()? {

@@ -64,7 +64,7 @@ pub(crate) fn unwritable(source: &Checkpoint, file: &str, single_file: bool) -> 
         (true, false) => "split the model into directories of fewer tensors or shorter names, and compress each",
         (false, _) => "put it into a directory and compress that, for a file of each unit",
     };
-    move |fault| Error::Unwritable { path: path.clone(), file: file.clone(), fault, advice }
+    move |fault| Error::Unwritable { path: path.clone(), file: file.clone(), fault: Box::new(fault), advice }
 }
 
 impl<'a> Gate<'a> {

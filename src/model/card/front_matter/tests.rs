@@ -111,9 +111,9 @@ fn front_matter_made_to_be_dear_costs_little() {
         "[", "{", "- ", "? ", "&a ", "!x ", "a: ", "\"", "'", "# ", "*a ", "| ", "\n", ": ", "%", ",", "a\n", "- a\n",
         "a: b\n",
     ];
-    for dear in
-        pieces.map(|piece| piece.repeat(60_000 / piece.len())).into_iter().chain([bomb, "a: b\n".repeat(1 << 18)])
-    {
+    let fields = (0..120_000).map(|i| format!("k{i}: v\n")).collect();
+    let repeated = pieces.map(|piece| piece.repeat(1_000_000 / piece.len()));
+    for dear in repeated.into_iter().chain([bomb, fields, "a: b\n".repeat(1 << 18)]) {
         let began = Instant::now();
         let _ = kept(readme(&dear));
         let _ = kept(readme(&format!("license: {dear}")));
