@@ -151,27 +151,25 @@ impl Checkpoint {
                 Ok(reader) if record.as_ref() == Some(&name) => {
                     checkpoint.add_coded(name, reader, record.as_deref())?
                 }
-                _ if header.is_none() => others.push((name, reader)),
-                Ok(reader) if is_header(&reader, header) || own.holds(reader.header()) => {
-                    checkpoint.add_coded(name, reader, None)?;
-                }
-                Ok(_) => {
-                    let path = path.join(&name);
-                    let reason = "its header is another one, of other tensors".into();
-                    checkpoint.unreadable.push((name, Error::FileDiffers { path, reason }));
-                }
+                Ok(reader) if is_header(&reader, header) => checkpoint.add_coded(name, reader, None)?,
+                Ok(reader) => others.push((name, reader)),
+                Err(_) if header.is_none() => checkpoint.strangers.push(name),
                 Err(error @ Error::Unreadable { .. }) => checkpoint.unreadable.push((name, error)),
                 Err(error) => return Err(error),
             }
         }
         for (name, reader) in others {
-            match reader {
-                // The model's tensors, in other files than were written.
-                Ok(reader) if own.holds(reader.header()) && checkpoint.holds_none_of(&reader) => {
-                    checkpoint.relaid = true;
-                    checkpoint.add_coded(name, reader, None)?;
-                }
-                _ => checkpoint.strangers.push(name),
+            let is_named = own.files.contains_key(&name);
+            if own.holds(reader.header()) && checkpoint.holds_none_of(&reader) {
+                // The model's tensors, in another file than was written.
+                checkpoint.relaid |= !is_named;
+                checkpoint.add_coded(name, reader, None)?;
+            } else if is_named {
+                let reason = "its header is another one, and its tensors are not those of the model".into();
+                let path = path.join(&name);
+                checkpoint.unreadable.push((name, Error::FileDiffers { path, reason }));
+            } else {
+                checkpoint.strangers.push(name);
             }
         }
         Ok(checkpoint)

@@ -92,16 +92,15 @@ pub(crate) fn judge_files(model: &CodedModel, written: &Written) -> Result<Judge
         return Ok(judgement);
     }
     let folder = model.checkpoint.folder();
-    let readers: BTreeMap<&str, _> =
-        model.checkpoint.files.iter().map(|file| (file.name.as_str(), &file.reader)).collect();
+    let there: BTreeSet<&str> = model.checkpoint.files.iter().map(|file| file.name.as_str()).collect();
     let unreadable: BTreeMap<&str, &Error> =
         model.checkpoint.unreadable.iter().map(|(name, error)| (name.as_str(), error)).collect();
     for file in &written.files {
         let path = folder.join(file.name());
         let result = match file {
-            OurFile::Weights { name, size, .. } => match readers.get(name.as_str()) {
-                Some(reader) => same_size(&path, reader.file_bytes(), *size),
-                None => match unreadable.get(name.as_str()) {
+            OurFile::Weights { name, .. } => match there.contains(name.as_str()) {
+                true => Ok(()),
+                false => match unreadable.get(name.as_str()) {
                     Some(Error::Unreadable { fault, .. }) => {
                         Err(Error::FileDiffers { path, reason: fault.to_string() })
                     }
@@ -164,30 +163,31 @@ pub(crate) fn judge_manifest(folder: &Path, files: &[OurFile], parts: &[Part]) -
 /// a unit or a tensor says more.
 pub(crate) fn judge_data(model: &CodedModel, written: &Written, checksums: &BTreeMap<String, u64>) -> Vec<Error> {
     let checkpoint = &model.checkpoint;
-    let named: BTreeMap<&str, (Digits, Digits)> = written
+    let named: BTreeMap<&str, (u64, Digits, Digits)> = written
         .files
         .iter()
         .filter_map(|file| match file {
-            OurFile::Weights { name, header, xxh3, .. } => Some((name.as_str(), (*header, *xxh3))),
+            OurFile::Weights { name, size, header, xxh3 } => Some((name.as_str(), (*size, *header, *xxh3))),
             _ => None,
         })
         .collect();
     let mut faults = Vec::new();
     for (index, file) in checkpoint.files.iter().enumerate() {
-        let (header, data) = match named.get(file.name.as_str()) {
-            Some((header, data)) => (Some(*header), Some(*data)),
-            // What a main file held before its tensors were laid out anew, nothing tells; each has a checksum of its own.
-            None if checkpoint.record_file == Some(index) && !checkpoint.relaid => (None, Some(written.data)),
-            None => continue,
-        };
         let reader = &file.reader;
         let tensors = reader.header().tensors.iter().map(|(name, _)| name.as_str());
         // A file with a tensor that was found wrong is spoken of already.
-        let Some(found) = data_checksum(tensors, checksums) else { continue };
-        let data = data.map_or(Ok(()), |expected| same_checksum(reader.path(), found, expected));
-        let found = Digits(xxh3_64(reader.header_bytes()));
-        let header = header.map_or(Ok(()), |expected| same_checksum(reader.path(), found, expected));
-        faults.extend(header.and(data).err());
+        let Some(data) = data_checksum(tensors, checksums) else { continue };
+        let judged = match named.get(file.name.as_str()) {
+            Some(&(size, header, expected)) => same_size(reader.path(), reader.file_bytes(), size)
+                .and_then(|()| same_checksum(reader.path(), Digits(xxh3_64(reader.header_bytes())), header))
+                .and_then(|()| same_checksum(reader.path(), data, expected)),
+            // What a main file held before its tensors were laid out anew, nothing tells; each has a checksum of its own.
+            None if checkpoint.record_file == Some(index) && !checkpoint.relaid => {
+                same_checksum(reader.path(), data, written.data)
+            }
+            None => Ok(()),
+        };
+        faults.extend(judged.err());
     }
     faults
 }
