@@ -7,13 +7,16 @@
 //! Each file is opened and its header parsed once ([`Reader`]); small files are read once. [`Checkpoint::check_unchanged`] asks at the end whether they
 //! still are what was read.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use xxhash_rust::xxh3::xxh3_64;
+
 use super::beside::{SmallFile, replaced_files};
 use super::config::ConfigFile;
-use super::record::{MAIN_KEY, has_record, weight_files_of};
+use super::our_files::Digits;
+use super::record::{MAIN_KEY, Own, has_record};
 use super::shapes::read_shapes;
 use super::weight_files::{
     Found, MAIN_FILES, find_source_files, is_consolidated, no_weights, shard_names, weight_map, weights_files,
@@ -47,9 +50,11 @@ pub(crate) struct Checkpoint {
     pub small: Vec<SmallFile>,
     /// Which of the files of a DFloat11 model holds the record of its source.
     pub record_file: Option<usize>,
-    /// Weight files that the record of a DFloat11 directory names and that cannot be read, and why.
+    /// Weight files that the record of a DFloat11 directory names and that cannot be read or hold other tensors, and why.
     pub unreadable: Vec<(String, Error)>,
-    /// Weight files beside a DFloat11 model that its record does not name.
+    /// Some of the model's tensors are in files that its record does not name: someone has laid them out anew.
+    pub relaid: bool,
+    /// Weight files beside a DFloat11 model that are none of its own.
     pub strangers: Vec<String>,
     /// What was passed over, for the report.
     pub notes: Vec<String>,
@@ -130,22 +135,41 @@ impl Checkpoint {
         }
         let record = record_among(&opened, checkpoint.main_file)
             .map_err(|reason| Error::NotAModel { path: path.to_path_buf(), reason })?;
-        let named: Option<BTreeSet<String>> = record.and_then(|(name, reader)| {
-            let names = weight_files_of(&reader.header().metadata)?;
-            Some(names.into_iter().chain([name.to_owned()]).collect())
-        });
+        let own = record.and_then(|(_, reader)| Own::of(&reader.header().metadata));
         let record = record.map(|(name, _)| name.to_owned());
+        let Some(own) = own else {
+            // All files are the model's.
+            for (name, reader) in opened {
+                checkpoint.add_coded(name, reader?, record.as_deref())?;
+            }
+            return Ok(checkpoint);
+        };
+        let mut others = Vec::new();
         for (name, reader) in opened {
-            let is_named = named.as_ref().map(|names| names.contains(&name));
-            match (reader, is_named) {
-                (_, Some(false)) => checkpoint.strangers.push(name),
-                (Err(error @ Error::Unreadable { .. }), Some(true)) => checkpoint.unreadable.push((name, error)),
-                (reader, _) => {
-                    if record.as_ref() == Some(&name) {
-                        checkpoint.record_file = Some(checkpoint.files.len());
-                    }
-                    checkpoint.add(name, reader?)?;
+            let header = own.files.get(&name);
+            match reader {
+                Ok(reader) if record.as_ref() == Some(&name) => {
+                    checkpoint.add_coded(name, reader, record.as_deref())?
                 }
+                Ok(reader) if is_header(&reader, header) => checkpoint.add_coded(name, reader, None)?,
+                Ok(reader) => others.push((name, reader)),
+                Err(_) if header.is_none() => checkpoint.strangers.push(name),
+                Err(error @ Error::Unreadable { .. }) => checkpoint.unreadable.push((name, error)),
+                Err(error) => return Err(error),
+            }
+        }
+        for (name, reader) in others {
+            let is_named = own.files.contains_key(&name);
+            if own.holds(reader.header()) && checkpoint.holds_none_of(&reader) {
+                // The model's tensors, in another file than was written.
+                checkpoint.relaid |= !is_named;
+                checkpoint.add_coded(name, reader, None)?;
+            } else if is_named {
+                let reason = "its header is another one, and its tensors are not those of the model".into();
+                let path = path.join(&name);
+                checkpoint.unreadable.push((name, Error::FileDiffers { path, reason }));
+            } else {
+                checkpoint.strangers.push(name);
             }
         }
         Ok(checkpoint)
@@ -179,9 +203,22 @@ impl Checkpoint {
             small: Vec::new(),
             record_file: None,
             unreadable: Vec::new(),
+            relaid: false,
             strangers: Vec::new(),
             notes: Vec::new(),
         }
+    }
+
+    /// Adds a file of a DFloat11 model, where `record` is the name of the one with the record.
+    fn add_coded(&mut self, name: String, reader: Reader, record: Option<&str>) -> Result<(), Error> {
+        if record == Some(&name) {
+            self.record_file = Some(self.files.len());
+        }
+        self.add(name, reader)
+    }
+
+    fn holds_none_of(&self, reader: &Reader) -> bool {
+        reader.header().tensors.iter().all(|(name, _)| !self.tensors.contains_key(name))
     }
 
     fn add(&mut self, name: String, mut reader: Reader) -> Result<(), Error> {
@@ -292,6 +329,11 @@ fn record_among<'a>(
         (None, []) => Ok(None),
         (None, many) => Err(format!("holds {} models in files of their own; give one of the files", many.len())),
     }
+}
+
+/// Whether the header of a file is the one that was written.
+fn is_header(reader: &Reader, expected: Option<&Digits>) -> bool {
+    Some(&Digits(xxh3_64(reader.header_bytes()))) == expected
 }
 
 fn is_directory(path: &Path) -> Result<bool, Error> {

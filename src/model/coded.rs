@@ -18,6 +18,7 @@ use super::our_files::{Digits, OurFile};
 use super::progress::{PIECE_BYTES, Progress, check_stopped};
 use super::record::{PREFIX, Record, TensorHash, config_inside};
 use crate::Error;
+use crate::safetensors::TensorInfo;
 
 /// The published names of the six arrays, in the order of [`UnitArrays`], with their dtypes.
 pub(crate) const LEAVES: [(&str, &str); 6] = [
@@ -71,6 +72,12 @@ impl UnitArrays {
         let [encoded_exponent, sign_mantissa, luts, gaps, output_positions, split_positions] = &self.0;
         UnitView { encoded_exponent, sign_mantissa, luts, gaps, output_positions, split_positions }
     }
+}
+
+/// Whether a tensor is what this leaf of a unit must be.
+pub(crate) fn is_leaf(info: &TensorInfo, leaf: &str, dtype: &str) -> bool {
+    let rows_of_256 = matches!(info.shape.as_slice(), [_, 256]);
+    info.dtype.name() == dtype && (leaf != LEAVES[LUTS].0 || rows_of_256)
 }
 
 /// Whether tensors of these names hold units.
@@ -260,8 +267,7 @@ impl CodedUnit {
                 return Err(Error::TensorMissing { path: checkpoint.path.clone(), tensor, promised_by });
             };
             let shape = &place.info.shape;
-            let rows_of_256 = matches!(shape.as_slice(), [_, 256]);
-            if place.info.dtype.name() != dtype || (leaf == LEAVES[LUTS].0 && !rows_of_256) {
+            if !is_leaf(&place.info, leaf, dtype) {
                 let rows = if leaf == LEAVES[LUTS].0 { " [tables + 1, 256]" } else { "" };
                 return Err(Error::TensorUnfit {
                     path: checkpoint.reader(place).path().to_path_buf(),

@@ -5,22 +5,24 @@
 //!      \_ a file missing or changed: an error that names each.  --partial: what is unsound is found first, and left out
 //! ```
 
+mod partial;
+mod parts;
+
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::beside::{check_others, copy_others};
 use super::card::without_card;
 use super::codec::{Decoding, decode_tiles, matrices_of_tile};
 use super::coded::{CodedModel, CodedUnit};
-use super::judge::{judge_data, judge_manifest, read_checked};
-use super::manifest::{Input, Part, Pipeline};
+use super::judge::{judge_data, read_checked};
+use super::manifest::Input;
 use super::matrices::Matrix;
 use super::memory::check_units;
 use super::our_files::{OurFile, check_names_in};
 use super::output::{Form, NewFiles, Output};
 use super::pattern::PatternDict;
-use super::pipeline::copy_beside;
 use super::progress::{Progress, check_stopped};
 use super::record::{Record, TensorHash};
 use super::restoration::{Restoration, Target};
@@ -28,6 +30,7 @@ use super::spelling::Spelling;
 use crate::Error;
 use crate::backend::Backend;
 use df11_core::bf16;
+use parts::restore_parts;
 
 /// How to decompress.
 #[derive(Clone, Debug, Default)]
@@ -157,7 +160,7 @@ fn restore(
     }
     refuse(input, &mut report.missing, options)?;
     if options.partial {
-        let mut lost = std::mem::take(&mut plan.missing);
+        let mut lost = plan.missing.clone();
         Job::new(model, &plan, None, options, progress).find_unsound(&mut report.missing, &mut lost)?;
         plan.leave_out(&lost, input)?;
     }
@@ -202,60 +205,6 @@ fn restore(
     Ok(report)
 }
 
-/// Restores the parts of a pipeline that are coded; the other files are copied.
-fn restore_parts(
-    input: &Path,
-    output: &Path,
-    Pipeline { parts, files, fault }: Pipeline,
-    options: &DecompressOptions,
-    progress: &dyn Progress,
-) -> Result<DecompressReport, Error> {
-    let mut all = DecompressReport { byte_exact: true, checked: true, ..DecompressReport::default() };
-    if let Some(files) = &files {
-        let judgement = judge_manifest(input, files, &parts)?;
-        all.missing = judgement.faults;
-        all.notes = judgement.notes;
-    }
-    all.missing.extend(fault);
-    let mut planned = Vec::new();
-    for Part { folder, mut model } in parts {
-        let mut plan = plan(&mut model, options)?;
-        if !options.partial {
-            // The parts before this one may take hours.
-            plan.judgement.copies(model.checkpoint.folder(), plan.copies.iter().flatten())?;
-        }
-        all.missing.append(&mut plan.judgement.faults);
-        planned.push((folder, model, plan));
-    }
-    refuse(input, &mut all.missing, options)?;
-    check_others(input)?;
-    progress.begin(planned.iter().map(|(.., plan)| work(plan, options)).sum());
-    let output = Output::begin(output, &inputs(input, options), Form::Directory, options.force)?;
-    let mut copied = None;
-    match &files {
-        Some(files) => all.restore_copies(input, files, &output, Path::new(""), progress)?,
-        None => {
-            let folders: Vec<PathBuf> = planned.iter().map(|(folder, ..)| folder.into()).collect();
-            copied = Some(copy_beside(input, &output, &folders, &*without_card(input)?, progress)?);
-            all.byte_exact = false;
-        }
-    }
-    refuse(input, &mut all.missing, options)?;
-    for (folder, model, plan) in planned {
-        output.folder(Path::new(&folder))?;
-        let part = restore(&model, plan, &output, Path::new(&folder), options, progress)?;
-        all.add(part, &folder);
-    }
-    if let Some(copied) = copied {
-        copied.check_unchanged()?;
-        all.files += copied.files.len();
-        all.notes.extend(copied.notes);
-    }
-    output.commit()?;
-    all.byte_exact &= all.missing.is_empty();
-    Ok(all)
-}
-
 impl DecompressReport {
     /// Restores the files of the source that were copied, each compared with its checksum as it is copied back. What is missing or changed is noted.
     fn restore_copies(
@@ -274,17 +223,6 @@ impl DecompressReport {
             }
         }
         Ok(())
-    }
-
-    /// Takes in the report of a pipeline's part.
-    fn add(&mut self, part: DecompressReport, folder: &str) {
-        self.byte_exact &= part.byte_exact;
-        self.checked &= part.checked;
-        self.tensors += part.tensors;
-        self.output_bytes += part.output_bytes;
-        self.files += part.files;
-        self.missing.extend(part.missing);
-        self.notes.extend(part.notes.into_iter().map(|note| format!("{folder}: {note}")));
     }
 }
 
@@ -333,27 +271,6 @@ impl<'a> Job<'a> {
         Job { model, plan, files, options, progress, seen: RefCell::default() }
     }
 
-    /// Reads everything and finds which tensors are not what they should be.
-    fn find_unsound(&self, faults: &mut Vec<Error>, lost: &mut BTreeSet<String>) -> Result<(), Error> {
-        let mut note = |result: Result<(), Error>, tensors: &mut dyn Iterator<Item = &String>| match result {
-            Err(error) if error.is_failed_check() => {
-                faults.push(error);
-                lost.extend(tensors.cloned());
-                Ok(())
-            }
-            result => result,
-        };
-        let mut tile = Vec::new();
-        for (unit, matrices) in self.model.units.iter().zip(&self.plan.matrices) {
-            let mut tensors = matrices.iter().map(|matrix| &matrix.tensor);
-            note(self.restore_unit(unit, matrices, &mut tile), &mut tensors)?;
-        }
-        for name in &self.model.raw {
-            note(self.copy_raw(name), &mut std::iter::once(name))?;
-        }
-        Ok(())
-    }
-
     fn restore_unit(&self, unit: &CodedUnit, matrices: &[Matrix], tile: &mut Vec<bf16>) -> Result<(), Error> {
         self.progress.unit(&unit.name);
         let arrays = self.model.read(unit, self.progress)?;
@@ -373,7 +290,8 @@ impl<'a> Job<'a> {
         };
         decode_tiles(&proven, Decoding::Fast(&self.options.backend), tile, take)
             .map_err(|stopped| self.model.stopped(unit, stopped))?;
-        matrices.iter().zip(&hashes).try_for_each(|(matrix, hash)| self.check(&matrix.tensor, hash))?;
+        let path = self.model.unit_path(unit);
+        matrices.iter().zip(&hashes).try_for_each(|(matrix, hash)| self.check(&path, &matrix.tensor, hash))?;
         if matches!(self.model.record, Ok(Some(_))) {
             self.seen.borrow_mut().extend(self.model.checksums(unit, &arrays));
         }
@@ -389,7 +307,7 @@ impl<'a> Job<'a> {
             self.progress.advance(bytes.len() as u64);
             self.write(name, offset, bytes)
         })?;
-        self.check(name, &hash)?;
+        self.check(self.model.checkpoint.reader(place).path(), name, &hash)?;
         self.seen.borrow_mut().insert(name.clone(), hash.finish());
         Ok(())
     }
@@ -412,12 +330,11 @@ impl<'a> Job<'a> {
         TensorHash::new(tensor, target.dtype.name(), &target.shape)
     }
 
-    fn check(&self, tensor: &str, hash: &TensorHash) -> Result<(), Error> {
+    fn check(&self, path: &Path, tensor: &str, hash: &TensorHash) -> Result<(), Error> {
         let found = hash.finish();
         match self.target(tensor).xxh3 {
             Some(expected) if expected != found => {
-                let path = self.model.checkpoint.path.clone();
-                Err(Error::Checksum { path, tensor: tensor.to_owned(), found, expected })
+                Err(Error::Checksum { path: path.to_path_buf(), tensor: tensor.to_owned(), found, expected })
             }
             _ => Ok(()),
         }

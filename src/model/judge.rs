@@ -2,9 +2,9 @@
 //! of tensors is judged where both plan, in [`restoration`](super::restoration).
 //!
 //! ```text
-//! before the data is read   names, sizes, headers, config.json, the card       judge_files
+//! before the data is read   names, sizes, config.json, the card                judge_files
 //! as files are read         the checksums of copied files                      read_checked, Judgement::copies
-//! after the data was read   the checksums of the data of weight files          judge_data
+//! after the data was read   the headers of weight files, and their data        judge_data
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,6 +33,8 @@ const MAX_DEPTH: usize = 16;
 pub(crate) struct Judgement {
     /// What is missing or changed.
     pub faults: Vec<Error>,
+    /// Weight files that are gone.
+    pub gone: Vec<Error>,
     /// What the user should know.
     pub notes: Vec<String>,
 }
@@ -90,22 +92,24 @@ pub(crate) fn judge_files(model: &CodedModel, written: &Written) -> Result<Judge
         return Ok(judgement);
     }
     let folder = model.checkpoint.folder();
-    let readers: BTreeMap<&str, _> =
-        model.checkpoint.files.iter().map(|file| (file.name.as_str(), &file.reader)).collect();
+    let there: BTreeSet<&str> = model.checkpoint.files.iter().map(|file| file.name.as_str()).collect();
     let unreadable: BTreeMap<&str, &Error> =
         model.checkpoint.unreadable.iter().map(|(name, error)| (name.as_str(), error)).collect();
     for file in &written.files {
         let path = folder.join(file.name());
         let result = match file {
-            OurFile::Weights { name, size, header, .. } => match readers.get(name.as_str()) {
-                Some(reader) => {
-                    let found = (reader.file_bytes(), Digits(xxh3_64(reader.header_bytes())));
-                    same_size(&path, found.0, *size).and_then(|()| same_checksum(&path, found.1, *header))
-                }
-                None => Err(match unreadable.get(name.as_str()) {
-                    Some(Error::Unreadable { fault, .. }) => Error::FileDiffers { path, reason: fault.to_string() },
-                    _ => Error::FileMissing { path },
-                }),
+            OurFile::Weights { name, .. } => match there.contains(name.as_str()) {
+                true => Ok(()),
+                false => match unreadable.get(name.as_str()) {
+                    Some(Error::Unreadable { fault, .. }) => {
+                        Err(Error::FileDiffers { path, reason: fault.to_string() })
+                    }
+                    Some(Error::FileDiffers { reason, .. }) => Err(Error::FileDiffers { path, reason: reason.clone() }),
+                    _ => {
+                        judgement.gone.push(Error::FileMissing { path });
+                        Ok(())
+                    }
+                },
             },
             OurFile::Config { size, xxh3, .. } => read_checked(&path, *size, *xxh3, |_, _| Ok(())),
             OurFile::Card { xxh3, .. } => judgement.card(&path, *xxh3),
@@ -113,8 +117,8 @@ pub(crate) fn judge_files(model: &CodedModel, written: &Written) -> Result<Judge
         };
         judgement.note(result)?;
     }
-    let main_name = main.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let named = written.files.iter().map(|file| file.name().to_owned()).chain([main_name]);
+    let weights = model.checkpoint.files.iter().map(|file| file.name.clone());
+    let named = written.files.iter().map(|file| file.name().to_owned()).chain(weights);
     judgement.notes.extend(strangers(folder, &named.collect())?);
     Ok(judgement)
 }
@@ -155,25 +159,35 @@ pub(crate) fn judge_manifest(folder: &Path, files: &[OurFile], parts: &[Part]) -
     Ok(judgement)
 }
 
-/// Judges the data of the weight files by the checksums of the tensors that were read and found sound.
+/// Judges headers and data of the weight files, by the checksums of the tensors that were read and found sound. It comes last, since what is wrong with
+/// a unit or a tensor says more.
 pub(crate) fn judge_data(model: &CodedModel, written: &Written, checksums: &BTreeMap<String, u64>) -> Vec<Error> {
-    let expected: BTreeMap<&str, Digits> = written
+    let checkpoint = &model.checkpoint;
+    let named: BTreeMap<&str, (u64, Digits, Digits)> = written
         .files
         .iter()
         .filter_map(|file| match file {
-            OurFile::Weights { name, xxh3, .. } => Some((name.as_str(), *xxh3)),
+            OurFile::Weights { name, size, header, xxh3 } => Some((name.as_str(), (*size, *header, *xxh3))),
             _ => None,
         })
         .collect();
     let mut faults = Vec::new();
-    for (index, file) in model.checkpoint.files.iter().enumerate() {
-        let is_main = model.checkpoint.record_file == Some(index);
-        let expected = if is_main { Some(written.data) } else { expected.get(file.name.as_str()).copied() };
-        let tensors = file.reader.header().tensors.iter().map(|(name, _)| name.as_str());
+    for (index, file) in checkpoint.files.iter().enumerate() {
+        let reader = &file.reader;
+        let tensors = reader.header().tensors.iter().map(|(name, _)| name.as_str());
         // A file with a tensor that was found wrong is spoken of already.
-        if let (Some(found), Some(expected)) = (data_checksum(tensors, checksums), expected) {
-            faults.extend(same_checksum(file.reader.path(), found, expected).err());
-        }
+        let Some(data) = data_checksum(tensors, checksums) else { continue };
+        let judged = match named.get(file.name.as_str()) {
+            Some(&(size, header, expected)) => same_size(reader.path(), reader.file_bytes(), size)
+                .and_then(|()| same_checksum(reader.path(), Digits(xxh3_64(reader.header_bytes())), header))
+                .and_then(|()| same_checksum(reader.path(), data, expected)),
+            // What a main file held before its tensors were laid out anew, nothing tells; each has a checksum of its own.
+            None if checkpoint.record_file == Some(index) && !checkpoint.relaid => {
+                same_checksum(reader.path(), data, written.data)
+            }
+            None => Ok(()),
+        };
+        faults.extend(judged.err());
     }
     faults
 }

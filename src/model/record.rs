@@ -12,10 +12,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use xxhash_rust::xxh3::Xxh3Default;
 
+use super::coded::{LEAVES, is_leaf};
 use super::config::canonical;
 use super::our_files::{Digits, OurFile};
 use crate::Error;
-use crate::safetensors::MAX_HEADER_BYTES;
+use crate::safetensors::{Header, MAX_HEADER_BYTES, TensorInfo};
 
 /// What every key of ours begins with.
 pub(crate) const PREFIX: &str = "df11.";
@@ -124,7 +125,7 @@ impl TensorHash {
     }
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct WrittenTensor {
     dtype: String,
@@ -246,11 +247,44 @@ pub(crate) fn has_record(metadata: &BTreeMap<String, String>) -> bool {
     metadata.contains_key(VERSION_KEY)
 }
 
-/// The weight files that a record of version 2 names, before its checksum is looked at; `None` where it does not tell.
-pub(crate) fn weight_files_of(metadata: &BTreeMap<String, String>) -> Option<Vec<String>> {
-    let files: Vec<OurFile> = serde_json::from_str(metadata.get(FILES_KEY)?).ok()?;
-    let weights = files.into_iter().filter(|file| matches!(file, OurFile::Weights { .. }));
-    Some(weights.map(|file| file.name().to_owned()).collect())
+/// What a record of version 2 calls the model's own, told before its checksum is looked at: which files to open.
+#[derive(Debug)]
+pub(crate) struct Own {
+    /// The weight files, each with the checksum of its header.
+    pub files: BTreeMap<String, Digits>,
+    units: BTreeMap<String, Vec<String>>,
+    tensors: BTreeMap<String, WrittenTensor>,
+}
+
+impl Own {
+    /// `None` where a record does not tell.
+    pub fn of(metadata: &BTreeMap<String, String>) -> Option<Own> {
+        let files: Vec<OurFile> = serde_json::from_str(metadata.get(FILES_KEY)?).ok()?;
+        let weights = files.into_iter().filter_map(|file| match file {
+            OurFile::Weights { name, header, .. } => Some((name, header)),
+            _ => None,
+        });
+        Some(Own {
+            files: weights.collect(),
+            units: serde_json::from_str(metadata.get(UNITS_KEY)?).ok()?,
+            tensors: serde_json::from_str(metadata.get(TENSORS_KEY)?).ok()?,
+        })
+    }
+
+    /// Whether a file holds tensors of the model and no others: whole units, and raw tensors of the dtype and shape that they have in the source.
+    pub fn holds(&self, header: &Header) -> bool {
+        let all: BTreeMap<&str, &TensorInfo> =
+            header.tensors.iter().map(|(name, info)| (name.as_str(), info)).collect();
+        let is_own = |(name, info): (&&str, &&TensorInfo)| match name.rsplit_once('.') {
+            Some((unit, leaf)) if self.units.contains_key(unit) && LEAVES.iter().any(|(name, _)| *name == leaf) => {
+                LEAVES.iter().all(|(leaf, dtype)| {
+                    all.get(format!("{unit}.{leaf}").as_str()).is_some_and(|info| is_leaf(info, leaf, dtype))
+                })
+            }
+            _ => self.tensors.get(*name).is_some_and(|own| own.dtype == info.dtype.name() && own.shape == info.shape),
+        };
+        !all.is_empty() && all.iter().all(is_own)
+    }
 }
 
 /// The checksum of the record in these metadata, as it is written there.
@@ -278,10 +312,11 @@ pub(crate) fn config_inside(metadata: &BTreeMap<String, String>, path: &Path) ->
     })
 }
 
-/// Over key, 0, value, 0 of every key of ours but its own, in order of key; in version 1 then over `dfloat11_config` as canonical JSON.
+/// Over key, 0, value, 0 of every key of ours but its own and that of other files, in order of key; in version 1 then over `dfloat11_config` as canonical JSON.
 fn checksum(metadata: &BTreeMap<String, String>, dfloat11_config: Option<&Value>) -> Digits {
     let mut hash = Xxh3Default::new();
-    for (key, value) in metadata.iter().filter(|(key, _)| key.starts_with(PREFIX) && *key != CHECKSUM_KEY) {
+    let sealed = |key: &str| key.starts_with(PREFIX) && key != CHECKSUM_KEY && key != MAIN_KEY;
+    for (key, value) in metadata.iter().filter(|(key, _)| sealed(key)) {
         for text in [key, value] {
             hash.update(text.as_bytes());
             hash.update(&[0]);

@@ -68,91 +68,66 @@ impl Target {
     pub fn spelling(&self) -> Option<Spelling> {
         Spelling::of(self.dtype.name())
     }
+
+    /// What is wrong with filling it by so many bytes of that dtype, and of that shape where the model has one.
+    fn unfit(
+        &self,
+        model: &CodedModel,
+        tensor: &str,
+        bytes: u64,
+        dtype: &Dtype,
+        shape: Option<&Vec<u64>>,
+    ) -> Option<Error> {
+        if self.bytes == bytes && self.dtype == *dtype && shape.is_none_or(|shape| *shape == self.shape) {
+            return None;
+        }
+        let shape = shape.map(|shape| format!(", {shape:?}")).unwrap_or_default();
+        Some(Error::TensorUnfit {
+            path: model.checkpoint.main_path(),
+            tensor: tensor.to_owned(),
+            found: format!("{bytes} bytes of {dtype}{shape}"),
+            expected: format!("{} bytes of {}, {:?}, by the record of the source", self.bytes, self.dtype, self.shape),
+        })
+    }
 }
 
 impl Restoration {
     /// Plans from the record of the source, else from what `given`, `like` and config.json tell.
     pub fn plan(model: &CodedModel, given: Option<&PatternDict>, like: Option<&Path>) -> Result<Restoration, Error> {
         let naming = Naming::of(model, given)?;
-        let matrices = model.units.iter().map(|unit| naming.matrices(model, unit)).collect::<Result<Vec<_>, _>>()?;
+        let (mut matrices, mut faults) = (Vec::with_capacity(model.units.len()), Vec::new());
+        for unit in &model.units {
+            match naming.matrices(model, unit) {
+                Err(error @ Error::UnitDamaged { .. }) if matches!(naming, Naming::Record(_)) => {
+                    faults.push(error);
+                    matrices.push(Vec::new());
+                }
+                found => matrices.push(found?),
+            }
+        }
         let mut restoration = match &model.record {
             Ok(Some(record)) => from_record(model, record)?,
             _ => from_shapes(model, &matrices, like)?,
         };
         restoration.matrices = matrices;
-        restoration.missing = restoration.check_complete(model)?;
+        restoration.missing = restoration.check_complete(model, &mut faults)?;
         if let Ok(Some(Record { written: Some(written), .. })) = &model.record {
             restoration.judgement = judge_files(model, written)?;
         }
-        let faults = &mut restoration.judgement.faults;
+        let Judgement { faults: of_files, gone, notes } = &mut restoration.judgement;
+        match gone.first() {
+            Some(first) if model.checkpoint.relaid && restoration.missing.is_empty() => notes.push(format!(
+                "the weights were laid out in other files since they were written; every tensor is there all the same ({first})"
+            )),
+            _ => faults.append(gone),
+        }
+        faults.append(of_files);
         if faults.is_empty() {
             // Else a file that is missing says it in fewer words.
             faults.extend(restoration.missing.iter().map(|tensor| missing(model, tensor)));
         }
+        restoration.judgement.faults = faults;
         Ok(restoration)
-    }
-
-    /// Plans without these tensors: a file that would hold one is laid out anew with the others.
-    ///
-    /// # Errors
-    /// Nothing is left.
-    pub fn leave_out(&mut self, tensors: &BTreeSet<String>, model: &Path) -> Result<(), Error> {
-        let files = std::mem::take(&mut self.files);
-        for (index, (name, header)) in files.into_iter().enumerate() {
-            let of_file = self.targets.iter().filter(|(_, target)| target.file == index);
-            let (lost, kept): (Vec<_>, Vec<_>) = of_file.partition(|(tensor, _)| tensors.contains(*tensor));
-            let all = lost.len() + kept.len();
-            let kept: Vec<NewTensor> = kept
-                .into_iter()
-                .map(|(tensor, Target { dtype, shape, bytes, .. })| NewTensor {
-                    name: tensor.clone(),
-                    dtype: dtype.clone(),
-                    shape: shape.clone(),
-                    bytes: *bytes,
-                })
-                .collect();
-            let lost: Vec<String> = lost.into_iter().map(|(tensor, _)| tensor.clone()).collect();
-            let header = match (lost.is_empty(), kept.is_empty()) {
-                (true, _) => header,
-                (false, true) => {
-                    self.notes.push(format!("{name}: none of its {all} tensors is left, so it is not written"));
-                    lost.iter().for_each(|tensor| drop(self.targets.remove(tensor)));
-                    continue;
-                }
-                (false, false) => {
-                    self.notes.push(format!("{name}: {} of its {all} tensors are left", kept.len()));
-                    lost.iter().for_each(|tensor| drop(self.targets.remove(tensor)));
-                    self.lay_out_anew(index, &header, kept, model)?
-                }
-            };
-            self.targets.values_mut().filter(|target| target.file == index).for_each(|t| t.file = self.files.len());
-            self.files.push((name, header));
-        }
-        if self.files.is_empty() {
-            let reason = "nothing is left of its weights".into();
-            return Err(Error::NotAModel { path: model.to_path_buf(), reason });
-        }
-        Ok(())
-    }
-
-    fn lay_out_anew(
-        &mut self,
-        file: usize,
-        header: &[u8],
-        tensors: Vec<NewTensor>,
-        path: &Path,
-    ) -> Result<Vec<u8>, Error> {
-        let unreadable = |fault| Error::Unreadable { path: path.to_path_buf(), fault };
-        let (_, json) = header.split_at(size_of::<u64>());
-        let metadata = Header::parse_without_file(json).map_err(unreadable)?.metadata;
-        let layout = Layout::new(tensors).map_err(unreadable)?;
-        let header = layout.header(&metadata).map_err(unreadable)?;
-        for (name, info) in layout.tensors() {
-            if let Some(target) = self.targets.get_mut(name).filter(|target| target.file == file) {
-                target.position = header.len() as u64 + info.begin;
-            }
-        }
-        Ok(header)
     }
 
     fn empty(form: Form) -> Restoration {
@@ -180,45 +155,43 @@ impl Restoration {
         self.targets.values().map(|target| target.bytes).sum()
     }
 
-    /// Every target is filled by at most one matrix or raw tensor of its size, and those fill nothing else. Gives the targets that nothing fills.
-    fn check_complete(&self, model: &CodedModel) -> Result<BTreeSet<String>, Error> {
-        let main = model.checkpoint.main_path();
-        let mut open: BTreeMap<&str, &Target> =
-            self.targets.iter().map(|(name, target)| (name.as_str(), target)).collect();
-        let coded = self.matrices.iter().flatten().map(|matrix| {
-            let (dtype, spelling) = match self.targets.get(&matrix.tensor) {
-                Some(target) if target.spelling().is_some() => (target.dtype.clone(), target.spelling()),
-                _ => (Dtype::named("BF16"), Some(Spelling::Bf16)),
-            };
-            let bytes = spelling.map_or(0, Spelling::bytes) as u64;
-            (matrix.tensor.as_str(), (matrix.weights.end - matrix.weights.start).saturating_mul(bytes), dtype, None)
-        });
-        let raw = model.raw.iter().map(|name| {
-            let info = &model.checkpoint.tensors[name].info;
-            (name.as_str(), info.bytes(), info.dtype.clone(), Some(&info.shape))
-        });
-        for (name, bytes, dtype, shape) in coded.chain(raw) {
-            match open.remove(name) {
-                Some(target)
-                    if target.bytes == bytes
-                        && target.dtype == dtype
-                        && shape.is_none_or(|shape| *shape == target.shape) => {}
-                Some(Target { bytes: expected, dtype: of, shape: sizes, .. }) => {
-                    let shape = shape.map(|shape| format!(", {shape:?}")).unwrap_or_default();
-                    return Err(Error::TensorUnfit {
-                        path: main,
-                        tensor: name.to_owned(),
-                        found: format!("{bytes} bytes of {dtype}{shape}"),
-                        expected: format!("{expected} bytes of {of}, {sizes:?}, by the record of the source"),
-                    });
-                }
-                None => {
-                    let reason = format!("it does not know tensor `{name}`, or the model holds it twice");
-                    return Err(Error::Record { path: main, key: TENSORS_KEY.into(), reason });
-                }
+    /// Every target is filled by at most one matrix or raw tensor of its size, and those fill nothing else. Gives the targets that nothing fills; a unit
+    /// with a matrix that does not fit fills none.
+    fn check_complete(&mut self, model: &CodedModel, faults: &mut Vec<Error>) -> Result<BTreeSet<String>, Error> {
+        let targets = &self.targets;
+        let mut open: BTreeSet<&str> = targets.keys().map(String::as_str).collect();
+        let unknown = |name: &str| {
+            let reason = format!("it does not know tensor `{name}`, or the model holds it twice");
+            Error::Record { path: model.checkpoint.main_path(), key: TENSORS_KEY.into(), reason }
+        };
+        for matrices in &mut self.matrices {
+            let faults_before = faults.len();
+            for matrix in matrices.iter() {
+                let target = targets.get(&matrix.tensor).ok_or_else(|| unknown(&matrix.tensor))?;
+                let (dtype, bytes) = match target.spelling() {
+                    Some(spelling) => (target.dtype.clone(), spelling.bytes()),
+                    None => (Dtype::named("BF16"), Spelling::Bf16.bytes()),
+                };
+                let bytes = (matrix.weights.end - matrix.weights.start).saturating_mul(bytes as u64);
+                faults.extend(target.unfit(model, &matrix.tensor, bytes, &dtype, None));
+            }
+            if faults.len() > faults_before {
+                matrices.clear();
+            }
+            for matrix in matrices.iter() {
+                let was_open = open.remove(matrix.tensor.as_str());
+                was_open.then_some(()).ok_or_else(|| unknown(&matrix.tensor))?;
             }
         }
-        Ok(open.into_keys().map(str::to_owned).collect())
+        for name in &model.raw {
+            let info = &model.checkpoint.tensors[name].info;
+            let target = targets.get(name).filter(|_| open.contains(name.as_str())).ok_or_else(|| unknown(name))?;
+            match target.unfit(model, name, info.bytes(), &info.dtype, Some(&info.shape)) {
+                Some(fault) => faults.push(fault),
+                None => drop(open.remove(name.as_str())),
+            }
+        }
+        Ok(open.into_iter().map(str::to_owned).collect())
     }
 }
 
