@@ -11,7 +11,7 @@ use super::checkpoint::{Checkpoint, Place};
 use super::codec::Stopped;
 use super::config::{ConfigFile, DFLOAT11_CONFIG, check_layout};
 use super::names::natural_order;
-use super::progress::{PIECE_BYTES, Progress, check_stopped};
+use super::progress::{PIECE_BYTES, Progress, check_between};
 use super::record::{PREFIX, Record, config_inside};
 use crate::Error;
 
@@ -77,7 +77,7 @@ pub(crate) fn has_units<'a>(tensors: impl Iterator<Item = &'a str>) -> bool {
 /// Whether a model has units, or a record of ours that says why not.
 pub(crate) fn is_coded(checkpoint: &Checkpoint) -> bool {
     has_units(checkpoint.tensors.keys().map(String::as_str))
-        || checkpoint.metadata().keys().any(|key| key.starts_with(PREFIX))
+        || checkpoint.files.iter().any(|file| file.reader.header().metadata.keys().any(|key| key.starts_with(PREFIX)))
 }
 
 /// The paths that at least two of the published array names are found below: one alone can be anyone's tensor, and of a unit that lost one all
@@ -100,7 +100,15 @@ impl CodedModel {
     /// # Errors
     /// It is not a DFloat11 model, of another geometry, or a unit misses an array.
     pub fn open(path: &Path) -> Result<CodedModel, Error> {
-        let checkpoint = Checkpoint::open_coded(path)?;
+        CodedModel::of(Checkpoint::open_coded(path)?)
+    }
+
+    /// The model that these files hold.
+    ///
+    /// # Errors
+    /// As `open`.
+    pub fn of(checkpoint: Checkpoint) -> Result<CodedModel, Error> {
+        let path = checkpoint.path.as_path();
         let metadata = checkpoint.metadata();
         let main = checkpoint.main_path();
         let config = ConfigFile::read(checkpoint.folder())?;
@@ -154,7 +162,7 @@ impl CodedModel {
         let mut array = vec![0; Error::addressable(place.info.bytes(), &self.unit_path(unit), &unit.name)?];
         let mut offset = 0;
         for piece in array.chunks_mut(PIECE_BYTES) {
-            check_stopped(progress)?;
+            check_between(progress, offset)?;
             self.checkpoint.reader(place).read(&name, &place.info, offset, piece)?;
             offset += piece.len() as u64;
         }

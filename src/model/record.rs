@@ -11,6 +11,7 @@ use serde_json::Value;
 use xxhash_rust::xxh3::Xxh3Default;
 
 use super::config::canonical;
+use super::values;
 use crate::Error;
 use crate::safetensors::MAX_HEADER_BYTES;
 
@@ -26,6 +27,12 @@ const CHECKSUM_KEY: &str = "df11.checksum";
 
 /// Most bytes that the source's headers and small files inflate to, all together: as much again as the longest header, for its index and config.
 const MAX_SOURCES_BYTES: usize = 2 * MAX_HEADER_BYTES as usize;
+
+/// Bytes that a byte of `df11.sources` may stand for: real headers are 8 for one, real indexes 27. What deflates better is stored as it is.
+const MAX_INFLATION: usize = 64;
+
+/// Bytes that may be inflated whatever their text is.
+const FREE_INFLATION: usize = 4 << 20;
 
 /// Level of deflate: smaller headers matter more here than milliseconds.
 const DEFLATE_LEVEL: u8 = 9;
@@ -131,11 +138,7 @@ impl Record {
         let sources: Vec<_> = self
             .sources
             .iter()
-            .map(|file| WrittenSource {
-                name: file.name.clone(),
-                kind: file.kind,
-                bytes: STANDARD.encode(deflate::compress_to_vec(&file.bytes, DEFLATE_LEVEL)),
-            })
+            .map(|file| WrittenSource { name: file.name.clone(), kind: file.kind, bytes: packed(&file.bytes) })
             .collect();
         let json = |value: serde_json::Result<Value>| value.unwrap_or_default().to_string();
         let mut metadata = BTreeMap::from([
@@ -189,8 +192,9 @@ impl Record {
             })
             .collect();
         let tensors = tensors.ok_or_else(|| damaged(TENSORS_KEY, "expected 16 hexadecimal digits for xxh3".into()))?;
-        let written: Vec<WrittenSource> = serde_json::from_str(value(SOURCES_KEY)?).map_err(not_json(SOURCES_KEY))?;
-        let mut room = MAX_SOURCES_BYTES;
+        let sources_text = value(SOURCES_KEY)?;
+        let written: Vec<WrittenSource> = serde_json::from_str(sources_text).map_err(not_json(SOURCES_KEY))?;
+        let mut room = MAX_SOURCES_BYTES.min(FREE_INFLATION + MAX_INFLATION * sources_text.len());
         let sources = written
             .into_iter()
             .map(|WrittenSource { name, kind, bytes }| {
@@ -206,10 +210,16 @@ impl Record {
     }
 }
 
+/// A source file as text that stands for no more than it may.
+fn packed(bytes: &[u8]) -> String {
+    let text = STANDARD.encode(deflate::compress_to_vec(bytes, DEFLATE_LEVEL));
+    if bytes.len() / MAX_INFLATION <= text.len() { text } else { STANDARD.encode(deflate::compress_to_vec(bytes, 0)) }
+}
+
 /// The `dfloat11_config` that a single file carries itself.
 pub(crate) fn config_inside(metadata: &BTreeMap<String, String>, path: &Path) -> Result<Option<Value>, Error> {
     let Some(text) = metadata.get(CONFIG_KEY) else { return Ok(None) };
-    serde_json::from_str(text).map(Some).map_err(|error| Error::Record {
+    values::parse(text.as_bytes()).map(Some).map_err(|error| Error::Record {
         path: path.to_path_buf(),
         key: CONFIG_KEY.into(),
         reason: error.to_string(),

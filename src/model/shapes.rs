@@ -9,15 +9,19 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use serde_json::Value;
+use serde::Deserialize;
 
 use super::beside::read_whole;
 use super::units::weights;
+use super::values;
 use crate::safetensors::{Dtype, TensorInfo};
 use crate::{Error, open};
 
 /// Most tensors that a file may stand for: ten times what the largest released models have.
 const MAX_TENSORS: u64 = 1 << 20;
+
+/// Bytes that the names and shapes of all of them may take: a range makes a million tensors of one row, each as long as the row.
+const MAX_BYTES: usize = 256 * MAX_TENSORS as usize;
 
 /// Whether INPUT is a file of shapes rather than a model.
 pub(crate) fn is_shapes(input: &Path) -> bool {
@@ -27,20 +31,24 @@ pub(crate) fn is_shapes(input: &Path) -> bool {
 /// The tensors of the file at `path`, data laid out in order of name.
 pub(crate) fn read_shapes(path: &Path) -> Result<BTreeMap<String, TensorInfo>, Error> {
     let wrong = |what: &str| Error::Json { path: path.to_path_buf(), reason: format!("expected {what}") };
-    let json: Value = serde_json::from_slice(&read_whole(open::regular(path)?, path)?)
-        .map_err(|error| wrong(&format!("JSON: {error}")))?;
+    let json =
+        values::parse(&read_whole(open::regular(path)?, path)?).map_err(|error| wrong(&format!("JSON: {error}")))?;
     let rows =
         json["tensors"].as_array().ok_or_else(|| wrong("an object with `tensors`, a list of [name, dtype, shape]"))?;
     let mut tensors: BTreeMap<String, TensorInfo> = BTreeMap::new();
+    let bytes_of = |name: &str, shape: &[u64]| 1 + name.len() + size_of_val(shape);
+    let mut room_bytes = MAX_BYTES;
     for row in rows {
         let row_is = || wrong(&format!("[name, dtype, shape] in place of {row}"));
         let (name, dtype) = row[0].as_str().zip(row[1].as_str()).ok_or_else(row_is)?;
-        let shape: Vec<u64> = serde_json::from_value(row[2].clone()).map_err(|_| row_is())?;
+        let shape = Vec::<u64>::deserialize(&row[2]).map_err(|_| row_is())?;
         let dtype = Dtype::named(dtype);
         let bits = dtype.bits().and_then(|bits| weights(&shape)?.checked_mul(bits)).ok_or_else(row_is)?;
-        let room = MAX_TENSORS.saturating_sub(tensors.len() as u64);
-        let names = expand(name, room)
-            .ok_or_else(|| wrong(&format!("ranges like {{0..31}}, {MAX_TENSORS} tensors at most, in {name}")))?;
+        let room = MAX_TENSORS.saturating_sub(tensors.len() as u64).min((room_bytes / bytes_of(name, &shape)) as u64);
+        let names = expand(name, room).ok_or_else(|| {
+            wrong(&format!("ranges like {{0..31}}, {MAX_TENSORS} tensors of {MAX_BYTES} bytes at most, in {name}"))
+        })?;
+        room_bytes = room_bytes.saturating_sub(names.len() * bytes_of(name, &shape));
         for name in names {
             let info = TensorInfo { dtype: dtype.clone(), shape: shape.clone(), begin: 0, end: bits.div_ceil(8) };
             if tensors.insert(name.clone(), info).is_some() {

@@ -22,7 +22,7 @@ use super::output::{Form, NewFile, Output};
 use super::progress::{Progress, check_stopped};
 use super::sampling::scatter;
 use super::shapes::read_shapes;
-use super::words;
+use super::{values, words};
 use crate::safetensors::{Layout, NewTensor, TensorInfo};
 use crate::{Error, open};
 
@@ -132,7 +132,7 @@ fn into_shards(tensors: BTreeMap<String, TensorInfo>) -> Vec<Vec<(String, Tensor
 /// The model's configuration, with as many layers as are made.
 fn config_of(shapes: &Path, options: &SynthOptions) -> Result<Option<Value>, Error> {
     const LAYERS: &str = "num_hidden_layers";
-    let json: Value = serde_json::from_slice(&read_whole(open::regular(shapes)?, shapes)?).unwrap_or_default();
+    let json = values::parse(&read_whole(open::regular(shapes)?, shapes)?).unwrap_or_default();
     let mut config = json.get("config").cloned();
     if let (Some(config), Some(layers)) = (&mut config, options.layers)
         && let Some(all) = config.get(LAYERS).and_then(Value::as_u64)

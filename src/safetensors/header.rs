@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
+use serde_json::value::RawValue;
 
 use super::Dtype;
 
@@ -20,6 +21,20 @@ pub const MAX_HEADER_BYTES: u64 = 100_000_000;
 /// Why 2^18: whole models of today have up to some 100,000, expert by expert, and are sharded; a header of 100 MB could claim 1.5 million empty ones, which take
 /// seconds and gigabytes to keep apart.
 pub const MAX_TENSORS: usize = 1 << 18;
+
+/// Most sizes in the shapes of a file's tensors, all together: a size can be two bytes of text, and takes eight in memory, more than once.
+///
+/// Why 8 a tensor: weights have 1 to 5.
+pub const MAX_SHAPE_ENTRIES: usize = 8 * MAX_TENSORS;
+
+/// How much a header may claim, asked before it is kept.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Most {
+    /// Tensors.
+    pub tensors: usize,
+    /// Sizes in their shapes.
+    pub shape_entries: usize,
+}
 
 /// Bytes of the length in front of the JSON.
 pub(crate) const LENGTH_BYTES: u64 = 8;
@@ -145,7 +160,7 @@ impl Header {
     /// # Errors
     /// The first rule that is broken.
     pub fn parse(json: &[u8], data_bytes: u64) -> Result<Header, Fault> {
-        let header = Header::parse_without_file(json)?;
+        let header = Header::parse_without_file(json, Most { tensors: MAX_TENSORS, shape_entries: MAX_SHAPE_ENTRIES })?;
         let end = header.data_bytes();
         if end != data_bytes {
             return Err(Fault::DataSize { end, data_bytes });
@@ -153,14 +168,14 @@ impl Header {
         Ok(header)
     }
 
-    /// Parses the JSON of a header whose file is yet to be written.
-    pub(crate) fn parse_without_file(json: &[u8]) -> Result<Header, Fault> {
+    /// Parses the JSON of a header whose file is yet to be written, and which may claim so much.
+    pub(crate) fn parse_without_file(json: &[u8], most: Most) -> Result<Header, Fault> {
         let not_valid = |error: serde_json::Error| Fault::HeaderNotValid(error.to_string());
         if json.first() != Some(&b'{') {
             return Err(Fault::HeaderNotValid("expected `{` as its first byte".into()));
         }
         let mut deserializer = serde_json::Deserializer::from_slice(json);
-        let entries = deserializer.deserialize_map(EntriesVisitor).map_err(not_valid)?;
+        let entries = deserializer.deserialize_map(EntriesVisitor { most }).map_err(not_valid)?;
         deserializer.end().map_err(not_valid)?;
         let metadata = entries.metadata;
         let tensors = entries.tensors.into_iter().map(|(name, raw)| Ok((name.clone(), tensor_info(&name, raw)?)));
@@ -184,18 +199,19 @@ impl Header {
 
 struct Entries {
     metadata: BTreeMap<String, String>,
-    tensors: Vec<(String, RawInfo)>,
+    tensors: Vec<(String, RawInfo<Vec<u64>>)>,
 }
 
+/// What an entry says; its shape, until it is counted, as text.
 #[derive(serde::Deserialize)]
-struct RawInfo {
+struct RawInfo<S> {
     dtype: String,
-    shape: Vec<u64>,
+    shape: S,
     data_offsets: (u64, u64),
 }
 
 /// Checks what one entry says of itself.
-fn tensor_info(name: &str, raw: RawInfo) -> Result<TensorInfo, Fault> {
+fn tensor_info(name: &str, raw: RawInfo<Vec<u64>>) -> Result<TensorInfo, Fault> {
     let (begin, end) = raw.data_offsets;
     if begin > end {
         return Err(Fault::OffsetsRunBackwards { tensor: name.to_owned(), begin, end });
@@ -211,7 +227,23 @@ fn tensor_info(name: &str, raw: RawInfo) -> Result<TensorInfo, Fault> {
     Ok(info)
 }
 
-struct EntriesVisitor;
+struct EntriesVisitor {
+    /// What may still come.
+    most: Most,
+}
+
+impl EntriesVisitor {
+    fn counted<E: serde::de::Error>(&mut self, raw: RawInfo<&RawValue>) -> Result<RawInfo<Vec<u64>>, E> {
+        let RawInfo { dtype, shape, data_offsets } = raw;
+        let commas = shape.get().bytes().filter(|&byte| byte == b',').count();
+        let shape: Vec<u64> = match commas < self.most.shape_entries.max(1) {
+            true => serde_json::from_str(shape.get()).map_err(E::custom)?,
+            false => return Err(E::custom("more sizes in the shapes of its tensors than it may claim")),
+        };
+        self.most.shape_entries = self.most.shape_entries.saturating_sub(shape.len());
+        Ok(RawInfo { dtype, shape, data_offsets })
+    }
+}
 
 impl<'de> Visitor<'de> for EntriesVisitor {
     type Value = Entries;
@@ -220,7 +252,7 @@ impl<'de> Visitor<'de> for EntriesVisitor {
         f.write_str("an object of tensors")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entries, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<Entries, A::Error> {
         let mut seen = std::collections::HashSet::new();
         let mut entries = Entries { metadata: BTreeMap::new(), tensors: Vec::new() };
         while let Some(name) = map.next_key::<String>()? {
@@ -230,10 +262,10 @@ impl<'de> Visitor<'de> for EntriesVisitor {
             if name == "__metadata__" {
                 entries.metadata = map.next_value::<UniqueStrings>()?.0;
             } else {
-                if entries.tensors.len() == MAX_TENSORS {
-                    return Err(A::Error::custom(format!("more than {MAX_TENSORS} tensors")));
+                if entries.tensors.len() == self.most.tensors {
+                    return Err(A::Error::custom(format!("more than {} tensors", self.most.tensors)));
                 }
-                entries.tensors.push((name, map.next_value()?));
+                entries.tensors.push((name, self.counted(map.next_value()?)?));
             }
         }
         Ok(entries)

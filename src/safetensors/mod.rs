@@ -16,7 +16,8 @@ mod read;
 mod write;
 
 pub use dtype::Dtype;
-pub use header::{Fault, Header, MAX_HEADER_BYTES, MAX_TENSORS, TensorInfo};
+pub(crate) use header::Most;
+pub use header::{Fault, Header, MAX_HEADER_BYTES, MAX_SHAPE_ENTRIES, MAX_TENSORS, TensorInfo};
 pub use read::Reader;
 pub(crate) use write::write_at;
 pub use write::{Layout, NewTensor};

@@ -6,6 +6,8 @@
 //! - [`conduct`]: streams, exit codes, existing outputs, broken pipes;
 //! - [`interrupted`]: signals, kills, full disks, and going on afterwards;
 //! - [`links`]: links, pipes and devices in a model's folder;
+//! - [`stopped`]: a first signal at any moment;
+//! - [`unearned`]: files made to be dear, in as little memory as their size allows;
 //! - [`memory`]: no more of it than allowed;
 //! - [`devices`]: backends that are GPUs, on a driver whose device is played on the processor;
 //! - [`damage`]: bad input is refused by name and leaves nothing behind;
@@ -25,8 +27,12 @@ mod miniature;
 mod reports;
 mod round_trips;
 mod sampled_damage;
+#[cfg(unix)]
+mod stopped;
 #[path = "../support/mod.rs"]
 mod support;
+#[cfg(target_os = "linux")]
+mod unearned;
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};

@@ -9,9 +9,12 @@ pub enum Side {
     Right,
 }
 
-/// Rows as aligned columns, two spaces between.
+/// Most letters that a column is aligned to: one long name does not make every row as long.
+const WIDEST: usize = 200;
+
+/// Rows as aligned columns, two spaces between. A text of more than [`WIDEST`] letters stands out.
 pub fn columns<const N: usize>(rows: Vec<[String; N]>, sides: &[Side; N]) -> String {
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0).min(WIDEST);
     let widths: [usize; N] = std::array::from_fn(width);
     let mut text = String::new();
     for row in &rows {
@@ -33,5 +36,12 @@ mod tests {
     fn columns_are_aligned() {
         let rows = vec![["a".to_owned(), "1".to_owned()], ["long".to_owned(), "1000".to_owned()]];
         assert_eq!(columns(rows, &[Side::Left, Side::Right]), "a        1\nlong  1000\n");
+    }
+
+    #[test]
+    fn a_long_text_is_whole_and_costs_the_other_rows_nothing() {
+        let long = "x".repeat(100_000);
+        let text = columns(vec![[long.clone(), "1".into()], ["a".into(), "2".into()]], &[Side::Left, Side::Right]);
+        assert_eq!(text.lines().map(str::len).collect::<Vec<_>>(), [long.len() + 3, WIDEST + 3]);
     }
 }

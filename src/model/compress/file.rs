@@ -10,7 +10,7 @@ use super::super::checkpoint::Checkpoint;
 use super::super::codec::{Decoding, Stopped, decode_tiles};
 use super::super::coded::LEAVES;
 use super::super::output::NewFile;
-use super::super::progress::{PIECE_BYTES, check_stopped};
+use super::super::progress::{PIECE_BYTES, check_between, check_stopped};
 use super::super::record::{PREFIX, Record, TensorHash};
 use super::super::units::UnitSpec;
 use super::Job;
@@ -102,7 +102,7 @@ impl Job<'_> {
             let write = || {
                 let mut offset = 0;
                 array.chunks(PIECE_BYTES).try_for_each(|piece| {
-                    check_stopped(self.progress)?;
+                    check_between(self.progress, offset)?;
                     file.write(&name, offset, piece)?;
                     offset += piece.len() as u64;
                     Ok(())
