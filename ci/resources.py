@@ -8,6 +8,7 @@ import filecmp
 import json
 import os
 import pathlib
+import shutil
 import signal
 import struct
 import subprocess
@@ -108,8 +109,30 @@ with path.open("wb") as file:
         file.write((text if i < 1499 else text[:-1] + "}").encode())
 all_verbs("a header of 1.5 million empty tensors", path, ["more than 1048576 tensors"], 1, 250)
 
+# JSON whose values take more in memory than as text: at most 40 bytes a byte, whatever becomes of it.
+def bounded(name, size, *arguments, factor=40, seconds=5):
+    status, took, peak, message = least(*arguments, times=3)
+    took, peak = took - version_seconds, (peak - version_bytes) / MIB
+    wrong = []
+    if status not in (0, 1, 2):
+        wrong.append(f"exit status {status}: {message.strip()[:200]}")
+    if took > seconds:
+        wrong.append(f"{took:.1f} s, at most {seconds}")
+    if peak > 16 + factor * size / MIB:
+        wrong.append(f"{peak:.1f} MiB, at most 16 and {factor} times the file")
+    print(f"{name:44} {took * 1000:8.1f} ms {peak:8.1f} MiB  {peak * MIB / size:5.1f} a byte {'; '.join(wrong)}")
+    failures.extend(wrong)
+    shutil.rmtree(out, ignore_errors=True)
+
+
+# By a process of its own, since a child counts the most that its parent ever held.
+subprocess.run([sys.executable, pathlib.Path(__file__).with_name("dear_json.py"), folder / "dear"], check=True)
+for case in sorted((folder / "dear").iterdir()):
+    for name, *arguments in json.loads((case / "runs.json").read_text()):
+        bounded(f"{case.name}, {name}", (case / "dear").stat().st_size, *arguments, *(["-o", out] if arguments[0] == "compress" else []))
+
 # Patterns: bombs of size and of time.
-for pattern in (r"(\d{999}){999}", "(a+)+" * 50 + "$", "(" * 10_000 + ")" * 10_000, "(?:" + "a|" * 100_000 + "b)" + "{50}"):
+for pattern in (r"\w" * 100_000, r"(\d{999}){999}", "(a+)+" * 50 + "$", "(" * 10_000 + ")" * 10_000, "(?:" + "a|" * 100_000 + "b)" + "{50}"):
     patterns = folder / "patterns.json"
     patterns.write_text(json.dumps({pattern: []}))
     path = safetensors("plain", json.dumps({"a" * 30: {"dtype": "U8", "shape": [0], "data_offsets": [0, 0]}}).encode())

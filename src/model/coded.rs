@@ -15,7 +15,7 @@ use super::codec::Stopped;
 use super::config::{ConfigFile, DFLOAT11_CONFIG, check_layout};
 use super::names::natural_order;
 use super::our_files::{Digits, OurFile};
-use super::progress::{PIECE_BYTES, Progress, check_stopped};
+use super::progress::{PIECE_BYTES, Progress, check_between};
 use super::record::{PREFIX, Record, TensorHash, config_inside};
 use crate::Error;
 use crate::safetensors::TensorInfo;
@@ -88,7 +88,7 @@ pub(crate) fn has_units<'a>(tensors: impl Iterator<Item = &'a str>) -> bool {
 /// Whether a model has units, or a record of ours that says why not.
 pub(crate) fn is_coded(checkpoint: &Checkpoint) -> bool {
     has_units(checkpoint.tensors.keys().map(String::as_str))
-        || checkpoint.metadata().keys().any(|key| key.starts_with(PREFIX))
+        || checkpoint.files.iter().any(|file| file.reader.header().metadata.keys().any(|key| key.starts_with(PREFIX)))
 }
 
 /// The paths that at least two of the published array names are found below: one alone can be anyone's tensor, and of a unit that lost one all
@@ -114,7 +114,10 @@ impl CodedModel {
         CodedModel::of(Checkpoint::open_coded(path)?)
     }
 
-    /// The model in these files.
+    /// The model that these files hold.
+    ///
+    /// # Errors
+    /// As `open`.
     pub fn of(mut checkpoint: Checkpoint) -> Result<CodedModel, Error> {
         let path = checkpoint.path.clone();
         let main = checkpoint.main_path();
@@ -198,7 +201,7 @@ impl CodedModel {
         let mut array = vec![0; Error::addressable(place.info.bytes(), &self.unit_path(unit), &unit.name)?];
         let mut offset = 0;
         for piece in array.chunks_mut(PIECE_BYTES) {
-            check_stopped(progress)?;
+            check_between(progress, offset)?;
             self.checkpoint.reader(place).read(&name, &place.info, offset, piece)?;
             offset += piece.len() as u64;
         }

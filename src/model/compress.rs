@@ -38,7 +38,7 @@ use super::names::file_names;
 use super::our_files::OurFile;
 use super::output::{Form, Output};
 use super::pipeline;
-use super::progress::{PIECE_BYTES, Progress, check_stopped};
+use super::progress::{PIECE_BYTES, Progress, check_between, check_stopped};
 use super::record::TensorHash;
 use super::units::UnitSpec;
 use crate::Error;
@@ -311,7 +311,7 @@ impl<'a> Job<'a> {
             let mut hash = TensorHash::new(tensor, info.dtype.name(), &info.shape);
             let mut first = 0;
             for weights in self.buffer[begin..end].chunks_mut(PIECE_BYTES / size_of::<bf16>()) {
-                check_stopped(self.progress)?;
+                check_between(self.progress, first)?;
                 self.source.read_weights(tensor, first, weights, |bytes| hash.update(bytes))?;
                 first += weights.len() as u64;
             }

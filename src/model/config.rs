@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::beside::{has, read_small};
 use super::checkpoint::CONFIG_FILE;
-use super::python_json;
+use super::{python_json, values};
 use crate::Error;
 
 /// The field of config.json that makes a directory a DFloat11 model.
@@ -39,7 +39,8 @@ impl ConfigFile {
 
     /// Reads these bytes of the one at `path`.
     pub fn parse(bytes: &[u8], path: &Path) -> Result<ConfigFile, Error> {
-        let Fields(fields) = serde_json::from_slice(bytes).map_err(|error| Error::Json {
+        let fields = values::check(bytes).and_then(|()| serde_json::from_slice(bytes));
+        let Fields(fields) = fields.map_err(|error| Error::Json {
             path: path.to_path_buf(),
             reason: format!("expected a JSON object: {error}"),
         })?;
@@ -87,7 +88,7 @@ fn python_text(
 ) -> Result<String, Error> {
     let text = to_raw_value(dfloat11_config).and_then(|config| {
         fields.push((DFLOAT11_CONFIG.to_owned(), config));
-        python_json::object(fields, sort_keys)
+        python_json::object(&fields, sort_keys)
     });
     text.map_err(|error| Error::Json { path: path.to_path_buf(), reason: format!("cannot be written anew: {error}") })
 }

@@ -89,8 +89,9 @@ pub struct RawReport {
 pub fn inspect(input: &Path, options: &InspectOptions, progress: &dyn Progress) -> Result<InspectReport, Error> {
     let checkpoint = Checkpoint::open_coded(input)?;
     if has_units(checkpoint.tensors.keys().map(String::as_str)) {
-        inspect_coded(&CodedModel::open(input)?, options, progress)
+        inspect_coded(&CodedModel::of(checkpoint)?, options, progress)
     } else {
+        drop(checkpoint);
         inspect_source(&Checkpoint::open_source(input)?, options, progress)
     }
 }

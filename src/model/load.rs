@@ -22,7 +22,7 @@ pub fn load_weights(input: &Path, backend: &Backend, at_most: u64) -> Result<Vec
     let checkpoint = Checkpoint::open_coded(input)?;
     let mut weights = Vec::new();
     if has_units(checkpoint.tensors.keys().map(String::as_str)) {
-        let model = CodedModel::open(input)?;
+        let model = CodedModel::of(checkpoint)?;
         for unit in model.units.iter() {
             if weights.len() >= at_most {
                 break;
@@ -36,6 +36,7 @@ pub fn load_weights(input: &Path, backend: &Backend, at_most: u64) -> Result<Vec
             .map_err(|stopped| model.stopped(unit, stopped))?;
         }
     } else {
+        drop(checkpoint);
         let source = Checkpoint::open_source(input)?;
         let mut buffer = Vec::new();
         for spec in infer_units(source.infos(), false).units {

@@ -13,8 +13,8 @@
 //!
 //! Rooms below: what a model's files are (`weight_files`, `checkpoint`, `beside`, `links`, `coded`, `pipeline`), which of them are ours and whole
 //! (`our_files`, `portable`, `manifest`, `judge`), what belongs together (`names`, `owners`, `infer`,
-//! `units`, `pattern`, `matrices`), what is
-//! written beside the arrays (`record`, `config`, `python_json`, `card`), how a unit passes through memory (`memory`, `codec`, `words`, `spelling`, `disguise`), and how OUTPUT comes to be (`output`).
+//! `units`, `pattern`, `pattern_cost`, `matrices`), what is
+//! written beside the arrays (`record`, `config`, `values`, `python_json`, `card`), how a unit passes through memory (`memory`, `codec`, `words`, `spelling`, `disguise`), and how OUTPUT comes to be (`output`).
 
 mod beside;
 mod card;
@@ -41,6 +41,7 @@ mod our_files;
 mod output;
 mod owners;
 mod pattern;
+mod pattern_cost;
 mod pipeline;
 mod portable;
 mod progress;
@@ -52,6 +53,7 @@ mod shapes;
 mod spelling;
 mod synth;
 mod units;
+mod values;
 mod verify;
 mod weight_files;
 mod words;

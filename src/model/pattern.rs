@@ -29,6 +29,7 @@ use super::beside::read_whole;
 use super::family::Families;
 use super::names::{is_decimal, natural_order, parent_and_last, prefixes};
 use super::units::UnitSpec;
+use super::{pattern_cost, values};
 use crate::{Error, open};
 
 /// Bytes that one compiled pattern may take.
@@ -53,7 +54,7 @@ impl PatternDict {
     /// The file cannot be read, does not have that form, or has a pattern that a linear-time engine cannot express.
     pub fn read(path: &Path) -> Result<PatternDict, Error> {
         let bytes = read_whole(open::regular_or_pipe(path)?, path)?;
-        let value = serde_json::from_slice(&bytes)
+        let value = values::parse(&bytes)
             .map_err(|error| Error::Json { path: path.to_path_buf(), reason: format!("is not JSON: {error}") })?;
         let patterns = PatternDict::from_json(&value, path)?;
         Ok(PatternDict { given: Some(path.to_path_buf()), ..patterns })
@@ -84,6 +85,7 @@ impl PatternDict {
 
     /// Compiles patterns with their attribute lists, in order.
     pub(crate) fn new(patterns: Vec<(String, Vec<String>)>) -> Result<PatternDict, Error> {
+        pattern_cost::check(patterns.iter().map(|(pattern, _)| pattern.as_str()))?;
         for (pattern, _) in &patterns {
             compile(pattern)?;
         }

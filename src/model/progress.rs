@@ -32,6 +32,11 @@ impl Progress for () {}
 /// Most bytes that are read or written before a job is asked again whether it is to end: a slow disk takes a fifth of a second for them.
 pub(crate) const PIECE_BYTES: usize = 16 << 20;
 
+/// Ends a job that is to end, asked before the piece at `offset` of something that is read or written in pieces. Before the first it was just asked.
+pub(crate) fn check_between(progress: &dyn Progress, offset: u64) -> Result<(), Error> {
+    if offset > 0 { check_stopped(progress) } else { Ok(()) }
+}
+
 /// Ends a job that is to end.
 pub(crate) fn check_stopped(progress: &dyn Progress) -> Result<(), Error> {
     if progress.is_stopped() { Err(Error::Stopped) } else { Ok(()) }

@@ -2,75 +2,149 @@
 //!
 //! Numbers and literals keep the spelling that they had. Everything that is not printable ASCII is escaped, in UTF-16 units.
 
+use std::ops::Range;
+
 use serde::de::Error as _;
 use serde_json::value::RawValue;
 
-use super::config::Fields;
+use crate::safetensors::MAX_HEADER_BYTES;
 
-/// Deepest nesting that is laid out, that of our parser of JSON: each level is parsed anew.
+/// Deepest nesting that is laid out, that of our parser of JSON.
 const MAX_DEPTH: usize = 128;
 
+/// How much longer a text may become: lines of their own and indents make a text without spaces five times as long where it is nested as deep as
+/// configurations are, and 200 times where it is as deep as may be.
+const MAX_GROWTH: usize = 32;
+const FREE_GROWTH: usize = 64 << 10;
+
 /// An object of these fields, in their order or with the keys of every object in ascending order.
-pub(crate) fn object(fields: Vec<(String, Box<RawValue>)>, sort_keys: bool) -> Result<String, serde_json::Error> {
-    let mut text = String::new();
-    Writer { sort_keys, text: &mut text }.object(fields, 0)?;
-    Ok(text)
+///
+/// # Errors
+/// A key is there twice, or the text becomes too deep or much too long.
+pub(crate) fn object(fields: &[(String, Box<RawValue>)], sort_keys: bool) -> Result<String, serde_json::Error> {
+    let mut json = String::from("{");
+    for (index, (name, value)) in fields.iter().enumerate() {
+        json += if index > 0 { "," } else { "" };
+        json += &serde_json::to_string(name)?;
+        json += ":";
+        json += value.get();
+    }
+    json += "}";
+    let most_bytes = (FREE_GROWTH + MAX_GROWTH.saturating_mul(json.len())).min(MAX_HEADER_BYTES as usize);
+    let mut writer = Writer { rest: &json, sort_keys, most_bytes, text: String::new() };
+    writer.value(0)?;
+    Ok(writer.text)
 }
 
+/// Lays out a text in one pass: nothing is parsed twice, however deep it is.
 struct Writer<'a> {
+    /// What is yet to be read, of a text that is JSON.
+    rest: &'a str,
     sort_keys: bool,
-    text: &'a mut String,
+    /// Most bytes of `text`.
+    most_bytes: usize,
+    text: String,
 }
 
 impl Writer<'_> {
-    fn object(&mut self, mut fields: Vec<(String, Box<RawValue>)>, depth: usize) -> Result<(), serde_json::Error> {
-        if self.sort_keys {
-            fields.sort_by(|(one, _), (other, _)| one.cmp(other));
-        }
-        self.items('{', '}', fields, depth, |writer, (key, value)| {
-            writer.string(&key);
-            writer.text.push_str(": ");
-            writer.value(&value, depth + 1)
-        })
-    }
-
-    fn value(&mut self, value: &RawValue, depth: usize) -> Result<(), serde_json::Error> {
+    fn value(&mut self, depth: usize) -> Result<(), serde_json::Error> {
         if depth > MAX_DEPTH {
             return Err(serde_json::Error::custom(format!("it is nested more than {MAX_DEPTH} deep")));
         }
-        match value.get().chars().next() {
-            Some('{') => self.object(serde_json::from_str::<Fields>(value.get())?.0, depth)?,
-            Some('[') => {
-                let items: Vec<Box<RawValue>> = serde_json::from_str(value.get())?;
-                self.items('[', ']', items, depth, |writer, item| writer.value(&item, depth + 1))?;
+        self.rest = self.rest.trim_start();
+        match self.rest.chars().next() {
+            Some('{') => self.items('{', '}', depth)?,
+            Some('[') => self.items('[', ']', depth)?,
+            Some('"') => {
+                let string = self.take_string()?;
+                self.string(&string);
             }
-            Some('"') => self.string(&serde_json::from_str::<String>(value.get())?),
-            _ => self.text.push_str(value.get()),
+            _ => {
+                let end = self.rest.find([',', ']', '}', ' ', '\t', '\n', '\r']).unwrap_or(self.rest.len());
+                let (literal, rest) = self.rest.split_at(end);
+                self.text.push_str(literal);
+                self.rest = rest;
+            }
         }
         Ok(())
     }
 
-    fn items<T>(
-        &mut self,
-        open: char,
-        close: char,
-        items: Vec<T>,
-        depth: usize,
-        mut write: impl FnMut(&mut Self, T) -> Result<(), serde_json::Error>,
-    ) -> Result<(), serde_json::Error> {
+    /// A list or an object.
+    fn items(&mut self, open: char, close: char, depth: usize) -> Result<(), serde_json::Error> {
+        self.skip(open);
         self.text.push(open);
-        let is_empty = items.is_empty();
-        for (index, item) in items.into_iter().enumerate() {
-            self.text.push_str(if index > 0 { ",\n" } else { "\n" });
-            self.indent(depth + 1);
-            write(self, item)?;
+        let begin = self.text.len();
+        let mut members = Vec::new();
+        while !self.skip(close) {
+            self.next_line(begin, depth);
+            let item = self.text.len();
+            if open == '{' {
+                let key = self.take_string()?;
+                self.string(&key);
+                self.skip(':');
+                self.text.push_str(": ");
+                self.value(depth + 1)?;
+                members.push((key, item..self.text.len()));
+            } else {
+                self.value(depth + 1)?;
+            }
+            self.skip(',');
+            if self.text.len() > self.most_bytes || self.rest.is_empty() {
+                return Err(serde_json::Error::custom(format!("laid out it has more than {} bytes", self.most_bytes)));
+            }
         }
-        if !is_empty {
+        if self.sort_keys {
+            self.sort(members, begin, depth)?;
+        }
+        if self.text.len() > begin {
             self.text.push('\n');
             self.indent(depth);
         }
         self.text.push(close);
         Ok(())
+    }
+
+    /// Puts the members of an object, each at its range, in order of their keys.
+    fn sort(
+        &mut self,
+        mut members: Vec<(String, Range<usize>)>,
+        begin: usize,
+        depth: usize,
+    ) -> Result<(), serde_json::Error> {
+        let was_sorted = members.is_sorted_by(|(one, _), (other, _)| one < other);
+        members.sort_by(|(one, _), (other, _)| one.cmp(other));
+        if let Some(twice) = members.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+            return Err(serde_json::Error::custom(format!("field `{}` is there twice", twice[0].0)));
+        }
+        if !was_sorted {
+            let unsorted = self.text.split_off(begin);
+            for (_, range) in members {
+                self.next_line(begin, depth);
+                self.text.push_str(&unsorted[range.start - begin..range.end - begin]);
+            }
+        }
+        Ok(())
+    }
+
+    /// Begins the line of another item of what began at `begin`.
+    fn next_line(&mut self, begin: usize, depth: usize) {
+        self.text.push_str(if self.text.len() > begin { ",\n" } else { "\n" });
+        self.indent(depth + 1);
+    }
+
+    /// Whether that character comes next; then it is read.
+    fn skip(&mut self, character: char) -> bool {
+        self.rest = self.rest.trim_start();
+        let rest = self.rest.strip_prefix(character);
+        self.rest = rest.unwrap_or(self.rest);
+        rest.is_some()
+    }
+
+    fn take_string(&mut self) -> Result<String, serde_json::Error> {
+        let mut strings = serde_json::Deserializer::from_str(self.rest).into_iter::<String>();
+        let string = strings.next().unwrap_or_else(|| Err(serde_json::Error::custom("expected a string")))?;
+        self.rest = &self.rest[strings.byte_offset()..];
+        Ok(string)
     }
 
     fn indent(&mut self, depth: usize) {
@@ -102,10 +176,11 @@ impl Writer<'_> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::config::Fields;
     use super::*;
 
     fn laid_out(text: &str, sort_keys: bool) -> Result<String, serde_json::Error> {
-        object(serde_json::from_str::<Fields>(text)?.0, sort_keys)
+        object(&serde_json::from_str::<Fields>(text)?.0, sort_keys)
     }
 
     #[test]
@@ -138,6 +213,21 @@ mod tests {
         assert!(laid_out(&deep(100), true).is_ok());
         for depth in [200, 1_000_000] {
             assert!(laid_out(&deep(depth), true).is_err(), "{depth}");
+        }
+    }
+
+    #[test]
+    fn what_would_grow_without_measure_is_refused() {
+        let list =
+            |depth: usize| format!(r#"{{"a": {}0{}{}}}"#, "[".repeat(depth), ",0".repeat(50_000), "]".repeat(depth));
+        assert!(laid_out(&list(10), true).is_ok());
+        assert!(laid_out(&list(100), true).is_err());
+    }
+
+    #[test]
+    fn a_key_that_is_there_twice_is_refused_at_any_depth() {
+        for text in [r#"{"a":1,"a":2}"#, r#"{"a":[{"b":1,"c":0,"b":2}]}"#, r#"{"a":{"b":{},"\u0062":[]}}"#] {
+            assert!(laid_out(text, true).is_err(), "{text}");
         }
     }
 }

@@ -15,6 +15,7 @@ use xxhash_rust::xxh3::Xxh3Default;
 use super::coded::{LEAVES, is_leaf};
 use super::config::canonical;
 use super::our_files::{Digits, OurFile};
+use super::values;
 use crate::Error;
 use crate::safetensors::{Header, MAX_HEADER_BYTES, TensorInfo};
 
@@ -36,6 +37,12 @@ const CHECKSUM_KEY: &str = "df11.checksum";
 
 /// Most bytes that the source's headers and small files inflate to, all together: as much again as the longest header, for its index and config.
 const MAX_SOURCES_BYTES: usize = 2 * MAX_HEADER_BYTES as usize;
+
+/// Bytes that a byte of `df11.sources` may stand for: real headers are 8 for one, real indexes 27. What deflates better is stored as it is.
+const MAX_INFLATION: usize = 64;
+
+/// Bytes that may be inflated whatever their text is.
+const FREE_INFLATION: usize = 4 << 20;
 
 /// Level of deflate: smaller headers matter more here than milliseconds.
 const DEFLATE_LEVEL: u8 = 9;
@@ -156,11 +163,7 @@ impl Record {
         let sources: Vec<_> = self
             .sources
             .iter()
-            .map(|file| WrittenSource {
-                name: file.name.clone(),
-                kind: file.kind,
-                bytes: STANDARD.encode(deflate::compress_to_vec(&file.bytes, DEFLATE_LEVEL)),
-            })
+            .map(|file| WrittenSource { name: file.name.clone(), kind: file.kind, bytes: packed(&file.bytes) })
             .collect();
         let json = |value: serde_json::Result<Value>| value.unwrap_or_default().to_string();
         let written = self.written.clone().unwrap_or_default();
@@ -216,8 +219,9 @@ impl Record {
             .into_iter()
             .map(|(name, WrittenTensor { dtype, shape, xxh3 })| (name, TensorRecord { dtype, shape, xxh3: xxh3.0 }))
             .collect();
-        let written: Vec<WrittenSource> = serde_json::from_str(value(SOURCES_KEY)?).map_err(not_json(SOURCES_KEY))?;
-        let mut room = MAX_SOURCES_BYTES;
+        let sources_text = value(SOURCES_KEY)?;
+        let written: Vec<WrittenSource> = serde_json::from_str(sources_text).map_err(not_json(SOURCES_KEY))?;
+        let mut room = MAX_SOURCES_BYTES.min(FREE_INFLATION + MAX_INFLATION * sources_text.len());
         let sources = written
             .into_iter()
             .map(|WrittenSource { name, kind, bytes }| {
@@ -302,10 +306,16 @@ fn other_version(found: &str, path: &Path) -> Error {
     Error::Record { path: path.to_path_buf(), key: VERSION_KEY.into(), reason }
 }
 
+/// A source file as text that stands for no more than it may.
+fn packed(bytes: &[u8]) -> String {
+    let text = STANDARD.encode(deflate::compress_to_vec(bytes, DEFLATE_LEVEL));
+    if bytes.len() / MAX_INFLATION <= text.len() { text } else { STANDARD.encode(deflate::compress_to_vec(bytes, 0)) }
+}
+
 /// The `dfloat11_config` that a single file carries itself.
 pub(crate) fn config_inside(metadata: &BTreeMap<String, String>, path: &Path) -> Result<Option<Value>, Error> {
     let Some(text) = metadata.get(CONFIG_KEY) else { return Ok(None) };
-    serde_json::from_str(text).map(Some).map_err(|error| Error::Record {
+    values::parse(text.as_bytes()).map(Some).map_err(|error| Error::Record {
         path: path.to_path_buf(),
         key: CONFIG_KEY.into(),
         reason: error.to_string(),

@@ -16,7 +16,7 @@ use super::record::{FILES_KEY, PREFIX, Record, SOURCES_KEY, SourceKind, TENSORS_
 use super::spelling::Spelling;
 use super::units::weights;
 use crate::Error;
-use crate::safetensors::{Dtype, Header, Layout, NewTensor};
+use crate::safetensors::{Dtype, Header, Layout, Most, NewTensor};
 
 /// Bytes of one weight.
 const WEIGHT_BYTES: u64 = 2;
@@ -205,6 +205,8 @@ fn from_record(model: &CodedModel, record: &Record) -> Result<Restoration, Error
     let main = model.checkpoint.main_path();
     let damaged = |key: &str, reason: String| Error::Record { path: main.clone(), key: key.to_owned(), reason };
     let (mut files, mut verbatim, mut targets) = (Vec::new(), Vec::new(), BTreeMap::new());
+    let shape_entries = record.tensors.values().map(|tensor| tensor.shape.len()).sum();
+    let most = Most { tensors: record.tensors.len(), shape_entries };
     for source in &record.sources {
         if source.kind == SourceKind::Verbatim {
             verbatim.push((source.name.clone(), source.bytes.clone()));
@@ -214,7 +216,7 @@ fn from_record(model: &CodedModel, record: &Record) -> Result<Restoration, Error
         let json =
             source.bytes.split_first_chunk().filter(|(length, json)| u64::from_le_bytes(**length) == json.len() as u64);
         let (_, json) = json.ok_or_else(|| of_file("its header is cut".into()))?;
-        let header = Header::parse_without_file(json).map_err(|fault| of_file(fault.to_string()))?;
+        let header = Header::parse_without_file(json, most).map_err(|fault| of_file(fault.to_string()))?;
         for (name, info) in header.tensors {
             let bytes = info.bytes();
             let known = record.tensors.get(&name).filter(|t| t.dtype == info.dtype.name() && t.shape == info.shape);

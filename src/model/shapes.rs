@@ -19,6 +19,7 @@ use serde_json::value::RawValue;
 
 use super::beside::read_whole;
 use super::units::weights;
+use super::values;
 use crate::safetensors::{Dtype, MAX_HEADER_BYTES, TensorInfo};
 use crate::shown::{line, shown};
 use crate::{Error, open};
@@ -43,7 +44,8 @@ pub(crate) fn is_shapes(input: &Path) -> bool {
 pub(crate) fn read_shapes(path: &Path) -> Result<BTreeMap<String, TensorInfo>, Error> {
     let wrong = |what: String| Error::Json { path: path.to_path_buf(), reason: format!("expected {what}") };
     let json = read_whole(open::regular(path)?, path)?;
-    let Shapes { tensors: AtMost(rows) } = serde_json::from_slice(&json)
+    let Shapes { tensors: AtMost(rows) } = values::check(&json)
+        .and_then(|()| serde_json::from_slice(&json))
         .map_err(|error| wrong(format!("JSON, an object with `tensors`, a list of [name, dtype, shape]: {error}")))?;
     let mut tensors: BTreeMap<String, TensorInfo> = BTreeMap::new();
     let mut bytes_left = MAX_NAME_BYTES;

@@ -8,7 +8,7 @@ use serde::de::{Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::Dtype;
-use super::header::{Fault, MAX_METADATA, MAX_SIZES, MAX_TENSORS, METADATA_KEY, TensorInfo};
+use super::header::{Fault, MAX_METADATA, MAX_TENSORS, METADATA_KEY, Most, TensorInfo};
 
 /// The shortest entry of a tensor: a header with fewer bytes than [`MAX_TENSORS`] of them need not be counted.
 const SHORTEST_ENTRY: &str = r#""":{"dtype":"","shape":[],"data_offsets":[0,0]},"#;
@@ -20,14 +20,14 @@ pub(super) type Entries = (BTreeMap<String, String>, Vec<(String, TensorInfo)>);
 ///
 /// # Errors
 /// It is not one object of the known form, or holds too much.
-pub(super) fn parse(json: &[u8]) -> Result<Entries, Fault> {
+pub(super) fn parse(json: &[u8], most: Most) -> Result<Entries, Fault> {
     if json.first() != Some(&b'{') {
         return Err(Fault::HeaderNotValid("expected `{` as its first byte".into()));
     }
     if json.len() > MAX_TENSORS * SHORTEST_ENTRY.len() {
         read(json, Count)?;
     }
-    read(json, Read)
+    read(json, Read { most })
 }
 
 fn read<'a, V: Visitor<'a>>(json: &'a [u8], visitor: V) -> Result<V::Value, Fault> {
@@ -72,7 +72,9 @@ struct Entry<'a> {
 }
 
 /// Reads the entries.
-struct Read;
+struct Read {
+    most: Most,
+}
 
 impl<'de> Visitor<'de> for Read {
     type Value = Entries;
@@ -92,13 +94,14 @@ impl<'de> Visitor<'de> for Read {
                 }
                 continue;
             }
-            if tensors.len() == MAX_TENSORS {
-                return Err(A::Error::custom(format!("more than {MAX_TENSORS} tensors")));
+            let Most { tensors: most, shape_entries } = self.most;
+            if tensors.len() == most {
+                return Err(A::Error::custom(format!("more than {most} tensors")));
             }
             let Entry { dtype, shape, data_offsets: (begin, end) } = map.next_value()?;
             sizes += numbers_in(shape.get());
-            if sizes > MAX_SIZES {
-                return Err(A::Error::custom(format!("more than {MAX_SIZES} sizes in its shapes")));
+            if sizes > shape_entries {
+                return Err(A::Error::custom(format!("more than {shape_entries} sizes in its shapes")));
             }
             let mut shape: Vec<u64> = serde_json::from_str(shape.get()).map_err(A::Error::custom)?;
             shape.shrink_to_fit();

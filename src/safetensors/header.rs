@@ -31,6 +31,20 @@ pub const MAX_METADATA: usize = 1 << 18;
 /// The key of a header that is no tensor.
 pub(crate) const METADATA_KEY: &str = "__metadata__";
 
+/// How much a header may claim, asked before it is kept.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Most {
+    /// Tensors.
+    pub tensors: usize,
+    /// Sizes in their shapes.
+    pub shape_entries: usize,
+}
+
+impl Most {
+    /// What any header may claim.
+    pub const ANY: Most = Most { tensors: MAX_TENSORS, shape_entries: MAX_SIZES };
+}
+
 /// Bytes of the length in front of the JSON.
 pub(crate) const LENGTH_BYTES: u64 = 8;
 
@@ -175,7 +189,7 @@ impl Header {
     /// # Errors
     /// The first rule that is broken.
     pub fn parse(json: &[u8], data_bytes: u64) -> Result<Header, Fault> {
-        let header = Header::parse_without_file(json)?;
+        let header = Header::parse_without_file(json, Most::ANY)?;
         let end = header.data_bytes();
         if end != data_bytes {
             return Err(Fault::DataSize { end, data_bytes });
@@ -183,9 +197,9 @@ impl Header {
         Ok(header)
     }
 
-    /// Parses the JSON of a header whose file is yet to be written.
-    pub(crate) fn parse_without_file(json: &[u8]) -> Result<Header, Fault> {
-        let (metadata, tensors) = entries::parse(json)?;
+    /// Parses the JSON of a header whose file is yet to be written, and which may claim so much.
+    pub(crate) fn parse_without_file(json: &[u8], most: Most) -> Result<Header, Fault> {
+        let (metadata, tensors) = entries::parse(json, most)?;
         Ok(Header { metadata, tensors: judged(tensors)? })
     }
 

@@ -18,6 +18,7 @@ mod witness;
 mod write;
 
 pub use dtype::Dtype;
+pub(crate) use header::Most;
 pub use header::{Fault, Header, MAX_HEADER_BYTES, MAX_METADATA, MAX_SIZES, MAX_TENSORS, TensorInfo};
 pub use read::Reader;
 pub(crate) use witness::Witness;

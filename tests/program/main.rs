@@ -12,6 +12,8 @@
 //! - [`replaced`]: so does what is not ours, `--force` or not;
 //! - [`rights`]: who may read what is written;
 //! - [`limits`]: many shards and few open files;
+//! - [`stopped`]: a first signal at any moment;
+//! - [`unearned`]: files made to be dear, in as little memory as their size allows;
 //! - [`memory`]: no more of it than allowed;
 //! - [`devices`]: backends that are GPUs, on a driver whose device is played on the processor;
 //! - [`hostile`]: names that want to speak for us;
@@ -45,10 +47,14 @@ mod round_trips;
 mod sampled_damage;
 #[cfg(unix)]
 mod sources;
+#[cfg(unix)]
+mod stopped;
 #[path = "../support/mod.rs"]
 mod support;
 #[cfg(unix)]
 mod two_runs;
+#[cfg(target_os = "linux")]
+mod unearned;
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};

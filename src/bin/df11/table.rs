@@ -11,10 +11,13 @@ pub enum Side {
     Right,
 }
 
-/// Rows as aligned columns, two spaces between. A cell stays in its line whatever it holds.
+/// Most letters that a column is aligned to: one long name does not make every row as long.
+const WIDEST: usize = 200;
+
+/// Rows as aligned columns, two spaces between. A cell stays in its line whatever it holds; one of more than [`WIDEST`] letters stands out.
 pub fn columns<const N: usize>(rows: Vec<[String; N]>, sides: &[Side; N]) -> String {
     let rows: Vec<[String; N]> = rows.into_iter().map(|row| row.map(|cell| line(&cell).to_string())).collect();
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0).min(WIDEST);
     let widths: [usize; N] = std::array::from_fn(width);
     let mut text = String::new();
     for row in &rows {
@@ -42,5 +45,12 @@ mod tests {
     fn a_cell_never_begins_a_line() {
         let rows = vec![["a\nnote: fine".to_owned(), "\u{1b}[2K".to_owned()]];
         assert_eq!(columns(rows, &[Side::Left, Side::Left]), "a\\nnote: fine  \\u001b[2K\n");
+    }
+
+    #[test]
+    fn a_long_text_is_whole_and_costs_the_other_rows_nothing() {
+        let long = "x".repeat(100_000);
+        let text = columns(vec![[long.clone(), "1".into()], ["a".into(), "2".into()]], &[Side::Left, Side::Right]);
+        assert_eq!(text.lines().map(str::len).collect::<Vec<_>>(), [long.len() + 3, WIDEST + 3]);
     }
 }

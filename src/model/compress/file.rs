@@ -17,7 +17,7 @@ use super::super::codec::{Decoding, Stopped, decode_tiles};
 use super::super::coded::LEAVES;
 use super::super::our_files::{Digits, OurFile, data_checksum};
 use super::super::output::NewFile;
-use super::super::progress::{PIECE_BYTES, check_stopped};
+use super::super::progress::{PIECE_BYTES, check_between, check_stopped};
 use super::super::record::{MAIN_KEY, PREFIX, Record, TensorHash};
 use super::super::units::UnitSpec;
 use super::gate::unwritable;
@@ -128,7 +128,7 @@ impl Job<'_> {
             let write = || {
                 let mut offset = 0;
                 array.chunks(PIECE_BYTES).try_for_each(|piece| {
-                    check_stopped(self.progress)?;
+                    check_between(self.progress, offset)?;
                     file.write(&name, offset, piece)?;
                     offset += piece.len() as u64;
                     Ok(())

@@ -11,7 +11,7 @@ use xxhash_rust::xxh3::{Xxh3Default, xxh3_64};
 use super::super::checkpoint::Checkpoint;
 use super::super::our_files::{Digits, OurFile, data_checksum};
 use super::super::output::journal::{Finished, JobLine, key};
-use super::super::progress::{Progress, check_stopped};
+use super::super::progress::{Progress, check_between, check_stopped};
 use super::super::record::TensorHash;
 use super::super::units::UnitSpec;
 use super::source::ToCode;
@@ -76,6 +76,7 @@ impl Job<'_> {
             return Ok(false);
         };
         for (tensor, &expected) in &noted.tensors {
+            check_stopped(self.progress)?;
             if checksum(self.source, tensor, self.progress)? != Some(expected) {
                 let reason =
                     format!("was made of another tensor `{tensor}` than the source has now; begin anew with --force");
@@ -123,9 +124,9 @@ fn size_as_noted(path: &Path, noted: &Finished, progress: &dyn Progress) -> Resu
     let mut checksums = BTreeMap::new();
     for (name, info) in &reader.header().tensors {
         let mut hash = TensorHash::new(name, info.dtype.name(), &info.shape);
-        reader.read_chunks(name, info, |_, bytes| {
+        reader.read_chunks(name, info, |offset, bytes| {
             hash.update(bytes);
-            check_stopped(progress)
+            check_between(progress, offset)
         })?;
         // A tensor that is not coded is noted as the source's.
         let expected = noted.arrays.get(name).or_else(|| noted.tensors.get(name));
@@ -143,9 +144,9 @@ fn size_as_noted(path: &Path, noted: &Finished, progress: &dyn Progress) -> Resu
 fn checksum(source: &Checkpoint, tensor: &str, progress: &dyn Progress) -> Result<Option<u64>, Error> {
     let Some(place) = source.tensors.get(tensor) else { return Ok(None) };
     let mut hash = TensorHash::new(tensor, place.info.dtype.name(), &place.info.shape);
-    source.reader(place).read_chunks(tensor, &place.info, |_, bytes| {
+    source.reader(place).read_chunks(tensor, &place.info, |offset, bytes| {
         hash.update(bytes);
-        check_stopped(progress)
+        check_between(progress, offset)
     })?;
     Ok(Some(hash.finish()))
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::super::restoration::{Restoration, Target};
 use super::Job;
 use crate::Error;
-use crate::safetensors::{Header, Layout, NewTensor};
+use crate::safetensors::{Header, Layout, Most, NewTensor};
 
 impl Job<'_> {
     /// Reads everything and finds which tensors are not what they should be.
@@ -85,7 +85,7 @@ impl Restoration {
     ) -> Result<Vec<u8>, Error> {
         let unreadable = |fault| Error::Unreadable { path: path.to_path_buf(), fault };
         let (_, json) = header.split_at(size_of::<u64>());
-        let metadata = Header::parse_without_file(json).map_err(unreadable)?.metadata;
+        let metadata = Header::parse_without_file(json, Most::ANY).map_err(unreadable)?.metadata;
         let layout = Layout::new(tensors).map_err(unreadable)?;
         let header = layout.header(&metadata).map_err(unreadable)?;
         for (name, info) in layout.tensors() {

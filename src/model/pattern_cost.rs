@@ -1,0 +1,63 @@
+//! What patterns cost, told from their text: a class such as `\w` is two bytes of text and kilobytes of ranges, thousands of steps of a compiler.
+//!
+//! Measured (regex 1.13, one core): a pattern of 40 letters 65 µs and 9 KB, `\d` 0.4 ms, `\w` 1.7 ms and 130 KB, a repetition that grows to the
+//! largest pattern allowed 30 ms. The unit is a letter, 1.6 µs.
+
+use crate::Error;
+
+/// Most that the patterns of a model may cost together: two seconds and 250 MB. It lets 10,000 patterns of 40 letters pass.
+const MOST: usize = 1 << 20;
+
+const PATTERN: usize = 50;
+const DIGITS: usize = 300;
+const OTHER_CLASS: usize = 1000;
+const REPETITION: usize = 20_000;
+
+/// Refuses patterns that would take seconds and gigabytes to compile.
+pub(super) fn check<'a>(patterns: impl Iterator<Item = &'a str>) -> Result<(), Error> {
+    let mut total = 0;
+    for pattern in patterns {
+        total += cost(pattern);
+        if total > MOST {
+            let reason = "they are too many or too costly (classes like \\w, repetitions like {9}) to be compiled; give simpler ones with --pattern-dict";
+            return Err(Error::Pattern { pattern: "all patterns together".into(), reason: reason.into() });
+        }
+    }
+    Ok(())
+}
+
+fn cost(pattern: &str) -> usize {
+    let mut cost = PATTERN + pattern.len();
+    let mut bytes = pattern.bytes();
+    while let Some(byte) = bytes.next() {
+        cost += match byte {
+            b'\\' => match bytes.next() {
+                Some(b'd') => DIGITS,
+                Some(letter) if letter.is_ascii_alphabetic() => OTHER_CLASS,
+                _ => 0,
+            },
+            b'{' => REPETITION,
+            _ => 0,
+        };
+    }
+    cost
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_real_models_ask_for_passes_and_what_takes_minutes_does_not() {
+        let layers = (0..1000).map(|i| format!(r"model\.layers\.\d+\.mlp\.experts\.{i}"));
+        assert!(check(layers.collect::<Vec<_>>().iter().map(String::as_str)).is_ok());
+        let lone: Vec<_> = (0..10_000).map(|i| format!(r"model\.some_module_{i}\.weights")).collect();
+        assert!(check(lone.iter().map(String::as_str)).is_ok());
+        let repeated: Vec<_> = (0..100).map(|i| format!(r"{i}a{{999}}")).collect();
+        for costly in [r"\w".repeat(2000), r"[^\D]".repeat(2000), "a".repeat(2_000_000)] {
+            assert!(check(std::iter::once(costly.as_str())).is_err(), "{}", &costly[..5]);
+        }
+        assert!(check(repeated.iter().map(String::as_str)).is_err());
+        assert!(check((0..100_000).map(|_| "a")).is_err());
+    }
+}
