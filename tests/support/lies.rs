@@ -372,15 +372,10 @@ impl Parts {
         let left = left.clamp(1, length);
         self.stream.truncate(left);
         self.resize_index();
-        match draw.below(3) {
-            // No more weights than the stream has codes for, so that it is sound again, or than start in it.
-            kind @ 0..=1 => {
-                let behind = self.starts.partition_point(|&start| start < 8 * left as u64);
-                let count = if kind == 0 { behind } else { behind.saturating_sub(1) };
-                self.of_weights(count.clamp(1, self.sign_mantissa.len()));
-            }
-            _ => {}
-        }
+        // As many weights as before, or as many as have codes that start in what is left, or one fewer, which is sound again.
+        let starting = self.starts.partition_point(|&start| start < 8 * left as u64);
+        let count = [self.sign_mantissa.len(), starting, starting.saturating_sub(1)][draw.below(3) as usize];
+        self.of_weights(count.clamp(1, self.sign_mantissa.len()));
     }
 
     fn stream_extended(&mut self, draw: &mut dyn Draw) {

@@ -13,7 +13,7 @@ use crate::table::{ENTRIES, MAX_ENTRY_CODES, TABLE_BITS};
 // exponents, so `free` never falls below 64 before the last store, which touches 8 bytes below it.
 const _: () = {
     assert!(GROUP_BITS >= (u64::BITS + MAX_CODE_BITS) as usize);
-    assert!(ROUND_REACH >= (7 + (MAX_GROUPS - 1) * GROUP_BITS) / 8 + size_of::<u64>());
+    assert!(ROUND_REACH >= ((MAX_GROUPS - 1) * GROUP_BITS).div_ceil(8) + size_of::<u64>());
     assert!(GROUP_CODES > GROUP * MAX_ENTRY_CODES);
     assert!(TOP >= LINE + MAX_GROUPS * GROUP_CODES + 64);
     assert!(ENTRIES == 1 << TABLE_BITS, "an index of TABLE_BITS bits has an entry");

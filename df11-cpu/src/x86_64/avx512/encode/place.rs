@@ -15,7 +15,7 @@ const REACH: usize = LANES * LANE_BITS as usize / 8 + 1 + 8;
 
 const _: () =
     assert!(GAPS_AT_ONCE == 64 && STEP <= 64, "the room for gaps is one vector, and a step begins no more chunks");
-const _: () = assert!(REACH >= (7 + (LANES - 1) * LANE_BITS as usize) / 8 + size_of::<u64>());
+const _: () = assert!(REACH >= ((LANES - 1) * LANE_BITS as usize).div_ceil(8) + size_of::<u64>());
 const _: () = assert!(LANE_BITS + 7 < 64, "a lane fits behind the bits that are in its first byte already");
 const _: () = assert!(LANE >= 8, "the bits in a lane's first byte are those of one lane only");
 
