@@ -120,9 +120,9 @@ fn a_header_that_would_be_too_long_is_refused_before_anything_is_coded() {
 fn where_it_depends_on_the_weights_whether_a_header_fits_every_unit_is_planned_first() {
     let work = work();
     let name = |i: usize| format!("{}{i}.weight", "x".repeat(1 << 20));
-    let tensors = (0..24).map(|i| tensor(&name(i), UNIT, false)).collect();
+    let tensors = (0..20).map(|i| tensor(&name(i), UNIT, false)).collect();
     let fits = write(&work.path().join("fits"), tensors, false);
-    assert_eq!(round_trip(&fits, work.path(), &CompressOptions::default()).expect("taken"), 24);
+    assert_eq!(round_trip(&fits, work.path(), &CompressOptions::default()).expect("taken"), 20);
 }
 
 #[test]
@@ -246,7 +246,7 @@ fn patterns_of_the_published_form_are_those_that_both_engines_read_alike() {
     };
     for pattern in [r"m\.(?<n>\d)", r"m\.\d\z", "m.[[:digit:]]", "m.[0-9&&[^7]]", r"m\.(?i)\d", r"m\.\d$|x$\n"] {
         let message = refusal(&source, work.path(), &with(pattern, CodeKind::Published));
-        assert!(message.contains(pattern) && message.contains("Python"), "{message}");
+        assert!(message.contains(&pattern.replace(r"\n", r"\\n")) && message.contains("Python"), "{message}");
         // In our form the patterns are written anew.
         let folder = work.path().join(format!("{}", pattern.len()));
         let _ = fs::remove_dir_all(&folder);
@@ -281,6 +281,6 @@ fn shapes_of_which_no_readable_file_can_be_made_make_none() {
     assert!(message.contains("__metadata__"), "{message}");
     let long = "x".repeat(1 << 20);
     let message = make(serde_json::json!([[format!("{long}{{0..99}}"), "BF16", [1]]])).expect_err("refused");
-    assert!(message.contains("at most 100000000"), "{message}");
+    assert!(message.contains("100000000 bytes of names"), "{message}");
     make(serde_json::json!([["a__metadata__", "BF16", [2, 2]]])).expect("made");
 }

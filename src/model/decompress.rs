@@ -27,8 +27,8 @@ use super::progress::{Progress, check_stopped};
 use super::record::{Record, TensorHash};
 use super::restoration::{Restoration, Target};
 use super::spelling::Spelling;
-use crate::Error;
 use crate::backend::Backend;
+use crate::{Error, open};
 use df11_core::bf16;
 use parts::restore_parts;
 
@@ -239,8 +239,13 @@ fn restore_copy(
     if let Some(folder) = source.parent() {
         output.folder(folder)?;
     }
-    let copy = output.file(&source)?;
-    read_checked(&input.join(name), *size, *xxh3, |offset, bytes| {
+    let from = input.join(name);
+    // What cannot be opened is judged below.
+    let copy = match open::regular(&from) {
+        Ok(file) => output.copy_of(&source, &file)?,
+        Err(_) => output.file(&source)?,
+    };
+    read_checked(&from, *size, *xxh3, |offset, bytes| {
         check_stopped(progress)?;
         copy.write(bytes, offset)
     })?;

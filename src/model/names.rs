@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
 
+use super::portable::refused;
 use super::weight_files::MAIN_FILES;
 
 /// How the tensor of a module's matrix ends.
@@ -69,7 +70,8 @@ pub(crate) fn file_names<'a>(units: impl Iterator<Item = &'a str>) -> Vec<String
                 stem.push('_');
             }
             let mut name = format!("{stem}.safetensors");
-            if !taken.insert(name.to_ascii_lowercase()) {
+            // Windows keeps some names for devices.
+            if refused(&name).is_some() || !taken.insert(name.to_ascii_lowercase()) {
                 let number = free.entry(stem.to_ascii_lowercase()).or_insert(2);
                 loop {
                     name = format!("{stem}_{number}.safetensors");
@@ -97,10 +99,10 @@ mod tests {
 
     #[test]
     fn file_names_never_collide_nor_leave_the_directory() {
-        let names = file_names(["a.b", "a_b", "A.B", "model", "../x", "model.layers.0", ""].into_iter());
+        let names = file_names(["a.b", "a_b", "A.B", "model", "../x", "model.layers.0", "", "aux"].into_iter());
         assert_eq!(
             names,
-            ["a_b", "a_b_2", "A_B_3", "model_2", "___x", "model_layers_0", "_"]
+            ["a_b", "a_b_2", "A_B_3", "model_2", "___x", "model_layers_0", "_", "aux_2"]
                 .map(|stem| format!("{stem}.safetensors"))
         );
     }
@@ -112,6 +114,7 @@ mod tests {
         for unit in units {
             let letter = |c: char| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' };
             let stem: String = unit.chars().take(200).map(letter).collect();
+            let stem = if stem.is_empty() { "_".to_owned() } else { stem };
             let numbered = (2..).map(|number| format!("{stem}_{number}.safetensors"));
             let mut tried = std::iter::once(format!("{stem}.safetensors")).chain(numbered);
             let name = tried.find(|name| !taken.contains(&name.to_ascii_lowercase())).expect("numbers do not end");

@@ -57,7 +57,8 @@ impl PatternDict {
         let value = values::parse(&bytes)
             .map_err(|error| Error::Json { path: path.to_path_buf(), reason: format!("is not JSON: {error}") })?;
         let patterns = PatternDict::from_json(&value, path)?;
-        Ok(PatternDict { given: Some(path.to_path_buf()), ..patterns })
+        // A pipe has no file that could be lost.
+        Ok(PatternDict { given: Some(path.to_path_buf()).filter(|path| path.is_file()), ..patterns })
     }
 
     /// The file that it was read from by [`PatternDict::read`].

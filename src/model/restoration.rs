@@ -122,10 +122,11 @@ impl Restoration {
             _ => faults.append(gone),
         }
         faults.append(of_files);
-        if faults.is_empty() {
-            // Else a file that is missing says it in fewer words.
-            faults.extend(restoration.missing.iter().map(|tensor| missing(model, tensor)));
-        }
+        // Of a unit and of a raw tensor that are there, but are not what they should be, something was said already.
+        let there = model.units.iter().filter_map(|unit| model.record.as_ref().ok()?.as_ref()?.units.get(&unit.name));
+        let there: BTreeSet<&String> = there.flatten().chain(&model.raw).collect();
+        let absent = restoration.missing.iter().filter(|tensor| !there.contains(tensor));
+        faults.extend(absent.map(|tensor| missing(model, tensor)));
         restoration.judgement.faults = faults;
         Ok(restoration)
     }

@@ -96,7 +96,7 @@ fn a_link_out_of_the_folder_is_left_out_by_name_and_its_file_is_published_nowher
     // And the other way.
     symlink("../secret", coded.join("merges.txt")).expect("linked");
     let run = soon(&["decompress", text(&coded), "-o", text(&place.at("back"))]).fine();
-    assert!(run.stderr.contains("merges.txt is a link that leads out"), "{}", run.stderr);
+    assert!(run.stderr.contains("merges.txt: not among the files that were written"), "{}", run.stderr);
     assert!(!holds_the_secret(&place.at("back")));
 }
 
@@ -168,7 +168,7 @@ fn a_pipeline_in_the_cache_of_a_hub_is_read_and_no_other_cache_is() {
     symlink("../scheduler/scheduler_config.json", snapshot.join("transformer/beside.json")).expect("linked");
     symlink("../../../../models--me--private/blobs/00", snapshot.join("transformer/merges.txt")).expect("linked");
     let run = soon(&["compress", text(&snapshot), "-o", text(&place.at("other"))]).fine();
-    assert!(run.stderr.contains("merges.txt is a link that leads out"), "{}", run.stderr);
+    assert!(run.stderr.contains("merges.txt: not among the files that were written"), "{}", run.stderr);
     assert!(!holds_the_secret(&place.at("other")));
     assert!(place.at("other/transformer/beside.json").exists());
 }
@@ -248,7 +248,9 @@ fn what_should_be_a_file_of_a_model_and_is_none_is_refused_by_every_verb_and_wai
                     }
                     let run = soon(&arguments);
                     // `verify` and `inspect` do not read all of them.
-                    assert!(run.code == 2 || !verb.ends_with("compress"), "{name}, {verb}: {}", run.stderr);
+                    // `decompress` restores the files that the record names.
+                    let is_read = verb.ends_with("compress") && (*verb, name) != ("decompress", "README.md");
+                    assert!(run.code == 2 || !is_read, "{name}, {verb}: {}", run.stderr);
                     assert!(run.code == 0 || run.stderr.contains(name), "{name}, {verb}: {}", run.stderr);
                     assert!(!Path::new(out).exists());
                     tried += 1;

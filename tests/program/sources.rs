@@ -154,9 +154,15 @@ fn an_input_of_links_into_output_is_refused() {
             .expect("copied");
         fs::create_dir(place.at("in")).expect("created");
         for name in tree(&place.at("out/cache")).keys() {
+            let to = place.at("in").join(name);
+            if !name.ends_with(".safetensors") {
+                // No other link may lead out of the folder at all.
+                fs::copy(place.at("out/cache").join(name), to).expect("copied");
+                continue;
+            }
             // A link to a link: only the end of the chain is in OUTPUT.
             symlink(place.at("out/cache").join(name), place.at(&format!("{name}.link"))).expect("linked");
-            symlink(place.at(&format!("{name}.link")), place.at("in").join(name)).expect("linked");
+            symlink(place.at(&format!("{name}.link")), to).expect("linked");
         }
         place.refuses([verb, text(&place.at("in")), "-o", text(&place.at("out")), "-f"], &["to be read"]);
     }

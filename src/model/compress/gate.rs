@@ -212,7 +212,8 @@ impl<'a> Gate<'a> {
     fn written_at_most(&self, coded: &[&UnitSpec]) -> Result<Written, Error> {
         let (none, size) = (Digits::default(), u64::MAX);
         let part = self.source.path.file_name().map(|name| name.to_string_lossy().into_owned());
-        if !self.source.is_dir {
+        // Shapes have no folder.
+        if !self.source.is_dir || self.source.files.is_empty() {
             return Ok(Written { part, ..Written::default() });
         }
         let weights = match self.single_file {

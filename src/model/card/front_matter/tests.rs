@@ -106,6 +106,7 @@ fn what_is_left_out_is_told() {
 
 #[test]
 fn front_matter_made_to_be_dear_costs_little() {
+    // Each takes a fraction of a second; what grows with its square would take minutes.
     let bomb = "a: &a [x, x]\n".to_owned() + &(0..30).map(|i| format!("a{i}: &a{i} [*a, *a]\n")).collect::<String>();
     let pieces = [
         "[", "{", "- ", "? ", "&a ", "!x ", "a: ", "\"", "'", "# ", "*a ", "| ", "\n", ": ", "%", ",", "a\n", "- a\n",
@@ -117,7 +118,7 @@ fn front_matter_made_to_be_dear_costs_little() {
         let began = Instant::now();
         let _ = kept(readme(&dear));
         let _ = kept(readme(&format!("license: {dear}")));
-        assert!(began.elapsed().as_secs() < 10, "{:?}... took {:?}", &dear[..4], began.elapsed());
+        assert!(began.elapsed().as_secs() < 60, "{:?}... took {:?}", &dear[..4], began.elapsed());
     }
 }
 
