@@ -168,7 +168,7 @@ fn a_pipeline_in_the_cache_of_a_hub_is_read_and_no_other_cache_is() {
     symlink("../scheduler/scheduler_config.json", snapshot.join("transformer/beside.json")).expect("linked");
     symlink("../../../../models--me--private/blobs/00", snapshot.join("transformer/merges.txt")).expect("linked");
     let run = soon(&["compress", text(&snapshot), "-o", text(&place.at("other"))]).fine();
-    assert!(run.stderr.contains("merges.txt: not among the files that were written"), "{}", run.stderr);
+    assert!(run.stderr.contains("merges.txt is a link that leads out"), "{}", run.stderr);
     assert!(!holds_the_secret(&place.at("other")));
     assert!(place.at("other/transformer/beside.json").exists());
 }
@@ -252,7 +252,8 @@ fn what_should_be_a_file_of_a_model_and_is_none_is_refused_by_every_verb_and_wai
                     let is_read = verb.ends_with("compress") && (*verb, name) != ("decompress", "README.md");
                     assert!(run.code == 2 || !is_read, "{name}, {verb}: {}", run.stderr);
                     assert!(run.code == 0 || run.stderr.contains(name), "{name}, {verb}: {}", run.stderr);
-                    assert!(!Path::new(out).exists());
+                    assert!(run.code == 0 || !Path::new(out).exists());
+                    let _ = fs::remove_dir_all(out);
                     tried += 1;
                 }
                 fs::remove_file(&path).expect("removed");

@@ -164,7 +164,6 @@ fn with_sources(coded: &Path, to: &Path, sources: &Value) {
     for (key, value) in ours.into_iter().filter(|(key, _)| *key != "df11.checksum") {
         hash.update(&[key.as_bytes(), &[0], value.as_str().expect("text").as_bytes(), &[0]].concat());
     }
-    hash.update(metadata["df11.config"].as_str().expect("of a file alone").as_bytes());
     let checksum = format!("{:016x}", hash.digest());
     metadata.insert("df11.checksum".into(), checksum.into());
     let json = Value::Object(header).to_string().into_bytes();
