@@ -9,7 +9,7 @@ use crate::shown::{line, shown};
 /// Most bytes of a message: what files hold can be quoted in it, and may be long.
 const LONGEST_MESSAGE: usize = 4096;
 
-/// Declares an error whose every message passes [`line`]: a variant cannot show what a file or a path holds in any other way.
+/// Declares an error whose every message passes [`line()`]: a variant cannot show what a file or a path holds in any other way.
 ///
 /// `#[error(...)]` takes a format string, which may name the fields, and arguments; names and paths are arguments, through [`shown`].
 macro_rules! error {

@@ -32,12 +32,12 @@ pub fn line(text: &str) -> Line<'_> {
     Line { text, longest: usize::MAX, line_feeds: false }
 }
 
-/// A text of whole lines of our own, in which no line feed came from a stranger: a table of [`line`]s, JSON.
+/// A text of whole lines of our own, in which no line feed came from a stranger: a table of [`line()`]s, JSON.
 pub fn lines(text: &str) -> Line<'_> {
     Line { text, longest: usize::MAX, line_feeds: true }
 }
 
-/// See [`line`] and [`lines`].
+/// See [`line()`] and [`lines`].
 #[derive(Clone, Copy, Debug)]
 pub struct Line<'a> {
     text: &'a str,
