@@ -86,6 +86,9 @@ every_bit_damaged() {
   DF11_DAMAGE_STRIDE=13 cargo test --locked --test program sampled -- --nocapture
 }
 
+# What we write at the limits of a file, and read again.
+extremes() { cargo test --locked --test extremes -- --ignored; }
+
 resources() { bash ci/resources.sh; }
 
 # 500 kills at random moments, with and without --force; and one before each call that touches OUTPUT.
@@ -125,10 +128,10 @@ published_bytes() {
 declare -A limit_s=(
   [deny]=1200 [i686]=1200 [s390x]=2400 [aarch64]=2400 [wasm]=1200 [sse_only]=2400 [avx2_only]=2400
   [address_sanitizer]=2400 [valgrind]=3600 [careful]=2400 [published_loader]=1200 [published_bytes]=1200
-  [acceptance]=2400 [acceptance_asan]=2400 [every_bit_damaged]=2400 [resources]=1200 [killed]=1200
+  [acceptance]=2400 [acceptance_asan]=2400 [every_bit_damaged]=2400 [extremes]=1200 [resources]=1200 [killed]=1200
 )
 order=(deny i686 s390x aarch64 wasm sse_only avx2_only address_sanitizer valgrind careful published_loader published_bytes
-  acceptance acceptance_asan every_bit_damaged resources killed)
+  acceptance acceptance_asan every_bit_damaged extremes resources killed)
 
 # A step runs in a process of its own, this script again, so that `timeout` can end it and all it started.
 if [ "${1:-}" = --inside ]; then
