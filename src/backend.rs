@@ -5,6 +5,7 @@ mod cuda;
 mod device;
 #[cfg(feature = "hip")]
 mod hip;
+pub(crate) mod tiles;
 
 use std::fmt;
 use std::sync::Arc;

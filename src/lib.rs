@@ -2,9 +2,19 @@
 //!
 //! # Map
 //!
-//! - [`backend`] lists and chooses what decodes and encodes.
+//! A room a folder, from the top down; no room takes a name from one above it, and `ci/arrows.py` asserts that.
+//!
+//! ```text
+//! jobs                 compress, decompress, verify, inspect, estimate, synth
+//! record               what is written beside the arrays, and a coded model read by it
+//! naming      writer   which tensors make a unit, and what it is called;  OUTPUT, and the copies in it
+//! files                which files are the model, where each tensor lies, how weights are spelled
+//! safetensors backend error        the ground, with the gates `open` and `shown`, and `progress`
+//! ```
+//!
+//! - [`jobs`]: [`jobs::compress`], [`jobs::decompress`], [`jobs::verify`], [`jobs::inspect`].
 //! - [`safetensors`] reads and writes the container: strict headers, positioned reads and writes, no mapping.
-//! - [`model`] has the jobs: [`model::compress`], [`model::decompress`], [`model::verify`], [`model::inspect`].
+//! - [`backend`] lists and chooses what decodes and encodes.
 //! - [`shown`]: names and texts of strangers, as they are shown to people.
 //! - [`Error`] names the file, the unit or tensor, what was found, what was expected and the next step.
 //!
@@ -15,10 +25,15 @@
 
 pub mod backend;
 pub mod error;
-pub mod model;
+mod files;
+pub mod jobs;
+mod naming;
 mod open;
+mod progress;
+mod record;
 pub mod safetensors;
 pub mod shown;
+mod writer;
 
 pub use error::Error;
 
