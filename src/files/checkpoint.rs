@@ -13,19 +13,15 @@ use std::path::{Path, PathBuf};
 
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::file_names::{MAIN_FILES, is_consolidated};
+use super::folder::{SmallFile, replaced_files, weights_files};
+use super::leaves::has_units;
 use super::our_files::Digits;
+use super::own::{MAIN_KEY, Own, PREFIX, has_record};
 use super::shapes::read_shapes;
-use super::weight_files::{
-    Found, MAIN_FILES, find_source_files, is_consolidated, no_weights, shard_names, weight_map, weights_files,
-};
+use super::weight_files::{Found, find_source_files, no_weights, shard_names, weight_map};
 use crate::Error;
-use crate::record::config::ConfigFile;
-use crate::record::source::{MAIN_KEY, Own, has_record};
 use crate::safetensors::{Reader, TensorInfo};
-use crate::writer::copies::{SmallFile, replaced_files};
-
-/// The model's own description, which `dfloat11_config` is part of.
-pub(crate) const CONFIG_FILE: &str = "config.json";
 
 /// Files of a model that stay open while it is read; those past them are opened for each reading. Why 64: with OUTPUT's files it is far from the 256
 /// that some systems allow, and most models have fewer.
@@ -276,10 +272,10 @@ impl Checkpoint {
         }
     }
 
-    /// The config.json of a source directory.
-    pub fn config(&self) -> Result<Option<ConfigFile>, Error> {
-        let file = self.small.iter().find(|file| file.name == CONFIG_FILE);
-        file.map(|file| ConfigFile::parse(&file.bytes, file.witness.path())).transpose()
+    /// Whether it has units, or a record of ours that says why not.
+    pub fn is_coded(&self) -> bool {
+        has_units(self.tensors.keys().map(String::as_str))
+            || self.files.iter().any(|file| file.reader.header().metadata.keys().any(|key| key.starts_with(PREFIX)))
     }
 
     /// What the metadata of the other weight files call the file with the record.

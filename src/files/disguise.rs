@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use df11_core::bf16;
 
 use super::checkpoint::Checkpoint;
+use super::dotted::module_of;
 use super::spelling::Spelling;
 use super::words;
 use crate::Error;
-use crate::naming::names::module_of;
 use crate::safetensors::{Dtype, TensorInfo};
 
 /// Bytes of a tensor in disguise that are in memory beside its weights.

@@ -2,8 +2,13 @@
 
 pub(crate) mod checkpoint;
 mod disguise;
+pub(crate) mod dotted;
+pub(crate) mod file_names;
+pub(crate) mod folder;
+pub(crate) mod leaves;
 pub(crate) mod links;
 pub(crate) mod our_files;
+pub(crate) mod own;
 pub(crate) mod pipeline;
 pub(crate) mod portable;
 pub(crate) mod sampling;

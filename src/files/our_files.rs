@@ -1,10 +1,8 @@
 //! The files of a model that we wrote, as its record lists them: what each is, and what it must be like. FORMAT.md, "The files".
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use xxhash_rust::xxh3::Xxh3Default;
 
 use super::portable::Names;
 use crate::Error;
@@ -104,21 +102,6 @@ pub(crate) fn check_names<'a>(names: impl IntoIterator<Item = &'a str>) -> Resul
 pub(crate) fn check_names_in<'a>(folder: &Path, names: impl IntoIterator<Item = &'a str>) -> Result<(), Error> {
     let path = folder.to_path_buf();
     check_names(names).map_err(|(name, reason)| Error::NameNotPortable { path, name, reason })
-}
-
-/// The checksum of a weight file's data: xxh3 over the checksums of its tensors, 8 bytes each, little-endian, in ascending order of their names.
-///
-/// A tensor's checksum is over its name, dtype, shape and bytes as they stand in the file. `None` where one of them is not known.
-pub(crate) fn data_checksum<'a>(
-    tensors: impl IntoIterator<Item = &'a str>,
-    checksums: &BTreeMap<String, u64>,
-) -> Option<Digits> {
-    let names: BTreeSet<&str> = tensors.into_iter().collect();
-    let mut hash = Xxh3Default::new();
-    for name in names {
-        hash.update(&checksums.get(name)?.to_le_bytes());
-    }
-    Some(Digits(hash.digest()))
 }
 
 #[cfg(test)]

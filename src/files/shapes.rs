@@ -17,11 +17,10 @@ use std::path::Path;
 use serde::de::{Deserialize, Deserializer, Error as _, IgnoredAny, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::folder::read_whole;
 use super::values;
-use crate::naming::units::weights;
 use crate::safetensors::{Dtype, MAX_HEADER_BYTES, TensorInfo};
 use crate::shown::{line, shown};
-use crate::writer::copies::read_whole;
 use crate::{Error, open};
 
 /// Most tensors that a file may stand for: ten times what the largest released models have.
@@ -186,6 +185,11 @@ impl<'a> Template<'a> {
             name + self.end
         })
     }
+}
+
+/// Weights of a tensor; `None` past 2^64.
+pub(crate) fn weights(shape: &[u64]) -> Option<u64> {
+    shape.iter().try_fold(1_u64, |product, &size| product.checked_mul(size))
 }
 
 #[cfg(test)]

@@ -10,16 +10,13 @@
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::file_names::{MAIN_FILES, is_consolidated, plain_name, shard_of};
+use super::folder::{has, names, weights_files};
 use super::links::is_weights;
-use super::pipeline::parts;
+use super::pipeline::PIPELINE_FILE;
 use crate::Error;
-use crate::writer::copies::{has, names};
-
-/// What a directory's only weight file is called, by family, most common first. With `.index.json` behind: the list of its shards.
-pub(crate) const MAIN_FILES: [&str; 2] = ["model.safetensors", "diffusion_pytorch_model.safetensors"];
 
 /// What a directory holds of a BF16 model.
 pub(crate) enum Found {
@@ -60,34 +57,6 @@ pub(crate) fn find_source_files(path: &Path) -> Result<Found, Error> {
             MAIN_FILES.join(", ")
         )),
     }
-}
-
-/// Whether a file holds the same weights as the others in another form: Mistral's own, beside those of transformers.
-pub(crate) fn is_consolidated(name: &str) -> bool {
-    name.starts_with("consolidated")
-}
-
-/// Whether a file beside safetensors is what another library or an older one made of the same weights: `pytorch_model-00001-of-00002.bin`,
-/// `consolidated.00.pth`, `tf_model.h5`, `model-Q4_K_M.gguf`.
-pub(crate) fn is_other_form(name: &Path) -> bool {
-    const FORMS: [(&str, &str); 7] = [
-        ("pytorch_model", ".bin"),
-        ("pytorch_model", ".bin.index.json"),
-        ("diffusion_pytorch_model", ".bin"),
-        ("consolidated", ".pth"),
-        ("tf_model", ".h5"),
-        ("flax_model", ".msgpack"),
-        ("", ".gguf"),
-    ];
-    let name = name.to_string_lossy();
-    FORMS.iter().any(|(begin, end)| name.starts_with(begin) && name.ends_with(end))
-}
-
-/// What `model-00001-of-00003.safetensors` is a shard of, its number, and their number.
-pub(crate) fn shard_of(name: &str) -> Option<(String, usize, usize)> {
-    let (number, of) = name.strip_suffix(".safetensors")?.rsplit_once("-of-")?;
-    let (stem, number) = number.rsplit_once('-')?;
-    Some((stem.to_owned(), number.parse::<usize>().ok()?, of.parse::<usize>().ok()?))
 }
 
 /// The files, if they are the shards 1 to N of N. An index says the same where there is one.
@@ -143,26 +112,20 @@ pub(crate) fn weight_map(bytes: &[u8], index: &Path) -> Result<BTreeMap<String, 
     Ok(parsed.weight_map)
 }
 
-/// Refuses a file name in an index that is more than a name: it came from a stranger's file.
-pub(crate) fn plain_name(name: &str, found_in: &Path) -> Result<(), Error> {
-    let plain = !name.is_empty() && name != "." && !name.contains("..") && !name.contains(['/', '\\', ':', '\0']);
-    if plain { Ok(()) } else { Err(Error::NameLeavesDirectory { path: found_in.to_path_buf(), name: name.to_owned() }) }
-}
-
-/// Whether a file is called like weights.
-pub(crate) fn is_weights_file(name: &Path) -> bool {
-    name.extension().is_some_and(|extension| extension == "safetensors")
-}
-
-/// The `.safetensors` files of a directory, by name.
-pub(crate) fn weights_files(path: &Path) -> Result<Vec<String>, Error> {
-    let mut names = Vec::new();
-    for entry in fs::read_dir(path).map_err(Error::io("open", path))? {
-        let name = PathBuf::from(entry.map_err(Error::io("open", path))?.file_name());
-        if is_weights_file(&name) && is_weights(&path.join(&name))? {
-            names.push(name.to_string_lossy().into_owned());
+/// The sub-folders with weights of a pipeline folder, by name; none of any other input.
+pub(crate) fn parts(input: &Path) -> Result<Vec<PathBuf>, Error> {
+    if !has(&input.join(PIPELINE_FILE))? {
+        return Ok(Vec::new());
+    }
+    let mut parts = Vec::new();
+    for name in names(input)? {
+        let folder = input.join(&name);
+        if folder.is_dir() && !weights_files(&folder)?.is_empty() {
+            if folder.is_symlink() {
+                return Err(Error::NotRead { path: folder, found: "a link to a folder with weights" });
+            }
+            parts.push(name);
         }
     }
-    names.sort();
-    Ok(names)
+    Ok(parts)
 }

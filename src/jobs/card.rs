@@ -14,8 +14,9 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::compress::CompressReport;
+use crate::files::folder::has;
 use crate::record::config::ConfigFile;
-use crate::writer::copies::{Named, has};
+use crate::writer::copies::Named;
 use crate::{Error, open};
 use front_matter::{Field, Value as FieldValue, kept_fields, written};
 

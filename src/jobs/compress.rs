@@ -35,11 +35,11 @@ use df11_cpu::{Parts, Plan};
 use crate::Error;
 use crate::files::checkpoint::Checkpoint;
 use crate::files::our_files::OurFile;
-use crate::files::pipeline;
-use crate::naming::names::file_names;
+use crate::files::weight_files;
+use crate::naming::unit_files::file_names;
 use crate::naming::units::UnitSpec;
 use crate::progress::{PIECE_BYTES, Progress, check_between, check_stopped};
-use crate::record::source::TensorHash;
+use crate::record::checksum::TensorHash;
 use crate::writer::copies::Copied;
 use crate::writer::output::{Form, Output};
 use contents::{Beside, remove};
@@ -61,7 +61,7 @@ pub fn compress(
     options: &CompressOptions,
     progress: &dyn Progress,
 ) -> Result<CompressReport, Error> {
-    let parts = pipeline::parts(input)?;
+    let parts = weight_files::parts(input)?;
     if !parts.is_empty() {
         return compress_parts(input, output, &parts, options, progress);
     }

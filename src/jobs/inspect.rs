@@ -10,11 +10,12 @@ use serde::Serialize;
 use super::load::read_unit;
 use crate::Error;
 use crate::backend::Backend;
-use crate::backend::tiles::{Decoding, decode_tiles};
 use crate::files::checkpoint::Checkpoint;
+use crate::files::leaves::has_units;
 use crate::naming::infer::infer_units;
 use crate::progress::Progress;
-use crate::record::coded::{CodedModel, has_units};
+use crate::record::coded::CodedModel;
+use crate::record::tiles::{Decoding, decode_tiles};
 use crate::safetensors::TensorInfo;
 
 /// Weights that one thread counts at a time: its tables of counts are then a small part of the work.

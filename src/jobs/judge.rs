@@ -15,12 +15,15 @@ use std::path::Path;
 use xxhash_rust::xxh3::{Xxh3Default, xxh3_64};
 
 use crate::Error;
-use crate::files::our_files::{Digits, OurFile, check_names, data_checksum};
+use crate::files::folder::names;
+use crate::files::our_files::{Digits, OurFile, check_names};
+use crate::files::own::FILES_KEY;
+use crate::record::checksum::data_checksum;
 use crate::record::coded::CodedModel;
 use crate::record::manifest::{MANIFEST_FILE, Part};
-use crate::record::source::{FILES_KEY, Written};
+use crate::record::source::Written;
 use crate::safetensors::Witness;
-use crate::writer::copies::{is_housekeeping, names};
+use crate::writer::copies::is_housekeeping;
 
 /// Bytes that are read at a time.
 const READ_BYTES: usize = 1 << 20;

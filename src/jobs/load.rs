@@ -6,12 +6,13 @@ use df11_core::bf16;
 
 use crate::Error;
 use crate::backend::Backend;
-use crate::backend::tiles::{Decoding, decode_tiles};
 use crate::files::checkpoint::Checkpoint;
+use crate::files::leaves::has_units;
 use crate::files::words;
 use crate::naming::infer::infer_units;
 use crate::naming::units::UnitSpec;
-use crate::record::coded::{CodedModel, has_units};
+use crate::record::coded::CodedModel;
+use crate::record::tiles::{Decoding, decode_tiles};
 
 /// The weights of the units of the model at `input`, DFloat11 or BF16, one unit after another, at most `at_most` of them.
 ///

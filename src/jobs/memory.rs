@@ -10,8 +10,9 @@ use df11_core::bf16;
 
 use crate::Error;
 use crate::files::checkpoint::{Checkpoint, WeightsFile};
+use crate::files::leaves::LEAVES;
 use crate::naming::units::UnitSpec;
-use crate::record::coded::{CodedModel, LEAVES};
+use crate::record::coded::CodedModel;
 
 /// What a job holds beside the unit that it works on: program and threads, a tile of decoded weights and its copies in other spellings, pieces of raw
 /// tensors. 22 MiB were resident with 2 threads, 24 with 64; twice as much was mapped.

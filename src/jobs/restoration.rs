@@ -6,15 +6,17 @@ use std::path::Path;
 
 use super::judge::{Judgement, judge_files};
 use crate::Error;
-use crate::files::checkpoint::{CONFIG_FILE, Checkpoint};
+use crate::files::checkpoint::Checkpoint;
+use crate::files::file_names::CONFIG_FILE;
 use crate::files::our_files::{OurFile, check_names};
+use crate::files::own::{FILES_KEY, PREFIX, TENSORS_KEY};
+use crate::files::shapes::weights;
 use crate::files::spelling::Spelling;
 use crate::naming::pattern::PatternDict;
-use crate::naming::units::weights;
 use crate::record::coded::CodedModel;
 use crate::record::config::known_shape;
 use crate::record::matrices::{Matrix, Naming};
-use crate::record::source::{FILES_KEY, PREFIX, Record, SOURCES_KEY, SourceKind, TENSORS_KEY};
+use crate::record::source::{Record, SOURCES_KEY, SourceKind};
 use crate::safetensors::{Dtype, Header, Layout, Most, NewTensor};
 use crate::writer::output::Form;
 

@@ -16,15 +16,14 @@ use df11_core::bf16;
 use rayon::prelude::*;
 use serde_json::{Value, json};
 
-use crate::files::checkpoint::CONFIG_FILE;
+use crate::files::dotted::is_decimal;
+use crate::files::file_names::{CONFIG_FILE, MAIN_FILES};
+use crate::files::folder::read_whole;
 use crate::files::sampling::scatter;
 use crate::files::shapes::read_shapes;
-use crate::files::weight_files::MAIN_FILES;
 use crate::files::words;
-use crate::naming::names::is_decimal;
 use crate::progress::{Progress, check_stopped};
 use crate::safetensors::{Layout, MAX_HEADER_BYTES, NewTensor, TensorInfo};
-use crate::writer::copies::read_whole;
 use crate::writer::output::{Form, NewFile, Output};
 use crate::{Error, open};
 

@@ -9,16 +9,17 @@ use super::judge::{Judgement, judge_data, judge_manifest};
 use super::memory::check_units;
 use super::restoration::{Restoration, Target};
 use crate::Error;
-use crate::backend::tiles::{Decoding, decode_tiles, matrices_of_tile};
 use crate::files::checkpoint::Checkpoint;
 use crate::files::our_files::OurFile;
 use crate::files::spelling::Spelling;
 use crate::naming::pattern::PatternDict;
 use crate::progress::Progress;
+use crate::record::checksum::TensorHash;
 use crate::record::coded::{CodedModel, CodedUnit};
 use crate::record::manifest::{Input, Part, Pipeline};
-use crate::record::matrices::{Matrix, Naming};
-use crate::record::source::{Record, TensorHash};
+use crate::record::matrices::{Matrix, Naming, matrices_of_tile};
+use crate::record::source::Record;
+use crate::record::tiles::{Decoding, decode_tiles};
 
 /// How to verify.
 #[derive(Clone, Debug, Default)]

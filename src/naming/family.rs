@@ -9,9 +9,9 @@
 //!
 //! A family gets a few tables, each made once, so that all questions together cost as much as the names are long.
 
-use std::collections::{HashMap, HashSet};
+use crate::files::dotted::{is_decimal, parent_and_last, prefixes};
 
-use super::names::{is_decimal, parent_and_last, prefixes};
+use std::collections::{HashMap, HashSet};
 
 /// Most tables of a family. Real models need three: experts by layer, layers by expert, both. A family that needs more was made to be slow.
 const MOST_TABLES: usize = 64;

@@ -13,9 +13,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use df11_core::limits::MAX_WEIGHTS;
 
-use super::names::{is_decimal, natural_order, parent_and_last, prefixes};
 use super::owners::{Reason, Tree};
-use super::units::{MIN_LONE_WEIGHTS, UnitSpec, sort_attributes, weights};
+use super::units::{MIN_LONE_WEIGHTS, UnitSpec, sort_attributes};
+use crate::files::dotted::{is_decimal, natural_order, parent_and_last, prefixes};
+use crate::files::shapes::weights;
 use crate::safetensors::TensorInfo;
 
 /// Most weights of a unit made of several matrices, 2 GiB of BF16: bounds the memory of a job, and stays far below the limits of the format.

@@ -14,13 +14,11 @@ use std::ops::Bound;
 
 use df11_core::limits::MAX_WEIGHTS;
 
-use super::names::{is_decimal, module_of, parent_and_last, prefixes};
-use super::units::{MIN_LONE_WEIGHTS, weights};
+use super::units::{MAX_COMPONENTS, MIN_LONE_WEIGHTS};
+use crate::files::dotted::{is_decimal, module_of, parent_and_last, prefixes};
+use crate::files::shapes::weights;
 use crate::safetensors::TensorInfo;
 use crate::shown::shown;
-
-/// Most components of a module's path. Real ones have a dozen; what is deeper was made to be slow, and stays raw.
-pub(crate) const MAX_COMPONENTS: usize = 32;
 
 /// Why a tensor stays raw unless everything is to be coded.
 #[derive(Clone, Debug, PartialEq, Eq)]

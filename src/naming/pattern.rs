@@ -26,11 +26,11 @@ use regex::{Regex, RegexBuilder, RegexSet, RegexSetBuilder};
 use serde_json::{Map, Value};
 
 use super::family::Families;
-use super::names::{is_decimal, natural_order, parent_and_last, prefixes};
 use super::pattern_cost;
 use super::units::UnitSpec;
+use crate::files::dotted::{is_decimal, natural_order, parent_and_last, prefixes};
+use crate::files::folder::read_whole;
 use crate::files::values;
-use crate::writer::copies::read_whole;
 use crate::{Error, open};
 
 /// Bytes that one compiled pattern may take.

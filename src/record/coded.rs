@@ -1,6 +1,5 @@
 //! A DFloat11 model as it lies on the disk: its units, what they are made of, and its raw tensors. Tensors are found by name only.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -9,29 +8,18 @@ use rayon::prelude::*;
 use serde_json::Value;
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::checksum::TensorHash;
 use super::config::{ConfigFile, DFLOAT11_CONFIG, check_layout};
-use super::source::{PREFIX, Record, TensorHash, config_inside};
+use super::source::{Record, config_inside};
+use super::tiles::Stopped;
 use crate::Error;
-use crate::backend::tiles::Stopped;
-use crate::files::checkpoint::{CONFIG_FILE, Checkpoint, Place};
+use crate::files::checkpoint::{Checkpoint, Place};
+use crate::files::dotted::natural_order;
+use crate::files::file_names::CONFIG_FILE;
+use crate::files::folder::SmallFile;
+use crate::files::leaves::{LEAVES, LUTS, SIGN_MANTISSA, SPLIT_POSITIONS, is_leaf, unit_names};
 use crate::files::our_files::{Digits, OurFile};
-use crate::naming::names::natural_order;
 use crate::progress::{PIECE_BYTES, Progress, check_between};
-use crate::safetensors::TensorInfo;
-use crate::writer::copies::SmallFile;
-
-/// The published names of the six arrays, in the order of [`UnitArrays`], with their dtypes.
-pub(crate) const LEAVES: [(&str, &str); 6] = [
-    ("encoded_exponent", "U8"),
-    ("sign_mantissa", "U8"),
-    ("luts", "U8"),
-    ("gaps", "U8"),
-    ("output_positions", "U8"),
-    ("split_positions", "I64"),
-];
-const SIGN_MANTISSA: usize = 1;
-const LUTS: usize = 2;
-const SPLIT_POSITIONS: usize = 5;
 
 /// A DFloat11 model, headers read, data untouched.
 #[derive(Debug)]
@@ -74,37 +62,6 @@ impl UnitArrays {
     }
 }
 
-/// Whether a tensor is what this leaf of a unit must be.
-pub(crate) fn is_leaf(info: &TensorInfo, leaf: &str, dtype: &str) -> bool {
-    let rows_of_256 = matches!(info.shape.as_slice(), [_, 256]);
-    info.dtype.name() == dtype && (leaf != LEAVES[LUTS].0 || rows_of_256)
-}
-
-/// Whether tensors of these names hold units.
-pub(crate) fn has_units<'a>(tensors: impl Iterator<Item = &'a str>) -> bool {
-    !unit_names(tensors).is_empty()
-}
-
-/// Whether a model has units, or a record of ours that says why not.
-pub(crate) fn is_coded(checkpoint: &Checkpoint) -> bool {
-    has_units(checkpoint.tensors.keys().map(String::as_str))
-        || checkpoint.files.iter().any(|file| file.reader.header().metadata.keys().any(|key| key.starts_with(PREFIX)))
-}
-
-/// The paths that at least two of the published array names are found below: one alone can be anyone's tensor, and of a unit that lost one all
-/// the others are left.
-fn unit_names<'a>(tensors: impl Iterator<Item = &'a str>) -> BTreeSet<&'a str> {
-    let mut found: BTreeMap<&str, usize> = BTreeMap::new();
-    for tensor in tensors {
-        if let Some((unit, leaf)) = tensor.rsplit_once('.')
-            && LEAVES.iter().any(|(name, _)| *name == leaf)
-        {
-            *found.entry(unit).or_default() += 1;
-        }
-    }
-    found.into_iter().filter(|(_, leaves)| *leaves > 1).map(|(unit, _)| unit).collect()
-}
-
 impl CodedModel {
     /// Opens the model at `path`, a file or a directory.
     ///
@@ -134,7 +91,7 @@ impl CodedModel {
             Record::from_metadata(&metadata, None, &main).ok().flatten().filter(|record| record.written.is_some());
         let config = match &newer {
             Some(record) if !is_as_written(&checkpoint, record) => None,
-            _ => checkpoint.config()?,
+            _ => ConfigFile::of(&checkpoint)?,
         };
         let outside = config.as_ref().and_then(|config| Some((config.get(DFLOAT11_CONFIG)?, config.path())));
         let inside = config_inside(&metadata, &main)?;

@@ -11,9 +11,11 @@ use serde_json::{Value, json};
 
 use super::python_json;
 use crate::Error;
-use crate::files::checkpoint::CONFIG_FILE;
+use crate::files::checkpoint::Checkpoint;
+use crate::files::dotted::WEIGHT_SUFFIX;
+use crate::files::file_names::CONFIG_FILE;
+use crate::files::folder::{has, read_small};
 use crate::files::values;
-use crate::writer::copies::{has, read_small};
 
 /// The field of config.json that makes a directory a DFloat11 model.
 pub(crate) const DFLOAT11_CONFIG: &str = "dfloat11_config";
@@ -36,6 +38,12 @@ impl ConfigFile {
         }
         let bytes = read_small(&path)?;
         ConfigFile::parse(&bytes, &path).map(Some)
+    }
+
+    /// The one of a model's folder, as it was read there.
+    pub fn of(model: &Checkpoint) -> Result<Option<ConfigFile>, Error> {
+        let file = model.small.iter().find(|file| file.name == CONFIG_FILE);
+        file.map(|file| ConfigFile::parse(&file.bytes, file.witness.path())).transpose()
     }
 
     /// Reads these bytes of the one at `path`.
@@ -169,7 +177,7 @@ pub(crate) fn known_shape(config: &ConfigFile, tensor: &str) -> Option<Vec<u64>>
     let head = number("head_dim").or_else(|| hidden.checked_div(heads))?;
     let queries = heads.checked_mul(head)?;
     let keys = number("num_key_value_heads").unwrap_or(heads).checked_mul(head)?;
-    let mut module = tensor.strip_suffix(crate::naming::names::WEIGHT_SUFFIX)?.rsplit('.');
+    let mut module = tensor.strip_suffix(WEIGHT_SUFFIX)?.rsplit('.');
     let (rows, columns) = match module.next()? {
         "embed_tokens" | "lm_head" => (number("vocab_size")?, hidden),
         "q_proj" => (queries, hidden),

@@ -11,15 +11,15 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::coded::{CodedModel, is_coded};
+use super::coded::CodedModel;
 use super::config::canonical;
 use super::source::checksum_of;
 use crate::Error;
 use crate::files::checkpoint::Checkpoint;
+use crate::files::folder::read_small;
 use crate::files::our_files::{Digits, OurFile, check_names};
-use crate::files::pipeline::parts;
+use crate::files::weight_files::parts;
 use crate::safetensors::Reader;
-use crate::writer::copies::read_small;
 
 /// What the list is called.
 pub(crate) const MANIFEST_FILE: &str = "df11_files.json";
@@ -163,7 +163,7 @@ impl Input {
         let mut coded: Vec<Part> = Vec::new();
         for folder in parts(input)? {
             let checkpoint = Checkpoint::open_coded(&input.join(&folder))?;
-            if is_coded(&checkpoint) {
+            if checkpoint.is_coded() {
                 let folder = folder.to_string_lossy().into_owned();
                 coded.push(Part { folder, model: CodedModel::of(checkpoint)? });
             }

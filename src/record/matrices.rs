@@ -5,10 +5,13 @@
 
 use std::ops::Range;
 
+use df11_core::bf16;
+
 use super::coded::{CodedModel, CodedUnit};
-use super::source::{Record, UNITS_KEY};
+use super::source::Record;
 use crate::Error;
-use crate::naming::names::{is_decimal, parent_and_last};
+use crate::files::dotted::{is_decimal, parent_and_last};
+use crate::files::own::UNITS_KEY;
 use crate::naming::pattern::PatternDict;
 use crate::naming::units::{LLAMA_ATTRIBUTES, UnitSpec};
 
@@ -81,4 +84,18 @@ impl<'a> Naming<'a> {
         }
         Ok(tensors.into_iter().zip(ranges).map(|(tensor, weights)| Matrix { tensor, weights }).collect())
     }
+}
+
+/// The matrices that a tile holds weights of: which one, from its how-manieth weight on, and the weights.
+pub(crate) fn matrices_of_tile<'a>(
+    matrices: &'a [Matrix],
+    first: u64,
+    tile: &'a [bf16],
+) -> impl Iterator<Item = (usize, u64, &'a [bf16])> {
+    matrices.iter().enumerate().filter_map(move |(index, matrix)| {
+        let begin = matrix.weights.start.max(first);
+        let end = matrix.weights.end.min(first + tile.len() as u64);
+        let weights = tile.get((begin - first) as usize..end.checked_sub(first)? as usize)?;
+        (!weights.is_empty()).then_some((index, begin - matrix.weights.start, weights))
+    })
 }

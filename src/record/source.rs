@@ -12,27 +12,19 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use xxhash_rust::xxh3::Xxh3Default;
 
-use super::coded::{LEAVES, is_leaf};
 use super::config::canonical;
 use crate::Error;
 use crate::files::our_files::{Digits, OurFile};
+use crate::files::own::{FILES_KEY, MAIN_KEY, PREFIX, TENSORS_KEY, UNITS_KEY, VERSION_KEY, WrittenTensor};
 use crate::files::values;
-use crate::safetensors::{Header, MAX_HEADER_BYTES, TensorInfo};
+use crate::safetensors::MAX_HEADER_BYTES;
 
-/// What every key of ours begins with.
-pub(crate) const PREFIX: &str = "df11.";
 const VERSION_1: &str = "1";
 const VERSION_2: &str = "2";
-pub(crate) const VERSION_KEY: &str = "df11.version";
-pub(crate) const UNITS_KEY: &str = "df11.units";
-pub(crate) const TENSORS_KEY: &str = "df11.tensors";
 pub(crate) const SOURCES_KEY: &str = "df11.sources";
 const CONFIG_KEY: &str = "df11.config";
-pub(crate) const FILES_KEY: &str = "df11.files";
 pub(crate) const DATA_KEY: &str = "df11.data";
 pub(crate) const PART_KEY: &str = "df11.part";
-/// In every other weight file: what the file with the record is called.
-pub(crate) const MAIN_KEY: &str = "df11.main";
 const CHECKSUM_KEY: &str = "df11.checksum";
 
 /// Most bytes that the source's headers and small files inflate to, all together: as much again as the longest header, for its index and config.
@@ -101,43 +93,6 @@ pub(crate) enum SourceKind {
     Safetensors,
     /// All of it.
     Verbatim,
-}
-
-/// Checksum of one tensor: xxh3-64 over what it is called, what it is, and its data.
-pub(crate) struct TensorHash(Xxh3Default);
-
-impl TensorHash {
-    /// Over name, 0, dtype, 0, rank and sizes as u64; the data is to follow.
-    pub fn new(name: &str, dtype: &str, shape: &[u64]) -> TensorHash {
-        let mut hash = Xxh3Default::new();
-        for text in [name, dtype] {
-            hash.update(text.as_bytes());
-            hash.update(&[0]);
-        }
-        hash.update(&(shape.len() as u64).to_le_bytes());
-        for size in shape {
-            hash.update(&size.to_le_bytes());
-        }
-        TensorHash(hash)
-    }
-
-    /// Goes on with the data.
-    pub fn update(&mut self, data: &[u8]) {
-        self.0.update(data);
-    }
-
-    /// The checksum.
-    pub fn finish(&self) -> u64 {
-        self.0.digest()
-    }
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct WrittenTensor {
-    dtype: String,
-    shape: Vec<u64>,
-    xxh3: Digits,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -243,51 +198,6 @@ impl Record {
             }),
         };
         Ok(Some(Record { units, tensors, sources, written }))
-    }
-}
-
-/// Whether these metadata hold a record, of whatever version.
-pub(crate) fn has_record(metadata: &BTreeMap<String, String>) -> bool {
-    metadata.contains_key(VERSION_KEY)
-}
-
-/// What a record of version 2 calls the model's own, told before its checksum is looked at: which files to open.
-#[derive(Debug)]
-pub(crate) struct Own {
-    /// The weight files, each with the checksum of its header.
-    pub files: BTreeMap<String, Digits>,
-    units: BTreeMap<String, Vec<String>>,
-    tensors: BTreeMap<String, WrittenTensor>,
-}
-
-impl Own {
-    /// `None` where a record does not tell.
-    pub fn of(metadata: &BTreeMap<String, String>) -> Option<Own> {
-        let files: Vec<OurFile> = serde_json::from_str(metadata.get(FILES_KEY)?).ok()?;
-        let weights = files.into_iter().filter_map(|file| match file {
-            OurFile::Weights { name, header, .. } => Some((name, header)),
-            _ => None,
-        });
-        Some(Own {
-            files: weights.collect(),
-            units: serde_json::from_str(metadata.get(UNITS_KEY)?).ok()?,
-            tensors: serde_json::from_str(metadata.get(TENSORS_KEY)?).ok()?,
-        })
-    }
-
-    /// Whether a file holds tensors of the model and no others: whole units, and raw tensors of the dtype and shape that they have in the source.
-    pub fn holds(&self, header: &Header) -> bool {
-        let all: BTreeMap<&str, &TensorInfo> =
-            header.tensors.iter().map(|(name, info)| (name.as_str(), info)).collect();
-        let is_own = |(name, info): (&&str, &&TensorInfo)| match name.rsplit_once('.') {
-            Some((unit, leaf)) if self.units.contains_key(unit) && LEAVES.iter().any(|(name, _)| *name == leaf) => {
-                LEAVES.iter().all(|(leaf, dtype)| {
-                    all.get(format!("{unit}.{leaf}").as_str()).is_some_and(|info| is_leaf(info, leaf, dtype))
-                })
-            }
-            _ => self.tensors.get(*name).is_some_and(|own| own.dtype == info.dtype.name() && own.shape == info.shape),
-        };
-        !all.is_empty() && all.iter().all(is_own)
     }
 }
 
@@ -426,23 +336,5 @@ mod tests {
         }
         // Sealed in another way.
         assert!(matches!(read("1"), Err(Error::Record { .. })));
-    }
-
-    #[test]
-    fn a_checksum_tells_name_dtype_shape_and_data_apart() {
-        let hash = |name, dtype, shape: &[u64], data: &[u8]| {
-            let mut hash = TensorHash::new(name, dtype, shape);
-            hash.update(data);
-            hash.finish()
-        };
-        let all = [
-            hash("ab", "BF16", &[2, 3], b"xy"),
-            hash("a", "bBF16", &[2, 3], b"xy"),
-            hash("ab", "BF16", &[3, 2], b"xy"),
-            hash("ab", "BF16", &[6], b"xy"),
-            hash("ab", "BF16", &[2, 3], b"xz"),
-        ];
-        assert_eq!(std::collections::BTreeSet::from(all).len(), all.len());
-        assert_eq!(hash("", "", &[], b""), xxhash_rust::xxh3::xxh3_64(&[0; 10]));
     }
 }

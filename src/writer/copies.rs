@@ -1,95 +1,19 @@
 //! The files beside the weights: small ones read whole, all of them copied. Where links may lead: `links`.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use xxhash_rust::xxh3::Xxh3Default;
 
 use crate::Error;
-use crate::files::checkpoint::CONFIG_FILE;
+use crate::files::file_names::{CONFIG_FILE, INDEX_SUFFIX, is_other_form, is_weights_file};
+use crate::files::folder::{has, names, weights_files};
 use crate::files::links::{Entry, Home};
 use crate::files::our_files::{Digits, OurFile};
-use crate::files::weight_files::{is_other_form, is_weights_file};
 use crate::progress::{PIECE_BYTES, Progress, check_stopped};
-use crate::safetensors::{MAX_HEADER_BYTES, Reader, Witness};
+use crate::safetensors::{Reader, Witness};
 use crate::writer::output::Output;
-
-/// How the list of a sharded model's files ends.
-pub(crate) const INDEX_SUFFIX: &str = ".safetensors.index.json";
-
-/// A small file that was read whole.
-#[derive(Debug)]
-pub(crate) struct SmallFile {
-    /// Its name without a folder.
-    pub name: String,
-    /// What it held.
-    pub bytes: Vec<u8>,
-    /// What it was.
-    pub witness: Witness,
-}
-
-impl SmallFile {
-    /// Reads the file `name` of a folder.
-    pub fn read(folder: &Path, name: &str) -> Result<SmallFile, Error> {
-        let (bytes, witness) = read_witnessed(&folder.join(name))?;
-        Ok(SmallFile { name: name.to_owned(), bytes, witness })
-    }
-}
-
-/// Reads a small file of a model's folder, of JSON or text.
-///
-/// # Errors
-/// There is none that may be read, or it is as large as no small file is.
-pub(crate) fn read_small(path: &Path) -> Result<Vec<u8>, Error> {
-    read_witnessed(path).map(|(bytes, _)| bytes)
-}
-
-fn read_witnessed(path: &Path) -> Result<(Vec<u8>, Witness), Error> {
-    has(path)?;
-    let (file, witness) = Witness::open(path)?;
-    Ok((read_whole(file, path)?, witness))
-}
-
-/// Whether a model's folder has the small file at `path`.
-///
-/// # Errors
-/// Something is there that is not read.
-pub(crate) fn has(path: &Path) -> Result<bool, Error> {
-    let not_read = |found| Err(Error::NotRead { path: path.to_path_buf(), found });
-    match Home::of(path.parent().unwrap_or(Path::new("")))?.look(path)? {
-        None => Ok(false),
-        Some(Entry::File(_)) => Ok(true),
-        Some(Entry::Folder(_)) => not_read("a folder"),
-        Some(Entry::LeftOut(found)) => not_read(found),
-    }
-}
-
-/// Reads what was opened at `path`, which like a header is small.
-pub(crate) fn read_whole(file: fs::File, path: &Path) -> Result<Vec<u8>, Error> {
-    let mut bytes = Vec::new();
-    file.take(MAX_HEADER_BYTES + 1).read_to_end(&mut bytes).map_err(Error::io("read", path))?;
-    if bytes.len() as u64 > MAX_HEADER_BYTES {
-        let reason = format!("is larger than {MAX_HEADER_BYTES} bytes, too much for a JSON file of a model");
-        return Err(Error::Json { path: path.to_path_buf(), reason });
-    }
-    Ok(bytes)
-}
-
-/// The files of a source directory that DFloat11's own replace, config.json and the lists of shards: kept in the record, to be restored.
-pub(crate) fn replaced_files(folder: &Path) -> Result<Vec<SmallFile>, Error> {
-    let mut replaced = Vec::new();
-    for name in names(folder)? {
-        if let Some(name) = name.to_str()
-            && (name == CONFIG_FILE || name.ends_with(INDEX_SUFFIX))
-            && has(&folder.join(name))?
-        {
-            replaced.push(SmallFile::read(folder, name)?);
-        }
-    }
-    Ok(replaced)
-}
 
 /// What a file or folder beside the weights is called in a copy; `None` where it is left out.
 pub(crate) type Named<'a> = dyn Fn(&Path) -> Option<PathBuf> + 'a;
@@ -111,6 +35,22 @@ pub(crate) fn copy_others(
     }
     let files = files.iter().map(|other| copy_file(other, output, to, progress)).collect::<Result<_, _>>()?;
     Ok(Copied { files, notes })
+}
+
+/// Copies what is beside `parts`, the name of a file or folder as `named` tells. Weights beside the parts are the same model in another form, and are
+/// left out.
+pub(crate) fn copy_beside(
+    input: &Path,
+    output: &Output,
+    parts: &[PathBuf],
+    named: &Named<'_>,
+    progress: &dyn Progress,
+) -> Result<Copied, Error> {
+    let left_out = weights_files(input)?;
+    let named = |name: &Path| named(name).filter(|_| !parts.iter().any(|part| part == name));
+    let mut copied = copy_others(input, output, Path::new(""), &named, progress)?;
+    copied.notes.extend(left_out.iter().map(|name| format!("{name} is not part of the pipeline and was left out")));
+    Ok(copied)
 }
 
 /// What a record will say at most of the files that [`copy_others`] copies.
@@ -271,13 +211,4 @@ pub(crate) fn portable(path: &Path, relative: &Path) -> Result<String, Error> {
         name: relative.to_string_lossy().into_owned(),
         reason: "it is not UTF-8".into(),
     })
-}
-
-/// The names in a folder, in order.
-pub(crate) fn names(folder: &Path) -> Result<Vec<PathBuf>, Error> {
-    let entries = fs::read_dir(folder).map_err(Error::io("open", folder))?;
-    let names: Result<Vec<PathBuf>, _> = entries.map(|entry| entry.map(|entry| entry.file_name().into())).collect();
-    let mut names = names.map_err(Error::io("open", folder))?;
-    names.sort();
-    Ok(names)
 }

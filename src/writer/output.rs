@@ -36,9 +36,10 @@ use crate::Error;
 use journal::{Finished, JobLine, Journal};
 use mode::{Mode, Modes};
 pub(crate) use new_file::{NewFile, NewFiles};
-use place::{Gate, parent, refused};
+pub(crate) use place::Form;
+use place::Gate;
 use remains::{Start, remove_replaced, settle};
-use tidy::{exists, sync_directory, walk};
+use tidy::{exists, parent, refused, sync_directory, walk};
 use working::Working;
 
 /// A file or directory in the making. Dropped before [`Output::commit`] or [`Output::conclude`], it removes what it wrote.
@@ -53,13 +54,6 @@ pub(crate) struct Output {
     temporaries: Cell<usize>,
     /// What is in the folder stays.
     over: bool,
-}
-
-/// What OUTPUT will be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Form {
-    File,
-    Directory,
 }
 
 impl Output {

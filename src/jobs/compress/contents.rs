@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::files::checkpoint::{Checkpoint, Place};
-use crate::naming::names::is_below;
+use crate::files::dotted::is_below;
 use crate::naming::units::UnitSpec;
 use crate::record::source::{Record, SourceFile, SourceKind, TensorRecord, Written};
 

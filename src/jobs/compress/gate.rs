@@ -27,16 +27,17 @@ use super::contents::{Beside, record_of, remove};
 use super::file::{Metadata, header, layout};
 use super::published::{CodeKind, Saver, pattern_dict};
 use crate::Error;
-use crate::files::checkpoint::{CONFIG_FILE, Checkpoint};
+use crate::files::checkpoint::Checkpoint;
+use crate::files::file_names::{CONFIG_FILE, is_weights_file, plain_name};
+use crate::files::folder::names;
 use crate::files::our_files::{Digits, OurFile};
-use crate::files::weight_files::{is_weights_file, plain_name};
-use crate::naming::names::file_names;
 use crate::naming::pattern::PatternDict;
+use crate::naming::unit_files::file_names;
 use crate::naming::units::UnitSpec;
 use crate::record::config::{ConfigFile, dfloat11_config, python_text_of_only};
 use crate::record::source::Written;
 use crate::safetensors::{Fault, MAX_HEADER_BYTES};
-use crate::writer::copies::{copies_at_most, names};
+use crate::writer::copies::copies_at_most;
 
 /// What of the options tells what is written.
 pub(crate) struct Gate<'a> {

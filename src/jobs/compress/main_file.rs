@@ -15,11 +15,11 @@ use super::file::{self, Metadata};
 use super::gate::unwritable;
 use super::{CodeKind, Job};
 use crate::Error;
-use crate::files::checkpoint::CONFIG_FILE;
+use crate::files::file_names::CONFIG_FILE;
 use crate::files::our_files::{Digits, OurFile, check_names_in};
 use crate::naming::pattern::PatternDict;
 use crate::naming::units::UnitSpec;
-use crate::record::config::{dfloat11_config, text_of_only};
+use crate::record::config::{ConfigFile, dfloat11_config, text_of_only};
 use crate::record::source::Written;
 
 impl Job<'_> {
@@ -65,7 +65,7 @@ impl Job<'_> {
     fn written(&mut self, dfloat11_config: &Value) -> Result<Written, Error> {
         let mut files = self.ours.clone();
         if self.source.is_dir {
-            let text = match self.source.config()? {
+            let text = match ConfigFile::of(self.source)? {
                 Some(file) => file.text_with(Some(dfloat11_config)),
                 None => text_of_only(dfloat11_config),
             };

@@ -8,10 +8,9 @@ use super::source::{Passed, ToCode, begin, refuse_without_bf16};
 use super::{CodeKind, CompressOptions, CompressReport, Destination, KeptRaw, compress_model};
 use crate::Error;
 use crate::files::our_files::{OurFile, check_names_in};
-use crate::files::pipeline::copy_beside;
 use crate::progress::Progress;
 use crate::record::manifest::{MANIFEST_FILE, record_checksum, refuse_list, text_of};
-use crate::writer::copies::{Copied, portable};
+use crate::writer::copies::{Copied, copy_beside, portable};
 use crate::writer::output::{Form, Output};
 
 /// Compresses the parts of a pipeline that have units; the others are copied.

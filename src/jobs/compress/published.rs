@@ -20,13 +20,14 @@ use super::file::Metadata;
 use super::{CompressOptions, Job};
 use crate::Error;
 use crate::backend::Backend;
-use crate::files::checkpoint::{CONFIG_FILE, Checkpoint};
-use crate::files::weight_files::MAIN_FILES;
-use crate::naming::names::parent_and_last;
+use crate::files::checkpoint::Checkpoint;
+use crate::files::dotted::parent_and_last;
+use crate::files::file_names::{CONFIG_FILE, MAIN_FILES};
+use crate::files::folder::SmallFile;
 use crate::naming::pattern::PatternDict;
 use crate::naming::units::UnitSpec;
-use crate::record::config::{dfloat11_config, python_text_of_only};
-use crate::writer::copies::{SmallFile, others};
+use crate::record::config::{ConfigFile, dfloat11_config, python_text_of_only};
+use crate::writer::copies::others;
 
 /// Whose codes and files are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -170,7 +171,7 @@ impl Job<'_> {
         }
         let config = dfloat11_config(patterns);
         let folder = self.source.folder().to_path_buf();
-        let text = match self.source.config()? {
+        let text = match ConfigFile::of(self.source)? {
             Some(file) if saver == Saver::Transformers => file.python_text_with(&config)?,
             found => {
                 if found.is_some() {

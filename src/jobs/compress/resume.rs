@@ -12,10 +12,10 @@ use super::source::ToCode;
 use super::{CodeKind, CompressOptions, Job};
 use crate::Error;
 use crate::files::checkpoint::Checkpoint;
-use crate::files::our_files::{Digits, OurFile, data_checksum};
+use crate::files::our_files::{Digits, OurFile};
 use crate::naming::units::UnitSpec;
 use crate::progress::{Progress, check_between, check_stopped};
-use crate::record::source::TensorHash;
+use crate::record::checksum::{TensorHash, data_checksum};
 use crate::safetensors::Reader;
 use crate::writer::output::journal::{Finished, JobLine, key};
 

@@ -13,11 +13,13 @@ use super::published::{CodeKind, refuse_what_it_lacks};
 use super::resume::job_line;
 use crate::Error;
 use crate::files::checkpoint::Checkpoint;
+use crate::files::leaves::LEAVES;
+use crate::files::shapes::weights;
+use crate::naming::by_pattern::units_by_pattern;
 use crate::naming::infer::infer_units;
 use crate::naming::pattern::PatternDict;
-use crate::naming::units::{MIN_LONE_WEIGHTS, UnitSpec, units_by_pattern, weights};
+use crate::naming::units::{MIN_LONE_WEIGHTS, UnitSpec};
 use crate::progress::Progress;
-use crate::record::coded::{LEAVES, is_coded};
 use crate::writer::copies::check_others;
 use crate::writer::output::{Form, Output};
 
@@ -149,7 +151,7 @@ fn units_of(source: &Checkpoint, options: &CompressOptions) -> Result<Vec<UnitSp
 
 /// Refuses a model that is coded already.
 pub(crate) fn refuse_coded(source: &Checkpoint) -> Result<(), Error> {
-    if is_coded(source) {
+    if source.is_coded() {
         let reason = "is a DFloat11 model already; decompress it first, or give the BF16 model".into();
         return Err(Error::NotAModel { path: source.path.clone(), reason });
     }

@@ -6,10 +6,9 @@ use super::super::card::without_card;
 use super::super::judge::judge_manifest;
 use super::{DecompressOptions, DecompressReport, inputs, plan, refuse, restore, work};
 use crate::Error;
-use crate::files::pipeline::copy_beside;
 use crate::progress::Progress;
 use crate::record::manifest::{Part, Pipeline};
-use crate::writer::copies::check_others;
+use crate::writer::copies::{check_others, copy_beside};
 use crate::writer::output::{Form, Output};
 
 /// Restores the parts of a pipeline that are coded; the other files are copied.

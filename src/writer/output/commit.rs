@@ -13,9 +13,9 @@ use std::io::{self, ErrorKind};
 use std::path::Path;
 
 use super::Form;
-use super::place::{Gate, is_empty_folder, refused};
+use super::place::Gate;
 use super::rename::{exchange, without_replacing};
-use super::tidy::exists;
+use super::tidy::{exists, is_empty_folder, refused};
 use super::working::Working;
 use crate::Error;
 

@@ -44,7 +44,7 @@ impl Identity {
     /// Of what has the name `path` itself, a link where it is one.
     pub fn of_name(path: &Path) -> io::Result<Identity> {
         fs::symlink_metadata(path)?;
-        let parent = fs::canonicalize(super::place::parent(path))?;
+        let parent = fs::canonicalize(super::tidy::parent(path))?;
         Ok(Identity(parent.join(path.file_name().unwrap_or_default())))
     }
 }
@@ -77,7 +77,7 @@ pub(super) fn inode(path: &Path) -> io::Result<u64> {
 #[cfg(unix)]
 pub(super) fn is_mount_point(path: &Path) -> bool {
     let device = |path: &Path| Identity::of(path).ok().map(|identity| identity.0.0);
-    device(path) != device(super::place::parent(path))
+    device(path) != device(super::tidy::parent(path))
 }
 
 /// Whether a folder is where another file system is mounted: not that this system tells.

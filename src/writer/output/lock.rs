@@ -19,7 +19,7 @@ use std::path::Path;
 
 use super::identity::is_at;
 use super::mode::Mode;
-use super::place::{is_empty_folder, refused};
+use super::tidy::{is_empty_folder, refused};
 use crate::Error;
 
 /// The file that marks the folder of a run.

@@ -15,9 +15,7 @@ use std::path::Path;
 
 use super::tidy::walk;
 use crate::Error;
-use crate::files::checkpoint::CONFIG_FILE;
-use crate::files::weight_files::is_weights_file;
-use crate::writer::copies::INDEX_SUFFIX;
+use crate::files::file_names::{CONFIG_FILE, INDEX_SUFFIX, is_weights_file};
 
 /// The rights of what a job makes.
 #[derive(Clone, Copy, Debug)]

@@ -14,12 +14,18 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use super::Form;
 use super::identity::{Identity, is_mount_point};
 use super::lock::refuse_unmarked;
 use super::replaceable::{refuse_all_but_a_model, refuse_strangers};
-use super::tidy::{exists, walk};
+use super::tidy::{exists, is_empty_folder, parent, refused, walk};
 use crate::Error;
+
+/// What OUTPUT will be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    File,
+    Directory,
+}
 
 /// The paths of a job.
 #[derive(Debug)]
@@ -192,16 +198,6 @@ impl Gate {
     }
 }
 
-/// The folder that a path lies in.
-pub(super) fn parent(path: &Path) -> &Path {
-    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}
-
-/// Whether a path leads to a folder with nothing in it.
-pub(super) fn is_empty_folder(path: &Path) -> bool {
-    fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none())
-}
-
 /// An input, and all that is in it: whether each is a folder by its own name.
 fn each(input: &Path, visit: &mut dyn FnMut(&Path, bool) -> Result<(), Error>) -> Result<(), Error> {
     visit(input, false)?;
@@ -209,9 +205,4 @@ fn each(input: &Path, visit: &mut dyn FnMut(&Path, bool) -> Result<(), Error>) -
         walk(input, &mut |name, kind| visit(&input.join(name), kind.is_dir()))?;
     }
     Ok(())
-}
-
-/// The error that names a path of OUTPUT.
-pub(super) fn refused(path: &Path, reason: impl Into<String>) -> Error {
-    Error::Output { path: path.to_path_buf(), reason: reason.into() }
 }

@@ -15,9 +15,9 @@ use std::path::PathBuf;
 
 use super::identity::inode;
 use super::journal::Journal;
-use super::place::{Gate, refused};
+use super::place::Gate;
 use super::rename::without_replacing;
-use super::tidy::{exists, remove};
+use super::tidy::{exists, refused, remove};
 use super::working::Working;
 use crate::Error;
 

@@ -17,13 +17,12 @@ use std::collections::BTreeSet;
 use std::fs::FileType;
 use std::path::{Path, PathBuf};
 
-use super::place::refused;
-use super::tidy::{exists, walk};
+use super::tidy::{exists, refused, walk};
 use crate::Error;
 use crate::files::checkpoint::Checkpoint;
-use crate::files::weight_files::{MAIN_FILES, is_consolidated, is_weights_file, shard_of, weight_map, weights_files};
-use crate::record::coded::is_coded;
-use crate::writer::copies::{INDEX_SUFFIX, read_small};
+use crate::files::file_names::{INDEX_SUFFIX, MAIN_FILES, is_consolidated, is_weights_file, shard_of};
+use crate::files::folder::{read_small, weights_files};
+use crate::files::weight_files::weight_map;
 
 /// Files that models usually have beside weights and lists of shards.
 const USUAL: [&str; 26] = [
@@ -102,11 +101,11 @@ fn is_usual(root: &Path, name: &Path) -> bool {
 
 /// Whether a weight file is coded, or one that its folder's model is made of. Any folder can have .safetensors files: a collection of them is no model.
 fn is_of_a_model(path: &Path, file: &str) -> bool {
-    let folder = super::place::parent(path);
+    let folder = super::tidy::parent(path);
     MAIN_FILES.contains(&file)
         || shard_of(file).is_some()
         || is_consolidated(file)
-        || Checkpoint::open_coded(path).is_ok_and(|checkpoint| is_coded(&checkpoint))
+        || Checkpoint::open_coded(path).is_ok_and(|checkpoint| checkpoint.is_coded())
         || weights_files(folder).is_ok_and(|files| files.len() == 1)
         || listed(folder).contains(file)
 }

@@ -54,3 +54,18 @@ pub(super) fn sync_directory(path: &Path) -> Result<(), Error> {
     }
     Ok(())
 }
+
+/// The folder that a path lies in.
+pub(super) fn parent(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Whether a path leads to a folder with nothing in it.
+pub(super) fn is_empty_folder(path: &Path) -> bool {
+    fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none())
+}
+
+/// The error that names a path of OUTPUT.
+pub(super) fn refused(path: &Path, reason: impl Into<String>) -> Error {
+    Error::Output { path: path.to_path_buf(), reason: reason.into() }
+}

@@ -7,7 +7,6 @@ use rayon::prelude::*;
 
 use crate::Error;
 use crate::backend::{Backend, Fault};
-use crate::record::matrices::Matrix;
 
 /// Weights that a tile aims at: 16 MiB of BF16, enough work for many threads, little beside a unit.
 const TILE_WEIGHTS: u64 = 8 << 20;
@@ -107,18 +106,4 @@ fn each_block(
     }
     let fault = jobs.into_par_iter().find_map_first(|(block, weights)| work(block, weights).err());
     fault.map_or(Ok(()), Err)
-}
-
-/// The matrices that a tile holds weights of: which one, from its how-manieth weight on, and the weights.
-pub(crate) fn matrices_of_tile<'a>(
-    matrices: &'a [Matrix],
-    first: u64,
-    tile: &'a [bf16],
-) -> impl Iterator<Item = (usize, u64, &'a [bf16])> {
-    matrices.iter().enumerate().filter_map(move |(index, matrix)| {
-        let begin = matrix.weights.start.max(first);
-        let end = matrix.weights.end.min(first + tile.len() as u64);
-        let weights = tile.get((begin - first) as usize..end.checked_sub(first)? as usize)?;
-        (!weights.is_empty()).then_some((index, begin - matrix.weights.start, weights))
-    })
 }
