@@ -3,33 +3,31 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use super::super::restoration::{Restoration, Target};
-use super::Job;
+use super::pass::Pass;
 use crate::Error;
+use crate::jobs::restoration::{Restoration, Target};
 use crate::safetensors::{Header, Layout, Most, NewTensor};
 
-impl Job<'_> {
-    /// Reads everything and finds which tensors are not what they should be.
-    pub(super) fn find_unsound(&self, faults: &mut Vec<Error>, lost: &mut BTreeSet<String>) -> Result<(), Error> {
-        let mut note = |result: Result<(), Error>, tensors: &mut dyn Iterator<Item = &String>| match result {
-            Err(error) if error.is_failed_check() => {
-                faults.push(error);
-                lost.extend(tensors.cloned());
-                Ok(())
-            }
-            result => result,
-        };
-        let mut tile = Vec::new();
-        let units = self.model.units.iter().zip(&self.plan.matrices);
-        for (unit, matrices) in units.filter(|(_, matrices)| !matrices.is_empty()) {
-            let mut tensors = matrices.iter().map(|matrix| &matrix.tensor);
-            note(self.restore_unit(unit, matrices, &mut tile), &mut tensors)?;
+/// Reads everything and finds which tensors are not what they should be.
+pub(super) fn find_unsound(pass: &Pass<'_>, faults: &mut Vec<Error>, lost: &mut BTreeSet<String>) -> Result<(), Error> {
+    let mut note = |result: Result<(), Error>, tensors: &mut dyn Iterator<Item = &String>| match result {
+        Err(error) if error.is_failed_check() => {
+            faults.push(error);
+            lost.extend(tensors.cloned());
+            Ok(())
         }
-        for name in self.model.raw.iter().filter(|name| !self.plan.missing.contains(*name)) {
-            note(self.copy_raw(name), &mut std::iter::once(name))?;
-        }
-        Ok(())
+        result => result,
+    };
+    let mut tile = Vec::new();
+    let units = pass.model.units.iter().zip(&pass.plan.matrices);
+    for (unit, matrices) in units.filter(|(_, matrices)| !matrices.is_empty()) {
+        let mut tensors = matrices.iter().map(|matrix| &matrix.tensor);
+        note(pass.restore_unit(unit, matrices, &mut tile), &mut tensors)?;
     }
+    for name in pass.model.raw.iter().filter(|name| !pass.plan.missing.contains(*name)) {
+        note(pass.copy_raw(name), &mut std::iter::once(name))?;
+    }
+    Ok(())
 }
 
 impl Restoration {

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use super::super::card::without_card;
 use super::super::judge::judge_manifest;
-use super::{DecompressOptions, DecompressReport, inputs, plan, refuse, restore, work};
+use super::model::{inputs, plan, refuse, restore, work};
+use super::options::{DecompressOptions, DecompressReport};
 use crate::Error;
 use crate::progress::Progress;
 use crate::record::manifest::{Part, Pipeline};
