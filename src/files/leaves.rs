@@ -13,7 +13,7 @@ pub(crate) const LEAVES: [(&str, &str); 6] = [
     ("output_positions", "U8"),
     ("split_positions", "I64"),
 ];
-/// Which of them.
+/// Where in them each is that is asked for by itself.
 pub(crate) const SIGN_MANTISSA: usize = 1;
 pub(crate) const LUTS: usize = 2;
 pub(crate) const SPLIT_POSITIONS: usize = 5;

@@ -8,6 +8,8 @@
 //! consolidated*.safetensors beside any of these          the same weights in another form;
 //!   so are pytorch_model*.bin and its like
 //! ```
+//!
+//! Of a pipeline folder: the sub-folders that have such files.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::compress::CompressReport;
+use super::compress::options::CompressReport;
 use crate::files::folder::has;
 use crate::record::config::ConfigFile;
 use crate::writer::copies::Named;

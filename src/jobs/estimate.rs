@@ -17,9 +17,10 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::compress::contents::{Beside, record_of, remove};
-use super::compress::file::{Metadata, header, layout, split_positions};
-use super::compress::gate::{Gate, unwritable};
-use super::compress::published::{self, CodeKind, Saver};
+use super::compress::gate::Gate;
+use super::compress::layout::{Metadata, header, layout, split_positions, unwritable};
+use super::compress::options::CodeKind;
+use super::compress::published::{self, Saver};
 use super::compress::source::{refuse_coded, refuse_without_bf16};
 use crate::Error;
 use crate::backend::Backend;

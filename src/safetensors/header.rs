@@ -114,6 +114,7 @@ fn check(name: &str, info: &TensorInfo) -> Result<(), Fault> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::rules::MAX_METADATA;
     use super::*;
 
     fn parse(json: &str, data_bytes: u64) -> Result<Header, Fault> {

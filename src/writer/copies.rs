@@ -1,4 +1,4 @@
-//! The files beside the weights: small ones read whole, all of them copied. Where links may lead: `links`.
+//! The files beside the weights, copied. Where links may lead: `files::links`.
 
 use std::collections::BTreeSet;
 use std::io::Read;

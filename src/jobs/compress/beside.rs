@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::super::card::{README, beside_card, card};
-use super::{CodeKind, CompressOptions, CompressReport};
+use super::options::{CodeKind, CompressOptions, CompressReport};
 use crate::Error;
 use crate::files::our_files::{Digits, OurFile};
+use crate::jobs::card::{README, beside_card, card};
 use crate::progress::Progress;
 use crate::writer::copies::{Copied, Named, copy_others};
 use crate::writer::output::Output;

@@ -21,16 +21,16 @@ use df11_core::limits::{
 };
 use serde_json::Value;
 
-use super::super::card::README;
-use super::CompressOptions;
 use super::contents::{Beside, record_of, remove};
-use super::file::{Metadata, header, layout};
-use super::published::{CodeKind, Saver, pattern_dict};
+use super::layout::{Metadata, header, layout, unwritable};
+use super::options::{CodeKind, CompressOptions};
+use super::published::{Saver, pattern_dict};
 use crate::Error;
 use crate::files::checkpoint::Checkpoint;
 use crate::files::file_names::{CONFIG_FILE, is_weights_file, plain_name};
 use crate::files::folder::names;
 use crate::files::our_files::{Digits, OurFile};
+use crate::jobs::card::README;
 use crate::naming::pattern::PatternDict;
 use crate::naming::unit_files::file_names;
 use crate::naming::units::UnitSpec;
@@ -55,17 +55,6 @@ pub(crate) enum Room {
     Enough,
     /// That is to be seen when every unit is planned.
     AfterPlanning,
-}
-
-/// The error for a file of `source`'s coded model that would break a rule of its readers.
-pub(crate) fn unwritable(source: &Checkpoint, file: &str, single_file: bool) -> impl Fn(Fault) -> Error + use<> {
-    let (path, file) = (source.path.clone(), file.to_owned());
-    let advice = match (&source.is_dir, single_file) {
-        (true, true) => "run without --single-file, for a file of each unit",
-        (true, false) => "split the model into directories of fewer tensors or shorter names, and compress each",
-        (false, _) => "put it into a directory and compress that, for a file of each unit",
-    };
-    move |fault| Error::Unwritable { path: path.clone(), file: file.clone(), fault: Box::new(fault), advice }
 }
 
 impl<'a> Gate<'a> {

@@ -1,8 +1,38 @@
 //! What a compression is told, and what it tells.
 
-use super::published::CodeKind;
+use df11_core::bf16;
+use df11_cpu::Plan;
+
 use crate::backend::Backend;
 use crate::naming::pattern::PatternDict;
+
+/// Whose codes and files are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CodeKind {
+    /// Ours: the fewest bytes, every word, and the record that restores the source files.
+    #[default]
+    Canonical,
+    /// The published tool's, byte for byte: `dfloat11` 0.5.0 would have written the same files, and nothing restores the source's but its tensors.
+    Published,
+}
+
+impl CodeKind {
+    /// Plans a unit. In the published code, where it has one; else also why not.
+    pub(crate) fn plan(
+        self,
+        backend: &Backend,
+        weights: &[bf16],
+    ) -> Result<(Plan, Option<df11_core::Error>), df11_core::Error> {
+        let fault = match self {
+            CodeKind::Canonical => None,
+            CodeKind::Published => match backend.plan_published(weights) {
+                Ok(plan) => return Ok((plan, None)),
+                Err(fault) => Some(fault),
+            },
+        };
+        Ok((backend.plan(weights)?, fault))
+    }
+}
 
 /// How to compress.
 #[derive(Clone, Debug)]

@@ -2,12 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use super::super::card::{README, refuse_card};
+use super::begin::begin;
 use super::beside::{add_card, names_beside};
-use super::source::{Passed, ToCode, begin, refuse_without_bf16};
-use super::{CodeKind, CompressOptions, CompressReport, Destination, KeptRaw, compress_model};
+use super::model::compress_model;
+use super::options::{CodeKind, CompressOptions, CompressReport, KeptRaw};
+use super::source::{Passed, ToCode, refuse_without_bf16};
+use super::task::Destination;
 use crate::Error;
 use crate::files::our_files::{OurFile, check_names_in};
+use crate::jobs::card::{README, refuse_card};
 use crate::progress::Progress;
 use crate::record::manifest::{MANIFEST_FILE, record_checksum, refuse_list, text_of};
 use crate::writer::copies::{Copied, copy_beside, portable};

@@ -9,56 +9,16 @@
 //!
 //! Every unit is coded, whatever it comes to: the patterns promise it. One that has no published code gets ours, which is reported.
 
-use std::path::Path;
-
-use df11_core::limits::PUBLISHED_MAX_BLOCK_WEIGHTS;
-use df11_core::{bf16, fullest_block};
-use df11_cpu::Plan;
 use serde_json::Value;
 
-use super::file::Metadata;
-use super::{CompressOptions, Job};
+use super::layout::Metadata;
+use super::options::{CodeKind, CompressOptions};
 use crate::Error;
-use crate::backend::Backend;
 use crate::files::checkpoint::Checkpoint;
 use crate::files::dotted::parent_and_last;
 use crate::files::file_names::{CONFIG_FILE, MAIN_FILES};
-use crate::files::folder::SmallFile;
 use crate::naming::pattern::PatternDict;
 use crate::naming::units::UnitSpec;
-use crate::record::config::{ConfigFile, dfloat11_config, python_text_of_only};
-use crate::writer::copies::others;
-
-/// Whose codes and files are written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum CodeKind {
-    /// Ours: the fewest bytes, every word, and the record that restores the source files.
-    #[default]
-    Canonical,
-    /// The published tool's, byte for byte: `dfloat11` 0.5.0 would have written the same files, and nothing restores the source's but its tensors.
-    Published,
-}
-
-impl CodeKind {
-    /// Plans a unit. In the published code, where it has one; else also why not.
-    pub(crate) fn plan(
-        self,
-        backend: &Backend,
-        weights: &[bf16],
-    ) -> Result<(Plan, Option<df11_core::Error>), df11_core::Error> {
-        let fault = match self {
-            CodeKind::Canonical => None,
-            CodeKind::Published => match backend.plan_published(weights) {
-                Ok(plan) => return Ok((plan, None)),
-                Err(fault) => Some(fault),
-            },
-        };
-        Ok((backend.plan(weights)?, fault))
-    }
-}
-
-/// What `transformers` writes beside config.json for a model that generates text.
-const GENERATION_CONFIG_FILE: &str = "generation_config.json";
 
 /// By what the published tool had its main file saved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,81 +83,4 @@ pub(crate) fn pattern_dict(
     let is_embedding = |spec: &UnitSpec| parent_and_last(&spec.name).1.contains("embed");
     ordered.sort_by_key(|spec| (!spec.attributes.is_empty(), !is_embedding(spec)));
     PatternDict::to_json(&ordered, source.tensors.keys().map(String::as_str))
-}
-
-impl Job<'_> {
-    /// Plans a unit that was read, and reports what a reader of the published kind should know.
-    pub(super) fn plan_loaded(&mut self, index: usize) -> Result<Plan, df11_core::Error> {
-        let spec = &self.specs[index];
-        let weights = &self.buffer[..spec.weights as usize];
-        let (plan, fault) = self.options.code.plan(&self.options.backend, weights)?;
-        if self.options.code == CodeKind::Published {
-            let unit = &spec.name;
-            if let Some(fault) = &fault {
-                self.report.notes.push(format!("unit `{unit}` is in our code, not in the published tool's: {fault}"));
-            }
-            if plan.breaks_tie() {
-                self.report.notes.push(format!(
-                    "unit `{unit}`: the published tool might write other bytes, since its codes are too long and equally rare exponents are cut"
-                ));
-            }
-            let fullest = if plan.code().shortest() == 1 { fullest_block(plan.code(), weights) } else { 0 };
-            if fullest > PUBLISHED_MAX_BLOCK_WEIGHTS {
-                self.report.notes.push(format!(
-                    "unit `{unit}`: a block holds {fullest} weights, and the published loader fails over {PUBLISHED_MAX_BLOCK_WEIGHTS}; --code canonical stays below"
-                ));
-            }
-        }
-        Ok(plan)
-    }
-
-    /// Writes the main file and what the published tool writes beside it.
-    pub(super) fn write_published_main(
-        &mut self,
-        units: &[(usize, Plan)],
-        raw: &[String],
-        coded: &[&UnitSpec],
-    ) -> Result<(), Error> {
-        let saver = Saver::of(self.source, self.options.single_file);
-        let main_file = saver.main_file(self.source);
-        if !self.is_finished(main_file, 0)? {
-            self.progress.unit(main_file);
-            self.write_file(main_file, units, raw, saver.metadata())?;
-        }
-        let patterns = pattern_dict(self.options.pattern_dict.as_ref(), self.specs, coded, self.source);
-        if !self.source.is_dir {
-            self.report.notes.push(format!("the file does not hold its pattern_dict, which readers need: {patterns}"));
-            return Ok(());
-        }
-        let config = dfloat11_config(patterns);
-        let folder = self.source.folder().to_path_buf();
-        let text = match ConfigFile::of(self.source)? {
-            Some(file) if saver == Saver::Transformers => file.python_text_with(&config)?,
-            found => {
-                if found.is_some() {
-                    self.report.notes.push(
-                        "config.json holds dfloat11_config alone, as the published tool leaves it; loaders take the rest from the BF16 model"
-                            .into(),
-                    );
-                }
-                python_text_of_only(&config, &folder.join(CONFIG_FILE))?
-            }
-        };
-        self.report.write_small(self.output, &self.below.join(CONFIG_FILE), text.as_bytes())?;
-        let mut left = others(&folder)?;
-        if saver == Saver::Transformers && left.iter().any(|name| name == Path::new(GENERATION_CONFIG_FILE)) {
-            left.retain(|name| name != Path::new(GENERATION_CONFIG_FILE));
-            let file = SmallFile::read(&folder, GENERATION_CONFIG_FILE)?;
-            self.report.write_small(self.output, &self.below.join(GENERATION_CONFIG_FILE), &file.bytes)?;
-            file.witness.check()?;
-        }
-        if let Some(first) = left.first() {
-            self.report.notes.push(format!(
-                "not copied, as the published tool does not: {}{}",
-                first.display(),
-                if left.len() > 1 { format!(" and {} more", left.len() - 1) } else { String::new() }
-            ));
-        }
-        Ok(())
-    }
 }

@@ -5,23 +5,18 @@ use std::path::Path;
 
 use df11_core::bf16;
 
-use super::super::card::{refuse_card, refuse_source_readme};
-use super::super::memory::check_specs;
-use super::CompressOptions;
 use super::gate::{Gate, Room};
-use super::published::{CodeKind, refuse_what_it_lacks};
-use super::resume::job_line;
+use super::options::{CodeKind, CompressOptions};
+use super::published::refuse_what_it_lacks;
 use crate::Error;
 use crate::files::checkpoint::Checkpoint;
 use crate::files::leaves::LEAVES;
 use crate::files::shapes::weights;
+use crate::jobs::card::refuse_card;
+use crate::jobs::memory::check_specs;
 use crate::naming::by_pattern::units_by_pattern;
 use crate::naming::infer::infer_units;
-use crate::naming::pattern::PatternDict;
 use crate::naming::units::{MIN_LONE_WEIGHTS, UnitSpec};
-use crate::progress::Progress;
-use crate::writer::copies::check_others;
-use crate::writer::output::{Form, Output};
 
 /// Opens a model that is not coded yet, and looks which of its F32 and F16 tensors are BF16 in disguise.
 fn open_source(input: &Path, options: &CompressOptions) -> Result<Checkpoint, Error> {
@@ -77,7 +72,7 @@ impl ToCode {
     }
 
     /// The bytes that coding it will announce: in one file every unit is read twice.
-    fn work(&self, options: &CompressOptions) -> u64 {
+    pub fn work(&self, options: &CompressOptions) -> u64 {
         let data: u64 = self.source.tensors.values().map(|place| place.info.bytes()).sum();
         let coded: u64 = self.specs.iter().map(|spec| spec.weights * size_of::<bf16>() as u64).sum();
         if has_unit_files(&self.source, options) { data } else { data + coded }
@@ -100,45 +95,6 @@ impl ToCode {
     pub fn pass(self, options: &CompressOptions) -> Result<Passed, Error> {
         Ok(Passed { room: Gate::new(&self.source, &self.specs, options).check()?, model: self })
     }
-}
-
-/// Begins the output of these models, each with its folder. Whatever can be refused before is refused before.
-pub(super) fn begin(
-    output: &Path,
-    input: &Path,
-    form: Form,
-    options: &CompressOptions,
-    models: &[(&Path, &Passed)],
-    progress: &dyn Progress,
-) -> Result<Output, Error> {
-    if form == Form::Directory {
-        check_others(input)?;
-    }
-    let work = models.iter().map(|(_, passed)| passed.model.work(options)).sum();
-    if options.model_card && form == Form::Directory {
-        refuse_source_readme(input)?;
-    }
-    let inputs: Vec<&Path> =
-        [input].into_iter().chain(options.pattern_dict.as_ref().and_then(PatternDict::file)).collect();
-    if form == Form::Directory && !options.single_file {
-        let models: Vec<_> = models.iter().map(|(folder, passed)| (*folder, &passed.model)).collect();
-        let job = job_line(&models, options)?;
-        progress.begin(work);
-        return Output::begin_resumable(output, &inputs, options.force, options.resume, &job);
-    }
-    let refused = |reason: &str| Err(Error::Output { path: output.to_path_buf(), reason: reason.into() });
-    if options.model_card && form == Form::File {
-        return refused(
-            "a model card is written into a directory, and the result is one file; run without --model-card",
-        );
-    }
-    if options.resume {
-        return refused(
-            "a single file is written all at once, so nothing of it is ever left to go on with; run without --resume",
-        );
-    }
-    progress.begin(work);
-    Output::begin(output, &inputs, form, options.force)
 }
 
 /// The units of a model, by patterns or by inference.

@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use super::super::card::without_card;
-use super::super::judge::judge_manifest;
 use super::model::{inputs, plan, refuse, restore, work};
 use super::options::{DecompressOptions, DecompressReport};
 use crate::Error;
+use crate::jobs::card::without_card;
+use crate::jobs::judge::judge_manifest;
 use crate::progress::Progress;
 use crate::record::manifest::{Part, Pipeline};
 use crate::writer::copies::{check_others, copy_beside};
