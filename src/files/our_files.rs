@@ -48,7 +48,7 @@ pub(crate) enum OurFile {
         size: u64,
         /// Of its header: length, JSON and padding.
         header: Digits,
-        /// See [`data_checksum`].
+        /// See `record::checksum`.
         xxh3: Digits,
     },
     /// config.json.

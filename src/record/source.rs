@@ -57,7 +57,7 @@ pub(crate) struct Record {
 pub(crate) struct Written {
     /// The other files of the model's folder; none where the model is one file alone.
     pub files: Vec<OurFile>,
-    /// The checksum of the data of the file that holds the record, [`data_checksum`](crate::files::our_files::data_checksum).
+    /// The checksum of the data of the file that holds the record, [`data_checksum`](super::checksum::data_checksum).
     pub data: Digits,
     /// The folder of the pipeline that the model is a part of.
     pub part: Option<String>,
@@ -70,7 +70,7 @@ pub(crate) struct TensorRecord {
     pub dtype: String,
     /// Its shape in the source.
     pub shape: Vec<u64>,
-    /// See [`TensorHash`].
+    /// See [`TensorHash`](super::checksum::TensorHash).
     pub xxh3: u64,
 }
 
