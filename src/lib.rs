@@ -1,15 +1,17 @@
-//! DFloat11 model files: BF16 safetensors checkpoints become DFloat11 checkpoints that the published loader reads, and come back bit for bit.
+//! DFloat11 model files: BF16 safetensors checkpoints become DFloat11 checkpoints that the
+//! published loader reads, and come back bit for bit.
 //!
 //! # Map
 //!
-//! A room a folder, from the top down; no room takes a name from one above it, and `ci/arrows.py` asserts that.
+//! A room a folder, from the top down; no room takes a name from one above it, and `ci/arrows.py`
+//! asserts that.
 //!
 //! ```text
 //! jobs                 compress, decompress, verify, inspect, estimate, synth
 //! record               what is written beside the arrays, and a coded model read by it
-//! naming      writer   which tensors make a unit, and what it is called;  OUTPUT, and the copies in it
+//! naming, writer       which tensors make a unit, and what it is called;  OUTPUT and its copies
 //! files                which files are the model, where each tensor lies, how weights are spelled
-//! safetensors backend error        the ground, with the gates `open` and `shown`, and `progress`
+//! safetensors, backend, error, and the gates `open`, `shown` and `progress`: the ground
 //! ```
 //!
 //! - [`jobs`]: [`jobs::compress`], [`jobs::decompress`], [`jobs::verify`], [`jobs::inspect`].
@@ -18,8 +20,8 @@
 //! - [`shown`]: names and texts of strangers, as they are shown to people.
 //! - [`Error`] names the file, the unit or tensor, what was found, what was expected and the next step.
 //!
-//! Every job holds one unit in memory at a time, works in parallel on the current rayon pool, and gives the same bytes for any
-//! number of threads.
+//! Every job holds one unit in memory at a time, works in parallel on the current rayon pool, and
+//! gives the same bytes for any number of threads.
 
 #![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 

@@ -1,4 +1,5 @@
-//! A model's folder: the names in it, whether a file of it is read, and its small files, read whole.
+//! A model's folder: the names in it, whether a file of it is read, and its small files, read
+//! whole.
 
 use std::fs;
 use std::io::Read;

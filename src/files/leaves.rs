@@ -1,4 +1,5 @@
-//! The six arrays of a unit as tensors: what the published layout calls them, and the units that such names show.
+//! The six arrays of a unit as tensors: what the published layout calls them, and the units that
+//! such names show.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,5 @@
-//! Which files are the model, for every verb: weight files found, links followed or not, headers read, weights read as BF16.
+//! Which files are the model, for every verb: weight files found, links followed or not, headers
+//! read, weights read as BF16.
 
 pub(crate) mod checkpoint;
 mod disguise;

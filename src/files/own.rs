@@ -1,4 +1,5 @@
-//! What the record in a file's metadata calls the model's own, told before its checksum is looked at: which files to open.
+//! What the record in a file's metadata calls the model's own, told before its checksum is looked
+//! at: which files to open.
 
 use std::collections::BTreeMap;
 

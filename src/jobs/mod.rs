@@ -11,7 +11,8 @@
 //! estimate    checkpoint or shapes -> units -> (a sample of each unit, planned) -> layout
 //! ```
 //!
-//! Beside them: `judge` and `restoration`, what `verify` and `decompress` ask alike; `card`, the model card; `memory`, whether a unit fits.
+//! Beside them: `judge` and `restoration`, what `verify` and `decompress` ask alike; `card`, the
+//! model card; `memory`, whether a unit fits.
 
 mod card;
 mod compress;

@@ -1,4 +1,5 @@
-//! What is written beside the arrays: the record of the source, config.json, a pipeline's list of files; and a coded model read by it.
+//! What is written beside the arrays: the record of the source, config.json, a pipeline's list of
+//! files; and a coded model read by it.
 
 pub(crate) mod checksum;
 pub(crate) mod coded;

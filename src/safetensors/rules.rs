@@ -1,4 +1,5 @@
-//! What a header may claim and what one entry of it says; each rule of the container that a file can break, by name.
+//! What a header may claim and what one entry of it says; each rule of the container that a file
+//! can break, by name.
 
 use super::dtype::Dtype;
 use crate::shown::{line, shown};

@@ -1,4 +1,5 @@
-//! Begins the output: what can be refused before is refused before; and what makes two jobs the same, so that one can go on with the other's files.
+//! Begins the output: what can be refused before is refused before; and what makes two jobs the
+//! same, so that one can go on with the other's files.
 
 use std::path::Path;
 

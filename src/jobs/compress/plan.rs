@@ -1,4 +1,5 @@
-//! The plan of a unit: whether it is coded, and what a reader of the published kind should know of it.
+//! The plan of a unit: whether it is coded, and what a reader of the published kind should know of
+//! it.
 
 use df11_core::limits::{MAX_WEIGHTS, PUBLISHED_MAX_BLOCK_WEIGHTS};
 use df11_core::{bf16, fullest_block};

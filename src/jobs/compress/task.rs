@@ -1,4 +1,5 @@
-//! What a compression is given, and what it keeps account of; each step takes of these what it needs.
+//! What a compression is given, and what it keeps account of; each step takes of these what it
+//! needs.
 
 use std::path::{Path, PathBuf};
 

@@ -1,4 +1,5 @@
-//! The one unit that is in memory: its weights, its arrays, and the checksum of every tensor that was read.
+//! The one unit that is in memory: its weights, its arrays, and the checksum of every tensor that
+//! was read.
 
 use std::collections::BTreeMap;
 

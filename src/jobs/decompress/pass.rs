@@ -17,7 +17,8 @@ use crate::record::matrices::{Matrix, matrices_of_tile};
 use crate::record::tiles::{Decoding, decode_tiles};
 use crate::writer::output::NewFiles;
 
-/// One pass over a model's units and tensors: each is read and compared with its checksum, and written where there are files to write to.
+/// One pass over a model's units and tensors: each is read and compared with its checksum, and
+/// written where there are files to write to.
 pub(super) struct Pass<'a> {
     pub model: &'a CodedModel,
     pub plan: &'a Restoration,
