@@ -7,7 +7,8 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::header::{Fault, Header, LENGTH_BYTES, TensorInfo, json_bytes};
+use super::header::{Header, json_bytes};
+use super::rules::{Fault, LENGTH_BYTES, TensorInfo};
 use super::witness::Witness;
 use crate::Error;
 
