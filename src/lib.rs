@@ -8,6 +8,7 @@
 //!
 //! ```text
 //! jobs                 compress, decompress, verify, inspect, estimate, synth
+//! reader               a model opened for use: any tensor into a buffer of the caller's
 //! record               what is written beside the arrays, and a coded model read by it
 //! naming, writer       which tensors make a unit, and what it is called;  OUTPUT and its copies
 //! files                which files are the model, where each tensor lies, how weights are spelled
@@ -32,12 +33,17 @@ pub mod jobs;
 mod naming;
 mod open;
 mod progress;
+pub mod reader;
 mod record;
 pub mod safetensors;
 pub mod shown;
 mod writer;
 
+pub use df11_core as core;
+pub use df11_core::{Backend, BackendError, Form, Loaded, Unit, Work, bf16};
+pub use df11_cpu as cpu;
 pub use error::Error;
+pub use reader::Model;
 
 /// The examples of the README are tests.
 #[cfg(doctest)]

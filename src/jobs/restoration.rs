@@ -10,11 +10,10 @@ use crate::files::checkpoint::Checkpoint;
 use crate::files::file_names::CONFIG_FILE;
 use crate::files::our_files::{OurFile, check_names};
 use crate::files::own::{FILES_KEY, PREFIX, TENSORS_KEY};
-use crate::files::shapes::weights;
 use crate::files::spelling::Spelling;
 use crate::naming::pattern::PatternDict;
+use crate::reader::shapes::shape_of;
 use crate::record::coded::CodedModel;
-use crate::record::config::known_shape;
 use crate::record::matrices::{Matrix, Naming};
 use crate::record::source::{Record, SOURCES_KEY, SourceKind};
 use crate::safetensors::{Dtype, Header, Layout, Most, NewTensor};
@@ -336,12 +335,4 @@ fn from_shapes(model: &CodedModel, matrices: &[Vec<Matrix>], like: Option<&Path>
     }
     let files = vec![(model.checkpoint.main_file.to_owned(), header)];
     Ok(Restoration { files, verbatim, targets, notes, ..Restoration::empty(form) })
-}
-
-/// The shape of a matrix of that many weights, by a model like it or by its architecture.
-fn shape_of(model: &CodedModel, like: Option<&Checkpoint>, tensor: &str, count: u64) -> Option<Vec<u64>> {
-    let alike = || Some(like?.tensors.get(tensor)?.info.shape.clone());
-    let known = || known_shape(model.config.as_ref()?, tensor);
-    let fits = |shape: &Vec<u64>| weights(shape) == Some(count);
-    alike().filter(fits).or_else(|| known().filter(fits))
 }

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use df11_core::{Unit, UnitView};
+use df11_core::{Arrays, Unit, UnitView};
 use rayon::prelude::*;
 use serde_json::Value;
 use xxhash_rust::xxh3::xxh3_64;
@@ -59,6 +59,12 @@ impl UnitArrays {
     pub fn view(&self) -> UnitView<'_> {
         let [encoded_exponent, sign_mantissa, luts, gaps, output_positions, split_positions] = &self.0;
         UnitView { encoded_exponent, sign_mantissa, luts, gaps, output_positions, split_positions }
+    }
+
+    /// For a unit to keep.
+    pub fn into_arrays(self) -> Arrays<'static> {
+        let [encoded_exponent, sign_mantissa, luts, gaps, output_positions, split_positions] = self.0.map(Into::into);
+        Arrays { encoded_exponent, sign_mantissa, luts, gaps, output_positions, split_positions }
     }
 }
 
@@ -145,24 +151,7 @@ impl CodedModel {
 
     /// Reads the six arrays of a unit.
     pub fn read(&self, unit: &CodedUnit, progress: &dyn Progress) -> Result<UnitArrays, Error> {
-        let mut arrays = UnitArrays::default();
-        for (index, array) in arrays.0.iter_mut().enumerate() {
-            *array = self.read_leaf(unit, index, progress)?;
-        }
-        Ok(arrays)
-    }
-
-    fn read_leaf(&self, unit: &CodedUnit, index: usize, progress: &dyn Progress) -> Result<Vec<u8>, Error> {
-        let place = &unit.leaves[index];
-        let name = unit.leaf_name(index);
-        let mut array = vec![0; Error::addressable(place.info.bytes(), &self.unit_path(unit), &unit.name)?];
-        let mut offset = 0;
-        for piece in array.chunks_mut(PIECE_BYTES) {
-            check_between(progress, offset)?;
-            self.checkpoint.reader(place).read(&name, &place.info, offset, piece)?;
-            offset += piece.len() as u64;
-        }
-        Ok(array)
+        unit.read(&self.checkpoint, progress)
     }
 
     /// Proves the structure of a unit that was read.
@@ -172,7 +161,7 @@ impl CodedModel {
 
     /// The error for a unit that does not decode.
     pub fn damaged(&self, unit: &CodedUnit, fault: df11_core::Error) -> Error {
-        Error::UnitDamaged { path: self.unit_path(unit), unit: unit.name.clone(), fault }
+        unit.damaged(&self.checkpoint, fault)
     }
 
     /// The error for a unit whose decoding was stopped.
@@ -185,7 +174,7 @@ impl CodedModel {
 
     /// The file that a unit is in.
     pub fn unit_path(&self, unit: &CodedUnit) -> PathBuf {
-        self.checkpoint.reader(&unit.leaves[0]).path().to_path_buf()
+        unit.path(&self.checkpoint)
     }
 
     /// The weights of each matrix of a unit, in order.
@@ -193,7 +182,7 @@ impl CodedModel {
     /// # Errors
     /// They cannot be read, or do not ascend.
     pub fn splits(&self, unit: &CodedUnit) -> Result<Vec<Range<u64>>, Error> {
-        let splits = self.read_leaf(unit, SPLIT_POSITIONS, &())?;
+        let splits = unit.read_leaf(&self.checkpoint, SPLIT_POSITIONS, &())?;
         let ends = splits.as_chunks().0.iter().map(|entry| i64::from_le_bytes(*entry));
         let mut begin = 0;
         let ranges = ends.chain([unit.weights as i64]).enumerate().map(|(index, found)| match u64::try_from(found) {
@@ -242,6 +231,67 @@ impl CodedUnit {
         let leaves = [a?, b?, c?, d?, e?, f?];
         let bytes = leaves.iter().map(|place| place.info.bytes()).sum();
         Ok(CodedUnit { name: name.to_owned(), weights: leaves[SIGN_MANTISSA].info.bytes(), bytes, leaves })
+    }
+
+    /// Reads its six arrays.
+    pub fn read(&self, checkpoint: &Checkpoint, progress: &dyn Progress) -> Result<UnitArrays, Error> {
+        let mut arrays = UnitArrays::default();
+        for (index, array) in arrays.0.iter_mut().enumerate() {
+            *array = self.read_leaf(checkpoint, index, progress)?;
+        }
+        Ok(arrays)
+    }
+
+    fn read_leaf(&self, checkpoint: &Checkpoint, index: usize, progress: &dyn Progress) -> Result<Vec<u8>, Error> {
+        let mut array = vec![0; self.sizes(checkpoint)?[index]];
+        self.read_array(checkpoint, index, &mut array, progress)?;
+        Ok(array)
+    }
+
+    /// Reads the array of this index among `LEAVES`. `array` has its size.
+    pub fn read_array(
+        &self,
+        checkpoint: &Checkpoint,
+        index: usize,
+        array: &mut [u8],
+        progress: &dyn Progress,
+    ) -> Result<(), Error> {
+        let (place, name) = (&self.leaves[index], self.leaf_name(index));
+        let mut offset = 0;
+        for piece in array.chunks_mut(PIECE_BYTES) {
+            check_between(progress, offset)?;
+            checkpoint.reader(place).read(&name, &place.info, offset, piece)?;
+            offset += piece.len() as u64;
+        }
+        Ok(())
+    }
+
+    /// Where its arrays are, in the order of `LEAVES`.
+    #[cfg(feature = "mmap")]
+    pub fn places(&self) -> impl Iterator<Item = &Place> {
+        self.leaves.iter()
+    }
+
+    /// Bytes of each of its arrays, in the order of `LEAVES`.
+    ///
+    /// # Errors
+    /// More than this machine can address.
+    pub fn sizes(&self, checkpoint: &Checkpoint) -> Result<[usize; LEAVES.len()], Error> {
+        let mut sizes = [0; LEAVES.len()];
+        for (size, place) in sizes.iter_mut().zip(&self.leaves) {
+            *size = Error::addressable(place.info.bytes(), &self.path(checkpoint), &self.name)?;
+        }
+        Ok(sizes)
+    }
+
+    /// The file that it is in.
+    pub fn path(&self, checkpoint: &Checkpoint) -> PathBuf {
+        checkpoint.reader(&self.leaves[0]).path().to_path_buf()
+    }
+
+    /// The error if it does not decode.
+    pub fn damaged(&self, checkpoint: &Checkpoint, fault: df11_core::Error) -> Error {
+        Error::UnitDamaged { path: self.path(checkpoint), unit: self.name.clone(), fault }
     }
 
     fn leaf_name(&self, index: usize) -> String {

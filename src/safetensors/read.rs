@@ -74,6 +74,21 @@ impl Reader {
         self.header_bytes.len() as u64
     }
 
+    /// Where the data of a tensor begins in the file.
+    #[cfg(feature = "mmap")]
+    pub(crate) fn position(&self, info: &TensorInfo) -> u64 {
+        self.data_begin() + info.begin
+    }
+
+    /// Opens the file once more.
+    ///
+    /// # Errors
+    /// It is another file by now, or changed.
+    #[cfg(feature = "mmap")]
+    pub(crate) fn reopen(&self) -> Result<File, Error> {
+        self.witness.reopen()
+    }
+
     /// Closes the file. Each reading from now on opens it, and fails where it is another file by then.
     pub(crate) fn let_go(&mut self) {
         self.held = None;
