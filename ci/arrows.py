@@ -34,6 +34,8 @@ HOUSE = {
     "df11-gpu-shim": {"knows": {"df11-core", "df11-kernels"}, "unsafe": ["src"]},
     "df11-cuda": GPU_ROOM,
     "df11-hip": GPU_ROOM,
+    # a test crate, not published
+    "df11-custom-backend": {"knows": {"df11-core"}, "unsafe": []},
     # mapped.rs: mapping a file is a promise of the caller's
     "df11": {"knows": ALL, "unsafe": ["src/reader/mapped.rs"]},
 }
