@@ -196,6 +196,9 @@ fn damaged_directory(source: &Path) {
             // Bits of a header that mean nothing, and white space at the end of a list.
             ("main file", _) => {}
             ("list of a pipeline", _) if fine => {}
+            // Its version became one that this df11 does not know.
+            ("list of a pipeline", _)
+                if found.as_ref().is_err_and(|error| error.to_string().contains("newer df11")) => {}
             _ => {
                 assert!(!fine, "{what}: not found");
                 let names = |error: &df11::Error| error.to_string().contains(damage.name.as_str());

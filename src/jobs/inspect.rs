@@ -7,12 +7,13 @@ use df11_core::{Histogram, bf16, bf16_word, entropy};
 use rayon::prelude::*;
 use serde::Serialize;
 
-use super::load::read_unit;
 use crate::Error;
 use crate::backend::Backend;
 use crate::files::checkpoint::Checkpoint;
 use crate::files::leaves::has_units;
+use crate::files::words;
 use crate::naming::infer::infer_units;
+use crate::naming::units::UnitSpec;
 use crate::progress::Progress;
 use crate::record::coded::CodedModel;
 use crate::record::tiles::{Decoding, decode_tiles};
@@ -211,4 +212,18 @@ impl Counts {
             histogram: self.exponent,
         }
     }
+}
+
+/// Reads a BF16 unit's weights in the order of its stream. `buffer` is kept from call to call.
+fn read_unit(source: &Checkpoint, spec: &UnitSpec, buffer: &mut Vec<bf16>) -> Result<(), Error> {
+    let bytes = Error::addressable(spec.weights.saturating_mul(size_of::<bf16>() as u64), &source.path, &spec.name)?;
+    buffer.resize(bytes / size_of::<bf16>(), bf16::ZERO);
+    let mut rest = buffer.as_mut_slice();
+    for tensor in &spec.tensors {
+        let place = &source.tensors[tensor];
+        let (weights, after) = rest.split_at_mut(place.info.bytes() as usize / size_of::<bf16>());
+        words::from_file(weights, |bytes| source.reader(place).read(tensor, &place.info, 0, bytes))?;
+        rest = after;
+    }
+    Ok(())
 }

@@ -20,7 +20,6 @@ mod decompress;
 mod estimate;
 mod inspect;
 mod judge;
-mod load;
 mod memory;
 mod restoration;
 mod synth;
@@ -32,6 +31,5 @@ pub use compress::{CodeKind, CompressOptions, CompressReport, KeptRaw, compress}
 pub use decompress::{DecompressOptions, DecompressReport, decompress};
 pub use estimate::{EstimateOptions, EstimateReport, EstimatedRaw, EstimatedUnit, estimate};
 pub use inspect::{Entropy, InspectOptions, InspectReport, RawReport, UnitReport, inspect};
-pub use load::load_weights;
 pub use synth::{SynthOptions, SynthReport, synth};
 pub use verify::{VerifyOptions, VerifyReport, verify};

@@ -2,7 +2,7 @@
 //! model really holds, so that no size from a record is believed. `verify` makes the same plan: what it calls fine can be restored.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::judge::{Judgement, judge_files};
 use crate::Error;
@@ -71,20 +71,13 @@ impl Target {
     }
 
     /// What is wrong with filling it by so many bytes of that dtype, and of that shape where the model has one.
-    fn unfit(
-        &self,
-        model: &CodedModel,
-        tensor: &str,
-        bytes: u64,
-        dtype: &Dtype,
-        shape: Option<&Vec<u64>>,
-    ) -> Option<Error> {
+    fn unfit(&self, path: PathBuf, tensor: &str, bytes: u64, dtype: &Dtype, shape: Option<&Vec<u64>>) -> Option<Error> {
         if self.bytes == bytes && self.dtype == *dtype && shape.is_none_or(|shape| *shape == self.shape) {
             return None;
         }
         let shape = shape.map(|shape| format!(", {shape:?}")).unwrap_or_default();
         Some(Error::TensorUnfit {
-            path: model.checkpoint.main_path(),
+            path,
             tensor: tensor.to_owned(),
             found: format!("{bytes} bytes of {dtype}{shape}"),
             expected: format!("{} bytes of {}, {:?}, by the record of the source", self.bytes, self.dtype, self.shape),
@@ -166,7 +159,7 @@ impl Restoration {
             let reason = format!("it does not know tensor `{name}`, or the model holds it twice");
             Error::Record { path: model.checkpoint.main_path(), key: TENSORS_KEY.into(), reason }
         };
-        for matrices in &mut self.matrices {
+        for (unit, matrices) in model.units.iter().zip(&mut self.matrices) {
             let faults_before = faults.len();
             for matrix in matrices.iter() {
                 let target = targets.get(&matrix.tensor).ok_or_else(|| unknown(&matrix.tensor))?;
@@ -175,7 +168,7 @@ impl Restoration {
                     None => (Dtype::named("BF16"), Spelling::Bf16.bytes()),
                 };
                 let bytes = (matrix.weights.end - matrix.weights.start).saturating_mul(bytes as u64);
-                faults.extend(target.unfit(model, &matrix.tensor, bytes, &dtype, None));
+                faults.extend(target.unfit(model.unit_path(unit), &matrix.tensor, bytes, &dtype, None));
             }
             if faults.len() > faults_before {
                 matrices.clear();
@@ -188,7 +181,8 @@ impl Restoration {
         for name in &model.raw {
             let info = &model.checkpoint.tensors[name].info;
             let target = targets.get(name).filter(|_| open.contains(name.as_str())).ok_or_else(|| unknown(name))?;
-            match target.unfit(model, name, info.bytes(), &info.dtype, Some(&info.shape)) {
+            let path = model.checkpoint.reader(&model.checkpoint.tensors[name]).path().to_path_buf();
+            match target.unfit(path, name, info.bytes(), &info.dtype, Some(&info.shape)) {
                 Some(fault) => faults.push(fault),
                 None => drop(open.remove(name.as_str())),
             }

@@ -15,7 +15,8 @@ use std::hint::black_box;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use df11::jobs;
+use df11::Model;
+use df11::reader::Matrix;
 use df11::shown::shown;
 use df11_core::{Work, bf16};
 use df11_cpu::{Decoder, Encoder, Level, Parts};
@@ -25,7 +26,7 @@ use crate::options::{Machine, pool};
 use crate::terminal::{Terminal, grouped, size};
 
 /// 128 MiB of BF16 are more than a processor's cache holds.
-const MOST_WEIGHTS: u64 = 64 << 20;
+const MOST_WEIGHTS: usize = 64 << 20;
 /// Odd, so that the median is one of them.
 const FEWEST_REPETITIONS: usize = 21;
 const MOST_REPETITIONS: usize = 1001;
@@ -64,7 +65,7 @@ impl Bench {
             return Err(Failure::NotTimed { backend: backend.to_string() });
         }
         let all = self.machine.pool()?;
-        let weights = all.install(|| jobs::load_weights(&self.input, &backend, MOST_WEIGHTS))?;
+        let weights = all.install(|| weights_of(&Model::open(&self.input)?, backend.level()))?;
         let levels: Vec<Level> =
             if self.machine.is_forced() { vec![backend.level()] } else { Level::available().collect() };
         let mut buffers = all.install(|| Buffers::new(&weights))?;
@@ -106,6 +107,32 @@ enum Output {
 enum Op {
     Encode,
     Decode,
+}
+
+/// Room for `count` weights more, or for as many as `MOST_WEIGHTS` allows.
+fn more(weights: &mut Vec<bf16>, count: u64) -> &mut [bf16] {
+    let first = weights.len();
+    weights.resize(first.saturating_add(count as usize).min(MOST_WEIGHTS), bf16::ZERO);
+    &mut weights[first..]
+}
+
+/// The weights of the units one after the other, or of a BF16 model's matrices, `MOST_WEIGHTS` at most.
+fn weights_of(model: &Model, level: Level) -> Result<Vec<bf16>, df11::Error> {
+    let mut weights = Vec::new();
+    for unit in model.units() {
+        if weights.len() == MOST_WEIGHTS {
+            return Ok(weights);
+        }
+        let loaded = unit.load(&level)?;
+        loaded.decode_range(0, more(&mut weights, unit.weights()), Work::Pool).map_err(|error| unit.error(error))?;
+    }
+    if model.units().len() == 0 {
+        let is_matrix = |matrix: &Matrix| matrix.shape().is_some_and(|shape| shape.len() > 1);
+        for matrix in model.tensors().flat_map(|tensor| tensor.into_matrix()).filter(is_matrix) {
+            matrix.decode_range(&level, 0, more(&mut weights, matrix.weights()))?;
+        }
+    }
+    Ok(weights)
 }
 
 /// Everything that the measurements touch.
