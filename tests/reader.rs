@@ -24,7 +24,9 @@ fn folder() -> TempDir {
 /// The small Llama, with raw tensors of several dtypes, in a file by itself.
 fn source(work: &Path) -> PathBuf {
     let path = work.join("source.safetensors");
-    Contents { tensors: llama(), ..Contents::default() }.write(&path, 3);
+    // The strict reader of the tests knows no dtype of the future.
+    let tensors = llama().into_iter().filter(|tensor| tensor.name != "from.the.future").collect();
+    Contents { tensors, ..Contents::default() }.write(&path, 3);
     path
 }
 
