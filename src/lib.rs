@@ -1,5 +1,28 @@
-//! DFloat11 model files: BF16 safetensors checkpoints become DFloat11 checkpoints that the
-//! published loader reads, and come back bit for bit.
+//! DFloat11: BF16 weights in 68 % of their size, with every bit kept. Models become DFloat11 models
+//! that the published loader reads; published ones and ours are opened, decoded and restored.
+//!
+//! # Choose your entry point
+//!
+//! | you have | you want | begin with |
+//! |---|---|---|
+//! | a model, DFloat11 or BF16 | one matrix in your buffer | [`Model::open`], [`reader::Matrix::decode`] |
+//! | the same, and a runtime | units kept compressed, decoded layer by layer | [`Model::units`], [`reader::UnitEntry::load`] |
+//! | memory of your own: pinned, an arena | units read into it | [`reader::UnitEntry::read_into`] |
+//! | BF16 weights in memory | a unit in memory | [`cpu::Encoder::unit`] |
+//! | the six arrays of a unit, from anywhere | weights | [`core::UnitView::validate`], [`cpu::Decoder`] |
+//! | a thread pool of your own | to decode on it | [`core::Unit::tiles`], [`Work::ThisThread`] |
+//! | a directory or a file | it compressed, restored, verified | [`jobs`] |
+//! | a GPU and its streams | weights decoded on it | the crates `df11-cuda`, `df11-hip` |
+//! | another processor | to decode on it by name | [`Backend`]; `examples/custom_backend` |
+//! | no allocator, no operating system | the plain codec | the crate `df11-core`, which is [`core`] here |
+//!
+//! ```no_run
+//! let model = df11::Model::open("Llama-3.1-8B-DF11")?;
+//! let matrix = model.matrix("model.layers.0.self_attn.k_proj.weight")?;
+//! let mut weights = df11::cpu::buffer(matrix.weights() as usize)?;
+//! matrix.decode(&df11::cpu::Level::best(), &mut weights)?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 //!
 //! # Map
 //!
