@@ -1,116 +1,89 @@
+use std::ptr::null_mut;
 use std::sync::Arc;
 
 use cudarc::driver::CudaContext;
 use cudarc::driver::sys::{CUcontext, CUdevice};
+use df11_gpu::{Device, Error, Library};
 
-use crate::error::Error;
 use crate::library::cuda;
-use crate::result::Cuda;
+use crate::names::{ATTRIBUTE_CAPABILITY_MAJOR, ATTRIBUTE_CAPABILITY_MINOR, Cuda, OWN_NAMES};
 
 /// Least compute capability that the kernels are compiled for.
 const OLDEST: (i32, i32) = (7, 5);
 
-/// One GPU and its primary context.
+/// A device and its primary context.
 #[derive(Debug)]
-pub struct Device {
-    cuda: &'static Cuda,
+pub struct RawDevice {
     device: CUdevice,
     context: CUcontext,
-    owner: Owner,
-    name: String,
     capability: (i32, i32),
-    multiprocessors: u32,
+    _owner: Owner,
 }
 
+/// Who gives the context back.
 #[derive(Debug)]
+#[allow(dead_code, reason = "kept to be dropped")]
 enum Owner {
-    Ours,
-    /// Kept, so that the context outlives this device.
-    Cudarc {
-        _context: Arc<CudaContext>,
-    },
+    Us(Retained),
+    Cudarc(Arc<CudaContext>),
 }
 
-// SAFETY: a context may be made current on any thread, and the driver's calls are safe from several at a time.
-unsafe impl Send for Device {}
+/// A context that was retained once, and is released when this is dropped.
+#[derive(Debug)]
+struct Retained(&'static Library<Cuda>, CUdevice);
+
+impl Drop for Retained {
+    fn drop(&mut self) {
+        // SAFETY: retained once. A failure leaves nothing to do.
+        let _ = unsafe { (self.0.own.release)(self.1) };
+    }
+}
+
+// SAFETY: a context may be made current on any thread, and the driver's calls are safe from several
+// at a time.
+unsafe impl Send for RawDevice {}
 // SAFETY: as above.
-unsafe impl Sync for Device {}
+unsafe impl Sync for RawDevice {}
 
-impl Device {
-    /// Number of devices that the driver finds.
-    ///
-    /// # Errors
-    /// `DriverNotFound`, `DriverTooOld`, `Driver`.
-    pub fn count() -> Result<usize, Error> {
-        let cuda = cuda()?;
-        cuda.init()?;
-        cuda.device_count()
+impl RawDevice {
+    pub(crate) fn open(library: &'static Library<Cuda>, device: CUdevice) -> Result<Self, Error> {
+        let mut context = null_mut();
+        // SAFETY: a device of the driver.
+        library.check(OWN_NAMES.retain, unsafe { (library.own.retain)(&mut context, device) })?;
+        Self::of(library, device, context, Owner::Us(Retained(library, device)))
     }
 
-    /// The device of this number, with its primary context.
-    ///
-    /// # Errors
-    /// `DriverNotFound`, `DriverTooOld`, `NoDevice`, `DeviceTooOld`, `Driver`.
-    pub fn open(ordinal: usize) -> Result<Arc<Self>, Error> {
-        let found = Self::count()?;
-        if ordinal >= found {
-            return Err(Error::NoDevice { ordinal, found });
+    fn of(library: &Library<Cuda>, device: CUdevice, context: CUcontext, owner: Owner) -> Result<Self, Error> {
+        let [major, minor] = [ATTRIBUTE_CAPABILITY_MAJOR, ATTRIBUTE_CAPABILITY_MINOR];
+        let capability = (library.attribute(major, device)?, library.attribute(minor, device)?);
+        if capability < OLDEST {
+            let reason = format!("compute capability {}.{}, the kernels want 7.5 or later", capability.0, capability.1);
+            return Err(Error::Misfit { name: library.device_name(device)?, reason });
         }
-        let cuda = cuda()?;
-        let device = cuda.device(ordinal)?;
-        let context = cuda.primary_context_retain(device)?;
-        Self::describe(cuda, device, context, Owner::Ours)
+        Ok(Self { device, context, capability, _owner: owner })
     }
 
-    /// The device of a context of cudarc, which is kept.
-    ///
-    /// # Errors
-    /// `DriverNotFound`, `DriverTooOld`, `DeviceTooOld`, `Driver`.
-    pub fn of(context: &Arc<CudaContext>) -> Result<Arc<Self>, Error> {
-        Self::describe(cuda()?, context.cu_device(), context.cu_ctx(), Owner::Cudarc { _context: context.clone() })
+    /// Its handle.
+    pub(crate) fn device(&self) -> CUdevice {
+        self.device
     }
 
-    fn describe(cuda: &'static Cuda, device: CUdevice, context: CUcontext, owner: Owner) -> Result<Arc<Self>, Error> {
-        // From here on the context is released by `drop`, whatever fails.
-        let (name, capability, multiprocessors) = (String::new(), (0, 0), 0);
-        let mut this = Self { cuda, device, context, owner, name, capability, multiprocessors };
-        this.name = cuda.device_name(device)?;
-        this.capability = cuda.capability(device)?;
-        this.multiprocessors = cuda.multiprocessors(device)?;
-        if this.capability < OLDEST {
-            return Err(Error::DeviceTooOld { name: this.name.clone(), capability: this.capability });
-        }
-        Ok(Arc::new(this))
-    }
-
-    /// Its name.
-    pub fn name(&self) -> &str {
-        &self.name
+    /// Its context, which lives as long as `self`.
+    pub(crate) fn context(&self) -> CUcontext {
+        self.context
     }
 
     /// Its compute capability, major and minor.
     pub fn capability(&self) -> (i32, i32) {
         self.capability
     }
-
-    /// Its multiprocessors.
-    pub fn multiprocessors(&self) -> u32 {
-        self.multiprocessors
-    }
-
-    /// Makes its context current on this thread, and gives what may then be called.
-    pub(crate) fn bind(&self) -> Result<&'static Cuda, Error> {
-        // SAFETY: the context lives as long as `self`.
-        unsafe { self.cuda.set_current(self.context)? };
-        Ok(self.cuda)
-    }
 }
 
-impl Drop for Device {
-    fn drop(&mut self) {
-        if matches!(self.owner, Owner::Ours) {
-            // SAFETY: retained once in `open`. A failure leaves nothing to do.
-            let _ = unsafe { self.cuda.primary_context_release(self.device) };
-        }
-    }
+/// The device of a context of cudarc, which is kept.
+///
+/// # Errors
+/// `DriverNotFound`, `DriverTooOld`, `Misfit`, `Driver`.
+pub fn device_of(context: &Arc<CudaContext>) -> Result<Arc<Device<Cuda>>, Error> {
+    let (device, owner) = (context.cu_device(), Owner::Cudarc(context.clone()));
+    Device::of(RawDevice::of(cuda()?, device, context.cu_ctx(), owner)?)
 }

@@ -1,34 +1,45 @@
-//! DFloat11 on NVIDIA GPUs: weights are decoded on the device, block by block, into the memory that the next kernel reads.
+//! DFloat11 on NVIDIA GPUs: weights are decoded on the device, block by block, into the memory that
+//! the next kernel reads. What it does stands in [`df11_gpu`]; here is what is NVIDIA's.
 //!
-//! Nothing of CUDA is needed to build; to run, the driver is. Where it is not, [`Device::open`] says what was looked for.
+//! Nothing of CUDA is needed to build; to run, the driver is. Where it is not, `Device::open` says
+//! what was looked for.
 //!
 //! ```text
-//! Device  -> Kernels             the driver, one GPU, the kernels loaded on it (PTX; or NVRTC, for the very device)
-//! Unit    -> PinnedUnit -> DeviceUnit     page-locked, then on the device; copies are the caller's stream's
-//! Job...  -> Kernels::decode     one launch for a batch, on the caller's stream, into the caller's memory
-//! Offload                        units stay in page-locked memory, the next one's copy runs beside this one's decoding
-//! Decoder                        from host memory to host memory, for those who want no more
+//! names     the driver's functions, and what errors call its parts
+//! nvrtc     the compiler at run time
+//! library   the driver, found
+//! device    a device and its primary context
+//! driver    all of it, as a `df11_gpu::Driver`
 //! ```
 //!
-//! Launches allocate nothing, wait for nothing and keep nothing: they can be captured into a graph. The context of the device is made current on the
-//! calling thread by each call; that is all the state there is.
+//! `cudarc` is handed on for its types: [`device_of`] takes a context of it, and a stream of it is a
+//! raw stream once it is cast (`stream.cu_stream().cast()`).
 
-mod decoder;
 mod device;
-mod error;
-mod kernels;
+mod driver;
 mod library;
-mod memory;
+mod names;
 mod nvrtc;
-mod offload;
-mod result;
-mod sys;
 
 pub use cudarc;
-pub use decoder::{Decoder, LoadedUnit};
-pub use device::Device;
-pub use error::Error;
-pub use kernels::{Kernels, Rows};
+pub use device::{RawDevice, device_of};
+pub use df11_gpu::{DEFAULT_STREAM, Error, PER_THREAD_STREAM, RawStream, Rows};
 pub use library::look_for_driver;
-pub use memory::{DeviceMemory, PinnedUnit, Stream};
-pub use offload::Offload;
+pub use names::Cuda;
+
+/// Decodes units of host memory into host memory.
+pub type Decoder = df11_gpu::Decoder<Cuda>;
+/// One GPU and its primary context.
+pub type Device = df11_gpu::Device<Cuda>;
+/// Memory of a device.
+pub type DeviceMemory = df11_gpu::DeviceMemory<Cuda>;
+/// The kernels, loaded on a device.
+pub type Kernels = df11_gpu::Kernels<Cuda>;
+/// A unit in the memory of a device.
+pub type LoadedUnit<'u> = df11_gpu::LoadedUnit<'u, Cuda>;
+/// Two places on a device that take turns.
+pub type Offload = df11_gpu::Offload<Cuda>;
+/// A unit in page-locked memory.
+pub type PinnedUnit = df11_gpu::PinnedUnit<Cuda>;
+/// A stream of our own.
+pub type Stream = df11_gpu::Stream<Cuda>;
