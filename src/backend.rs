@@ -9,7 +9,7 @@ mod hip;
 use std::fmt;
 use std::sync::Arc;
 
-use df11_core::{Unit, bf16};
+use df11_core::{Unit, Work, bf16};
 use df11_cpu::{Decoder, Encoder, Level, Parts, Plan};
 
 use crate::Error;
@@ -100,22 +100,22 @@ impl Backend {
     }
 
     pub(crate) fn plan(&self, weights: &[bf16]) -> Result<Plan, df11_core::Error> {
-        Encoder::new(self.level).plan(weights)
+        Encoder::new(self.level, Work::Pool).plan(weights)
     }
 
     pub(crate) fn plan_published(&self, weights: &[bf16]) -> Result<Plan, df11_core::Error> {
-        Encoder::new(self.level).plan_published(weights)
+        Encoder::new(self.level, Work::Pool).plan_published(weights)
     }
 
     pub(crate) fn encode(&self, weights: &[bf16], plan: &Plan, parts: &mut Parts) -> Result<(), df11_core::Error> {
-        parts.fit(plan)?;
-        Encoder::new(self.level).encode(weights, plan, parts.as_mut())
+        parts.fit(&plan.sizes())?;
+        Encoder::new(self.level, Work::Pool).encode(weights, plan, parts.as_mut())
     }
 
     pub(crate) fn decoder<'u>(&'u self, unit: &'u Unit<'u>) -> Result<UnitDecoder<'u>, Fault> {
         Ok(match &self.device {
             Some(device) => UnitDecoder::Device(device.load(unit)?),
-            None => UnitDecoder::Processor(Decoder::new(unit, self.level)),
+            None => UnitDecoder::Processor(Decoder::new(unit.borrowed(), self.level)),
         })
     }
 }
@@ -138,7 +138,7 @@ pub(crate) enum Fault {
 impl UnitDecoder<'_> {
     pub(crate) fn decode_range(&self, first: u64, weights: &mut [bf16]) -> Result<(), Fault> {
         match self {
-            UnitDecoder::Processor(decoder) => decoder.decode_range(first, weights).map_err(Fault::Unit),
+            UnitDecoder::Processor(decoder) => decoder.decode_range(first, weights, Work::Pool).map_err(Fault::Unit),
             UnitDecoder::Device(loaded) => loaded.decode_range(first, weights),
         }
     }

@@ -8,11 +8,11 @@ mod support;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use df11_core::{PartSizes, PartsMut, Plan, Unit, UnitView, bf16, encode, two_phase};
+use df11_core::{PartSizes, PartsMut, Plan, Unit, UnitView, Work, bf16, encode, two_phase};
 use df11_cpu::{Decoder, Encoder, Level, decode_batch};
 use guarded::{Edge, Guarded};
 use support::cases::{self, Case};
-use support::library::{Coded, backends, to_bf16s};
+use support::library::{Coded, backends, range_by_backend, to_bf16s};
 use support::random::Random;
 use support::{lies, on_all_processors};
 
@@ -48,13 +48,14 @@ fn decode_between(case: &Case, coded: &Coded, edge: Edge) {
     for backend in backends() {
         let name = backend.name();
         let mut weights = Guarded::filled(0xA5, expected.len(), edge);
-        backend.decode(&unit, as_bf16(&mut weights)).unwrap_or_else(|e| panic!("{}, {name}: {e}", case.name));
+        range_by_backend(&*backend, &unit, 0, as_bf16(&mut weights))
+            .unwrap_or_else(|e| panic!("{}, {name}: {e}", case.name));
         assert!(*weights == *expected, "{}, {name}, {edge:?}", case.name);
         for _ in 0..3 {
             let first = random.below(case.weights.len() as u64) as usize;
             let count = 1 + random.below((case.weights.len() - first).min(5000) as u64) as usize;
             let mut part = Guarded::filled(0xA5, 2 * count, edge);
-            let decoded = backend.decode_range(&unit, first as u64, as_bf16(&mut part));
+            let decoded = range_by_backend(&*backend, &unit, first as u64, as_bf16(&mut part));
             decoded.unwrap_or_else(|e| panic!("{}, {name}, {first}: {e}", case.name));
             assert!(*part == expected[2 * first..][..2 * count], "{}, {name}, {edge:?}, {first}", case.name);
         }
@@ -88,7 +89,7 @@ fn decoders_of_damaged_units_stay_inside() {
             let Ok(unit) = guarded.view().validate() else { continue };
             for backend in backends() {
                 let mut weights = Guarded::filled(0xA5, 2 * case.weights.len(), edge);
-                let _ = backend.decode(&unit, as_bf16(&mut weights));
+                let _ = range_by_backend(&*backend, &unit, 0, as_bf16(&mut weights));
             }
         }
     });
@@ -119,19 +120,25 @@ fn decode_lies_between(unit: &Unit, edge: Edge, seed: u64) {
     let mut random = Random::new(seed);
     let all = unit.weights();
     for level in Level::available() {
-        let decoder = Decoder::new(unit, level);
+        let decoder = Decoder::new(unit.borrowed(), level);
         let of = |count: u64| Guarded::filled(0xA5, 2 * count as usize, edge);
-        let _ = decoder.decode(as_bf16(&mut of(all)));
-        let _ = decode_batch(&mut [(Decoder::new(unit, level), as_bf16(&mut of(all)))]);
+        let _ = decoder.decode(as_bf16(&mut of(all)), Work::Pool);
+        let _ = decode_batch(&mut [(Decoder::new(unit.borrowed(), level), as_bf16(&mut of(all)))], Work::Pool);
         for _ in 0..3 {
             let block = unit.block(random.below(unit.blocks() as u64) as usize).weights;
             let first = [block.start, random.below(all)][random.below(2) as usize];
             let count = random.below((all - first).min(5000) + 1);
-            let _ = decoder.decode_range(first, as_bf16(&mut of(count)));
+            let _ = decoder.decode_range(first, as_bf16(&mut of(count)), Work::Pool);
         }
         let columns = 1 + random.below(all.min(500));
         let rows: Vec<u64> = (0..random.below(5)).map(|_| random.below(all / columns)).collect();
-        let _ = decoder.decode_rows(0..all, columns as usize, &rows, as_bf16(&mut of(columns * rows.len() as u64)));
+        let _ = decoder.decode_rows(
+            0..all,
+            columns as usize,
+            &rows,
+            as_bf16(&mut of(columns * rows.len() as u64)),
+            Work::Pool,
+        );
     }
 }
 
@@ -146,7 +153,7 @@ fn encoders_stay_inside() {
             let written = encode_between(edge, &plan.sizes(), |parts| encode(weights, &plan, parts));
             assert!(written == expected, "{}, core, {edge:?}", case.name);
             for level in Level::available() {
-                let encoder = Encoder::new(level);
+                let encoder = Encoder::new(level, Work::Pool);
                 let plan = encoder.plan(weights).expect("a case can be planned");
                 let written = encode_between(edge, &plan.sizes(), |parts| encoder.encode(weights, &plan, parts));
                 assert!(written == expected, "{}, {level}, {edge:?}", case.name);
@@ -161,9 +168,9 @@ fn encoders_stay_inside() {
 fn encoders_of_other_weights_stay_inside() {
     on_all_processors(&cases::short(), |case| {
         let planned: Vec<bf16> = to_bf16s(&case.weights);
-        for encoder in Level::available().map(Encoder::new) {
+        for encoder in Level::available().map(|level| Encoder::new(level, Work::Pool)) {
             for plan in [encoder.plan(&planned), encoder.plan_published(&planned)].iter().flatten() {
-                for others in others(plan, case) {
+                for others in others(plan.as_core(), case) {
                     for edge in Edge::BOTH {
                         encode_between(edge, &plan.sizes(), |parts| match encoder.encode(&others, plan, parts) {
                             Err(df11_core::Error::WeightsNotPlanned) => Ok(()),

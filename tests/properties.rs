@@ -4,7 +4,7 @@
 
 mod support;
 
-use df11_core::{Error, bf16};
+use df11_core::{Error, Work, bf16};
 use df11_cpu::{Decoder, Encoder, Level, decode_batch};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -12,7 +12,7 @@ use proptest::test_runner::TestCaseError;
 use support::agreement::{Verdict, verdict};
 use support::any_unit::{self, AnyUnit};
 use support::draw::{Bytes, Draw};
-use support::library::{Coded, backends, by_backend, decode_with_all, encoders, to_bf16s, to_words};
+use support::library::{Coded, backends, by_backend, decode_with_all, encoders, range_by_backend, to_bf16s, to_words};
 use support::{adversarial, cases, lies, published_kernel, published_writer, reference};
 
 /// Enough for several blocks of most codes.
@@ -53,14 +53,17 @@ fn split_positions(cuts: &[usize]) -> Vec<u8> {
 fn with_threads(threads: usize, level: Level, weights: &[bf16]) -> (Coded, Vec<bf16>, Vec<bf16>) {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
     pool.install(|| {
-        let encoder = Encoder::new(level);
+        let encoder = Encoder::new(level, Work::Pool);
         let plan = encoder.plan(weights).expect("a unit of a test can be planned");
         let parts = encoder.encode_to_parts(weights, &plan).expect("a planned unit is encoded");
         let unit = parts.view(&[]).validate().expect("what we write is valid");
         let [mut alone, mut one, mut other] = [0, 1, 2].map(|_| vec![bf16::NAN; weights.len()]);
-        Decoder::new(&unit, level).decode(&mut alone).expect("what we write is decoded");
-        let mut batch = [(Decoder::new(&unit, level), &mut one[..]), (Decoder::new(&unit, level), &mut other[..])];
-        decode_batch(&mut batch).expect("what we write is decoded");
+        Decoder::new(unit.borrowed(), level).decode(&mut alone, Work::Pool).expect("what we write is decoded");
+        let mut batch = [
+            (Decoder::new(unit.borrowed(), level), &mut one[..]),
+            (Decoder::new(unit.borrowed(), level), &mut other[..]),
+        ];
+        decode_batch(&mut batch, Work::Pool).expect("what we write is decoded");
         assert!(to_words(&one) == to_words(&other), "two units of a batch differ");
         let view = parts.view(&[]);
         let coded = Coded {
@@ -135,7 +138,7 @@ proptest! {
         prop_assert_eq!(matrices.len(), cuts.len() + 1);
         for (backend, range) in backends().iter().flat_map(|backend| matrices.iter().map(move |range| (backend, range))) {
             let mut part = vec![bf16::NAN; range.len()];
-            backend.decode_range(&unit, range.start as u64, &mut part).map_err(failed)?;
+            range_by_backend(&**backend, &unit, range.start as u64, &mut part).map_err(failed)?;
             prop_assert!(to_words(&part) == weights[range.clone()], "{}, {:?}", backend.name(), range);
         }
     }
@@ -157,7 +160,7 @@ proptest! {
             let count = draw.below((weights.len() - first) as u64 + 1) as usize;
             for backend in backends() {
                 let mut part = vec![bf16::NAN; count];
-                backend.decode_range(&unit, first as u64, &mut part).map_err(failed)?;
+                range_by_backend(&*backend, &unit, first as u64, &mut part).map_err(failed)?;
                 prop_assert!(to_words(&part) == weights[first..first + count], "{} {}+{}", backend.name(), first, count);
             }
         }
@@ -180,10 +183,10 @@ proptest! {
             rows.iter().flat_map(|&row| &table[row as usize * columns..][..columns]).copied().collect();
         for level in Level::available() {
             let mut found = vec![bf16::NAN; rows.len() * columns];
-            Decoder::new(&unit, level).decode_rows(matrix.clone(), columns, &rows, &mut found).map_err(failed)?;
+            Decoder::new(unit.borrowed(), level).decode_rows(matrix.clone(), columns, &rows, &mut found, Work::Pool).map_err(failed)?;
             prop_assert!(to_words(&found) == to_words(&expected), "{}", level);
             let past = [(table.len() / columns) as u64];
-            let refused = Decoder::new(&unit, level).decode_rows(matrix.clone(), columns, &past, &mut vec![bf16::NAN; columns]);
+            let refused = Decoder::new(unit.borrowed(), level).decode_rows(matrix.clone(), columns, &past, &mut vec![bf16::NAN; columns], Work::Pool);
             prop_assert!(refused.is_err(), "{}: a row behind the last", level);
         }
     }
@@ -218,7 +221,7 @@ proptest! {
         weights.truncate(planned.len());
         planned.truncate(weights.len());
         for level in Level::available() {
-            let encoder = Encoder::new(level);
+            let encoder = Encoder::new(level, Work::Pool);
             let plan = encoder.plan(&planned).map_err(failed)?;
             let parts = match encoder.encode_to_parts(&weights, &plan) {
                 Err(Error::WeightsNotPlanned) => continue,
@@ -226,7 +229,7 @@ proptest! {
             };
             let unit = parts.view(&[]).validate().map_err(failed)?;
             let mut found = vec![bf16::NAN; weights.len()];
-            Decoder::new(&unit, level).decode(&mut found).map_err(failed)?;
+            Decoder::new(unit.borrowed(), level).decode(&mut found, Work::Pool).map_err(failed)?;
             prop_assert!(to_words(&found) == to_words(&weights), "{}", level);
         }
     }

@@ -4,7 +4,7 @@
 
 mod support;
 
-use df11_core::{Error, bf16};
+use df11_core::{Error, Work, bf16};
 use df11_cpu::{Encoder, Level};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -176,7 +176,7 @@ fn any_number_of_threads_writes_the_published_bytes() {
     for level in Level::available() {
         for threads in [1, 3] {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
-            let encoder = Encoder::new(level);
+            let encoder = Encoder::new(level, Work::Pool);
             let parts = pool.install(|| {
                 let plan = encoder.plan_published(&weights).expect("it has a published code");
                 encoder.encode_to_parts(&weights, &plan).expect("a planned unit is encoded")

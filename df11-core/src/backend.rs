@@ -1,32 +1,160 @@
+//! The one contract of all backends: a unit is loaded, then decoded as often as wanted.
+
+use alloc::boxed::Box;
+use core::error::Error as StdError;
+use core::fmt;
+use core::ops::Range;
+
 use half::bf16;
 
 use crate::decode;
 use crate::error::Error;
 use crate::unit::Unit;
 
-/// What every decoder of validated units fulfils, on whatever processor: the same weights as `decode`, or an error.
-///
-/// A unit whose stream contradicts its index must not make it panic, hang, or write elsewhere. It may accept a wrong gap that it has no use for.
-pub trait Backend: Send + Sync {
+/// Decodes validated units, on whatever processor: the same weights as [`crate::decode`], or an
+/// error.
+pub trait Backend: fmt::Debug + Send + Sync {
     /// The name by which it is listed and forced.
     fn name(&self) -> &str;
 
-    /// Decodes the weights from `first` on, as many as `weights` has elements.
+    /// Takes a unit and prepares what decoding needs: tables, or a copy on the device.
     ///
     /// # Errors
-    /// `RangePastEnd`, and what FORMAT.md, "What a reader refuses", lists as refused while decoding.
-    fn decode_range(&self, unit: &Unit<'_>, first: u64, weights: &mut [bf16]) -> Result<(), Error>;
+    /// `Device` where the device fails.
+    fn load<'u>(&self, unit: Unit<'u>) -> Result<Box<dyn Loaded + 'u>, BackendError>;
+}
 
-    /// Decodes all weights of a unit.
+/// A unit that a backend has loaded.
+///
+/// A unit whose stream contradicts its index must not make it panic, hang, or write elsewhere. It
+/// may accept a wrong gap that it has no use for (FORMAT.md, "What a reader refuses").
+pub trait Loaded: fmt::Debug + Send + Sync {
+    /// Number of weights of the unit.
+    fn weights(&self) -> u64;
+
+    /// Decodes the weights from `first` on, as many as `weights` has elements. Reads only the blocks
+    /// in which their codes start.
     ///
     /// # Errors
-    /// `BufferSize`, and as `decode_range`.
-    fn decode(&self, unit: &Unit<'_>, weights: &mut [bf16]) -> Result<(), Error> {
-        let expected = unit.view().sign_mantissa.len();
-        if weights.len() != expected {
-            return Err(Error::BufferSize { buffer: "weights", found: weights.len(), expected });
+    /// `Unit`: `RangePastEnd`, or what FORMAT.md, "What a reader refuses", lists as refused while
+    /// decoding; `weights` then holds anything. `Device` where the device fails.
+    fn decode_range(&self, first: u64, weights: &mut [bf16], work: Work) -> Result<(), BackendError>;
+
+    /// Decodes all weights.
+    ///
+    /// # Errors
+    /// `Unit`: `BufferSize` unless `weights` has as many elements as the unit has weights; and as
+    /// `decode_range`.
+    fn decode(&self, weights: &mut [bf16], work: Work) -> Result<(), BackendError> {
+        let (found, expected) = (weights.len(), self.weights() as usize);
+        if found != expected {
+            return Err(Error::BufferSize { buffer: "weights", found, expected }.into());
         }
-        self.decode_range(unit, 0, weights)
+        self.decode_range(0, weights, work)
+    }
+
+    /// Decodes rows of a matrix, in the order given, repeats included, one after the other: an
+    /// embedding look-up. `matrix` is one of `Unit::matrices`, `columns` the weights of a row.
+    ///
+    /// # Errors
+    /// As `row_starts` and `decode_range`.
+    fn decode_rows(
+        &self,
+        matrix: Range<u64>,
+        columns: usize,
+        rows: &[u64],
+        weights: &mut [bf16],
+        work: Work,
+    ) -> Result<(), BackendError> {
+        let starts = row_starts(matrix, columns, rows, weights.len())?;
+        for (first, row) in starts.zip(weights.chunks_exact_mut(columns.max(1))) {
+            self.decode_range(first?, row, work)?;
+        }
+        Ok(())
+    }
+}
+
+/// First weight of each of the rows, for `Loaded::decode_rows`.
+///
+/// # Errors
+/// `BufferSize` unless the output has `rows.len() * columns` elements. A row that is not in the
+/// matrix gives `RangePastEnd`.
+pub fn row_starts(
+    matrix: Range<u64>,
+    columns: usize,
+    rows: &[u64],
+    output: usize,
+) -> Result<impl Iterator<Item = Result<u64, Error>> + '_, Error> {
+    let expected = rows.len().saturating_mul(columns);
+    if output != expected {
+        return Err(Error::BufferSize { buffer: "weights", found: output, expected });
+    }
+    let count = columns as u64;
+    Ok(rows.iter().map(move |&row| {
+        let first = row.saturating_mul(count).saturating_add(matrix.start);
+        match matrix.end.checked_sub(first) {
+            Some(left) if left >= count => Ok(first),
+            _ => Err(Error::RangePastEnd { first, count, weights: matrix.end }),
+        }
+    }))
+}
+
+/// Who does the work of a call. A device does its own, whatever is said.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Work {
+    /// The current thread pool, and the caller's thread meanwhile.
+    #[default]
+    Pool,
+    /// The caller's thread alone: so that another pool can drive it, a tile of `Unit::tiles` at a
+    /// time.
+    ThisThread,
+}
+
+/// Why a backend did not do what it was asked for.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum BackendError {
+    /// The unit does not decode, or has not what was asked for.
+    Unit(Error),
+    /// The backend cannot do this; another one may.
+    Unsupported {
+        /// The backend's name.
+        backend: &'static str,
+        /// What it cannot do.
+        what: &'static str,
+    },
+    /// The device or its driver failed. That says nothing of the unit.
+    Device {
+        /// The backend's name.
+        backend: &'static str,
+        /// What the driver said.
+        error: Box<dyn StdError + Send + Sync>,
+    },
+}
+
+impl From<Error> for BackendError {
+    fn from(error: Error) -> Self {
+        Self::Unit(error)
+    }
+}
+
+impl fmt::Display for BackendError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unit(error) => error.fmt(f),
+            Self::Unsupported { backend, what } => write!(f, "backend {backend} cannot {what}: use another one"),
+            Self::Device { backend, error } => write!(f, "backend {backend} failed: {error}"),
+        }
+    }
+}
+
+impl StdError for BackendError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        match self {
+            Self::Unit(error) => Some(error),
+            Self::Unsupported { .. } => None,
+            Self::Device { error, .. } => Some(&**error),
+        }
     }
 }
 
@@ -34,12 +162,25 @@ pub trait Backend: Send + Sync {
 #[derive(Clone, Copy, Debug)]
 pub struct Plain;
 
+#[derive(Debug)]
+struct PlainUnit<'u>(Unit<'u>);
+
 impl Backend for Plain {
     fn name(&self) -> &str {
         "plain"
     }
 
-    fn decode_range(&self, unit: &Unit<'_>, first: u64, weights: &mut [bf16]) -> Result<(), Error> {
-        decode::decode_range(unit, first, weights)
+    fn load<'u>(&self, unit: Unit<'u>) -> Result<Box<dyn Loaded + 'u>, BackendError> {
+        Ok(Box::new(PlainUnit(unit)))
+    }
+}
+
+impl Loaded for PlainUnit<'_> {
+    fn weights(&self) -> u64 {
+        self.0.weights()
+    }
+
+    fn decode_range(&self, first: u64, weights: &mut [bf16], _: Work) -> Result<(), BackendError> {
+        Ok(decode::decode_range(&self.0, first, weights)?)
     }
 }

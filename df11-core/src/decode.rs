@@ -45,7 +45,7 @@ pub fn decode_range(unit: &Unit<'_>, first: u64, weights: &mut [bf16]) -> Result
 
 /// Decodes one block, calling `take(index, weight)` for each of its weights in order.
 fn decode_block(unit: &Unit<'_>, block: usize, mut take: impl FnMut(u64, bf16)) -> Result<(), Error> {
-    let place = unit.block(block);
+    let (place, sign_mantissa) = (unit.block(block), unit.view().sign_mantissa);
     let mut bits = unit.bits_at(place.first_bit);
     let block_chunks = (block * BLOCK_CHUNKS) as u64..((block + 1) * BLOCK_CHUNKS) as u64;
     let mut next_chunk = block_chunks.start;
@@ -65,7 +65,7 @@ fn decode_block(unit: &Unit<'_>, block: usize, mut take: impl FnMut(u64, bf16)) 
         if !bits.skip(length) {
             return Err(Error::StreamEndsEarly { weight });
         }
-        take(weight, bf16_word::merge(exponent, unit.view().sign_mantissa[weight as usize]));
+        take(weight, bf16_word::merge(exponent, sign_mantissa[weight as usize]));
     }
     // The codes end where the next block's begin. Behind the last weight anything may follow.
     let next = unit.block(block + 1);

@@ -1,5 +1,8 @@
 //! Weights to parts, plainly, into the caller's buffers.
 
+#[cfg(feature = "alloc")]
+use alloc::vec::Vec;
+
 use half::bf16;
 
 use crate::bf16_word;
@@ -10,6 +13,8 @@ use crate::plan::{PartSizes, Plan};
 use crate::wire::gaps::GapWriter;
 use crate::wire::luts;
 use crate::wire::positions::PositionWriter;
+#[cfg(feature = "alloc")]
+use crate::{Arrays, Unit, wire::splits::split_positions};
 
 /// Where to write the parts of a unit: buffers of exactly the sizes of `Plan::sizes`.
 #[derive(Debug)]
@@ -103,4 +108,47 @@ pub fn write_luts(plan: &Plan, luts: &mut [u8]) -> Result<(), Error> {
     }
     luts::write(plan.code(), luts);
     Ok(())
+}
+
+#[cfg(feature = "alloc")]
+impl Unit<'static> {
+    /// Plans and encodes weights into a unit that owns its arrays. `matrices`: the weights of each
+    /// matrix, in order; none for a single one.
+    ///
+    /// # Errors
+    /// As `Plan::new`; `OutOfMemory`; `SplitPositionOutOfOrder` if the matrices have more weights
+    /// than there are.
+    pub fn encode(weights: &[bf16], matrices: &[u64]) -> Result<Self, Error> {
+        let plan = Plan::new(weights)?;
+        let sizes = plan.sizes();
+        let mut encoded_exponent = zeros(sizes.encoded_exponent)?;
+        let mut sign_mantissa = zeros(sizes.sign_mantissa)?;
+        let [mut luts, mut gaps] = [zeros(sizes.luts)?, zeros(sizes.gaps)?];
+        let mut output_positions = zeros(sizes.output_positions)?;
+        let parts = PartsMut {
+            encoded_exponent: &mut encoded_exponent,
+            sign_mantissa: &mut sign_mantissa,
+            luts: &mut luts,
+            gaps: &mut gaps,
+            output_positions: &mut output_positions,
+        };
+        encode(weights, &plan, parts)?;
+        Arrays {
+            encoded_exponent: encoded_exponent.into(),
+            sign_mantissa: sign_mantissa.into(),
+            luts: luts.into(),
+            gaps: gaps.into(),
+            output_positions: output_positions.into(),
+            split_positions: split_positions(matrices.iter().copied()).into(),
+        }
+        .validate()
+    }
+}
+
+#[cfg(feature = "alloc")]
+fn zeros(bytes: usize) -> Result<Vec<u8>, Error> {
+    let mut buffer = Vec::new();
+    buffer.try_reserve_exact(bytes).map_err(|_| Error::OutOfMemory { bytes })?;
+    buffer.resize(bytes, 0);
+    Ok(buffer)
 }

@@ -30,18 +30,29 @@
 //! ```
 //!
 //! The format is specified in [`format`](mod@format).
+//!
+//! # Features
+//!
+//! - `alloc`: units that own their arrays, a unit of weights in one call, the contract of backends.
+//!   Without it nothing here allocates.
 #![no_std]
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
+#![cfg_attr(not(feature = "alloc"), forbid(unsafe_code))]
 
+#[cfg(feature = "alloc")]
+extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+#[cfg(feature = "alloc")]
 mod backend;
 pub mod bf16_word;
 mod bits;
+mod bytes;
 mod decode;
 mod encode;
 mod error;
+mod form;
 #[doc = include_str!("../FORMAT.md")]
 pub mod format {}
 mod huffman;
@@ -52,12 +63,19 @@ pub mod two_phase;
 mod unit;
 mod wire;
 
-pub use backend::{Backend, Plain};
+#[cfg(feature = "alloc")]
+pub use backend::{Backend, BackendError, Loaded, Plain, Work, row_starts};
+pub use bytes::Bytes;
+#[cfg(feature = "alloc")]
+pub use bytes::StableBytes;
 pub use decode::{decode, decode_range};
 pub use encode::{PartsMut, encode, write_luts};
 pub use error::Error;
+pub use form::{Form, NoSuchForm};
 pub use half::bf16;
 pub use huffman::{Code, Histogram, Lookup, entropy};
 pub use index::check_index;
 pub use plan::{Ending, PartSizes, Plan, fullest_block};
-pub use unit::{Block, Unit, UnitView};
+pub use unit::{Arrays, Block, Unit, UnitView};
+#[cfg(feature = "alloc")]
+pub use wire::splits::split_positions;

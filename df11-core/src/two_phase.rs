@@ -34,12 +34,12 @@ pub fn decode_block(unit: &Unit<'_>, block: usize, weights: &mut [bf16]) -> Resu
     if usize::from(first[BLOCK_CHUNKS]) != expected {
         return Err(Error::BlockContradictsPositions { block });
     }
+    let sign_mantissa = &unit.view().sign_mantissa[range.start as usize..];
     for thread in 0..BLOCK_CHUNKS {
         let (start, end) = (usize::from(first[thread]), usize::from(first[thread + 1]));
         let thread_weights = &mut weights[start..end];
         decode_chunk(unit, block, thread, range.start + start as u64, end - start, |index, exponent| {
-            let sign_mantissa = unit.view().sign_mantissa[range.start as usize + start + index];
-            thread_weights[index] = bf16_word::merge(exponent, sign_mantissa);
+            thread_weights[index] = bf16_word::merge(exponent, sign_mantissa[start + index]);
         })?;
     }
     Ok(())

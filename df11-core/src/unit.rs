@@ -3,6 +3,7 @@
 use core::ops::Range;
 
 use crate::bits::BitReader;
+use crate::bytes::Bytes;
 use crate::error::Error;
 use crate::huffman::{Code, Lookup};
 use crate::limits::{BLOCK_BITS, BLOCK_BYTES, BLOCK_CHUNKS, MAX_STREAM_BYTES, MAX_WEIGHTS};
@@ -27,12 +28,70 @@ pub struct UnitView<'a> {
     pub split_positions: &'a [u8],
 }
 
-impl<'a> UnitView<'a> {
-    /// Checks everything that can be known without decoding. Takes time for the index arrays, not for the stream.
+/// The six arrays of a unit, each borrowed, owned or shared. Nothing is known of them yet.
+#[derive(Debug)]
+pub struct Arrays<'a> {
+    /// The stream, n bytes.
+    pub encoded_exponent: Bytes<'a>,
+    /// Sign and mantissa of each weight, N bytes.
+    pub sign_mantissa: Bytes<'a>,
+    /// Tables and lengths, rows of 256 bytes.
+    pub luts: Bytes<'a>,
+    /// 5 bits a chunk.
+    pub gaps: Bytes<'a>,
+    /// Little-endian u32 a block, and one more.
+    pub output_positions: Bytes<'a>,
+    /// Little-endian i64 a matrix but the last.
+    pub split_positions: Bytes<'a>,
+}
+
+impl<'a> Arrays<'a> {
+    /// Checks everything that can be known without decoding; the unit then keeps the arrays. Takes
+    /// time for the index arrays, not for the stream.
     ///
     /// # Errors
     /// What FORMAT.md, "What a reader refuses", lists as refused before decoding.
     pub fn validate(self) -> Result<Unit<'a>, Error> {
+        let (code, lookup) = self.view().check()?;
+        Ok(Unit { arrays: self, code, lookup })
+    }
+
+    /// The arrays, borrowed.
+    pub fn view(&self) -> UnitView<'_> {
+        UnitView {
+            encoded_exponent: &self.encoded_exponent,
+            sign_mantissa: &self.sign_mantissa,
+            luts: &self.luts,
+            gaps: &self.gaps,
+            output_positions: &self.output_positions,
+            split_positions: &self.split_positions,
+        }
+    }
+}
+
+impl<'a> From<UnitView<'a>> for Arrays<'a> {
+    fn from(view: UnitView<'a>) -> Self {
+        Self {
+            encoded_exponent: view.encoded_exponent.into(),
+            sign_mantissa: view.sign_mantissa.into(),
+            luts: view.luts.into(),
+            gaps: view.gaps.into(),
+            output_positions: view.output_positions.into(),
+            split_positions: view.split_positions.into(),
+        }
+    }
+}
+
+impl<'a> UnitView<'a> {
+    /// Checks everything that can be known without decoding, as `Arrays::validate`.
+    ///
+    /// # Errors
+    /// As that.
+    pub fn validate(self) -> Result<Unit<'a>, Error> {
+        Arrays::from(self).validate()
+    }
+
+    fn check(&self) -> Result<(Code, Lookup), Error> {
         let (bytes, weights) = (self.encoded_exponent.len() as u64, self.sign_mantissa.len() as u64);
         match weights {
             0 => return Err(Error::NoWeights),
@@ -44,7 +103,7 @@ impl<'a> UnitView<'a> {
             found if found > MAX_STREAM_BYTES => return Err(Error::StreamTooLong { found }),
             _ => {}
         }
-        let blocks = self.encoded_exponent.len().div_ceil(BLOCK_BYTES);
+        let blocks = blocks(self.encoded_exponent);
         if self.gaps.len() != gaps::size(blocks) {
             return Err(Error::GapsSize { found: self.gaps.len(), expected: gaps::size(blocks) });
         }
@@ -53,23 +112,30 @@ impl<'a> UnitView<'a> {
         }
         let code = luts::read(self.luts)?;
         let lookup = Lookup::new(&code);
-        let positions = Positions::validate(self.output_positions, blocks, weights, &code)?;
-        let splits = Splits::validate(self.split_positions, weights)?;
-        Ok(Unit { view: self, code, lookup, positions, splits, blocks })
+        Positions::validate(self.output_positions, blocks, weights, &code)?;
+        Splits::validate(self.split_positions, weights)?;
+        Ok((code, lookup))
     }
 }
 
-/// A unit whose structure is proven: sizes fit each other, codes are prefix-free, output positions ascend from 0 to the number of
-/// weights and give no block more weights than its bits can code, and every block but the last as many as fill it. What only
-/// decoding can show, that the stream keeps to it, is not.
-#[derive(Clone, Debug)]
+fn blocks(stream: &[u8]) -> usize {
+    stream.len().div_ceil(BLOCK_BYTES)
+}
+
+/// A unit whose structure is proven: sizes fit each other, codes are prefix-free, output positions
+/// ascend from 0 to the number of weights and give no block more weights than its bits can code, and
+/// every block but the last as many as fill it. What only decoding can show, that the stream keeps to
+/// it, is not.
+///
+/// It keeps its arrays, borrowed or owned: a `Unit<'static>` lives as long as anyone wants it.
+///
+/// Invariant: `arrays` passed `UnitView::check`, which returned `code` and `lookup`, and nobody
+/// changes them.
+#[derive(Debug)]
 pub struct Unit<'a> {
-    view: UnitView<'a>,
+    arrays: Arrays<'a>,
     code: Code,
     lookup: Lookup,
-    positions: Positions<'a>,
-    splits: Splits<'a>,
-    blocks: usize,
 }
 
 /// Where a block's codes stand and which weights they are.
@@ -82,19 +148,30 @@ pub struct Block {
 }
 
 impl<'a> Unit<'a> {
-    /// The arrays as they lie in the file.
-    pub fn view(&self) -> &UnitView<'a> {
-        &self.view
+    /// The arrays, borrowed.
+    pub fn view(&self) -> UnitView<'_> {
+        self.arrays.view()
+    }
+
+    /// Gives the arrays back.
+    pub fn into_arrays(self) -> Arrays<'a> {
+        self.arrays
+    }
+
+    /// The same unit, its arrays borrowed from this one: for what wants a unit of its own. Costs a copy
+    /// of the code, 5 KB.
+    pub fn borrowed(&self) -> Unit<'_> {
+        Unit { arrays: self.view().into(), code: self.code.clone(), lookup: self.lookup.clone() }
     }
 
     /// Number of weights, 1 to 2^32 - 1.
     pub fn weights(&self) -> u64 {
-        self.view.sign_mantissa.len() as u64
+        self.arrays.sign_mantissa.len() as u64
     }
 
     /// Number of blocks, at least 1.
     pub fn blocks(&self) -> usize {
-        self.blocks
+        blocks(&self.arrays.encoded_exponent)
     }
 
     /// The codes of the exponents.
@@ -108,29 +185,33 @@ impl<'a> Unit<'a> {
     }
 
     /// The weights of each matrix, in order.
-    pub fn matrices(&self) -> impl ExactSizeIterator<Item = Range<u64>> + 'a {
-        self.splits.matrices()
+    pub fn matrices(&self) -> impl ExactSizeIterator<Item = Range<u64>> + '_ {
+        Splits::proven(&self.arrays.split_positions, self.weights()).matrices()
+    }
+
+    fn positions(&self) -> Positions<'_> {
+        Positions::proven(&self.arrays.output_positions, self.weights())
     }
 
     /// Where in a chunk its first code starts, in bits; 0 for a chunk after the last.
     pub fn gap(&self, chunk: usize) -> u32 {
-        gaps::read(self.view.gaps, chunk)
+        gaps::read(&self.arrays.gaps, chunk)
     }
 
     /// A block. All blocks after the last are alike: without weights, at the end of the last.
     pub fn block(&self, block: usize) -> Block {
         // At most 2^19, as `MAX_STREAM_BYTES` bounds the stream: nothing below overflows, nor do
         // its chunks and bits.
-        let block = block.min(self.blocks);
+        let (block, positions) = (block.min(self.blocks()), self.positions());
         Block {
             first_bit: block as u64 * BLOCK_BITS + u64::from(self.gap(block * BLOCK_CHUNKS)),
-            weights: self.positions.get(block)..self.positions.get(block + 1),
+            weights: positions.get(block)..positions.get(block + 1),
         }
     }
 
     /// The block in which the code of `weight` starts; `blocks()` for a weight after the last.
     pub fn block_of(&self, weight: u64) -> usize {
-        if weight < self.weights() { self.positions.block_of(weight) } else { self.blocks }
+        if weight < self.weights() { self.positions().block_of(weight) } else { self.blocks() }
     }
 
     /// A block that exists.
@@ -138,8 +219,9 @@ impl<'a> Unit<'a> {
     /// # Errors
     /// `NoSuchBlock`.
     pub(crate) fn existing_block(&self, block: usize) -> Result<Block, Error> {
-        if block >= self.blocks {
-            return Err(Error::NoSuchBlock { block, blocks: self.blocks });
+        let blocks = self.blocks();
+        if block >= blocks {
+            return Err(Error::NoSuchBlock { block, blocks });
         }
         Ok(self.block(block))
     }
@@ -155,8 +237,24 @@ impl<'a> Unit<'a> {
         Ok(if count == 0 { 0..0 } else { self.block_of(first)..self.block_of(end - 1) + 1 })
     }
 
+    /// Cuts the weights into tiles of whole blocks, from front to back: each as many as fit into
+    /// `weights`, and at least a block. No block is decoded for two tiles, so threads of the
+    /// caller's own can share the work.
+    pub fn tiles(&self, weights: u64) -> impl Iterator<Item = Range<u64>> + '_ {
+        let mut next = 0;
+        core::iter::from_fn(move || {
+            let mut tile = (next < self.blocks()).then(|| self.block(next).weights)?;
+            next += 1;
+            while next < self.blocks() && self.block(next).weights.end - tile.start <= weights {
+                tile.end = self.block(next).weights.end;
+                next += 1;
+            }
+            Some(tile).filter(|tile| !tile.is_empty())
+        })
+    }
+
     /// The stream from a bit on.
-    pub(crate) fn bits_at(&self, bit: u64) -> BitReader<'a> {
-        BitReader::at(self.view.encoded_exponent, bit)
+    pub(crate) fn bits_at(&self, bit: u64) -> BitReader<'_> {
+        BitReader::at(&self.arrays.encoded_exponent, bit)
     }
 }

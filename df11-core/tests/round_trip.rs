@@ -4,7 +4,7 @@ mod arrays;
 
 use arrays::{Arrays, mixed, weights};
 use df11_core::limits::{BLOCK_BITS, PUBLISHED_MAX_BLOCK_WEIGHTS};
-use df11_core::{Backend, Code, Error, Histogram, Plain, Plan, bf16, decode, decode_range, fullest_block, two_phase};
+use df11_core::{Code, Error, Histogram, Plan, bf16, decode, decode_range, fullest_block, two_phase};
 
 /// Each exponent about half as frequent as the one before.
 fn ladder(exponents: impl Iterator<Item = u8>, most: usize) -> Vec<(u8, usize)> {
@@ -36,9 +36,6 @@ fn every_unit_comes_back_by_every_decoder() {
         decode(&unit, &mut restored).unwrap();
         assert!(same(&restored, &weights), "{name}");
         restored.fill(bf16::ZERO);
-        Plain.decode(&unit, &mut restored).unwrap();
-        assert!(same(&restored, &weights), "{name}, as a backend");
-        restored.fill(bf16::ZERO);
         for block in 0..unit.blocks() {
             let range = unit.block(block).weights;
             let block_weights = &mut restored[range.start as usize..range.end as usize];
@@ -61,7 +58,6 @@ fn every_range_comes_back() {
                 let mut part = vec![bf16::ZERO; to - from];
                 decode_range(&unit, from as u64, &mut part).unwrap();
                 assert!(same(&part, &weights[from..to]), "{name}, {from}..{to}");
-                Plain.decode_range(&unit, from as u64, &mut part).unwrap();
             }
         }
         let all = weights.len() as u64;
@@ -111,13 +107,12 @@ fn same(one: &[bf16], other: &[bf16]) -> bool {
 }
 
 #[test]
-fn a_backend_has_a_name_and_refuses_buffers_of_another_size() {
-    assert_eq!(Plain.name(), "plain");
+fn buffers_of_another_size_are_refused() {
     let arrays = Arrays::of(&weights());
     let unit = arrays.view().validate().unwrap();
     let wrong = |found| Err(Error::BufferSize { buffer: "weights", found, expected: 30_000 });
     for found in [0, 29_999, 30_001] {
-        assert_eq!(Plain.decode(&unit, &mut vec![bf16::ZERO; found]), wrong(found));
+        assert_eq!(decode(&unit, &mut vec![bf16::ZERO; found]), wrong(found));
     }
     let expected = (unit.block(1).weights.end - unit.block(1).weights.start) as usize;
     for found in [expected - 1, expected + 1] {

@@ -5,11 +5,11 @@
 use core::fmt;
 use core::str::FromStr;
 
-use df11_core::{Backend, Error, Unit, bf16};
+use df11_core::{Error, bf16};
 
 #[cfg(target_arch = "aarch64")]
 use crate::aarch64;
-use crate::decode::{Decoder, Job, Tables};
+use crate::decode::{Job, Tables};
 use crate::encode::{Shard, Words};
 use crate::portable;
 #[cfg(target_arch = "x86_64")]
@@ -172,16 +172,6 @@ impl FromStr for Level {
 
     fn from_str(name: &str) -> Result<Self, LevelError> {
         Self::named(name)
-    }
-}
-
-impl Backend for Level {
-    fn name(&self) -> &str {
-        (*self).name()
-    }
-
-    fn decode_range(&self, unit: &Unit<'_>, first: u64, weights: &mut [bf16]) -> Result<(), Error> {
-        Decoder::new(unit, *self).decode_range(first, weights)
     }
 }
 

@@ -1,76 +1,76 @@
-//! Who works on what: blocks are halved until they are worth a thread's while; the threads are those of the current rayon pool.
+//! Who works on what. Blocks are halved until they are worth a thread's while; the threads are those
+//! of the current rayon pool.
 
-use core::ops::Range;
+use df11_core::{Error, Work};
 
-use df11_core::{Error, bf16};
+use crate::decode::Jobs;
 
-use crate::decode::{Jobs, Tables};
-use crate::level::Level;
-
-/// Blocks that one thread decodes at a time, if there are enough for all: half as many take a sixth longer, because lanes begin and end more often.
+/// Blocks that one thread decodes at a time, if there are enough for all. Half as many take a sixth
+/// longer, because lanes begin and end more often.
 const TASK_BLOCKS: usize = 32;
 /// So few blocks are never divided: a thread that has to be woken comes too late for them.
 const FEWEST_BLOCKS: usize = 8;
 
-/// Decodes the weights from `first` on, which are in `blocks`.
-pub(crate) fn decode(
-    tables: &Tables<'_>,
-    level: Level,
-    blocks: Range<usize>,
-    first: u64,
-    out: &mut [bf16],
-    streams: bool,
+/// Decodes jobs by `decode`, divided between threads if the pool is to work.
+pub(crate) fn decode<'a, 'u>(
+    work: Work,
+    jobs: Jobs<'a, 'u>,
+    decode: &(impl Fn(Jobs<'a, 'u>) -> Result<(), Error> + Sync),
 ) -> Result<(), Error> {
-    let task = blocks.len().div_ceil(threads()).clamp(FEWEST_BLOCKS, TASK_BLOCKS);
-    decode_tasks(tables, level, task, blocks, first, out, streams)
-}
-
-fn decode_tasks(
-    tables: &Tables<'_>,
-    level: Level,
-    task: usize,
-    blocks: Range<usize>,
-    first: u64,
-    out: &mut [bf16],
-    streams: bool,
-) -> Result<(), Error> {
-    if blocks.len() > task && threads() > 1 {
-        let middle = blocks.start + blocks.len() / 2;
-        let count = tables.unit.block(middle).weights.start - first;
-        let (out, out_rest) = out.split_at_mut(count as usize);
-        return join(
-            || decode_tasks(tables, level, task, blocks.start..middle, first, out, streams),
-            || decode_tasks(tables, level, task, middle..blocks.end, first + count, out_rest, streams),
-        );
+    match threads(work) {
+        1 => decode(jobs),
+        threads => halve(jobs.blocks().div_ceil(threads).clamp(FEWEST_BLOCKS, TASK_BLOCKS), jobs, decode),
     }
-    let mut jobs = Jobs { unit: tables.unit, block: blocks.start, end_block: blocks.end, first, out };
-    level.decode(tables, &mut jobs, streams)
 }
 
-/// Does `work` on each item.
-#[cfg(feature = "rayon")]
-pub(crate) fn for_each<T: Send>(
-    items: &mut [T],
-    work: impl Fn(&mut T) -> Result<(), Error> + Send + Sync,
+fn halve<'a, 'u>(
+    task: usize,
+    jobs: Jobs<'a, 'u>,
+    decode: &(impl Fn(Jobs<'a, 'u>) -> Result<(), Error> + Sync),
 ) -> Result<(), Error> {
-    use rayon::prelude::*;
-    items.par_iter_mut().try_for_each(work)
+    if jobs.blocks() <= task {
+        return decode(jobs);
+    }
+    let (first, second) = jobs.halves();
+    join(|| halve(task, first, decode), || halve(task, second, decode))
 }
 
-/// Does `work` on each item.
-#[cfg(not(feature = "rayon"))]
-pub(crate) fn for_each<T>(items: &mut [T], work: impl Fn(&mut T) -> Result<(), Error>) -> Result<(), Error> {
-    items.iter_mut().try_for_each(work)
+/// Does `task` on each item.
+pub(crate) fn for_each<T: Send>(
+    work: Work,
+    items: &mut [T],
+    task: impl Fn(&mut T) -> Result<(), Error> + Send + Sync,
+) -> Result<(), Error> {
+    match work {
+        #[cfg(feature = "rayon")]
+        Work::Pool => {
+            use rayon::prelude::*;
+            items.par_iter_mut().try_for_each(task)
+        }
+        _ => items.iter_mut().try_for_each(task),
+    }
 }
 
-#[cfg(feature = "rayon")]
-fn threads() -> usize {
-    rayon::current_num_threads()
+/// Does `task` on runs of items, one run a thread.
+pub(crate) fn for_each_run<T: Send>(
+    work: Work,
+    items: &mut [T],
+    task: impl Fn(&mut [T]) -> Result<(), Error> + Send + Sync,
+) -> Result<(), Error> {
+    let run = items.len().div_ceil(threads(work)).max(FEWEST_BLOCKS);
+    let mut runs: Vec<_> = items.chunks_mut(run).collect();
+    match &mut runs[..] {
+        [run] => task(run),
+        runs => for_each(work, runs, |run| task(run)),
+    }
 }
 
-#[cfg(not(feature = "rayon"))]
-fn threads() -> usize {
-    1
+fn threads(work: Work) -> usize {
+    match work {
+        #[cfg(feature = "rayon")]
+        Work::Pool => rayon::current_num_threads(),
+        _ => 1,
+    }
 }
 
 #[cfg(feature = "rayon")]

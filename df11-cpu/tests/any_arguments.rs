@@ -1,6 +1,6 @@
 //! Arguments that no caller should give: the documented result or error at every level.
 
-use df11_core::{Error, bf16, bf16_word, decode};
+use df11_core::{Error, Work, bf16, bf16_word, decode};
 use df11_cpu::{Decoder, Encoder, Level, LevelError, Parts, Plan};
 
 /// Weights that one thread encodes at a time.
@@ -28,7 +28,7 @@ fn encode(encoder: Encoder, weights: &[bf16], plan: &Plan) -> Result<(), Error> 
 /// Calls `check` with the plans of every level, and with a name for messages.
 fn with_every_plan(planned: &[bf16], check: impl Fn(Encoder, &Plan, &str)) {
     for level in Level::available() {
-        let encoder = Encoder::new(level);
+        let encoder = Encoder::new(level, Work::Pool);
         for plan in [encoder.plan(planned), encoder.plan_published(planned)].iter().flatten() {
             check(encoder, plan, &format!("{level}, {}", planned.len()));
         }
@@ -64,7 +64,7 @@ fn weights_without_a_code_are_refused_though_the_stream_has_the_planned_length()
     let mut others = planned.clone();
     one_bit.iter().for_each(|&at| others[at] = of_exponent(119));
     for level in Level::available() {
-        let encoder = Encoder::new(level);
+        let encoder = Encoder::new(level, Work::Pool);
         let plan = encoder.plan(&planned).unwrap();
         // among the exponents that levels keep in tables, and far from them
         for stray in [112, 121, 0, 255] {
@@ -107,11 +107,11 @@ fn a_code_that_starts_where_none_was_planned_to_is_refused() {
     assert_eq!((plan.code().lengths()[100] > 8, plan.sizes().output_positions), (true, 8));
     let mut others = planned.clone();
     others.reverse();
-    let mut parts = Parts::for_plan(&plan).unwrap();
+    let mut parts = Parts::of(&plan.sizes()).unwrap();
     assert_eq!(df11_core::encode(&planned, &plan, parts.as_mut()), Ok(()));
     assert_eq!(df11_core::encode(&others, &plan, parts.as_mut()), Err(Error::WeightsNotPlanned));
     for level in Level::available() {
-        let encoder = Encoder::new(level);
+        let encoder = Encoder::new(level, Work::Pool);
         let plan = encoder.plan_published(&planned).unwrap();
         assert_eq!(encode(encoder, &planned, &plan), Ok(()), "{level}");
         assert_eq!(encode(encoder, &others, &plan), Err(Error::WeightsNotPlanned), "{level}");
@@ -123,27 +123,27 @@ fn rows_of_a_matrix_that_is_not_in_the_unit_are_refused() {
     let (count, columns) = (5000, 10);
     let weights = weights(count);
     let plan = df11_core::Plan::new(&weights).unwrap();
-    let mut parts = Parts::for_plan(&plan).unwrap();
+    let mut parts = Parts::of(&plan.sizes()).unwrap();
     df11_core::encode(&weights, &plan, parts.as_mut()).unwrap();
     let unit = parts.view(&[]).validate().unwrap();
     for level in Level::available() {
-        let decoder = Decoder::new(&unit, level);
+        let decoder = Decoder::new(unit.borrowed(), level);
         let mut rows = vec![bf16::NAN; 2 * columns];
         for (start, end) in
             [(4990, 6000), (5000, u64::MAX), (u64::MAX - 5, u64::MAX), (3000, 1000), (u64::MAX, 0), (0, 10)]
         {
-            let refused = decoder.decode_rows(start..end, columns, &[0, 1], &mut rows).unwrap_err();
+            let refused = decoder.decode_rows(start..end, columns, &[0, 1], &mut rows, Work::Pool).unwrap_err();
             assert!(matches!(refused, Error::RangePastEnd { .. }), "{level}, {start}..{end}: {refused}");
-            assert_eq!(decoder.decode_rows(start..end, 0, &[0, u64::MAX], &mut []), Ok(()));
-            assert_eq!(decoder.decode_rows(start..end, usize::MAX, &[], &mut []), Ok(()));
+            assert_eq!(decoder.decode_rows(start..end, 0, &[0, u64::MAX], &mut [], Work::Pool), Ok(()));
+            assert_eq!(decoder.decode_rows(start..end, usize::MAX, &[], &mut [], Work::Pool), Ok(()));
         }
         for row in [500, u64::MAX, u64::MAX / columns as u64, u64::MAX / columns as u64 + 1] {
-            let refused = decoder.decode_rows(0..5000, columns, &[0, row], &mut rows).unwrap_err();
+            let refused = decoder.decode_rows(0..5000, columns, &[0, row], &mut rows, Work::Pool).unwrap_err();
             assert!(matches!(refused, Error::RangePastEnd { .. }), "{level}, {row}: {refused}");
         }
         for columns in [usize::MAX, usize::MAX / 2 + 1] {
             let refused = Err(Error::BufferSize { buffer: "weights", found: rows.len(), expected: usize::MAX });
-            assert_eq!(decoder.decode_rows(0..5000, columns, &[0, 1], &mut rows), refused);
+            assert_eq!(decoder.decode_rows(0..5000, columns, &[0, 1], &mut rows, Work::Pool), refused);
         }
     }
 }

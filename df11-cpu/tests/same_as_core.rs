@@ -1,6 +1,6 @@
 //! Every level gives the bytes and the weights of `df11_core`.
 
-use df11_core::{Error, Histogram, PartsMut, Unit, UnitView, bf16};
+use df11_core::{Error, Histogram, PartsMut, Unit, UnitView, Work, bf16};
 use df11_cpu::{Decoder, Encoder, Level, Parts, decode_batch};
 
 /// Bytes of a cache line.
@@ -108,7 +108,7 @@ fn cases() -> Vec<(&'static str, Vec<bf16>)> {
 
 fn core_parts(weights: &[bf16]) -> Parts {
     let plan = df11_core::Plan::new(weights).unwrap();
-    let mut parts = Parts::for_plan(&plan).unwrap();
+    let mut parts = Parts::of(&plan.sizes()).unwrap();
     df11_core::encode(weights, &plan, parts.as_mut()).unwrap();
     parts
 }
@@ -122,9 +122,9 @@ fn every_level_encodes_the_bytes_of_core_into_buffers_of_any_content() {
     for (name, weights) in cases() {
         let expected = core_parts(&weights);
         for level in levels() {
-            let encoder = Encoder::new(level);
+            let encoder = Encoder::new(level, Work::Pool);
             let plan = encoder.plan(&weights).unwrap();
-            let mut parts = Parts::for_plan(&plan).unwrap();
+            let mut parts = Parts::of(&plan.sizes()).unwrap();
             let dirty = |part: &mut Vec<u8>| part.fill(0xA5);
             dirty(&mut parts.encoded_exponent);
             dirty(&mut parts.sign_mantissa);
@@ -150,9 +150,9 @@ fn parts_that_held_another_unit_hold_the_next_one() {
     let mut parts = Parts::default();
     for count in [100_000, 300, 200_000, 1, 100_000] {
         let weights = gauss(count);
-        let encoder = Encoder::new(Level::best());
+        let encoder = Encoder::new(Level::best(), Work::Pool);
         let plan = encoder.plan(&weights).unwrap();
-        parts.fit(&plan).unwrap();
+        parts.fit(&plan.sizes()).unwrap();
         encoder.encode(&weights, &plan, parts.as_mut()).unwrap();
         assert!(parts == core_parts(&weights), "{count} weights");
     }
@@ -165,12 +165,12 @@ fn every_level_decodes_all_weights_and_any_range() {
         let parts = core_parts(&weights);
         let unit = parts.view(&[]).validate().unwrap();
         for level in levels() {
-            let decoder = Decoder::new(&unit, level);
+            let decoder = Decoder::new(unit.borrowed(), level);
             let mut room = vec![bf16::ZERO; weights.len() + 1];
             for shift in [0, 1] {
                 let restored = &mut room[shift..][..weights.len()];
                 restored.fill(bf16::NAN);
-                decoder.decode(restored).unwrap();
+                decoder.decode(restored, Work::Pool).unwrap();
                 assert!(words(restored) == words(&weights), "{level}, {name}, {}", weights.len());
             }
             for _ in 0..20 {
@@ -178,13 +178,13 @@ fn every_level_decodes_all_weights_and_any_range() {
                 let most = (weights.len() as u64 - first).min(1 << random.below(20));
                 let count = random.below(most + 1) as usize;
                 let mut some = vec![bf16::NAN; count];
-                decoder.decode_range(first, &mut some).unwrap();
+                decoder.decode_range(first, &mut some, Work::Pool).unwrap();
                 assert!(
                     words(&some) == words(&weights[first as usize..][..count]),
                     "{level}, {name}, {first}, {count}"
                 );
             }
-            let error = decoder.decode_range(1, &mut room).unwrap_err();
+            let error = decoder.decode_range(1, &mut room, Work::Pool).unwrap_err();
             assert!(matches!(error, Error::RangePastEnd { .. }), "{error}");
         }
     }
@@ -203,10 +203,10 @@ fn what_bypasses_the_cache_arrives() {
     let expected = core_parts(&weights);
     let unit = expected.view(&[]).validate().unwrap();
     for level in levels() {
-        let encoder = Encoder::new(level);
+        let encoder = Encoder::new(level, Work::Pool);
         let plan = encoder.plan(&weights).unwrap();
         for shift in [0, 1] {
-            let mut parts = Parts::for_plan(&plan).unwrap();
+            let mut parts = Parts::of(&plan.sizes()).unwrap();
             let mut room = vec![0xA5; weights.len() + 2 * LINE];
             let first = room.as_ptr().align_offset(LINE) + shift;
             let sign_mantissa = &mut room[first..][..weights.len()];
@@ -218,7 +218,7 @@ fn what_bypasses_the_cache_arrives() {
             let mut room = vec![bf16::NAN; weights.len() + LINE];
             let first = room.as_ptr().align_offset(LINE) + shift;
             let restored = &mut room[first..][..weights.len()];
-            Decoder::new(&unit, level).decode(restored).unwrap();
+            Decoder::new(unit.borrowed(), level).decode(restored, Work::Pool).unwrap();
             assert!(words(restored) == words(&weights), "{level}, {shift}");
         }
     }
@@ -233,20 +233,21 @@ fn rows_are_gathered_in_the_order_asked_for() {
     let unit = parts.view(&splits).validate().unwrap();
     let matrix = unit.matrices().nth(1).unwrap();
     for level in levels() {
-        let decoder = Decoder::new(&unit, level);
+        let decoder = Decoder::new(unit.borrowed(), level);
         let rows = [699, 0, 5, 5, 412, 1, 0];
         let mut gathered = vec![bf16::NAN; rows.len() * columns];
-        decoder.decode_rows(matrix.clone(), columns, &rows, &mut gathered).unwrap();
+        decoder.decode_rows(matrix.clone(), columns, &rows, &mut gathered, Work::Pool).unwrap();
         for (row, found) in rows.iter().zip(gathered.chunks(columns)) {
             let first = 10_000 + *row as usize * columns;
             assert!(words(found) == words(&weights[first..][..columns]), "{level}, row {row}");
         }
         for row in [700, u64::MAX, u64::MAX / columns as u64] {
-            let error = decoder.decode_rows(matrix.clone(), columns, &[row], &mut gathered[..columns]).unwrap_err();
+            let error =
+                decoder.decode_rows(matrix.clone(), columns, &[row], &mut gathered[..columns], Work::Pool).unwrap_err();
             assert!(matches!(error, Error::RangePastEnd { .. }), "{error}");
         }
         assert_eq!(
-            decoder.decode_rows(matrix.clone(), columns, &[1], &mut gathered).unwrap_err(),
+            decoder.decode_rows(matrix.clone(), columns, &[1], &mut gathered, Work::Pool).unwrap_err(),
             Error::BufferSize { buffer: "weights", found: gathered.len(), expected: columns }
         );
     }
@@ -283,7 +284,7 @@ fn agrees_with_plain(unit: &Unit<'_>, count: usize) {
     let expected = df11_core::decode(unit, &mut plain);
     for level in levels() {
         let mut found = vec![bf16::ZERO; count];
-        match (&expected, Decoder::new(unit, level).decode(&mut found)) {
+        match (&expected, Decoder::new(unit.borrowed(), level).decode(&mut found, Work::Pool)) {
             (Ok(()), result) => {
                 result.unwrap();
                 assert!(words(&found) == words(&plain), "{level}");
@@ -298,7 +299,7 @@ fn agrees_with_plain(unit: &Unit<'_>, count: usize) {
 fn plans_of_all_zeros_still_launch() {
     let weights = vec![bf16::ZERO; 400_000];
     for level in levels() {
-        let plan = Encoder::new(level).plan(&weights).unwrap();
+        let plan = Encoder::new(level, Work::Pool).plan(&weights).unwrap();
         assert_eq!(plan.code().lengths(), df11_core::Plan::new(&weights).unwrap().code().lengths());
     }
     assert_eq!(Histogram::of(&weights).exponents_in_use(), 1);
@@ -311,9 +312,12 @@ fn batches_decode_every_unit() {
     let units: Vec<_> = parts.iter().map(|parts| parts.view(&[]).validate().unwrap()).collect();
     for level in levels() {
         let mut restored: Vec<_> = all.iter().map(|weights| vec![bf16::NAN; weights.len()]).collect();
-        let mut batch: Vec<_> =
-            units.iter().zip(&mut restored).map(|(unit, out)| (Decoder::new(unit, level), &mut out[..])).collect();
-        decode_batch(&mut batch).unwrap();
+        let mut batch: Vec<_> = units
+            .iter()
+            .zip(&mut restored)
+            .map(|(unit, out)| (Decoder::new(unit.borrowed(), level), &mut out[..]))
+            .collect();
+        decode_batch(&mut batch, Work::Pool).unwrap();
         drop(batch);
         for (weights, restored) in all.iter().zip(&restored) {
             assert!(words(weights) == words(restored), "{level}");
@@ -326,7 +330,7 @@ fn buffers_of_the_wrong_size_are_refused() {
     let weights = gauss(1000);
     let mut parts = core_parts(&weights);
     for level in levels() {
-        let encoder = Encoder::new(level);
+        let encoder = Encoder::new(level, Work::Pool);
         let plan = encoder.plan(&weights).unwrap();
         let PartsMut { encoded_exponent, sign_mantissa, luts, gaps, output_positions } = parts.as_mut();
         let short = PartsMut { encoded_exponent, sign_mantissa: &mut sign_mantissa[1..], luts, gaps, output_positions };
@@ -341,7 +345,7 @@ fn buffers_of_the_wrong_size_are_refused() {
         let unit = parts.view(&[]).validate().unwrap();
         let mut room = vec![bf16::ZERO; 999];
         assert_eq!(
-            Decoder::new(&unit, level).decode(&mut room),
+            Decoder::new(unit.borrowed(), level).decode(&mut room, Work::Pool),
             Err(Error::BufferSize { buffer: "weights", found: 999, expected: 1000 })
         );
     }

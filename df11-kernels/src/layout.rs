@@ -80,7 +80,7 @@ impl Layout {
     }
 }
 
-fn arrays<'a>(unit: &Unit<'a>) -> [&'a [u8]; 4] {
+fn arrays<'a>(unit: &'a Unit<'_>) -> [&'a [u8]; 4] {
     let view = unit.view();
     [view.encoded_exponent, view.sign_mantissa, view.gaps, view.output_positions]
 }

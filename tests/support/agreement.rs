@@ -11,10 +11,10 @@
 //!
 //! The same for ranges, rows and batches: there, the blocks that are touched decide.
 
-use super::library::{Coded, backends, by_backend, by_two_phase, to_words};
+use super::library::{Coded, backends, by_backend, by_two_phase, range_by_backend, to_words};
 use super::random::Random;
 use super::{assert_same_words, reference};
-use df11_core::{Backend, Error, Plain, Unit, UnitView, bf16, check_index, decode_range};
+use df11_core::{Backend, Error, Plain, Unit, UnitView, Work, bf16, check_index, decode_range};
 use df11_cpu::{Decoder, Level, decode_batch};
 use std::ops::Range;
 
@@ -48,7 +48,7 @@ pub fn verdict(what: &str, coded: &Coded) -> Verdict {
         assert_same_words(&format!("{what}, plain against reference"), expected, found);
     }
     let gaps = gaps_within_blocks_mended(&unit);
-    let mended = UnitView { gaps: &gaps, ..*unit.view() }.validate().expect("a first gap is as it was");
+    let mended = UnitView { gaps: &gaps, ..unit.view() }.validate().expect("a first gap is as it was");
     let expected = by_backend(&Plain, &mended);
     if let Ok(found) = &expected {
         let says = stream_says(&unit, 0, 0..unit.weights());
@@ -118,7 +118,7 @@ fn ranges_agree(what: &str, unit: &Unit, mended: &Unit) {
         }
         for backend in fast_backends() {
             let mut part = vec![bf16::NAN; count as usize];
-            let found = backend.decode_range(unit, first, &mut part).map(|()| to_words(&part));
+            let found = range_by_backend(&*backend, unit, first, &mut part).map(|()| to_words(&part));
             assert_same(&format!("{what}, {} {first}+{count}", backend.name()), &expected, &found);
         }
     }
@@ -140,7 +140,8 @@ fn rows_agree(what: &str, unit: &Unit, mended: &Unit) {
     let expected = rows.iter().map(plain).collect::<Result<Vec<_>, _>>().map(|rows| rows.concat());
     for level in Level::available() {
         let mut found = vec![bf16::NAN; rows.len() * columns];
-        let decoded = Decoder::new(unit, level).decode_rows(matrix.clone(), columns, &rows, &mut found);
+        let decoder = Decoder::new(unit.borrowed(), level);
+        let decoded = decoder.decode_rows(matrix.clone(), columns, &rows, &mut found, Work::Pool);
         assert_same(&format!("{what}, {level}, rows"), &expected, &decoded.map(|()| to_words(&found)));
     }
 }
@@ -150,7 +151,7 @@ fn rows_agree(what: &str, unit: &Unit, mended: &Unit) {
 fn batches_agree(what: &str, unit: &Unit, expected: &Result<Vec<u16>, Error>) {
     for level in Level::available() {
         let mut found = vec![bf16::NAN; unit.weights() as usize];
-        let decoded = decode_batch(&mut [(Decoder::new(unit, level), &mut found[..])]);
+        let decoded = decode_batch(&mut [(Decoder::new(unit.borrowed(), level), &mut found[..])], Work::Pool);
         assert_same(&format!("{what}, {level}, batch"), expected, &decoded.map(|()| to_words(&found)));
     }
 }

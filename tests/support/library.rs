@@ -3,7 +3,9 @@
 //! A backend joins all tests by one line in [`backends`], an encoder by one line in [`encoders`].
 
 use super::RawUnit;
-use df11_core::{Backend, Error, PartSizes, PartsMut, Plain, Plan, Unit, UnitView, bf16, encode, two_phase};
+use df11_core::{
+    Backend, BackendError, Error, PartSizes, PartsMut, Plain, Plan, Unit, UnitView, Work, bf16, encode, two_phase,
+};
 use df11_cpu::{Encoder as CpuEncoder, Level, Plan as CpuPlan};
 
 /// Every decoder that fulfils the contract of backends.
@@ -42,8 +44,20 @@ pub fn decode_with_all(unit: &Unit) -> Vec<(String, Result<Vec<u16>, Error>)> {
 
 pub fn by_backend(backend: &dyn Backend, unit: &Unit) -> Result<Vec<u16>, Error> {
     let mut weights = vec![bf16::NAN; unit.weights() as usize];
-    backend.decode(unit, &mut weights)?;
+    range_by_backend(backend, unit, 0, &mut weights)?;
     Ok(to_words(&weights))
+}
+
+pub fn range_by_backend(backend: &dyn Backend, unit: &Unit, first: u64, weights: &mut [bf16]) -> Result<(), Error> {
+    fault(backend.load(unit.borrowed()).and_then(|loaded| loaded.decode_range(first, weights, Work::Pool)))
+}
+
+/// What a backend says of a unit. It must not fail by itself.
+pub fn fault<T>(found: Result<T, BackendError>) -> Result<T, Error> {
+    found.map_err(|error| match error {
+        BackendError::Unit(error) => error,
+        failed => panic!("{failed}"),
+    })
 }
 
 pub fn by_two_phase(unit: &Unit) -> Result<Vec<u16>, Error> {
@@ -89,14 +103,14 @@ impl Coded {
 
     /// As a level of the CPU's encoder writes it.
     pub fn by_level(weights: &[u16], level: Level) -> Coded {
-        let (weights, encoder) = (to_bf16s(weights), CpuEncoder::new(level));
+        let (weights, encoder) = (to_bf16s(weights), CpuEncoder::new(level, Work::Pool));
         let plan = encoder.plan(&weights).expect("a unit of a test can be planned");
         Coded::by_encoder_plan(&weights, encoder, &plan)
     }
 
     /// As a level of the CPU's encoder writes it in the published compressor's code.
     pub fn published_by_level(weights: &[u16], level: Level) -> Result<Coded, Error> {
-        let (weights, encoder) = (to_bf16s(weights), CpuEncoder::new(level));
+        let (weights, encoder) = (to_bf16s(weights), CpuEncoder::new(level, Work::Pool));
         Ok(Coded::by_encoder_plan(&weights, encoder, &encoder.plan_published(&weights)?))
     }
 

@@ -20,8 +20,13 @@ pub(crate) struct Positions<'a> {
 }
 
 impl<'a> Positions<'a> {
+    /// Of bytes that `validate` has passed.
+    pub fn proven(bytes: &'a [u8], weights: u64) -> Self {
+        Self { entries: bytes.as_chunks().0, weights }
+    }
+
     /// Checks every entry.
-    pub fn validate(bytes: &'a [u8], blocks: usize, weights: u64, code: &Code) -> Result<Self, Error> {
+    pub fn validate(bytes: &'a [u8], blocks: usize, weights: u64, code: &Code) -> Result<(), Error> {
         let (entries, rest) = bytes.as_chunks();
         // One entry fewer: the last code reaches into a block in which no code starts. A single block has a first code.
         let expected = blocks + 1;
@@ -50,7 +55,7 @@ impl<'a> Positions<'a> {
             }
         }
         match positions.get(entries.len() - 1) {
-            end if end == weights => Ok(positions),
+            end if end == weights => Ok(()),
             end => Err(Error::OutputPositionsEnd { found: end, expected: weights }),
         }
     }

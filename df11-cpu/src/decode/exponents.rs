@@ -7,11 +7,9 @@
 //!
 //! Unsafe code rests on this file.
 
-use super::round::{GROUP, MAX_GROUPS};
+use super::sizes::{GROUP, LINE, MAX_GROUPS};
 use crate::table::MAX_ENTRY_CODES;
 
-/// Weights of a cache line: what is kept from one round to the next is less, and stores that bypass the cache are as long.
-pub(crate) const LINE: usize = 32;
 /// Most codes of a group: those of its look-ups and one decoded slowly.
 pub(crate) const GROUP_CODES: usize = GROUP * MAX_ENTRY_CODES + 1;
 /// Bytes below the last exponent: what the store of an entry touches, and what a vector may load.

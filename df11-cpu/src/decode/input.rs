@@ -9,7 +9,7 @@
 
 use df11_core::limits::{BLOCK_BYTES, MAX_CODE_BITS};
 
-use super::round::MAX_GROUPS;
+use super::sizes::MAX_GROUPS;
 use crate::memory::prefetch;
 
 /// Most bits that a group steps over: those of a load, and of one code decoded slowly.
@@ -21,23 +21,29 @@ pub(crate) const ROUND_REACH: usize = (MAX_GROUPS * GROUP_BITS).div_ceil(8) + 16
 const TAIL_BLOCKS: usize = 2;
 const _: () = assert!(ROUND_REACH + MAX_CODE_BITS as usize / 8 < BLOCK_BYTES);
 
-/// The stream of a unit, and a copy of its end with zeros after it.
-pub(crate) struct Stream<'u> {
-    bytes: &'u [u8],
-    tail: Vec<u8>,
-    /// Where in `bytes` the copy begins.
-    tail_first: usize,
+/// A copy of the end of a stream with zeros after it.
+pub(crate) struct Tail {
+    bytes: Vec<u8>,
+    /// Where in the stream the copy begins.
+    first: usize,
 }
 
-impl<'u> Stream<'u> {
-    /// Copies the end.
-    pub fn new(bytes: &'u [u8]) -> Self {
-        let tail_first = bytes.len().div_ceil(BLOCK_BYTES).saturating_sub(TAIL_BLOCKS) * BLOCK_BYTES;
-        let mut tail = Vec::with_capacity(bytes.len() - tail_first + ROUND_REACH);
-        tail.extend_from_slice(&bytes[tail_first..]);
-        tail.resize(tail.len() + ROUND_REACH, 0);
-        Self { bytes, tail, tail_first }
+impl Tail {
+    /// Copies the end of a stream.
+    pub fn of(stream: &[u8]) -> Self {
+        let first = stream.len().div_ceil(BLOCK_BYTES).saturating_sub(TAIL_BLOCKS) * BLOCK_BYTES;
+        let mut bytes = Vec::with_capacity(stream.len() - first + ROUND_REACH);
+        bytes.extend_from_slice(&stream[first..]);
+        bytes.resize(bytes.len() + ROUND_REACH, 0);
+        Self { bytes, first }
     }
+}
+
+/// The stream of a unit and its tail.
+#[derive(Clone, Copy)]
+pub(crate) struct Stream<'a> {
+    pub bytes: &'a [u8],
+    pub tail: &'a Tail,
 }
 
 /// Where a lane reads.
@@ -64,7 +70,7 @@ impl<'a> Input<'a> {
 
     /// The stream from `first_bit` on, where no round begins more than `bits` bits later. `None` if the stream ends before
     /// that.
-    pub fn new(stream: &'a Stream<'_>, first_bit: u64, bits: usize) -> Option<Self> {
+    pub fn new(stream: Stream<'a>, first_bit: u64, bits: usize) -> Option<Self> {
         let (byte, first) = ((first_bit / 8) as usize, (first_bit % 8) as usize);
         let bound = first + bits;
         if bound.div_ceil(8) > stream.bytes.len().checked_sub(byte)? {
@@ -72,7 +78,7 @@ impl<'a> Input<'a> {
         }
         let reaches = |bytes: &&[u8]| bytes.len() >= bound / 8 + ROUND_REACH;
         let stream_from = stream.bytes.get(byte..).filter(reaches);
-        let tail_from = || stream.tail.get(byte.checked_sub(stream.tail_first)?..).filter(reaches);
+        let tail_from = || stream.tail.bytes.get(byte.checked_sub(stream.tail.first)?..).filter(reaches);
         Some(Self { bytes: stream_from.or_else(tail_from)?, bound, bit: first, first })
     }
 
@@ -131,12 +137,13 @@ mod tests {
     fn a_round_reaches_no_byte_outside() {
         for bytes in [1, 7, 400, BLOCK_BYTES - 1, BLOCK_BYTES, BLOCK_BYTES + 1, 3 * BLOCK_BYTES + 5] {
             let all: Vec<u8> = (0..bytes).map(|byte| byte as u8 | 1).collect();
-            let (stream, end) = (Stream::new(&all), 8 * bytes as u64);
+            let (tail, end) = (Tail::of(&all), 8 * bytes as u64);
+            let stream = Stream { bytes: &all, tail: &tail };
             for first_bit in (0..end + 100).step_by(if bytes < 1000 { 1 } else { 61 }) {
                 for bits in [0, 1, 31, BLOCK_BYTES * 8, end as usize, usize::MAX / 2] {
                     let is_held = first_bit + bits as u64 <= end;
                     let is_block = first_bit % BLOCK_BITS + bits as u64 <= BLOCK_BITS + u64::from(MAX_CODE_BITS);
-                    let Some(input) = Input::new(&stream, first_bit, bits) else {
+                    let Some(input) = Input::new(stream, first_bit, bits) else {
                         assert!(!is_held || !is_block, "{first_bit}+{bits} of {end}");
                         continue;
                     };

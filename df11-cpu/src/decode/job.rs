@@ -11,7 +11,7 @@
 use df11_core::limits::{BLOCK_BITS, MAX_CODE_BITS};
 use df11_core::{Error, Unit, bf16};
 
-use super::exponents::LINE;
+use super::sizes::LINE;
 use crate::memory::prefetch;
 
 const CACHE_LINE: usize = 64;
@@ -153,6 +153,21 @@ pub(crate) struct Jobs<'a, 'u> {
     pub end_block: usize,
     pub first: u64,
     pub out: &'a mut [bf16],
+}
+
+impl<'a, 'u> Jobs<'a, 'u> {
+    /// How many.
+    pub fn blocks(&self) -> usize {
+        self.end_block - self.block
+    }
+
+    /// The first half and the second. There are at least two.
+    pub fn halves(self) -> (Self, Self) {
+        let middle = self.block + self.blocks() / 2;
+        let first = self.unit.block(middle).weights.start;
+        let (out, out_rest) = self.out.split_at_mut((first - self.first) as usize);
+        (Self { end_block: middle, out, ..self }, Self { block: middle, first, out: out_rest, ..self })
+    }
 }
 
 impl<'a> Iterator for Jobs<'a, '_> {

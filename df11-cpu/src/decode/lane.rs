@@ -38,7 +38,7 @@ impl<'a> Lane<'a> {
         if job.left == 0 {
             return Err(job.contradicts());
         }
-        self.input = Input::new(&tables.stream, job.first_bit, job.bits).ok_or_else(|| job.runs_on(0))?;
+        self.input = Input::new(tables.stream(), job.first_bit, job.bits).ok_or_else(|| job.runs_on(0))?;
         (self.job, self.stuck) = (job, false);
         self.exponents.clear();
         self.job.prefetch(AHEAD_WEIGHTS, streams);
@@ -74,7 +74,7 @@ impl<'a> Lane<'a> {
     /// Steps over one code, by `MAX_CODE_BITS` at most; its exponent, if there is a code.
     #[inline(always)]
     pub fn step_over_code(&mut self, tables: &Tables<'_>) -> Option<u8> {
-        let Some((exponent, length)) = tables.unit.lookup().find((self.input.window() >> 32) as u32) else {
+        let Some((exponent, length)) = tables.unit().lookup().find((self.input.window() >> 32) as u32) else {
             self.stuck = true;
             return None;
         };
@@ -99,7 +99,7 @@ impl<'a> Lane<'a> {
         let held = self.exponents.held();
         if held >= self.job.left {
             let (surplus, taken) = self.exponents.all().split_at(held - self.job.left);
-            let lengths = tables.unit.code().lengths();
+            let lengths = tables.code().lengths();
             let bits =
                 |exponents: &[u8]| exponents.iter().map(|&e| usize::from(lengths[usize::from(e)])).sum::<usize>();
             let end = self.input.stepped() - bits(surplus);

@@ -2,7 +2,8 @@ use df11_core::{Error, bf16};
 
 use super::job::Job;
 use super::lane::Lane;
-use super::round::{GROUP, Round};
+use super::round::Round;
+use super::sizes::GROUP;
 use super::tables::Tables;
 use crate::table::{BITS, TABLE_BITS};
 

@@ -3,12 +3,9 @@
 use df11_core::Error;
 
 use super::lane::Lane;
+use super::sizes::{GROUP, MAX_GROUPS};
 use super::tables::Tables;
 
-/// Look-ups from one 8-byte load.
-pub(crate) const GROUP: usize = 5;
-/// Most groups of a round.
-pub(crate) const MAX_GROUPS: usize = 32;
 /// Fewest groups of a round: the rounds in which a lane comes to its end.
 const MIN_GROUPS: usize = 4;
 const _: () = assert!(MIN_GROUPS <= MAX_GROUPS);

@@ -1,17 +1,33 @@
-use df11_core::Unit;
+use df11_core::{Code, Unit};
 
-use super::input::Stream;
+use super::input::{Stream, Tail};
 use crate::table::Table;
 
-/// What is derived from a unit before it is decoded.
+/// A unit and what is derived from it before it is decoded.
 pub(crate) struct Tables<'u> {
-    pub unit: &'u Unit<'u>,
+    unit: Unit<'u>,
+    tail: Tail,
     pub table: Table,
-    pub stream: Stream<'u>,
 }
 
 impl<'u> Tables<'u> {
-    pub fn new(unit: &'u Unit<'u>) -> Self {
-        Self { unit, table: Table::new(unit.code()), stream: Stream::new(unit.view().encoded_exponent) }
+    pub fn new(unit: Unit<'u>) -> Self {
+        Self { table: Table::new(unit.code()), tail: Tail::of(unit.view().encoded_exponent), unit }
+    }
+
+    pub fn unit(&self) -> &Unit<'u> {
+        &self.unit
+    }
+
+    pub fn code(&self) -> &Code {
+        self.unit.code()
+    }
+
+    pub fn stream(&self) -> Stream<'_> {
+        Stream { bytes: self.unit.view().encoded_exponent, tail: &self.tail }
+    }
+
+    pub fn into_unit(self) -> Unit<'u> {
+        self.unit
     }
 }

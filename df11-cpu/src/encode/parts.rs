@@ -1,4 +1,4 @@
-use df11_core::{Error, PartsMut, Plan, UnitView};
+use df11_core::{Arrays, Error, PartSizes, PartsMut, UnitView};
 
 use crate::memory::buffer;
 
@@ -18,24 +18,23 @@ pub struct Parts {
 }
 
 impl Parts {
-    /// Zeros, in the sizes of a plan.
+    /// Zeros, in the sizes that a plan gives.
     ///
     /// # Errors
     /// `OutOfMemory`.
-    pub fn for_plan(plan: &Plan) -> Result<Self, Error> {
+    pub fn of(sizes: &PartSizes) -> Result<Self, Error> {
         let mut parts = Self::default();
-        parts.fit(plan)?;
+        parts.fit(sizes)?;
         Ok(parts)
     }
 
-    /// Takes the sizes of a plan, in the memory that it has where this is enough. What it holds means nothing until it is encoded into.
+    /// Takes the sizes that a plan gives, in the memory that it has where this is enough. What it holds means nothing until it is encoded into.
     ///
     /// Why: memory that was written before costs nothing, new memory the system's zeros.
     ///
     /// # Errors
     /// `OutOfMemory`; the parts then have sizes of no plan, and can be fitted again.
-    pub fn fit(&mut self, plan: &Plan) -> Result<(), Error> {
-        let sizes = plan.sizes();
+    pub fn fit(&mut self, sizes: &PartSizes) -> Result<(), Error> {
         fit(&mut self.encoded_exponent, sizes.encoded_exponent)?;
         fit(&mut self.sign_mantissa, sizes.sign_mantissa)?;
         fit(&mut self.luts, sizes.luts)?;
@@ -63,6 +62,18 @@ impl Parts {
             gaps: &self.gaps,
             output_positions: &self.output_positions,
             split_positions,
+        }
+    }
+
+    /// For a unit to keep. `split_positions`: as for `view`.
+    pub fn into_arrays(self, split_positions: Vec<u8>) -> Arrays<'static> {
+        Arrays {
+            encoded_exponent: self.encoded_exponent.into(),
+            sign_mantissa: self.sign_mantissa.into(),
+            luts: self.luts.into(),
+            gaps: self.gaps.into(),
+            output_positions: self.output_positions.into(),
+            split_positions: split_positions.into(),
         }
     }
 }

@@ -53,17 +53,27 @@ impl Avx2 {
     }
 }
 
-/// The portable way, with the shifts of BMI2.
-#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
-fn histogram(weights: &[bf16]) -> [u32; 256] {
-    portable::histogram(weights)
+/// Compiles a function with the features of the level.
+macro_rules! with_features {
+    ($function:item) => {
+        #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
+        $function
+    };
 }
 
-/// The portable way, with the shifts of BMI2.
-#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
-fn pack(words: &Words, shard: &mut Shard<'_>) {
-    portable::pack(words, shard);
-}
+with_features!(
+    /// The portable way, with the shifts of BMI2.
+    fn histogram(weights: &[bf16]) -> [u32; 256] {
+        portable::histogram(weights)
+    }
+);
+
+with_features!(
+    /// The portable way, with the shifts of BMI2.
+    fn pack(words: &Words, shard: &mut Shard<'_>) {
+        portable::pack(words, shard);
+    }
+);
 
 impl Kernel for Avx2 {
     const STREAMS: bool = true;
@@ -79,59 +89,62 @@ impl Kernel for Avx2 {
     }
 }
 
-#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
-fn look_up<const LANES: usize>(round: Round<'_, '_, '_, LANES>) {
-    look_up_round(round);
-}
+with_features!(
+    fn look_up<const LANES: usize>(round: Round<'_, '_, '_, LANES>) {
+        look_up_round(round);
+    }
+);
 
 /// Weights of a step of `merge`: two vectors.
 const STEP: usize = 32;
 const _: () = assert!(STEP == LINE, "steps are lines, whose stores are aligned");
 
-#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
-fn merge(exponents: &[u8], sign_mantissa: &[u8], weights: &mut [bf16], streams: bool) {
-    assert!(exponents.len() == weights.len() && sign_mantissa.len() == weights.len());
-    let count = weights.len();
-    let head = weights.as_ptr().align_offset(STEP * size_of::<bf16>()).min(count);
-    let tail = head + (count - head) / STEP * STEP;
-    // SAFETY: the slices have `count` elements each, and whole steps stay below it. There are none unless `weights[head]` is
-    // aligned to a step, which is two vectors.
-    unsafe {
-        let last = exponents.as_ptr().add(count);
-        let (from, to) = (sign_mantissa.as_ptr(), weights.as_mut_ptr());
-        let reverse = _mm256_broadcastsi128_si256(_mm_set_epi8(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15));
-        let (low_mask, high_mask) = (_mm256_set1_epi8(0x7F), _mm256_set1_epi8(0x80u8 as i8));
-        let mut at = head;
-        while at < tail {
-            // Bytes in the order 0-7, 16-23, 8-15, 24-31, which unpacking within halves undoes.
-            let e = _mm256_loadu_si256(last.sub(at + STEP).cast());
-            let e = _mm256_permute4x64_epi64::<0b01_11_00_10>(_mm256_shuffle_epi8(e, reverse));
-            let s = _mm256_permute4x64_epi64::<0b11_01_10_00>(_mm256_loadu_si256(from.add(at).cast()));
-            let low = _mm256_or_si256(
-                _mm256_and_si256(s, low_mask),
-                _mm256_andnot_si256(low_mask, _mm256_slli_epi16::<7>(e)),
-            );
-            let high = _mm256_or_si256(
-                _mm256_and_si256(s, high_mask),
-                _mm256_andnot_si256(high_mask, _mm256_srli_epi16::<1>(e)),
-            );
-            let (first, second) = (_mm256_unpacklo_epi8(low, high), _mm256_unpackhi_epi8(low, high));
-            let (to_first, to_second) = (to.add(at).cast(), to.add(at + STEP / 2).cast());
-            if streams {
-                _mm256_stream_si256(to_first, first);
-                _mm256_stream_si256(to_second, second);
-            } else {
-                _mm256_store_si256(to_first, first);
-                _mm256_store_si256(to_second, second);
+with_features!(
+    fn merge(exponents: &[u8], sign_mantissa: &[u8], weights: &mut [bf16], streams: bool) {
+        assert!(exponents.len() == weights.len() && sign_mantissa.len() == weights.len());
+        let count = weights.len();
+        let head = weights.as_ptr().align_offset(STEP * size_of::<bf16>()).min(count);
+        let tail = head + (count - head) / STEP * STEP;
+        // SAFETY: the slices have `count` elements each, and whole steps stay below it. There are none unless `weights[head]` is
+        // aligned to a step, which is two vectors.
+        unsafe {
+            let last = exponents.as_ptr().add(count);
+            let (from, to) = (sign_mantissa.as_ptr(), weights.as_mut_ptr());
+            let reverse =
+                _mm256_broadcastsi128_si256(_mm_set_epi8(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15));
+            let (low_mask, high_mask) = (_mm256_set1_epi8(0x7F), _mm256_set1_epi8(0x80u8 as i8));
+            let mut at = head;
+            while at < tail {
+                // Bytes in the order 0-7, 16-23, 8-15, 24-31, which unpacking within halves undoes.
+                let e = _mm256_loadu_si256(last.sub(at + STEP).cast());
+                let e = _mm256_permute4x64_epi64::<0b01_11_00_10>(_mm256_shuffle_epi8(e, reverse));
+                let s = _mm256_permute4x64_epi64::<0b11_01_10_00>(_mm256_loadu_si256(from.add(at).cast()));
+                let low = _mm256_or_si256(
+                    _mm256_and_si256(s, low_mask),
+                    _mm256_andnot_si256(low_mask, _mm256_slli_epi16::<7>(e)),
+                );
+                let high = _mm256_or_si256(
+                    _mm256_and_si256(s, high_mask),
+                    _mm256_andnot_si256(high_mask, _mm256_srli_epi16::<1>(e)),
+                );
+                let (first, second) = (_mm256_unpacklo_epi8(low, high), _mm256_unpackhi_epi8(low, high));
+                let (to_first, to_second) = (to.add(at).cast(), to.add(at + STEP / 2).cast());
+                if streams {
+                    _mm256_stream_si256(to_first, first);
+                    _mm256_stream_si256(to_second, second);
+                } else {
+                    _mm256_store_si256(to_first, first);
+                    _mm256_store_si256(to_second, second);
+                }
+                at += STEP;
             }
-            at += STEP;
+        }
+        for some in [0..head, tail..count] {
+            let backwards = exponents[count - some.end..count - some.start].iter().rev();
+            let halves = backwards.zip(&sign_mantissa[some.clone()]);
+            for (weight, (&exponent, &sign_mantissa)) in weights[some].iter_mut().zip(halves) {
+                *weight = bf16_word::merge(exponent, sign_mantissa);
+            }
         }
     }
-    for some in [0..head, tail..count] {
-        let backwards = exponents[count - some.end..count - some.start].iter().rev();
-        let halves = backwards.zip(&sign_mantissa[some.clone()]);
-        for (weight, (&exponent, &sign_mantissa)) in weights[some].iter_mut().zip(halves) {
-            *weight = bf16_word::merge(exponent, sign_mantissa);
-        }
-    }
-}
+);

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use df11::model;
 use df11::shown::shown;
-use df11_core::bf16;
+use df11_core::{Work, bf16};
 use df11_cpu::{Decoder, Encoder, Level, Parts};
 
 use crate::exit::{Failure, Outcome, Verdict};
@@ -118,10 +118,10 @@ struct Buffers<'a> {
 
 impl<'a> Buffers<'a> {
     fn new(weights: &'a [bf16]) -> Result<Buffers<'a>, Failure> {
-        let plan = Encoder::new(Level::best()).plan(weights)?;
+        let plan = Encoder::new(Level::best(), Work::Pool).plan(weights)?;
         let mut copy = df11_cpu::buffer(weights.len())?;
         copy.copy_from_slice(weights);
-        Ok(Buffers { weights, parts: Parts::for_plan(&plan)?, decoded: df11_cpu::buffer(weights.len())?, copy })
+        Ok(Buffers { weights, parts: Parts::of(&plan.sizes())?, decoded: df11_cpu::buffer(weights.len())?, copy })
     }
 
     fn measure(&mut self, output: Output, op: Op, level: Level, pool: &rayon::ThreadPool) -> Result<Row, Failure> {
@@ -175,10 +175,10 @@ impl<'a> Buffers<'a> {
     fn run(&mut self, output: Output, op: Op, level: Level) -> Result<(), df11_core::Error> {
         match op {
             Op::Encode => {
-                let encoder = Encoder::new(level);
+                let encoder = Encoder::new(level, Work::Pool);
                 let plan = encoder.plan(self.weights)?;
                 if output == Output::Fresh {
-                    self.parts = Parts::for_plan(&plan)?;
+                    self.parts = Parts::of(&plan.sizes())?;
                 }
                 encoder.encode(self.weights, &plan, self.parts.as_mut())
             }
@@ -186,7 +186,7 @@ impl<'a> Buffers<'a> {
                 if output == Output::Fresh {
                     self.decoded = df11_cpu::buffer(self.weights.len())?;
                 }
-                Decoder::new(&self.parts.view(&[]).validate()?, level).decode(&mut self.decoded)
+                Decoder::new(self.parts.view(&[]).validate()?, level).decode(&mut self.decoded, Work::Pool)
             }
         }
     }

@@ -135,7 +135,7 @@ impl Job<'_> {
             if let Some(fault) = &fault {
                 self.report.notes.push(format!("unit `{unit}` is in our code, not in the published tool's: {fault}"));
             }
-            if plan.breaks_tie() {
+            if plan.as_core().breaks_tie() {
                 self.report.notes.push(format!(
                     "unit `{unit}`: the published tool might write other bytes, since its codes are too long and equally rare exponents are cut"
                 ));

@@ -4,8 +4,9 @@ use core::arch::x86_64::*;
 
 use df11_core::bf16;
 
+use super::features::Avx512;
+use super::indices::Indices;
 use super::look_up::look_up;
-use super::{Avx512, Indices};
 use crate::decode::{Kernel, LINE, Round};
 
 impl Kernel for Avx512 {
@@ -26,57 +27,59 @@ impl Kernel for Avx512 {
 const STEP: usize = 32;
 const _: () = assert!(STEP == LINE, "steps are lines, whose stores are aligned");
 
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi,avx512vbmi2,bmi1,bmi2,lzcnt,movbe,popcnt")]
-fn merge(exponents: &[u8], sign_mantissa: &[u8], weights: &mut [bf16], streams: bool) {
-    assert!(exponents.len() == weights.len() && sign_mantissa.len() == weights.len());
-    let count = weights.len();
-    // SAFETY: the slices have `count` elements each. Whole steps stay below it, and their stores are aligned, as there are none
-    // unless `at` is first where a step is aligned; what is masked is neither read nor written.
-    unsafe {
-        let last = exponents.as_ptr().add(count);
-        let (from, to) = (sign_mantissa.as_ptr(), weights.as_mut_ptr().cast::<u16>());
-        let partial = |at: usize, some: usize| {
-            let low = (1u64 << some) - 1;
-            let e = _mm512_maskz_loadu_epi8(low << (STEP - some), last.wrapping_sub(at + STEP).cast());
-            let s = _mm512_maskz_loadu_epi8(low, from.add(at).cast());
-            _mm512_mask_storeu_epi16(to.add(at).cast(), low as u32, merge_line(e, s));
-        };
-        let line = |at: usize| {
-            let e = _mm256_loadu_si256(last.sub(at + STEP).cast());
-            let s = _mm256_loadu_si256(from.add(at).cast());
-            merge_line(_mm512_castsi256_si512(e), _mm512_castsi256_si512(s))
-        };
-        let mut at = to.align_offset(STEP * size_of::<bf16>()).min(count);
-        if at > 0 {
-            partial(0, at);
-        }
-        while at + STEP <= count {
-            match streams {
-                true => _mm512_stream_si512(to.add(at).cast(), line(at)),
-                false => _mm512_store_si512(to.add(at).cast(), line(at)),
+with_features!(
+    fn merge(exponents: &[u8], sign_mantissa: &[u8], weights: &mut [bf16], streams: bool) {
+        assert!(exponents.len() == weights.len() && sign_mantissa.len() == weights.len());
+        let count = weights.len();
+        // SAFETY: the slices have `count` elements each. Whole steps stay below it, and their stores are aligned, as there are none
+        // unless `at` is first where a step is aligned; what is masked is neither read nor written.
+        unsafe {
+            let last = exponents.as_ptr().add(count);
+            let (from, to) = (sign_mantissa.as_ptr(), weights.as_mut_ptr().cast::<u16>());
+            let partial = |at: usize, some: usize| {
+                let low = (1u64 << some) - 1;
+                let e = _mm512_maskz_loadu_epi8(low << (STEP - some), last.wrapping_sub(at + STEP).cast());
+                let s = _mm512_maskz_loadu_epi8(low, from.add(at).cast());
+                _mm512_mask_storeu_epi16(to.add(at).cast(), low as u32, merge_line(e, s));
+            };
+            let line = |at: usize| {
+                let e = _mm256_loadu_si256(last.sub(at + STEP).cast());
+                let s = _mm256_loadu_si256(from.add(at).cast());
+                merge_line(_mm512_castsi256_si512(e), _mm512_castsi256_si512(s))
+            };
+            let mut at = to.align_offset(STEP * size_of::<bf16>()).min(count);
+            if at > 0 {
+                partial(0, at);
             }
-            at += STEP;
-        }
-        if at < count {
-            partial(at, count - at);
+            while at + STEP <= count {
+                match streams {
+                    true => _mm512_stream_si512(to.add(at).cast(), line(at)),
+                    false => _mm512_store_si512(to.add(at).cast(), line(at)),
+                }
+                at += STEP;
+            }
+            if at < count {
+                partial(at, count - at);
+            }
         }
     }
-}
+);
 
-/// 32 weights from their exponents, the last one first, and signs and mantissas, in the lower half each.
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi,avx512vbmi2,bmi1,bmi2,lzcnt,movbe,popcnt")]
-unsafe fn merge_line(exponents: __m512i, sign_mantissa: __m512i) -> __m512i {
-    // SAFETY: features as everywhere in this file.
-    unsafe {
-        let twice = _mm512_load_si512(TWICE.0.as_ptr().cast());
-        let twice_back = _mm512_load_si512(TWICE_BACK.0.as_ptr().cast());
-        let e = _mm512_slli_epi16::<7>(_mm512_permutexvar_epi8(twice_back, exponents));
-        let s = _mm512_permutexvar_epi8(twice, sign_mantissa);
-        // Exponent bits from e, the others from s.
-        _mm512_ternarylogic_epi32::<0xD8>(e, s, _mm512_set1_epi16(!0x7F80))
+with_features!(
+    /// 32 weights from their exponents, the last one first, and signs and mantissas, in the lower half each.
+    #[inline]
+    unsafe fn merge_line(exponents: __m512i, sign_mantissa: __m512i) -> __m512i {
+        // SAFETY: features as everywhere in this file.
+        unsafe {
+            let twice = _mm512_load_si512(TWICE.0.as_ptr().cast());
+            let twice_back = _mm512_load_si512(TWICE_BACK.0.as_ptr().cast());
+            let e = _mm512_slli_epi16::<7>(_mm512_permutexvar_epi8(twice_back, exponents));
+            let s = _mm512_permutexvar_epi8(twice, sign_mantissa);
+            // Exponent bits from e, the others from s.
+            _mm512_ternarylogic_epi32::<0xD8>(e, s, _mm512_set1_epi16(!0x7F80))
+        }
     }
-}
+);
 
 /// Each byte of the lower half twice: 0 0 1 1 ... 31 31.
 static TWICE: Indices = Indices::of(0, 2, 0, 1);

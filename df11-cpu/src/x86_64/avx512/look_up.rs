@@ -35,60 +35,62 @@ const _: () = {
     assert!(ENTRIES == 1 << TABLE_BITS, "an index of TABLE_BITS bits has an entry");
 };
 
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi,avx512vbmi2,bmi1,bmi2,lzcnt,movbe,popcnt")]
-pub(super) fn look_up<const LANES: usize>(round: Round<'_, '_, '_, LANES>) {
-    match round.tables().table.spaced() {
-        Some(spaced) => look_up_spaced(round, spaced),
-        None => look_up_round(round),
+with_features!(
+    pub(super) fn look_up<const LANES: usize>(round: Round<'_, '_, '_, LANES>) {
+        match round.tables().table.spaced() {
+            Some(spaced) => look_up_spaced(round, spaced),
+            None => look_up_round(round),
+        }
     }
-}
+);
 
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi,avx512vbmi2,bmi1,bmi2,lzcnt,movbe,popcnt")]
-fn look_up_spaced<const LANES: usize>(round: Round<'_, '_, '_, LANES>, spaced: &Spaced) {
-    let (tables, lanes, groups) = round.into_parts();
-    // No more than MAX_GROUPS, which is a multiple.
-    let groups = groups.next_multiple_of(VECTOR);
-    let mut slots = [const { Slots([MaybeUninit::uninit(); SLOTS]) }; LANES];
-    let entries = spaced.entries.as_ptr();
-    // SAFETY: loads are within `input`, as shown for a round. An index has TABLE_BITS bits. Of a lane's slots those below
-    // groups * GROUP are written, from the last one down; that is at most SLOTS.
-    unsafe {
-        let first = slots.as_mut_ptr().cast::<u64>();
-        for group in (0..groups).rev() {
-            let slot = |lane: usize, step: usize| first.add(lane * SLOTS + group * GROUP + GROUP - 1 - step);
-            let mut windows = [0u64; LANES];
-            for (window, lane) in windows.iter_mut().zip(&*lanes) {
-                let load = lane.input.next_byte().cast::<u64>().read_unaligned();
-                *window = load.swap_bytes() << lane.input.bit_of_byte() | 1;
-            }
-            for step in 0..GROUP {
-                for (lane, window) in windows.iter_mut().enumerate() {
-                    let entry = no_gather(*entries.add((*window >> (u64::BITS - TABLE_BITS)) as usize));
-                    slot(lane, step).write(entry);
-                    *window <<= entry & 63;
+with_features!(
+    #[inline]
+    fn look_up_spaced<const LANES: usize>(round: Round<'_, '_, '_, LANES>, spaced: &Spaced) {
+        let (tables, lanes, groups) = round.into_parts();
+        // No more than MAX_GROUPS, which is a multiple.
+        let groups = groups.next_multiple_of(VECTOR);
+        let mut slots = [const { Slots([MaybeUninit::uninit(); SLOTS]) }; LANES];
+        let entries = spaced.entries.as_ptr();
+        // SAFETY: loads are within `input`, as shown for a round. An index has TABLE_BITS bits. Of a lane's slots those below
+        // groups * GROUP are written, from the last one down; that is at most SLOTS.
+        unsafe {
+            let first = slots.as_mut_ptr().cast::<u64>();
+            for group in (0..groups).rev() {
+                let slot = |lane: usize, step: usize| first.add(lane * SLOTS + group * GROUP + GROUP - 1 - step);
+                let mut windows = [0u64; LANES];
+                for (window, lane) in windows.iter_mut().zip(&*lanes) {
+                    let load = lane.input.next_byte().cast::<u64>().read_unaligned();
+                    *window = load.swap_bytes() << lane.input.bit_of_byte() | 1;
                 }
-            }
-            let mut empty = false;
-            for (lane, state) in lanes.iter_mut().enumerate() {
-                state.input.step(windows[lane].trailing_zeros() as usize);
-                empty |= slot(lane, GROUP - 1).read() == 0;
-            }
-            if empty {
+                for step in 0..GROUP {
+                    for (lane, window) in windows.iter_mut().enumerate() {
+                        let entry = no_gather(*entries.add((*window >> (u64::BITS - TABLE_BITS)) as usize));
+                        slot(lane, step).write(entry);
+                        *window <<= entry & 63;
+                    }
+                }
+                let mut empty = false;
                 for (lane, state) in lanes.iter_mut().enumerate() {
-                    if slot(lane, GROUP - 1).read() == 0 {
-                        slot(lane, GROUP - 1).write(one_slowly(tables, state, spaced.spare));
+                    state.input.step(windows[lane].trailing_zeros() as usize);
+                    empty |= slot(lane, GROUP - 1).read() == 0;
+                }
+                if empty {
+                    for (lane, state) in lanes.iter_mut().enumerate() {
+                        if slot(lane, GROUP - 1).read() == 0 {
+                            slot(lane, GROUP - 1).write(one_slowly(tables, state, spaced.spare));
+                        }
                     }
                 }
             }
         }
+        for (lane, slots) in lanes.iter_mut().zip(&slots) {
+            // SAFETY: groups * GROUP slots were written above, a multiple of VECTOR. A group's slots have no more exponents than
+            // its look-ups may add, so there is room for them, as shown for a round.
+            unsafe { squeeze(slots.0.as_ptr().cast(), groups * GROUP, spaced.spare, lane) };
+        }
     }
-    for (lane, slots) in lanes.iter_mut().zip(&slots) {
-        // SAFETY: groups * GROUP slots were written above, a multiple of VECTOR. A group's slots have no more exponents than
-        // its look-ups may add, so there is room for them, as shown for a round.
-        unsafe { squeeze(slots.0.as_ptr().cast(), groups * GROUP, spaced.spare, lane) };
-    }
-}
+);
 
 /// Hides an entry's origin: of 4 or 6 lanes' loads the optimiser makes gathers, which take twice as long as the loads.
 #[inline(always)]
@@ -105,27 +107,28 @@ fn one_slowly(tables: &Tables<'_>, lane: &mut Lane<'_>, spare: u8) -> u64 {
     lane.step_over_code(tables).map_or(0, |exponent| u64::from(exponent ^ spare) << 56)
 }
 
-/// Moves the exponents of `count` slots, the highest first, to where the lane's next ones belong.
-///
-/// # Safety
-/// `slots` are written and aligned to a vector, `count` is a multiple of `VECTOR`, and the lane has room for as many exponents
-/// as slots can have.
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi,avx512vbmi2,bmi1,bmi2,lzcnt,movbe,popcnt")]
-unsafe fn squeeze(slots: *const u64, count: usize, spare: u8, lane: &mut Lane<'_>) {
-    let mut free = lane.exponents.free();
-    let exponents = lane.exponents.as_mut_ptr();
-    let spares = _mm512_set1_epi8(spare as i8);
-    for vector in (0..count / VECTOR).rev() {
-        // SAFETY: by the caller; the store writes only bytes of `kept` exponents.
-        unsafe {
-            let bytes = _mm512_load_si512(slots.add(vector * VECTOR).cast());
-            let kept = _mm512_test_epi8_mask(bytes, _mm512_set1_epi64(EXPONENTS as i64));
-            let count = kept.count_ones();
-            free -= count as usize;
-            let packed = _mm512_xor_si512(_mm512_maskz_compress_epi8(kept, bytes), spares);
-            _mm512_mask_storeu_epi8(exponents.add(free).cast(), _bzhi_u64(u64::MAX, count), packed);
+with_features!(
+    /// Moves the exponents of `count` slots, the highest first, to where the lane's next ones belong.
+    ///
+    /// # Safety
+    /// `slots` are written and aligned to a vector, `count` is a multiple of `VECTOR`, and the lane has room for as many exponents
+    /// as slots can have.
+    #[inline]
+    unsafe fn squeeze(slots: *const u64, count: usize, spare: u8, lane: &mut Lane<'_>) {
+        let mut free = lane.exponents.free();
+        let exponents = lane.exponents.as_mut_ptr();
+        let spares = _mm512_set1_epi8(spare as i8);
+        for vector in (0..count / VECTOR).rev() {
+            // SAFETY: by the caller; the store writes only bytes of `kept` exponents.
+            unsafe {
+                let bytes = _mm512_load_si512(slots.add(vector * VECTOR).cast());
+                let kept = _mm512_test_epi8_mask(bytes, _mm512_set1_epi64(EXPONENTS as i64));
+                let count = kept.count_ones();
+                free -= count as usize;
+                let packed = _mm512_xor_si512(_mm512_maskz_compress_epi8(kept, bytes), spares);
+                _mm512_mask_storeu_epi8(exponents.add(free).cast(), _bzhi_u64(u64::MAX, count), packed);
+            }
         }
+        lane.exponents.set_free(free);
     }
-    lane.exponents.set_free(free);
-}
+);

@@ -7,7 +7,7 @@ use crate::support::draw::{Bytes, Draw};
 use crate::support::library::{to_bf16s, to_words};
 use df11_core::limits::{MAX_STREAM_BYTES, MAX_WEIGHTS};
 use df11_core::{
-    Code, Error, Histogram, Lookup, PartSizes, Plan, bf16, bf16_word, decode, encode, entropy, fullest_block,
+    Code, Error, Histogram, Lookup, PartSizes, Plan, Work, bf16, bf16_word, decode, encode, entropy, fullest_block,
     write_luts,
 };
 use df11_cpu::{Encoder, Parts};
@@ -111,7 +111,7 @@ fn check_plan(plan: &Plan, counts: &[u64; 256], draw: &mut Bytes) {
     let refused = Error::BufferSize { buffer: "luts", found: luts.len(), expected: sizes.luts };
     assert_eq!(write_luts(plan, &mut luts), if luts.len() == sizes.luts { Ok(()) } else { Err(refused) });
     if plan.sizes().total() <= MOST_BYTES {
-        let mut parts = Parts::for_plan(plan).expect("there is memory");
+        let mut parts = Parts::of(&plan.sizes()).expect("there is memory");
         assert_eq!(parts.as_mut().check(&sizes), Ok(()));
         let weights = any_weights(draw);
         // of other weights, that is by chance of these
@@ -141,7 +141,7 @@ fn check_sizes(draw: &mut Bytes) {
 pub fn encoders(draw: &mut Bytes) {
     let planned = any_weights(draw);
     let (level, published) = (any_level(draw), draw.chance(50));
-    let encoder = Encoder::new(level);
+    let encoder = Encoder::new(level, Work::Pool);
     assert_eq!(encoder.level(), level);
     let plans = match published {
         true => (Plan::published(&planned), encoder.plan_published(&planned)),
@@ -154,7 +154,7 @@ pub fn encoders(draw: &mut Bytes) {
     assert!(plan.sizes() == by_level.sizes() && plan.code() == by_level.code());
     let weights = others(&planned, plan.code(), draw);
     let mut parts = Parts::default();
-    parts.fit(&plan).expect("there is memory");
+    parts.fit(&plan.sizes()).expect("there is memory");
     let by_core = encode(&weights, &plan, parts.as_mut());
     match (&by_core, encoder.encode_to_parts(&weights, &by_level)) {
         (Ok(()), found) => {

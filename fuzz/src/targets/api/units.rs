@@ -5,9 +5,9 @@ use super::super::damaged::damage;
 use super::{any_level, any_number, any_size};
 use crate::support::any_unit;
 use crate::support::draw::{Bytes, Draw};
-use crate::support::library::{Coded, backends, to_words};
+use crate::support::library::{Coded, backends, fault, range_by_backend, to_words};
 use df11_core::limits::BLOCK_BITS;
-use df11_core::{Backend, Block, Error, Plain, Unit, bf16, check_index, decode, decode_range, two_phase};
+use df11_core::{Backend, Block, Error, Plain, Unit, Work, bf16, check_index, decode, decode_range, two_phase};
 use df11_cpu::{Decoder, decode_batch};
 use std::ops::Range;
 
@@ -121,10 +121,10 @@ fn ranges(unit: &Unit, whole: Option<&[bf16]>, draw: &mut Bytes) {
     check("core", decode_range(unit, first, &mut weights), &weights);
     for backend in backends() {
         weights.fill(bf16::ZERO);
-        check(backend.name(), backend.decode_range(unit, first, &mut weights), &weights);
+        check(backend.name(), range_by_backend(&*backend, unit, first, &mut weights), &weights);
     }
-    let decoder = Decoder::new(unit, any_level(draw));
-    check("decoder", decoder.decode_range(first, &mut weights), &weights);
+    let decoder = Decoder::new(unit.borrowed(), any_level(draw));
+    check("decoder", decoder.decode_range(first, &mut weights, Work::Pool), &weights);
     assert_eq!(decoder.unit().weights(), unit.weights());
 }
 
@@ -138,8 +138,8 @@ fn rows(unit: &Unit, whole: Option<&[bf16]>, draw: &mut Bytes) {
     let most = if near { 1 + unit.weights() / 30 } else { u64::MAX };
     let rows: Vec<u64> = (0..draw.below(5)).map(|_| any_number(draw) % most).collect();
     let mut weights = vec![bf16::ZERO; rows.len() * columns as usize];
-    let decoder = Decoder::new(unit, any_level(draw));
-    let found = decoder.decode_rows(matrix.clone(), columns as usize, &rows, &mut weights);
+    let decoder = Decoder::new(unit.borrowed(), any_level(draw));
+    let found = decoder.decode_rows(matrix.clone(), columns as usize, &rows, &mut weights, Work::Pool);
     let first = |row: u64| u128::from(matrix.start) + u128::from(row) * u128::from(columns);
     let most = u128::from(matrix.end.min(unit.weights()));
     let inside = columns == 0 || rows.iter().all(|&row| first(row) + u128::from(columns) <= most);
@@ -156,7 +156,7 @@ fn rows(unit: &Unit, whole: Option<&[bf16]>, draw: &mut Bytes) {
     if any != columns as usize && !rows.is_empty() {
         let expected = rows.len().saturating_mul(any);
         let refused = Error::BufferSize { buffer: "weights", found: weights.len(), expected };
-        assert_eq!(decoder.decode_rows(matrix, any, &rows, &mut weights), Err(refused));
+        assert_eq!(decoder.decode_rows(matrix, any, &rows, &mut weights, Work::Pool), Err(refused));
     }
 }
 
@@ -165,12 +165,13 @@ fn batch(unit: &Unit, is_sound: bool, draw: &mut Bytes) {
     let (level, expected) = (any_level(draw), unit.weights() as usize);
     let found = if draw.chance(50) { expected } else { any_number(draw).min(10_000) as usize };
     let (mut one, mut other) = (vec![bf16::ZERO; expected], vec![bf16::ZERO; found]);
-    let decoder = Decoder::new(unit, level);
+    let decoder = Decoder::new(unit.borrowed(), level);
     assert_eq!(decoder.level(), level);
     let refused = Err(Error::BufferSize { buffer: "weights", found, expected });
-    let all = [decoder.decode(&mut other), decode(unit, &mut other), Plain.decode(unit, &mut other)];
-    let mut units = [(Decoder::new(unit, level), &mut one[..]), (decoder, &mut other[..])];
-    let batch = decode_batch(&mut units);
+    let plain = Plain.load(unit.borrowed()).and_then(|loaded| loaded.decode(&mut other, Work::Pool));
+    let all = [fault(plain), decoder.decode(&mut other, Work::Pool), decode(unit, &mut other)];
+    let mut units = [(Decoder::new(unit.borrowed(), level), &mut one[..]), (decoder, &mut other[..])];
+    let batch = decode_batch(&mut units, Work::Pool);
     match is_sound {
         _ if found != expected => assert!(all == [refused; 3] && batch.is_err(), "{all:?}, {batch:?}"),
         true => assert!(all == [Ok(()); 3] && batch == Ok(()), "{all:?}, {batch:?}"),

@@ -4,9 +4,9 @@ use core::arch::x86_64::*;
 
 use df11_core::bf16;
 
-use super::{BATCH, LANE, LANE_BITS, Merged, STEP, load, sllv_epi16, sllv_epi32, sllv_epi64};
+use super::steps::{BATCH, LANE, LANE_BITS, Merged, STEP, load, sllv_epi16, sllv_epi32, sllv_epi64};
 use crate::encode::Words;
-use crate::x86_64::avx512::{EVEN, Indices};
+use crate::x86_64::avx512::indices::{EVEN, Indices};
 
 /// Most bits of two neighbours that are merged by tables.
 const PAIR_BITS: u32 = 16;
@@ -46,89 +46,91 @@ impl Tables {
     }
 }
 
-/// Splits words, and merges codes. Returns, a bit a step from the lowest on, which steps are misfits: those in which a lane has
-/// more than `LANE_BITS` bits, and maybe others.
-///
-/// `streams`: signs and mantissas that begin a cache line may bypass the cache.
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,avx512vbmi2,bmi1,bmi2,lzcnt,movbe,popcnt")]
-#[inline(never)]
-pub(super) fn merge_steps(
-    words: &Words,
-    tables: &Tables,
-    steps: &[[bf16; STEP]],
-    sign_mantissa: &mut [u8],
-    batch: &mut [Merged; BATCH],
-    streams: bool,
-) -> u32 {
-    let tables = [&tables.lengths, &tables.low, &tables.high, &[tables.base; STEP]].map(|bytes| load(bytes));
-    let (even, odd) = (load(&EVEN.0), load(&ODD.0));
-    let streams = streams && sign_mantissa.as_ptr().align_offset(STEP) == 0;
-    let mut misfits = 0u32;
-    let outputs = sign_mantissa.as_chunks_mut::<STEP>().0.iter_mut().zip(&mut *batch);
-    for (number, (step, (to, merged))) in steps.iter().zip(outputs).enumerate() {
-        // SAFETY: a step's weights are two vectors.
-        let (lower, upper) = unsafe {
-            let first = _mm512_loadu_si512(step.as_ptr().cast());
-            let second = _mm512_loadu_si512(step.as_ptr().add(STEP / 2).cast());
-            (_mm512_permutex2var_epi8(first, even, second), _mm512_permutex2var_epi8(first, odd, second))
-        };
-        let doubled = _mm512_add_epi8(upper, upper);
-        let exponents =
-            _mm512_ternarylogic_epi64::<SELECT>(doubled, _mm512_srli_epi16::<7>(lower), _mm512_set1_epi8(1));
-        let fits = merge_by_tables(tables, exponents, merged);
-        misfits |= u32::from(!fits) << number;
-        let split = _mm512_ternarylogic_epi64::<SELECT>(lower, upper, _mm512_set1_epi8(0x80u8 as i8));
-        // SAFETY: a step's signs and mantissas are one vector; with `streams` the first is aligned as one, and so are all.
-        unsafe {
-            match streams {
-                true => _mm512_stream_si512(to.as_mut_ptr().cast(), split),
-                false => _mm512_storeu_si512(to.as_mut_ptr().cast(), split),
+with_features!(
+    /// Splits words, and merges codes. Returns, a bit a step from the lowest on, which steps are misfits: those in which a lane has
+    /// more than `LANE_BITS` bits, and maybe others.
+    ///
+    /// `streams`: signs and mantissas that begin a cache line may bypass the cache.
+    #[inline(never)]
+    pub(super) fn merge_steps(
+        words: &Words,
+        tables: &Tables,
+        steps: &[[bf16; STEP]],
+        sign_mantissa: &mut [u8],
+        batch: &mut [Merged; BATCH],
+        streams: bool,
+    ) -> u32 {
+        let tables = [&tables.lengths, &tables.low, &tables.high, &[tables.base; STEP]].map(|bytes| load(bytes));
+        let (even, odd) = (load(&EVEN.0), load(&ODD.0));
+        let streams = streams && sign_mantissa.as_ptr().align_offset(STEP) == 0;
+        let mut misfits = 0u32;
+        let outputs = sign_mantissa.as_chunks_mut::<STEP>().0.iter_mut().zip(&mut *batch);
+        for (number, (step, (to, merged))) in steps.iter().zip(outputs).enumerate() {
+            // SAFETY: a step's weights are two vectors.
+            let (lower, upper) = unsafe {
+                let first = _mm512_loadu_si512(step.as_ptr().cast());
+                let second = _mm512_loadu_si512(step.as_ptr().add(STEP / 2).cast());
+                (_mm512_permutex2var_epi8(first, even, second), _mm512_permutex2var_epi8(first, odd, second))
+            };
+            let doubled = _mm512_add_epi8(upper, upper);
+            let exponents =
+                _mm512_ternarylogic_epi64::<SELECT>(doubled, _mm512_srli_epi16::<7>(lower), _mm512_set1_epi8(1));
+            let fits = merge_by_tables(tables, exponents, merged);
+            misfits |= u32::from(!fits) << number;
+            let split = _mm512_ternarylogic_epi64::<SELECT>(lower, upper, _mm512_set1_epi8(0x80u8 as i8));
+            // SAFETY: a step's signs and mantissas are one vector; with `streams` the first is aligned as one, and so are all.
+            unsafe {
+                match streams {
+                    true => _mm512_stream_si512(to.as_mut_ptr().cast(), split),
+                    false => _mm512_storeu_si512(to.as_mut_ptr().cast(), split),
+                }
             }
         }
-    }
-    let mut left = misfits;
-    while left != 0 {
-        let number = left.trailing_zeros() as usize;
-        if merge_singly(words, &steps[number], &mut batch[number]) {
-            misfits ^= 1 << number;
+        let mut left = misfits;
+        while left != 0 {
+            let number = left.trailing_zeros() as usize;
+            if merge_singly(words, &steps[number], &mut batch[number]) {
+                misfits ^= 1 << number;
+            }
+            left &= left - 1;
         }
-        left &= left - 1;
+        misfits
     }
-    misfits
-}
+);
 
-/// Merges the codes of exponents; false if the tables or the lanes do not hold them.
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,avx512vbmi2,bmi1,bmi2,lzcnt,movbe,popcnt")]
-#[inline]
-fn merge_by_tables([lengths, low, high, base]: [__m512i; 4], exponents: __m512i, merged: &mut Merged) -> bool {
-    let x = _mm512_sub_epi8(exponents, base);
-    let inside = _mm512_cmplt_epu8_mask(x, _mm512_set1_epi8(STEP as i8));
-    let too_long = _mm512_set1_epi8(2 * PAIR_BITS as i8);
-    let lengths = _mm512_mask_permutexvar_epi8(too_long, inside, x, lengths);
-    let pair_bits = _mm512_maddubs_epi16(lengths, _mm512_set1_epi8(1));
-    let quad_bits = _mm512_madd_epi16(pair_bits, _mm512_set1_epi16(1));
-    let lane_bits = _mm512_sad_epu8(lengths, _mm512_setzero_si512());
-    let long_pairs = _mm512_cmpgt_epu16_mask(pair_bits, _mm512_set1_epi16(PAIR_BITS as i16));
-    let long_lanes = _mm512_cmpgt_epu64_mask(lane_bits, _mm512_set1_epi64(i64::from(LANE_BITS)));
+with_features!(
+    /// Merges the codes of exponents; false if the tables or the lanes do not hold them.
+    #[inline]
+    fn merge_by_tables([lengths, low, high, base]: [__m512i; 4], exponents: __m512i, merged: &mut Merged) -> bool {
+        let x = _mm512_sub_epi8(exponents, base);
+        let inside = _mm512_cmplt_epu8_mask(x, _mm512_set1_epi8(STEP as i8));
+        let too_long = _mm512_set1_epi8(2 * PAIR_BITS as i8);
+        let lengths = _mm512_mask_permutexvar_epi8(too_long, inside, x, lengths);
+        let pair_bits = _mm512_maddubs_epi16(lengths, _mm512_set1_epi8(1));
+        let quad_bits = _mm512_madd_epi16(pair_bits, _mm512_set1_epi16(1));
+        let lane_bits = _mm512_sad_epu8(lengths, _mm512_setzero_si512());
+        let long_pairs = _mm512_cmpgt_epu16_mask(pair_bits, _mm512_set1_epi16(PAIR_BITS as i16));
+        let long_lanes = _mm512_cmpgt_epu64_mask(lane_bits, _mm512_set1_epi64(i64::from(LANE_BITS)));
 
-    let low_byte = _mm512_set1_epi16(0x00FF);
-    let (code_low, code_high) = (_mm512_permutexvar_epi8(x, low), _mm512_permutexvar_epi8(x, high));
-    let first = _mm512_ternarylogic_epi64::<SELECT>(_mm512_slli_epi16::<8>(code_high), code_low, low_byte);
-    let second = _mm512_ternarylogic_epi64::<SELECT>(code_high, _mm512_srli_epi16::<8>(code_low), low_byte);
-    let pair = _mm512_or_si512(sllv_epi16(first, _mm512_srli_epi16::<8>(lengths)), second);
-    let first = _mm512_and_si512(pair, _mm512_set1_epi32(0xFFFF));
-    let first = sllv_epi32(first, _mm512_srli_epi32::<16>(pair_bits));
-    let quad = _mm512_or_si512(first, _mm512_srli_epi32::<16>(pair));
-    let first = _mm512_and_si512(quad, _mm512_set1_epi64(0xFFFF_FFFF));
-    let first = sllv_epi64(first, _mm512_srli_epi64::<32>(quad_bits));
-    let codes = _mm512_or_si512(first, _mm512_srli_epi64::<32>(quad));
-    // SAFETY: both are one vector, and aligned as one.
-    unsafe {
-        _mm512_store_si512(merged.codes.as_mut_ptr().cast(), codes);
-        _mm512_store_si512(merged.lengths.as_mut_ptr().cast(), lengths);
+        let low_byte = _mm512_set1_epi16(0x00FF);
+        let (code_low, code_high) = (_mm512_permutexvar_epi8(x, low), _mm512_permutexvar_epi8(x, high));
+        let first = _mm512_ternarylogic_epi64::<SELECT>(_mm512_slli_epi16::<8>(code_high), code_low, low_byte);
+        let second = _mm512_ternarylogic_epi64::<SELECT>(code_high, _mm512_srli_epi16::<8>(code_low), low_byte);
+        let pair = _mm512_or_si512(sllv_epi16(first, _mm512_srli_epi16::<8>(lengths)), second);
+        let first = _mm512_and_si512(pair, _mm512_set1_epi32(0xFFFF));
+        let first = sllv_epi32(first, _mm512_srli_epi32::<16>(pair_bits));
+        let quad = _mm512_or_si512(first, _mm512_srli_epi32::<16>(pair));
+        let first = _mm512_and_si512(quad, _mm512_set1_epi64(0xFFFF_FFFF));
+        let first = sllv_epi64(first, _mm512_srli_epi64::<32>(quad_bits));
+        let codes = _mm512_or_si512(first, _mm512_srli_epi64::<32>(quad));
+        // SAFETY: both are one vector, and aligned as one.
+        unsafe {
+            _mm512_store_si512(merged.codes.as_mut_ptr().cast(), codes);
+            _mm512_store_si512(merged.lengths.as_mut_ptr().cast(), lengths);
+        }
+        long_pairs == 0 && long_lanes == 0
     }
-    long_pairs == 0 && long_lanes == 0
-}
+);
 
 /// Merges codes one by one; false if the lanes do not hold them.
 #[cold]

@@ -25,8 +25,8 @@
 
 mod merge;
 mod place;
+mod steps;
 
-use core::arch::asm;
 use core::arch::x86_64::*;
 use core::ops::Range;
 
@@ -35,77 +35,51 @@ use df11_core::bf16_word;
 use crate::encode::{Shard, Words};
 use merge::{Tables, merge_steps};
 use place::put_steps;
+use steps::{BATCH, LANES, Merged, STEP};
 
-/// Weights of a step.
-const STEP: usize = 64;
-/// Steps that are worked on together.
-const BATCH: usize = 16;
-/// Codes of a lane of 64 bits.
-const LANE: usize = 8;
-/// Lanes of a step.
-const LANES: usize = STEP / LANE;
-/// Most bits of a lane's codes.
-const LANE_BITS: u32 = 56;
-
-// What unsafe code of this folder rests on.
-const _: () = {
-    assert!(STEP == 64, "the exponents of a step are one vector, its weights two");
-    assert!(LANES * size_of::<u64>() == 64, "the lanes of a step are one vector");
-    assert!(BATCH <= u32::BITS as usize, "steps are numbered by the bits of a u32");
-};
-
-/// The codes of a step: two vectors, each aligned as one.
-#[derive(Clone, Copy)]
-#[repr(C, align(64))]
-struct Merged {
-    /// Of each lane, right-aligned.
-    codes: [u64; LANES],
-    /// The length of each code.
-    lengths: [u8; STEP],
-}
-
-/// Encodes a shard.
-///
-/// # Safety
-/// The processor has the features.
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,avx512vbmi2,bmi1,bmi2,lzcnt,movbe,popcnt")]
-pub(super) unsafe fn pack(words: &Words, shard: &mut Shard<'_>) {
-    let streams = shard.streams;
-    let tables = Tables::new(words);
-    let weights = shard.weights;
-    assert!(weights.len() <= shard.sign_mantissa.len());
-    // The first ones singly, so that signs and mantissas bypass the cache in whole lines.
-    let head = match streams {
-        true => shard.sign_mantissa.as_ptr().align_offset(STEP).min(weights.len()),
-        false => 0,
-    };
-    put_singly(words, shard, 0..head);
-    let steps = weights[head..].as_chunks::<STEP>().0;
-    let mut batch = [Merged { codes: [0; LANES], lengths: [0; STEP] }; BATCH];
-    for (number, steps) in steps.chunks(BATCH).enumerate() {
-        let at = head + number * BATCH * STEP;
-        let sign_mantissa = &mut shard.sign_mantissa[at..][..steps.len() * STEP];
-        let mut misfits = merge_steps(words, &tables, steps, sign_mantissa, &mut batch, streams);
-        let mut done = 0;
-        while done < steps.len() {
-            let fit = (misfits.trailing_zeros() as usize).min(steps.len() - done);
-            // SAFETY: these steps are before the next one that `merge_steps` called a misfit.
-            let put = unsafe { put_steps(shard, at + done * STEP, &batch[done..done + fit]) };
-            done += put;
-            misfits >>= put;
-            if done < steps.len() {
-                let misfit = at + done * STEP;
-                put_codes_singly(words, shard, misfit..misfit + STEP);
-                done += 1;
-                misfits >>= 1;
+with_features!(
+    /// Encodes a shard.
+    ///
+    /// # Safety
+    /// The processor has the features.
+    pub(super) unsafe fn pack(words: &Words, shard: &mut Shard<'_>) {
+        let streams = shard.streams;
+        let tables = Tables::new(words);
+        let weights = shard.weights;
+        assert!(weights.len() <= shard.sign_mantissa.len());
+        // The first ones singly, so that signs and mantissas bypass the cache in whole lines.
+        let head = match streams {
+            true => shard.sign_mantissa.as_ptr().align_offset(STEP).min(weights.len()),
+            false => 0,
+        };
+        put_singly(words, shard, 0..head);
+        let steps = weights[head..].as_chunks::<STEP>().0;
+        let mut batch = [Merged { codes: [0; LANES], lengths: [0; STEP] }; BATCH];
+        for (number, steps) in steps.chunks(BATCH).enumerate() {
+            let at = head + number * BATCH * STEP;
+            let sign_mantissa = &mut shard.sign_mantissa[at..][..steps.len() * STEP];
+            let mut misfits = merge_steps(words, &tables, steps, sign_mantissa, &mut batch, streams);
+            let mut done = 0;
+            while done < steps.len() {
+                let fit = (misfits.trailing_zeros() as usize).min(steps.len() - done);
+                // SAFETY: these steps are before the next one that `merge_steps` called a misfit.
+                let put = unsafe { put_steps(shard, at + done * STEP, &batch[done..done + fit]) };
+                done += put;
+                misfits >>= put;
+                if done < steps.len() {
+                    let misfit = at + done * STEP;
+                    put_codes_singly(words, shard, misfit..misfit + STEP);
+                    done += 1;
+                    misfits >>= 1;
+                }
             }
         }
+        put_singly(words, shard, head + steps.len() * STEP..weights.len());
+        if streams {
+            _mm_sfence();
+        }
     }
-    put_singly(words, shard, head + steps.len() * STEP..weights.len());
-    if streams {
-        _mm_sfence();
-    }
-}
+);
 
 fn put_singly(words: &Words, shard: &mut Shard<'_>, range: Range<usize>) {
     for (byte, &weight) in shard.sign_mantissa[range.clone()].iter_mut().zip(&shard.weights[range.clone()]) {
@@ -118,35 +92,3 @@ fn put_singly(words: &Words, shard: &mut Shard<'_>, range: Range<usize>) {
 fn put_codes_singly(words: &Words, shard: &mut Shard<'_>, range: Range<usize>) {
     range.for_each(|index| shard.put_one(words, index));
 }
-
-#[target_feature(enable = "avx512f")]
-#[inline]
-fn load(bytes: &[u8; 64]) -> __m512i {
-    // SAFETY: they are one vector.
-    unsafe { _mm512_loadu_si512(bytes.as_ptr().cast()) }
-}
-
-/// `$name(numbers, bits)` shifts each number to the left by its own number of bits, to zero by too many. The compiler's functions of these names became
-/// three instructions each, two of them for shifts by too many bits.
-macro_rules! shift_by_each {
-    ($name:ident, $instruction:literal) => {
-        #[target_feature(enable = "avx512f,avx512bw")]
-        #[inline]
-        fn $name(numbers: __m512i, bits: __m512i) -> __m512i {
-            let shifted;
-            // SAFETY: reads and writes registers only.
-            unsafe {
-                asm!(
-                    concat!($instruction, " {0}, {1}, {2}"),
-                    out(zmm_reg) shifted, in(zmm_reg) numbers, in(zmm_reg) bits,
-                    options(pure, nomem, nostack, preserves_flags)
-                )
-            };
-            shifted
-        }
-    };
-}
-
-shift_by_each!(sllv_epi16, "vpsllvw");
-shift_by_each!(sllv_epi32, "vpsllvd");
-shift_by_each!(sllv_epi64, "vpsllvq");

@@ -6,9 +6,9 @@ use core::mem::MaybeUninit;
 
 use df11_core::limits::{BLOCK_CHUNKS, CHUNK_BITS};
 
-use super::{LANE, LANE_BITS, LANES, Merged, STEP, load, sllv_epi64};
+use super::steps::{LANE, LANE_BITS, LANES, Merged, STEP, load, sllv_epi64};
 use crate::encode::{GAPS_AT_ONCE, Shard, chunks_to_block};
-use crate::x86_64::avx512::Indices;
+use crate::x86_64::avx512::indices::Indices;
 
 /// Bytes from the one that a step begins in on, at most, to which it stores.
 const REACH: usize = LANES * LANE_BITS as usize / 8 + 1 + 8;
@@ -19,71 +19,75 @@ const _: () = assert!(REACH >= ((LANES - 1) * LANE_BITS as usize).div_ceil(8) + 
 const _: () = assert!(LANE_BITS + 7 < 64, "a lane fits behind the bits that are in its first byte already");
 const _: () = assert!(LANE >= 8, "the bits in a lane's first byte are those of one lane only");
 
-/// Puts steps, up to one that comes too near to the end of the shard's stream. Returns how many. `at` is the shard's index of the first weight.
-///
-/// # Safety
-/// No lane of a step has codes of more than `LANE_BITS` bits together.
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,avx512vbmi2,bmi1,bmi2,lzcnt,movbe,popcnt")]
-#[inline(never)]
-pub(super) unsafe fn put_steps(shard: &mut Shard<'_>, at: usize, steps: &[Merged]) -> usize {
-    let [lane_ends, first_of_lane, swap] = [&LANE_ENDS, &FIRST_OF_LANE, &SWAP].map(|indices| load(&indices.0));
-    let mut sink = shard.stream.take();
-    let (bytes, pending) = sink.open();
-    // Bits and bytes count from the chunk in which the first step begins.
-    let begin = shard.bit % CHUNK_BITS;
-    let before = (begin / 8) as usize;
-    let (first, room) = (bytes.as_mut_ptr().wrapping_sub(before), bytes.len() + before);
-    let mut to_block = chunks_to_block(shard.bit);
-    let mut bit = begin;
-    let mut start = _mm512_set1_epi64(begin as i64);
-    let mut carry = _mm512_set1_epi64(pending as i64);
-    let mut done = 0;
-    for step in steps {
-        if (bit / 8) as usize + REACH > room {
-            break;
+with_features!(
+    /// Puts steps, up to one that comes too near to the end of the shard's stream. Returns how many. `at` is the shard's index of the first weight.
+    ///
+    /// # Safety
+    /// No lane of a step has codes of more than `LANE_BITS` bits together.
+    #[inline(never)]
+    pub(super) unsafe fn put_steps(shard: &mut Shard<'_>, at: usize, steps: &[Merged]) -> usize {
+        let [lane_ends, first_of_lane, swap] = [&LANE_ENDS, &FIRST_OF_LANE, &SWAP].map(|indices| load(&indices.0));
+        let mut sink = shard.stream.take();
+        let (bytes, pending) = sink.open();
+        // Bits and bytes count from the chunk in which the first step begins.
+        let begin = shard.bit % CHUNK_BITS;
+        let before = (begin / 8) as usize;
+        let (first, room) = (bytes.as_mut_ptr().wrapping_sub(before), bytes.len() + before);
+        let mut to_block = chunks_to_block(shard.bit);
+        let mut bit = begin;
+        let mut start = _mm512_set1_epi64(begin as i64);
+        let mut carry = _mm512_set1_epi64(pending as i64);
+        let mut done = 0;
+        for step in steps {
+            if (bit / 8) as usize + REACH > room {
+                break;
+            }
+            // SAFETY: both are one vector, and aligned as one.
+            let (codes, lengths) = unsafe {
+                (_mm512_load_si512(step.codes.as_ptr().cast()), _mm512_load_si512(step.lengths.as_ptr().cast()))
+            };
+            let ends = _mm512_mullo_epi64(lengths, _mm512_set1_epi8(1));
+            let zero = _mm512_setzero_si512();
+            let bits_before = _mm512_sad_epu8(_mm512_maskz_permutexvar_epi8(LANES_BEFORE, lane_ends, ends), zero);
+            let bits = _mm512_sad_epu8(_mm512_permutexvar_epi8(lane_ends, ends), zero);
+
+            let from = _mm512_add_epi64(start, bits_before);
+            let held = _mm512_add_epi64(_mm512_and_si512(from, _mm512_set1_epi64(7)), _mm512_srli_epi64::<56>(ends));
+            let placed = sllv_epi64(codes, _mm512_sub_epi64(_mm512_set1_epi64(64), held));
+            let left = sllv_epi64(placed, _mm512_and_si512(held, _mm512_set1_epi64(!7)));
+            let window = _mm512_or_si512(placed, _mm512_alignr_epi64::<7>(left, carry));
+            // SAFETY: `REACH` bytes from the step's first one on are within `bytes`, as checked above. The last lane begins after at
+            // most LANES - 1 others of LANE_BITS bits, by the caller.
+            unsafe { store_lanes(first, _mm512_srli_epi64::<3>(from), _mm512_shuffle_epi8(window, swap)) };
+
+            let end = _mm512_add_epi8(ends, _mm512_shuffle_epi8(from, first_of_lane));
+            let end = _mm512_and_si512(end, _mm512_set1_epi8(CHUNK_BITS as i8 - 1));
+            let starts = _mm512_cmplt_epu8_mask(end, lengths);
+            // SAFETY: the room is one vector.
+            unsafe {
+                _mm512_storeu_si512(shard.gap_room().as_mut_ptr().cast(), _mm512_maskz_compress_epi8(starts, end))
+            };
+            let count = starts.count_ones() as usize;
+            shard.chunks_start(count);
+            if count >= to_block {
+                let starter = _pdep_u64(1 << (to_block - 1), starts).trailing_zeros() as usize;
+                shard.block_starts(at + done * STEP + starter + 1);
+                to_block += BLOCK_CHUNKS;
+            }
+            to_block -= count;
+
+            bit += _mm_cvtsi128_si64(_mm512_castsi512_si128(bits)) as u64;
+            start = _mm512_add_epi64(start, bits);
+            carry = left;
+            done += 1;
         }
-        // SAFETY: both are one vector, and aligned as one.
-        let (codes, lengths) =
-            unsafe { (_mm512_load_si512(step.codes.as_ptr().cast()), _mm512_load_si512(step.lengths.as_ptr().cast())) };
-        let ends = _mm512_mullo_epi64(lengths, _mm512_set1_epi8(1));
-        let zero = _mm512_setzero_si512();
-        let bits_before = _mm512_sad_epu8(_mm512_maskz_permutexvar_epi8(LANES_BEFORE, lane_ends, ends), zero);
-        let bits = _mm512_sad_epu8(_mm512_permutexvar_epi8(lane_ends, ends), zero);
-
-        let from = _mm512_add_epi64(start, bits_before);
-        let held = _mm512_add_epi64(_mm512_and_si512(from, _mm512_set1_epi64(7)), _mm512_srli_epi64::<56>(ends));
-        let placed = sllv_epi64(codes, _mm512_sub_epi64(_mm512_set1_epi64(64), held));
-        let left = sllv_epi64(placed, _mm512_and_si512(held, _mm512_set1_epi64(!7)));
-        let window = _mm512_or_si512(placed, _mm512_alignr_epi64::<7>(left, carry));
-        // SAFETY: `REACH` bytes from the step's first one on are within `bytes`, as checked above. The last lane begins after at
-        // most LANES - 1 others of LANE_BITS bits, by the caller.
-        unsafe { store_lanes(first, _mm512_srli_epi64::<3>(from), _mm512_shuffle_epi8(window, swap)) };
-
-        let end = _mm512_add_epi8(ends, _mm512_shuffle_epi8(from, first_of_lane));
-        let end = _mm512_and_si512(end, _mm512_set1_epi8(CHUNK_BITS as i8 - 1));
-        let starts = _mm512_cmplt_epu8_mask(end, lengths);
-        // SAFETY: the room is one vector.
-        unsafe { _mm512_storeu_si512(shard.gap_room().as_mut_ptr().cast(), _mm512_maskz_compress_epi8(starts, end)) };
-        let count = starts.count_ones() as usize;
-        shard.chunks_start(count);
-        if count >= to_block {
-            let starter = _pdep_u64(1 << (to_block - 1), starts).trailing_zeros() as usize;
-            shard.block_starts(at + done * STEP + starter + 1);
-            to_block += BLOCK_CHUNKS;
-        }
-        to_block -= count;
-
-        bit += _mm_cvtsi128_si64(_mm512_castsi512_si128(bits)) as u64;
-        start = _mm512_add_epi64(start, bits);
-        carry = left;
-        done += 1;
+        let pending = _mm_extract_epi64::<1>(_mm512_extracti32x4_epi32::<3>(carry)) as u64;
+        sink.advance((bit - begin) as usize, pending);
+        shard.stream = sink;
+        shard.bit += bit - begin;
+        done
     }
-    let pending = _mm_extract_epi64::<1>(_mm512_extracti32x4_epi32::<3>(carry)) as u64;
-    sink.advance((bit - begin) as usize, pending);
-    shard.stream = sink;
-    shard.bit += bit - begin;
-    done
-}
+);
 
 /// Stores lanes, the first one first, each at its place behind `first`.
 ///
