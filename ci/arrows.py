@@ -1,13 +1,11 @@
 """The rules of the house, asserted on the output of `cargo metadata --all-features` (a file, the only argument):
 
-1. arrows: core knows nobody; kernels and backends know core, GPU backends also the kernels; backends do not know each
-   other; only the facade sees all;
+1. arrows: core knows nobody; kernels and backends know core, GPU backends also the kernels and what they have in common;
+   backends do not know each other; only the facade sees all;
 2. core depends on nothing but half and bytemuck;
 3. unsafe code lives in the rooms named here and nowhere else;
 4. every crate takes its lints, version, edition and minimum compiler from the workspace manifest;
-5. no dependency that a user builds asks for a newer compiler than we promise;
-6. what one of the twins df11-cuda and df11-hip has and the other has not (a file, a public name, an error) is named in the table of differences in
-   df11-hip's documentation.
+5. no dependency that a user builds asks for a newer compiler than we promise.
 
 A crate without a row in HOUSE fails: whoever adds a room draws its arrows here.
 """
@@ -19,7 +17,8 @@ import sys
 import tomllib
 
 ALL = object()
-GPU_ROOM = {"knows": {"df11-core", "df11-kernels"}, "unsafe": ["src"]}  # a driver's interface is a foreign one throughout
+# a driver's interface is a foreign one throughout; core for examples and benches
+VENDOR_ROOM = {"knows": {"df11-core", "df11-gpu", "df11-kernels"}, "unsafe": ["src"]}
 HOUSE = {
     "df11-core": {"knows": set(), "unsafe": [], "outside": {"half", "bytemuck"}},
     # memory.rs: one system call, advice on huge pages
@@ -27,11 +26,13 @@ HOUSE = {
     "df11-kernels": {"knows": {"df11-core"}, "unsafe": []},
     # plays a foreign machine for the kernels' tests; not published
     "df11-gpu-shim": {"knows": {"df11-core", "df11-kernels"}, "unsafe": ["src"]},
-    "df11-cuda": GPU_ROOM,
-    "df11-hip": GPU_ROOM,
+    "df11-gpu": {"knows": {"df11-core", "df11-kernels"}, "unsafe": ["src"]},
+    # the tests of all vendors; not published
+    "df11-gpu-suite": {"knows": {"df11-core", "df11-cuda", "df11-gpu", "df11-hip", "df11-kernels"}, "unsafe": []},
+    "df11-cuda": VENDOR_ROOM,
+    "df11-hip": VENDOR_ROOM,
     "df11": {"knows": ALL, "unsafe": []},
 }
-OWN_BINDINGS = {"sys", "result", "nvrtc"}  # of the twins: files of a binding, whose items are a vendor's
 FORBIDS_UNSAFE = ["df11-core/src/lib.rs"]
 
 NOT_CODE = re.compile(
@@ -75,23 +76,6 @@ def inheritance(crate, root):
         yield f"{path.relative_to(root)}: lints do not come from the workspace"
 
 
-def has(twin: pathlib.Path) -> set[str]:
-    """Names of files, of public items and of errors."""
-    found = {path.stem for path in (twin / "src").glob("*.rs")}
-    for path in (twin / "src").glob("*.rs"):
-        if path.stem not in OWN_BINDINGS:
-            found |= set(re.findall(r"\bpub (?:unsafe )?(?:fn|struct|enum|type) (\w+)", path.read_text()))
-    variants = re.search(r"pub enum Error \{(.*?)\n\}", (twin / "src/error.rs").read_text(), re.DOTALL)
-    return found | set(re.findall(r"^    ([A-Z]\w+)", variants[1], re.MULTILINE))
-
-
-def twins(root: pathlib.Path):
-    table = re.findall(r"^//! \|.*$", (root / "df11-hip/src/lib.rs").read_text(), re.MULTILINE)
-    named = set(re.findall(r"\w+", " ".join(table)))
-    for name in sorted((has(root / "df11-cuda") ^ has(root / "df11-hip")) - named):
-        yield f"{name}: one of df11-cuda and df11-hip has it, and the table of differences in df11-hip/src/lib.rs does not name it"
-
-
 def version(text: str) -> tuple[int, ...]:
     return tuple(int(part) for part in (text.split("-")[0].split(".") + ["0", "0"])[:3])
 
@@ -129,7 +113,6 @@ def main() -> int:
             continue
         wrong += arrows(crate, rule, ours, published)
         wrong += unsafe_rooms(crate, rule, root)
-    wrong += twins(root)
     for name in FORBIDS_UNSAFE:
         if "#![forbid(unsafe_code)]" not in (root / name).read_text():
             wrong.append(f"{name}: #![forbid(unsafe_code)] is missing")

@@ -23,7 +23,7 @@ mod nvrtc;
 
 pub use cudarc;
 pub use device::{RawDevice, device_of};
-pub use df11_gpu::{DEFAULT_STREAM, Error, PER_THREAD_STREAM, RawStream, Rows};
+pub use df11_gpu::{DEFAULT_STREAM, DeviceUnit, Error, Job, Layout, PER_THREAD_STREAM, RawStream, Rows};
 pub use library::look_for_driver;
 pub use names::Cuda;
 

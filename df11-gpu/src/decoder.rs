@@ -1,13 +1,14 @@
+use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use df11_core::{Unit, bf16};
+use df11_core::{Unit, bf16, row_starts};
 use df11_kernels::{DeviceUnit, Job, Layout};
 
 use crate::device::Device;
 use crate::driver::Driver;
 use crate::error::Error;
 use crate::functions::RawStream;
-use crate::kernels::Kernels;
+use crate::kernels::{Kernels, Rows};
 use crate::memory::{DeviceMemory, PinnedUnit};
 use crate::stream::Stream;
 
@@ -26,9 +27,16 @@ impl<D: Driver> Decoder<D> {
     /// # Errors
     /// As `Device::open`.
     pub fn open(ordinal: usize) -> Result<Self, Error> {
-        let device = Device::open(ordinal)?;
-        let stream = Stream::new(&device)?;
-        Ok(Self { kernels: Arc::new(Kernels::load(&device)?), stream: Arc::new(Mutex::new(stream)) })
+        Self::of(Kernels::load(&Device::open(ordinal)?)?)
+    }
+
+    /// With these kernels, on their device.
+    ///
+    /// # Errors
+    /// `Driver`.
+    pub fn of(kernels: Kernels<D>) -> Result<Self, Error> {
+        let stream = Arc::new(Mutex::new(Stream::new(kernels.device())?));
+        Ok(Self { kernels: Arc::new(kernels), stream })
     }
 
     /// The kernels that it launches.
@@ -133,4 +141,60 @@ impl<'u, D: Driver> LoadedUnit<'u, D> {
         df11_core::decode_range(&self.unit, first, weights)?;
         Err(Error::Faults { job: 0, status })
     }
+
+    /// Decodes rows of a matrix, as `df11_core::Loaded` has it, by one launch of the gathering kernel.
+    ///
+    /// # Errors
+    /// `Driver`; `Unit` where core finds the unit or the rows wrong.
+    pub fn decode_rows(
+        &self,
+        matrix: Range<u64>,
+        columns: usize,
+        rows: &[u64],
+        weights: &mut [bf16],
+    ) -> Result<(), Error> {
+        let starts = row_starts(matrix.clone(), columns, rows, weights.len())?;
+        let firsts = starts.collect::<Result<Vec<_>, _>>()?;
+        firsts.iter().try_for_each(|&first| self.unit.blocks_of(first, columns).map(drop))?;
+        if weights.is_empty() {
+            return Ok(());
+        }
+        // The kernel's rows begin at multiples of their length. The matrix may begin elsewhere: then
+        // a row is gathered in pieces of the largest length that divides both.
+        let piece = common_divisor(matrix.start, columns as u64);
+        let Ok(count) = u32::try_from(weights.len() as u64 / piece) else {
+            // More than a launch can count. A row alone is not: a unit has fewer weights.
+            let half = rows.len() / 2;
+            let (before, after) = weights.split_at_mut(half * columns);
+            self.decode_rows(matrix.clone(), columns, &rows[..half], before)?;
+            return self.decode_rows(matrix, columns, &rows[half..], after);
+        };
+        let pieces = |first| (first..first + columns as u64).step_by(piece as usize);
+        // Proof of the cast: weights have numbers of 32 bits.
+        let numbers: Vec<u32> = firsts.iter().flat_map(|&first| pieces(first)).map(|at| (at / piece) as u32).collect();
+        let asked = DeviceMemory::new(self.decoder.kernels.device(), 4 * numbers.len())?;
+        let status = self.decoder.run(weights, &|stream, out, status| {
+            let (job, rows) = (
+                Job::all(&self.on_device(), out, status),
+                Rows { numbers: asked.address(), count, weights: piece as u32 },
+            );
+            // SAFETY: as in `decode_range`; the numbers live as long, on both sides.
+            unsafe {
+                asked.write(bytemuck::cast_slice(&numbers), stream)?;
+                self.decoder.kernels.gather(stream, &job, rows, self.stage_bytes())
+            }
+        })?;
+        if status == 0 {
+            return Ok(());
+        }
+        for (first, row) in firsts.into_iter().zip(weights.chunks_exact_mut(columns)) {
+            df11_core::decode_range(&self.unit, first, row)?;
+        }
+        Err(Error::Faults { job: 0, status })
+    }
+}
+
+/// The largest number that divides both.
+fn common_divisor(a: u64, b: u64) -> u64 {
+    if a == 0 { b } else { common_divisor(b % a, a) }
 }

@@ -16,9 +16,12 @@
 //! call makes the device current on the calling thread, and restores what was current before it
 //! returns. The only state is the vendor's library, which stays once it is loaded.
 //!
+//! A [`Decoder`] is a `df11_core::Backend`, a [`LoadedUnit`] what it loads.
+//!
 //! A stream is a [`RawStream`] of the caller's, a [`Stream`] of ours, or one of the two that every
 //! thread has: [`DEFAULT_STREAM`] and [`PER_THREAD_STREAM`].
 
+mod backend;
 mod bound;
 mod compiler;
 mod decoder;
@@ -34,6 +37,7 @@ mod stream;
 pub use compiler::{Compiler, CompilerNames};
 pub use decoder::{Decoder, LoadedUnit};
 pub use device::Device;
+pub use df11_kernels::{DeviceUnit, Job, Layout};
 pub use driver::{Driver, Image, Library};
 pub use error::{Error, Words};
 pub use functions::{Find, Names, RawEvent, RawFunction, RawModule, RawStream, text_of};

@@ -33,7 +33,7 @@ mod library;
 mod names;
 
 pub use device::RawDevice;
-pub use df11_gpu::{DEFAULT_STREAM, Error, PER_THREAD_STREAM, RawStream, Rows};
+pub use df11_gpu::{DEFAULT_STREAM, DeviceUnit, Error, Job, Layout, PER_THREAD_STREAM, RawStream, Rows};
 pub use library::look_for_driver;
 pub use names::Hip;
 

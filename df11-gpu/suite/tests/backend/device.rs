@@ -1,6 +1,6 @@
 //! What any device must do, played or not.
 
-use df11_core::bf16;
+use df11_core::{Backend, BackendError, Work, bf16};
 use df11_gpu::{DEFAULT_STREAM, Decoder, Device, DeviceMemory, Error, Kernels, Offload, PER_THREAD_STREAM};
 use df11_gpu::{Driver, PinnedUnit, Rows};
 use df11_kernels::{DeviceUnit, Job, LAUNCH_JOBS, fault};
@@ -20,6 +20,7 @@ pub fn all<S: Subject>(ordinal: usize, cases: &[Case]) {
     every_case_survives::<S>(ordinal, cases);
     the_fullest_blocks_launch_and_survive::<S>(ordinal);
     ranges_and_faults::<S>(ordinal);
+    rows_of_any_matrix_come_back::<S>(ordinal);
     units_that_lie_are_judged_as_core_judges::<S>(ordinal);
     arguments_at_the_ends_of_their_types_are_errors::<S>(ordinal);
     kernels_compiled_at_run_time::<S>(ordinal);
@@ -73,6 +74,45 @@ fn ranges_and_faults<D: Driver>(ordinal: usize) {
     let error = decode(&decoder, damaged.unit(), 0, &mut vec![bf16::ZERO; words.len()]).unwrap_err();
     let plainly = df11_core::decode(&damaged.unit(), &mut vec![bf16::ZERO; words.len()]).unwrap_err();
     assert_eq!(error, Error::Unit(plainly));
+}
+
+/// By the contract of backends: rows in any order, of a matrix that begins anywhere, where rows of the
+/// kernel begin or not.
+fn rows_of_any_matrix_come_back<D: Driver>(ordinal: usize) {
+    let words = cases::real_like(40_000, 88);
+    let parts = Parts::new(&words);
+    let backend: Box<dyn Backend> = Box::new(Decoder::<D>::open(ordinal).expect("a device"));
+    let loaded = backend.load(parts.unit()).expect("an upload");
+    assert_eq!((backend.name(), loaded.weights()), (D::BACKEND, 40_000));
+    for (start, columns, rows) in
+        [(0, 4000, vec![9, 0, 9]), (96, 64, vec![5, 622, 0]), (7, 30, vec![1000, 3]), (3, 5, vec![])]
+    {
+        let mut found = vec![bf16::ZERO; rows.len() * columns];
+        loaded.decode_rows(start..40_000, columns, &rows, &mut found, Work::Pool).expect("rows of the matrix");
+        for (&row, found) in rows.iter().zip(found.chunks(columns)) {
+            assert_same("a row", &words[start as usize + row as usize * columns..][..columns], found);
+        }
+    }
+    for (matrix, columns, rows, output) in [
+        (0..40_000, 4000, vec![10], 4000),
+        (0..80_000, 4000, vec![10], 4000),
+        (u64::MAX - 9..u64::MAX, 3, vec![1], 3),
+        (0..40_000, 10, vec![1], 9),
+    ] {
+        let refused = loaded.decode_rows(matrix, columns, &rows, &mut vec![bf16::ZERO; output], Work::ThisThread);
+        let wrong = |error: &df11_core::Error| {
+            matches!(error, df11_core::Error::RangePastEnd { .. } | df11_core::Error::BufferSize { .. })
+        };
+        assert!(matches!(&refused, Err(BackendError::Unit(error)) if wrong(error)), "{rows:?}: {refused:?}");
+    }
+    loaded.decode_rows(0..40_000, 0, &[1, 2], &mut [], Work::Pool).expect("nothing");
+    let mut damaged = parts.clone();
+    damaged.encoded_exponent[100..200].fill(0xFF);
+    let mut row = vec![bf16::ZERO; 2000];
+    let refused =
+        backend.load(damaged.unit()).expect("an upload").decode_rows(0..40_000, 2000, &[0], &mut row, Work::Pool);
+    let plainly = df11_core::decode_range(&damaged.unit(), 0, &mut row).unwrap_err();
+    assert!(matches!(&refused, Err(BackendError::Unit(error)) if *error == plainly), "{refused:?}");
 }
 
 fn a_batch_and_rows_on_the_callers_stream<D: Driver>(rig: &Rig<D>) {

@@ -137,6 +137,7 @@ fn round<D: Driver>(words: &[u16], ordinal: usize, keeps: bool) -> Result<(), Er
     let loaded = kept::<D, _>(keeps, || decoder.load(parts.unit()))?;
     kept::<D, _>(keeps, || loaded.decode_range(0, &mut found))?;
     assert_same("round", words, &found);
+    kept::<D, _>(keeps, || loaded.decode_rows(0..3000, 30, &[1], &mut found[..30]))?;
     let pinned = kept::<D, _>(keeps, || PinnedUnit::new(device, &parts.unit()))?;
     let stream = kept::<D, _>(keeps, || Stream::new(device))?;
     let memory = |bytes| kept::<D, _>(keeps, || DeviceMemory::new(device, bytes));
