@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use cudarc::driver::CudaContext;
 use cudarc::driver::sys::{CUcontext, CUdevice};
-use df11_gpu::{Device, Error, Library};
+use df11_gpu::{Device, Driver, Error, Library};
 
 use crate::library::cuda;
 use crate::names::{ATTRIBUTE_CAPABILITY_MAJOR, ATTRIBUTE_CAPABILITY_MINOR, Cuda, OWN_NAMES};
@@ -17,25 +17,29 @@ pub struct RawDevice {
     device: CUdevice,
     context: CUcontext,
     capability: (i32, i32),
-    _owner: Owner,
+    /// Where the context was retained, and is to be released.
+    retained: Option<&'static Library<Cuda>>,
+    /// Keeps the context, if it is of cudarc.
+    cudarc: Option<Arc<CudaContext>>,
 }
 
-/// Who gives the context back.
-#[derive(Debug)]
-#[allow(dead_code, reason = "kept to be dropped")]
-enum Owner {
-    Us(Retained),
-    Cudarc(Arc<CudaContext>),
-}
-
-/// A context that was retained once, and is released when this is dropped.
-#[derive(Debug)]
-struct Retained(&'static Library<Cuda>, CUdevice);
-
-impl Drop for Retained {
+impl Drop for RawDevice {
     fn drop(&mut self) {
-        // SAFETY: retained once. A failure leaves nothing to do.
-        let _ = unsafe { (self.0.own.release)(self.1) };
+        if let Some(library) = self.retained {
+            // SAFETY: retained once, in `open`. A failure leaves nothing to do.
+            let _ = unsafe { (library.own.release)(self.device) };
+        }
+        // The last to drop a context of cudarc's has it current after that.
+        if let Some(cudarc) = self.cudarc.take()
+            && let Ok(library) = cuda()
+            && let Ok(before) = Cuda::current(library)
+        {
+            drop(cudarc);
+            if before != self.context {
+                // SAFETY: it was current before, and is not the one that may be gone.
+                let _ = unsafe { Cuda::make_current(library, before) };
+            }
+        }
     }
 }
 
@@ -50,22 +54,18 @@ impl RawDevice {
         let mut context = null_mut();
         // SAFETY: a device of the driver.
         library.check(OWN_NAMES.retain, unsafe { (library.own.retain)(&mut context, device) })?;
-        Self::of(library, device, context, Owner::Us(Retained(library, device)))
+        Self { device, context, capability: (0, 0), retained: Some(library), cudarc: None }.described(library)
     }
 
-    fn of(library: &Library<Cuda>, device: CUdevice, context: CUcontext, owner: Owner) -> Result<Self, Error> {
-        let [major, minor] = [ATTRIBUTE_CAPABILITY_MAJOR, ATTRIBUTE_CAPABILITY_MINOR];
-        let capability = (library.attribute(major, device)?, library.attribute(minor, device)?);
-        if capability < OLDEST {
-            let reason = format!("compute capability {}.{}, the kernels want 7.5 or later", capability.0, capability.1);
-            return Err(Error::Misfit { name: library.device_name(device)?, reason });
+    fn described(mut self, library: &Library<Cuda>) -> Result<Self, Error> {
+        let attribute = |number| library.attribute(number, self.device);
+        let (major, minor) = (attribute(ATTRIBUTE_CAPABILITY_MAJOR)?, attribute(ATTRIBUTE_CAPABILITY_MINOR)?);
+        self.capability = (major, minor);
+        if self.capability < OLDEST {
+            let reason = format!("compute capability {major}.{minor}, the kernels want 7.5 or later");
+            return Err(Error::Misfit { name: library.device_name(self.device)?, reason });
         }
-        Ok(Self { device, context, capability, _owner: owner })
-    }
-
-    /// Its handle.
-    pub(crate) fn device(&self) -> CUdevice {
-        self.device
+        Ok(self)
     }
 
     /// Its context, which lives as long as `self`.
@@ -84,6 +84,7 @@ impl RawDevice {
 /// # Errors
 /// `DriverNotFound`, `DriverTooOld`, `Misfit`, `Driver`.
 pub fn device_of(context: &Arc<CudaContext>) -> Result<Arc<Device<Cuda>>, Error> {
-    let (device, owner) = (context.cu_device(), Owner::Cudarc(context.clone()));
-    Device::of(RawDevice::of(cuda()?, device, context.cu_ctx(), owner)?)
+    let (device, cudarc) = (context.cu_device(), Some(context.clone()));
+    let raw = RawDevice { device, context: context.cu_ctx(), capability: (0, 0), retained: None, cudarc };
+    Device::of(raw.described(cuda()?)?, device)
 }

@@ -35,10 +35,6 @@ unsafe impl Driver for Cuda {
         RawDevice::open(library, handle)
     }
 
-    fn handle(device: &RawDevice) -> c_int {
-        device.device()
-    }
-
     fn context(device: &RawDevice) -> CUcontext {
         device.context()
     }

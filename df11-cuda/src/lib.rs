@@ -27,19 +27,4 @@ pub use df11_gpu::{DEFAULT_STREAM, DeviceUnit, Error, Job, Layout, PER_THREAD_ST
 pub use library::look_for_driver;
 pub use names::Cuda;
 
-/// Decodes units of host memory into host memory.
-pub type Decoder = df11_gpu::Decoder<Cuda>;
-/// One GPU and its primary context.
-pub type Device = df11_gpu::Device<Cuda>;
-/// Memory of a device.
-pub type DeviceMemory = df11_gpu::DeviceMemory<Cuda>;
-/// The kernels, loaded on a device.
-pub type Kernels = df11_gpu::Kernels<Cuda>;
-/// A unit in the memory of a device.
-pub type LoadedUnit<'u> = df11_gpu::LoadedUnit<'u, Cuda>;
-/// Two places on a device that take turns.
-pub type Offload = df11_gpu::Offload<Cuda>;
-/// A unit in page-locked memory.
-pub type PinnedUnit = df11_gpu::PinnedUnit<Cuda>;
-/// A stream of our own.
-pub type Stream = df11_gpu::Stream<Cuda>;
+df11_gpu::aliases!(Cuda);

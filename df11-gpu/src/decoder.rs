@@ -31,9 +31,6 @@ impl<D: Driver> Decoder<D> {
     }
 
     /// With these kernels, on their device.
-    ///
-    /// # Errors
-    /// `Driver`.
     pub fn of(kernels: Kernels<D>) -> Result<Self, Error> {
         let stream = Arc::new(Mutex::new(Stream::new(kernels.device())?));
         Ok(Self { kernels: Arc::new(kernels), stream })
@@ -45,9 +42,6 @@ impl<D: Driver> Decoder<D> {
     }
 
     /// Copies a unit to the device, to be decoded from there as often as wanted.
-    ///
-    /// # Errors
-    /// `Driver`.
     pub fn load<'u>(&self, unit: Unit<'u>) -> Result<LoadedUnit<'u, D>, Error> {
         let pinned = PinnedUnit::new(self.kernels.device(), &unit)?;
         let memory = DeviceMemory::new(self.kernels.device(), pinned.layout().bytes())?;

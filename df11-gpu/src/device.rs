@@ -1,6 +1,8 @@
+use std::ffi::c_int;
+use std::marker::PhantomData;
+use std::ops::Deref;
 use std::sync::Arc;
 
-use crate::bound::Bound;
 use crate::driver::{Driver, Library, call};
 use crate::error::Error;
 
@@ -32,16 +34,16 @@ impl<D: Driver> Device<D> {
         if ordinal >= found {
             return Err(Error::NoDevice { words: D::WORDS, ordinal, found });
         }
-        Self::of(D::open(library, library.device(ordinal)?)?)
+        let handle = library.device(ordinal)?;
+        Self::of(D::open(library, handle)?, handle)
     }
 
-    /// A device that the vendor's crate has found in its own way.
+    /// A device that the vendor's crate has found in its own way, of this handle.
     ///
     /// # Errors
     /// `DriverNotFound`, `DriverTooOld`, `Driver`.
-    pub fn of(raw: D::Raw) -> Result<Arc<Self>, Error> {
+    pub fn of(raw: D::Raw, handle: c_int) -> Result<Arc<Self>, Error> {
         let library = D::library()?;
-        let handle = D::handle(&raw);
         let name = library.device_name(handle)?;
         let multiprocessors = library.attribute(D::MULTIPROCESSORS, handle)?.max(1) as u32;
         Ok(Arc::new(Self { library, raw, name, multiprocessors }))
@@ -73,6 +75,41 @@ impl<D: Driver> Device<D> {
 
     /// The driver's calls for this device, which is current on this thread as long as that lives.
     pub(crate) fn bind(&self) -> Result<Bound<'_, D>, Error> {
-        Bound::new(self.library, &self.raw)
+        let (before, ours) = (D::current(self.library)?, D::context(&self.raw));
+        let before = (before != ours).then_some(before);
+        if before.is_some() {
+            // SAFETY: the device lives.
+            unsafe { D::make_current(self.library, ours)? };
+        }
+        Ok(Bound { library: self.library, before, _of: PhantomData })
+    }
+}
+
+/// The driver's calls for one device, which is current on this thread until this is dropped: then the
+/// thread has current again what it had before. Should the driver refuse that, nobody can be told.
+///
+/// It stays on its thread, and is made and dropped in one statement, so that of two of them the
+/// later one ends first.
+pub(crate) struct Bound<'d, D: Driver> {
+    library: &'static Library<D>,
+    before: Option<D::Current>,
+    // Of the device, which outlives this; a pointer, since what is current is the thread's own.
+    _of: PhantomData<(&'d D::Raw, *mut ())>,
+}
+
+impl<D: Driver> Deref for Bound<'_, D> {
+    type Target = Library<D>;
+
+    fn deref(&self) -> &Library<D> {
+        self.library
+    }
+}
+
+impl<D: Driver> Drop for Bound<'_, D> {
+    fn drop(&mut self) {
+        if let Some(before) = self.before {
+            // SAFETY: it was current on this thread, which this cannot leave.
+            let _ = unsafe { D::make_current(self.library, before) };
+        }
     }
 }

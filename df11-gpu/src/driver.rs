@@ -50,16 +50,10 @@ pub unsafe trait Driver: Copy + Debug + Send + Sync + 'static {
     /// `Misfit`, `Driver`.
     fn open(library: &'static Library<Self>, handle: c_int) -> Result<Self::Raw, Error>;
 
-    /// The handle of a device.
-    fn handle(device: &Self::Raw) -> c_int;
-
     /// What is to be current for calls to this device.
     fn context(device: &Self::Raw) -> Self::Current;
 
     /// What this thread has current.
-    ///
-    /// # Errors
-    /// `Driver`.
     fn current(library: &Library<Self>) -> Result<Self::Current, Error>;
 
     /// Makes it current on this thread.
@@ -122,9 +116,6 @@ impl<D: Driver> Library<D> {
     }
 
     /// What a function returned, as an error with its name unless it is 0.
-    ///
-    /// # Errors
-    /// `Driver`.
     pub fn check(&self, function: &'static str, number: c_int) -> Result<(), Error> {
         if number == 0 {
             return Ok(());
@@ -155,9 +146,6 @@ impl<D: Driver> Library<D> {
     }
 
     /// The name of a device.
-    ///
-    /// # Errors
-    /// `Driver`.
     pub fn device_name(&self, device: c_int) -> Result<String, Error> {
         let mut name = [0u8; 256];
         // SAFETY: writes so many bytes at most.
@@ -166,9 +154,6 @@ impl<D: Driver> Library<D> {
     }
 
     /// A number that the driver says of a device.
-    ///
-    /// # Errors
-    /// `Driver`.
     pub fn attribute(&self, attribute: c_int, device: c_int) -> Result<c_int, Error> {
         let mut value = 0;
         // SAFETY: writes one number.

@@ -1,5 +1,3 @@
-use std::fmt;
-
 use df11_kernels::TooManyJobs;
 
 /// What errors call the parts of a vendor's driver.
@@ -16,10 +14,11 @@ pub struct Words {
 }
 
 /// What can go wrong between a unit and its weights on a device.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// There is no driver.
+    #[error("no {}: {looked_for} not found", .words.driver)]
     DriverNotFound {
         /// What the driver is called.
         words: &'static Words,
@@ -27,6 +26,7 @@ pub enum Error {
         looked_for: String,
     },
     /// There is a library of that name which is not the driver, or is too old.
+    #[error("{library} has no {function}: {} is wanted", .words.oldest)]
     DriverTooOld {
         /// What the driver is called.
         words: &'static Words,
@@ -36,6 +36,7 @@ pub enum Error {
         function: &'static str,
     },
     /// There is no compiler at run time.
+    #[error("no {}: {looked_for} not found; {}", .words.compiler[0], .words.compiler[1])]
     CompilerNotFound {
         /// What it is called.
         words: &'static Words,
@@ -43,6 +44,7 @@ pub enum Error {
         looked_for: String,
     },
     /// The driver has no device of this number.
+    #[error("no {} device {ordinal}: the {} finds {found}", .words.devices[0], .words.devices[1])]
     NoDevice {
         /// What the devices are called.
         words: &'static Words,
@@ -52,6 +54,7 @@ pub enum Error {
         found: usize,
     },
     /// The kernels do not run on the device.
+    #[error("{name} has {reason}")]
     Misfit {
         /// Its name.
         name: String,
@@ -59,6 +62,7 @@ pub enum Error {
         reason: String,
     },
     /// A call of the driver failed.
+    #[error("{call} failed: {error}")]
     Driver {
         /// The call.
         call: &'static str,
@@ -66,13 +70,18 @@ pub enum Error {
         error: String,
     },
     /// The kernels did not compile: a defect of ours, or of the compiler.
+    #[error("the kernels do not compile: {log}")]
     Compiler {
         /// What it wrote.
         log: String,
     },
     /// A batch does not fit one launch.
-    Jobs(TooManyJobs),
+    #[error(transparent)]
+    Jobs(#[from] TooManyJobs),
     /// The kernel found what validation cannot: see `df11_kernels::fault`.
+    #[error(
+        "job {job}: the stream contradicts its index (status {status}); decode it with the plain decoder to learn where"
+    )]
     Faults {
         /// The job's place in its batch.
         job: usize,
@@ -80,47 +89,6 @@ pub enum Error {
         status: u32,
     },
     /// The unit itself is wrong, as core says.
-    Unit(df11_core::Error),
-}
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::DriverNotFound { words, looked_for } => write!(f, "no {}: {looked_for} not found", words.driver),
-            Self::DriverTooOld { words, library, function } => {
-                write!(f, "{library} has no {function}: {} is wanted", words.oldest)
-            }
-            Self::CompilerNotFound { words: Words { compiler: [compiler, without], .. }, looked_for } => {
-                write!(f, "no {compiler}: {looked_for} not found; {without}")
-            }
-            Self::NoDevice { words: Words { devices: [devices, finder], .. }, ordinal, found } => {
-                write!(f, "no {devices} device {ordinal}: the {finder} finds {found}")
-            }
-            Self::Misfit { name, reason } => write!(f, "{name} has {reason}"),
-            Self::Driver { call, error } => write!(f, "{call} failed: {error}"),
-            Self::Compiler { log } => write!(f, "the kernels do not compile: {log}"),
-            Self::Jobs(error) => error.fmt(f),
-            Self::Faults { job, status } => {
-                write!(
-                    f,
-                    "job {job}: the stream contradicts its index (status {status}); decode it with the plain decoder to learn where"
-                )
-            }
-            Self::Unit(error) => error.fmt(f),
-        }
-    }
-}
-
-impl std::error::Error for Error {}
-
-impl From<df11_core::Error> for Error {
-    fn from(error: df11_core::Error) -> Self {
-        Self::Unit(error)
-    }
-}
-
-impl From<TooManyJobs> for Error {
-    fn from(error: TooManyJobs) -> Self {
-        Self::Jobs(error)
-    }
+    #[error(transparent)]
+    Unit(#[from] df11_core::Error),
 }

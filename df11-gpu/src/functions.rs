@@ -5,12 +5,8 @@ use std::ffi::{CStr, c_char, c_int, c_uint, c_void};
 
 /// A stream of the driver: a queue of work. Null is the default one of the current device.
 pub type RawStream = *mut c_void;
-/// A mark in a stream.
-pub type RawEvent = *mut c_void;
-/// Kernels that are loaded.
-pub type RawModule = *mut c_void;
-/// A kernel.
-pub type RawFunction = *mut c_void;
+/// Another thing of the driver's: an event, a module, a kernel.
+type Raw = *mut c_void;
 /// Looks a function up in a library.
 pub type Find<'a> = &'a dyn Fn(&'static str) -> Option<*mut c_void>;
 
@@ -74,16 +70,16 @@ functions! {
         stream_create(stream: *mut RawStream, flags: c_uint) -> c_int;
         stream_destroy(stream: RawStream) -> c_int;
         stream_synchronize(stream: RawStream) -> c_int;
-        stream_wait(stream: RawStream, event: RawEvent, flags: c_uint) -> c_int;
-        event_create(event: *mut RawEvent, flags: c_uint) -> c_int;
-        event_destroy(event: RawEvent) -> c_int;
-        event_record(event: RawEvent, stream: RawStream) -> c_int;
-        module_load(module: *mut RawModule, image: *const c_void) -> c_int;
-        module_unload(module: RawModule) -> c_int;
-        module_function(function: *mut RawFunction, module: RawModule, name: *const c_char) -> c_int;
-        occupancy(blocks: *mut c_int, function: RawFunction, threads: c_int, shared: usize) -> c_int;
+        stream_wait(stream: RawStream, event: Raw, flags: c_uint) -> c_int;
+        event_create(event: *mut Raw, flags: c_uint) -> c_int;
+        event_destroy(event: Raw) -> c_int;
+        event_record(event: Raw, stream: RawStream) -> c_int;
+        module_load(module: *mut Raw, image: *const c_void) -> c_int;
+        module_unload(module: Raw) -> c_int;
+        module_function(function: *mut Raw, module: Raw, name: *const c_char) -> c_int;
+        occupancy(blocks: *mut c_int, function: Raw, threads: c_int, shared: usize) -> c_int;
         launch(
-            function: RawFunction, grid_x: c_uint, grid_y: c_uint, grid_z: c_uint, block_x: c_uint,
+            function: Raw, grid_x: c_uint, grid_y: c_uint, grid_z: c_uint, block_x: c_uint,
             block_y: c_uint, block_z: c_uint, shared: c_uint, stream: RawStream,
             parameters: *mut *mut c_void, extra: *mut *mut c_void
         ) -> c_int;

@@ -104,9 +104,6 @@ impl<D: Driver> Kernels<D> {
     /// Gathers rows of the unit of `job` into its output, one after the other, on `stream`. Returns
     /// at once. The window of the job is not used.
     ///
-    /// # Errors
-    /// `Driver`.
-    ///
     /// # Safety
     /// As `decode`; `rows.numbers`, a multiple of 4, is of `rows.count` numbers, and the output of
     /// `rows.count * rows.weights` BF16 words.

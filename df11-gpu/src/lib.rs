@@ -16,13 +16,16 @@
 //! call makes the device current on the calling thread, and restores what was current before it
 //! returns. The only state is the vendor's library, which stays once it is loaded.
 //!
+//! Where a function says no more of its errors, it returns [`Error::Driver`]: a call of the driver
+//! that failed.
+//!
 //! A [`Decoder`] is a `df11_core::Backend`, a [`LoadedUnit`] what it loads.
 //!
 //! A stream is a [`RawStream`] of the caller's, a [`Stream`] of ours, or one of the two that every
 //! thread has: [`DEFAULT_STREAM`] and [`PER_THREAD_STREAM`].
 
+mod aliases;
 mod backend;
-mod bound;
 mod compiler;
 mod decoder;
 mod device;
@@ -40,7 +43,7 @@ pub use device::Device;
 pub use df11_kernels::{DeviceUnit, Job, Layout};
 pub use driver::{Driver, Image, Library};
 pub use error::{Error, Words};
-pub use functions::{Find, Names, RawEvent, RawFunction, RawModule, RawStream, text_of};
+pub use functions::{Find, Names, RawStream, text_of};
 pub use kernels::{Kernels, Rows};
 pub use memory::{DeviceMemory, PinnedUnit};
 pub use offload::Offload;

@@ -20,9 +20,6 @@ pub struct DeviceMemory<D: Driver> {
 
 impl<D: Driver> DeviceMemory<D> {
     /// So many bytes of anything, at a multiple of 256.
-    ///
-    /// # Errors
-    /// `Driver`.
     pub fn new(device: &Arc<Device<D>>, bytes: usize) -> Result<Self, Error> {
         let mut address = 0;
         // SAFETY: writes one number.
@@ -42,9 +39,6 @@ impl<D: Driver> DeviceMemory<D> {
 
     /// Sets all bytes to 0, on `stream`. Returns at once.
     ///
-    /// # Errors
-    /// `Driver`.
-    ///
     /// # Safety
     /// Until that is done: `stream` and `self` live, the stream is one of the device, and nobody
     /// else uses the memory.
@@ -54,9 +48,6 @@ impl<D: Driver> DeviceMemory<D> {
     }
 
     /// Copies `bytes` to the front, on `stream`. Returns at once.
-    ///
-    /// # Errors
-    /// `Driver`.
     ///
     /// # Panics
     /// If there are more bytes than the memory has.
@@ -108,9 +99,6 @@ unsafe impl<D: Driver> Sync for PinnedUnit<D> {}
 
 impl<D: Driver> PinnedUnit<D> {
     /// A copy of `unit` and its tables.
-    ///
-    /// # Errors
-    /// `Driver`.
     pub fn new(device: &Arc<Device<D>>, unit: &Unit<'_>) -> Result<Self, Error> {
         let layout = Layout::new(unit);
         let mut bytes = null_mut();
@@ -134,9 +122,6 @@ impl<D: Driver> PinnedUnit<D> {
 
     /// Copies it to device memory at `address`, `layout().bytes()` of it, on `stream`. Returns at
     /// once.
-    ///
-    /// # Errors
-    /// `Driver`.
     ///
     /// # Safety
     /// Until the copy has run: the memory is there, nobody else uses it, `stream` is one of the

@@ -35,9 +35,6 @@ pub struct Offload<D: Driver> {
 
 impl<D: Driver> Offload<D> {
     /// Slots for units of up to `bytes` bytes (`Layout::bytes`).
-    ///
-    /// # Errors
-    /// `Driver`.
     pub fn new(kernels: &Arc<Kernels<D>>, bytes: usize) -> Result<Self, Error> {
         let device = kernels.device();
         let slot = || {

@@ -26,9 +26,6 @@ pub struct Stream<D: Driver> {
 
 impl<D: Driver> Stream<D> {
     /// A stream that waits for no other.
-    ///
-    /// # Errors
-    /// `Driver`.
     pub fn new(device: &Arc<Device<D>>) -> Result<Self, Error> {
         let mut raw = null_mut();
         // SAFETY: writes one handle.

@@ -32,10 +32,6 @@ unsafe impl Driver for Hip {
         RawDevice::open(library, handle)
     }
 
-    fn handle(device: &RawDevice) -> c_int {
-        device.device()
-    }
-
     fn context(device: &RawDevice) -> c_int {
         device.device()
     }

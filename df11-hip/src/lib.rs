@@ -37,19 +37,4 @@ pub use df11_gpu::{DEFAULT_STREAM, DeviceUnit, Error, Job, Layout, PER_THREAD_ST
 pub use library::look_for_driver;
 pub use names::Hip;
 
-/// Decodes units of host memory into host memory.
-pub type Decoder = df11_gpu::Decoder<Hip>;
-/// One GPU.
-pub type Device = df11_gpu::Device<Hip>;
-/// Memory of a device.
-pub type DeviceMemory = df11_gpu::DeviceMemory<Hip>;
-/// The kernels, loaded on a device.
-pub type Kernels = df11_gpu::Kernels<Hip>;
-/// A unit in the memory of a device.
-pub type LoadedUnit<'u> = df11_gpu::LoadedUnit<'u, Hip>;
-/// Two places on a device that take turns.
-pub type Offload = df11_gpu::Offload<Hip>;
-/// A unit in page-locked memory.
-pub type PinnedUnit = df11_gpu::PinnedUnit<Hip>;
-/// A stream of our own.
-pub type Stream = df11_gpu::Stream<Hip>;
+df11_gpu::aliases!(Hip);

@@ -2,7 +2,6 @@
 
 use std::ffi::c_void;
 use std::ptr::null_mut;
-use std::sync::Arc;
 
 use df11_gpu::{Device, Driver, RawStream};
 use libloading::Library;
@@ -21,50 +20,26 @@ pub fn with_current<D: Driver, T>(device: &Device<D>, work: impl FnOnce() -> T) 
     done
 }
 
-/// A graph that can be launched.
-pub struct Graph<S: Subject> {
-    device: Arc<Device<S>>,
-    graph: *mut c_void,
-    executable: *mut c_void,
-}
-
-/// Calls the function of `S::GRAPHS` of this number.
-fn call<S: Subject>(number: usize, first: *mut c_void, second: *mut c_void) -> i32 {
+/// Captures `work` into a graph, and gives `replay` what launches it. The number of the error that
+/// ended the capture, or 0.
+pub fn capture<S: Subject>(device: &Device<S>, stream: RawStream, work: &dyn Fn(), replay: &dyn Fn(&dyn Fn())) -> i32 {
+    type Call = unsafe extern "C" fn(*mut c_void, *mut c_void, u64) -> i32;
     // SAFETY: the driver's library, which is loaded.
     let library = unsafe { Library::new(S::LIBRARY) }.expect("a driver");
     // SAFETY: each of them takes a handle and at most one more, or the place of one, after which 0 is
     // what the third parameter means if there is one.
-    unsafe {
-        library
-            .get::<unsafe extern "C" fn(*mut c_void, *mut c_void, u64) -> i32>(S::GRAPHS[number])
-            .expect("a function of graphs")(first, second, 0)
+    let function = |name| *unsafe { library.get::<Call>(name) }.expect("a function of graphs");
+    let [begin, end, instantiate, launch, end_executable, end_graph] = S::GRAPHS.map(function);
+    // SAFETY: as above, for what was made here.
+    let call = |call: Call, first, second| with_current(device, || unsafe { call(first, second, 0) });
+    assert_eq!(call(begin, stream, null_mut()), 0, "a capture begins");
+    work();
+    let [mut graph, mut executable] = [null_mut::<c_void>(); 2];
+    let ended = call(end, stream, (&raw mut graph).cast());
+    if ended == 0 {
+        assert_eq!(call(instantiate, (&raw mut executable).cast(), graph), 0, "a graph");
+        replay(&|| assert_eq!(call(launch, executable, stream), 0, "a launch"));
+        assert_eq!([call(end_executable, executable, null_mut()), call(end_graph, graph, null_mut())], [0, 0]);
     }
-}
-
-/// What `work` puts into the stream, or the number of the error that ends the capture.
-pub fn capture<S: Subject>(device: &Arc<Device<S>>, stream: RawStream, work: &dyn Fn()) -> Result<Graph<S>, i32> {
-    with_current(device, || {
-        assert_eq!(call::<S>(0, stream, null_mut()), 0, "a capture begins");
-        work();
-        let [mut graph, mut executable] = [null_mut::<c_void>(); 2];
-        match call::<S>(1, stream, (&raw mut graph).cast()) {
-            0 => assert_eq!(call::<S>(2, (&raw mut executable).cast(), graph), 0, "a graph"),
-            number => return Err(number),
-        }
-        Ok(Graph { device: device.clone(), graph, executable })
-    })
-}
-
-impl<S: Subject> Graph<S> {
-    pub fn launch(&self, stream: RawStream) {
-        with_current(&self.device, || assert_eq!(call::<S>(3, self.executable, stream), 0, "a launch"));
-    }
-}
-
-impl<S: Subject> Drop for Graph<S> {
-    fn drop(&mut self) {
-        with_current(&self.device, || {
-            assert_eq!((call::<S>(4, self.executable, null_mut()), call::<S>(5, self.graph, null_mut())), (0, 0));
-        });
-    }
+    ended
 }
