@@ -11,14 +11,14 @@ use std::process::ExitCode;
 
 use df11_core::{Unit, bf16};
 use df11_cuda::cudarc::driver::{CudaContext, DevicePtrMut};
-use df11_cuda::{Decoder, Job, Kernels, device_of};
+use df11_cuda::{Decoder, Device, Job, Kernels, device_of};
 
 /// Weights, 0.02 wide around 0.
 const WEIGHTS: usize = 1 << 20;
 
 fn main() -> ExitCode {
     // cudarc panics where there is no driver, so it is asked for here first.
-    if let Err(error) = df11_cuda::look_for_driver() {
+    if let Err(error) = Device::count() {
         eprintln!("This example needs an NVIDIA GPU: {error}.");
         return ExitCode::FAILURE;
     }

@@ -5,7 +5,6 @@ use cudarc::driver::CudaContext;
 use cudarc::driver::sys::{CUcontext, CUdevice};
 use df11_gpu::{Device, Driver, Error, Library};
 
-use crate::library::cuda;
 use crate::names::{ATTRIBUTE_CAPABILITY_MAJOR, ATTRIBUTE_CAPABILITY_MINOR, Cuda, OWN_NAMES};
 
 /// Least compute capability that the kernels are compiled for.
@@ -31,7 +30,7 @@ impl Drop for RawDevice {
         }
         // The last to drop a context of cudarc's has it current after that.
         if let Some(cudarc) = self.cudarc.take()
-            && let Ok(library) = cuda()
+            && let Ok(library) = Library::<Cuda>::get()
             && let Ok(before) = Cuda::current(library)
         {
             drop(cudarc);
@@ -52,7 +51,7 @@ unsafe impl Sync for RawDevice {}
 impl RawDevice {
     pub(crate) fn open(library: &'static Library<Cuda>, device: CUdevice) -> Result<Self, Error> {
         let mut context = null_mut();
-        // SAFETY: a device of the driver.
+        // SAFETY: takes any number, and writes one handle.
         library.check(OWN_NAMES.retain, unsafe { (library.own.retain)(&mut context, device) })?;
         Self { device, context, capability: (0, 0), retained: Some(library), cudarc: None }.described(library)
     }
@@ -86,5 +85,5 @@ impl RawDevice {
 pub fn device_of(context: &Arc<CudaContext>) -> Result<Arc<Device<Cuda>>, Error> {
     let (device, cudarc) = (context.cu_device(), Some(context.clone()));
     let raw = RawDevice { device, context: context.cu_ctx(), capability: (0, 0), retained: None, cudarc };
-    Device::of(raw.described(cuda()?)?, device)
+    Device::of(raw.described(Library::<Cuda>::get()?)?, device)
 }

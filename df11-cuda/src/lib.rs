@@ -5,9 +5,7 @@
 //! what was looked for.
 //!
 //! ```text
-//! names     the driver's functions, and what errors call its parts
-//! nvrtc     the compiler at run time
-//! library   the driver, found
+//! names     libraries, their functions, and what errors call the parts
 //! device    a device and its primary context
 //! driver    all of it, as a `df11_gpu::Driver`
 //! ```
@@ -17,14 +15,11 @@
 
 mod device;
 mod driver;
-mod library;
 mod names;
-mod nvrtc;
 
 pub use cudarc;
 pub use device::{RawDevice, device_of};
 pub use df11_gpu::{DEFAULT_STREAM, DeviceUnit, Error, Job, Layout, PER_THREAD_STREAM, RawStream, Rows};
-pub use library::look_for_driver;
 pub use names::Cuda;
 
 df11_gpu::aliases!(Cuda);

@@ -5,7 +5,7 @@
 use std::ffi::{c_char, c_int};
 
 use cudarc::driver::sys::{CUcontext, CUdevice};
-use df11_gpu::{Names, Words};
+use df11_gpu::{CompilerNames, Names, Words};
 
 /// NVIDIA's GPUs.
 #[derive(Clone, Copy, Debug)]
@@ -22,6 +22,28 @@ pub(crate) const WORDS: &Words = &Words {
 pub(crate) const ATTRIBUTE_MULTIPROCESSORS: c_int = 16;
 pub(crate) const ATTRIBUTE_CAPABILITY_MAJOR: c_int = 75;
 pub(crate) const ATTRIBUTE_CAPABILITY_MINOR: c_int = 76;
+
+pub(crate) const LIBRARIES: &[&str] = if cfg!(windows) { &["nvcuda.dll"] } else { &["libcuda.so.1"] };
+
+/// The older first: what it makes, the drivers of both take. Signatures are those of `nvrtc.h`, the
+/// same from CUDA 12.0 to 13. The binding of `cudarc` knows no library later than that of CUDA 12, and
+/// panics where it finds none.
+pub(crate) const COMPILERS: &[&str] = if cfg!(windows) {
+    &["nvrtc64_120_0.dll", "nvrtc64_130_0.dll"]
+} else {
+    &["libnvrtc.so.12", "libnvrtc.so.13", "libnvrtc.so"]
+};
+
+pub(crate) const COMPILER_NAMES: CompilerNames = CompilerNames {
+    error_text: "nvrtcGetErrorString",
+    create: "nvrtcCreateProgram",
+    compile: "nvrtcCompileProgram",
+    log_size: "nvrtcGetProgramLogSize",
+    log: "nvrtcGetProgramLog",
+    code_size: "nvrtcGetCUBINSize",
+    code: "nvrtcGetCUBIN",
+    destroy: "nvrtcDestroyProgram",
+};
 
 pub(crate) const NAMES: Names = Names {
     init: "cuInit",

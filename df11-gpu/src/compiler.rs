@@ -3,44 +3,28 @@
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::ptr::{null, null_mut};
 
+use crate::driver::Driver;
 use crate::error::Error;
-use crate::functions::{Find, text_of};
+use crate::find::first;
+use crate::functions::{CompilerFunctions, text_of};
 
 type Program = *mut c_void;
 
-crate::functions! {
-    /// Those of a compiler. What the source is called in its messages is not theirs to choose.
-    pub Functions, CompilerNames {
-        error_text(number: c_int) -> *const c_char;
-        create(
-            program: *mut Program, source: *const c_char, name: *const c_char, header_count: c_int,
-            headers: *const *const c_char, header_names: *const *const c_char
-        ) -> c_int;
-        compile(program: Program, option_count: c_int, options: *const *const c_char) -> c_int;
-        log_size(program: Program, bytes: *mut usize) -> c_int;
-        log(program: Program, log: *mut c_char) -> c_int;
-        code_size(program: Program, bytes: *mut usize) -> c_int;
-        code(program: Program, code: *mut c_char) -> c_int;
-        destroy(program: *mut Program) -> c_int;
-    }
-}
-
 /// A compiler at run time.
 #[derive(Debug)]
-pub struct Compiler(Functions);
+pub struct Compiler(CompilerFunctions);
 
 impl Compiler {
-    /// The compiler in which `find` looks; else the name of the first function that it lacks.
+    /// The first compiler that there is.
     ///
     /// # Errors
-    /// That name.
-    ///
-    /// # Safety
-    /// `find` looks in a library that is never closed, and that has under these names functions as
-    /// `nvrtc.h` and `hiprtc.h` declare them.
-    pub unsafe fn of(find: Find<'_>, names: &CompilerNames) -> Result<Self, &'static str> {
-        // SAFETY: the caller's.
-        unsafe { Functions::of(find, names) }.map(Self)
+    /// `CompilerNotFound`.
+    pub fn find<D: Driver>() -> Result<Self, Error> {
+        // SAFETY: `Driver` promises libraries and types.
+        unsafe {
+            first(D::paths(D::COMPILERS), &|find| CompilerFunctions::of(find, &D::COMPILER_NAMES).map(Self))
+                .map_err(|_| Error::CompilerNotFound { words: D::WORDS, looked_for: D::listed(D::COMPILERS) })
+        }
     }
 
     fn check(&self, number: c_int) -> Result<(), Error> {
@@ -52,11 +36,11 @@ impl Compiler {
         Err(Error::Compiler { log: text.unwrap_or_else(|| number.to_string()) })
     }
 
-    /// The machine code of a source, which messages call `name`.
+    /// The machine code of a source, and what messages call it.
     ///
     /// # Errors
     /// `Compiler`.
-    pub fn compile(&self, source: &str, name: &CStr, options: &[String]) -> Result<Vec<u8>, Error> {
+    pub fn compile(&self, (source, name): (&str, &CStr), options: &[String]) -> Result<Vec<u8>, Error> {
         let source = c_text(source);
         let mut program = null_mut();
         // SAFETY: the texts end with a byte of 0, and there are no headers.

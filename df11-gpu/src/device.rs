@@ -21,7 +21,7 @@ impl<D: Driver> Device<D> {
     /// # Errors
     /// `DriverNotFound`, `DriverTooOld`, `Driver`.
     pub fn count() -> Result<usize, Error> {
-        D::library()?.device_count()
+        Library::<D>::get()?.device_count()
     }
 
     /// The device of this number.
@@ -29,7 +29,7 @@ impl<D: Driver> Device<D> {
     /// # Errors
     /// `DriverNotFound`, `DriverTooOld`, `NoDevice`, `Misfit`, `Driver`.
     pub fn open(ordinal: usize) -> Result<Arc<Self>, Error> {
-        let library = D::library()?;
+        let library = Library::<D>::get()?;
         let found = library.device_count()?;
         if ordinal >= found {
             return Err(Error::NoDevice { words: D::WORDS, ordinal, found });
@@ -43,7 +43,7 @@ impl<D: Driver> Device<D> {
     /// # Errors
     /// `DriverNotFound`, `DriverTooOld`, `Driver`.
     pub fn of(raw: D::Raw, handle: c_int) -> Result<Arc<Self>, Error> {
-        let library = D::library()?;
+        let library = Library::<D>::get()?;
         let name = library.device_name(handle)?;
         let multiprocessors = library.attribute(D::MULTIPROCESSORS, handle)?.max(1) as u32;
         Ok(Arc::new(Self { library, raw, name, multiprocessors }))

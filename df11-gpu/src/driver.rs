@@ -1,11 +1,14 @@
 //! What a vendor's crate does for its vendor.
 
 use std::borrow::Cow;
-use std::ffi::c_int;
+use std::ffi::{CStr, c_int};
 use std::fmt::Debug;
+use std::path::PathBuf;
+use std::sync::OnceLock;
 
 use crate::error::{Error, Words};
-use crate::functions::{Find, Functions, Names};
+use crate::find::{Find, first};
+use crate::functions::{CompilerNames, Functions, Names};
 
 /// Machine code of the kernels, or what the driver compiles to it.
 pub type Image = Cow<'static, [u8]>;
@@ -14,9 +17,9 @@ pub type Image = Cow<'static, [u8]>;
 /// functions that `NAMES` names.
 ///
 /// # Safety
-/// - `NAMES` are functions of the driver with the types of [`Names`]' table, and do what their
-///   fields say. Any thread may call them at any time.
-/// - `library` gives a library of this driver, which is never closed.
+/// - Libraries of the names in `LIBRARIES` and `COMPILERS` are the vendor's.
+/// - `NAMES` and `COMPILER_NAMES` are functions of theirs with the types of the tables in
+///   `functions.rs`, and do what their fields say. Any thread may call them at any time.
 /// - After `make_current`, what the driver is asked for on this thread is for that device; and the
 ///   `context` of a [`Driver::Raw`] can be made current as long as that value lives.
 pub unsafe trait Driver: Copy + Debug + Send + Sync + 'static {
@@ -28,6 +31,14 @@ pub unsafe trait Driver: Copy + Debug + Send + Sync + 'static {
     const NAMES: Names;
     /// The number of the attribute that says how many multiprocessors a device has.
     const MULTIPROCESSORS: c_int;
+    /// Names of the driver's library, and of its compiler's.
+    const LIBRARIES: &'static [&'static str];
+    /// As above.
+    const COMPILERS: &'static [&'static str];
+    /// The names of the compiler's functions.
+    const COMPILER_NAMES: CompilerNames;
+    /// The kernels' source, and what the compiler's messages call it.
+    const SOURCE: (&'static str, &'static CStr);
     /// The functions that only this vendor has.
     type Own: Debug + Send + Sync;
     /// What a thread has current: a context, or the number of a device.
@@ -35,11 +46,27 @@ pub unsafe trait Driver: Copy + Debug + Send + Sync + 'static {
     /// A device as the driver knows it: its handle, and what decides which kernels run on it.
     type Raw: Debug + Send + Sync;
 
-    /// The driver's library. Each call gives the same one.
+    /// Where the library is kept once it is found.
+    fn slot() -> &'static OnceLock<Library<Self>>;
+
+    /// Paths to try for libraries of these names, in order: the loader's own.
+    fn paths(names: &[&str]) -> Vec<PathBuf> {
+        names.iter().map(PathBuf::from).collect()
+    }
+
+    /// The same, for an error.
+    fn listed(names: &[&str]) -> String {
+        names.join(", ")
+    }
+
+    /// Looks up the functions that only this vendor has; else the name of the first that is not there.
     ///
     /// # Errors
-    /// `DriverNotFound`, `DriverTooOld`.
-    fn library() -> Result<&'static Library<Self>, Error>;
+    /// That name.
+    ///
+    /// # Safety
+    /// `find` looks in a library of this driver, which is never closed.
+    unsafe fn own(find: Find<'_>) -> Result<Self::Own, &'static str>;
 
     /// The driver's name for an error of this number, if it has one.
     fn error_name(library: &Library<Self>, number: c_int) -> Option<String>;
@@ -65,17 +92,11 @@ pub unsafe trait Driver: Copy + Debug + Send + Sync + 'static {
     /// It is of a device that lives, or was current on this thread before.
     unsafe fn make_current(library: &Library<Self>, context: Self::Current) -> Result<(), Error>;
 
-    /// The kernels as they come for this device; compiled for it where they come for others only.
-    ///
-    /// # Errors
-    /// As `compile`.
-    fn image(device: &Self::Raw) -> Result<Image, Error>;
+    /// The kernels, where they come for such a device.
+    fn image(device: &Self::Raw) -> Option<Image>;
 
-    /// The kernels, compiled for this very device at run time.
-    ///
-    /// # Errors
-    /// `CompilerNotFound`, `Compiler`.
-    fn compile(device: &Self::Raw) -> Result<Image, Error>;
+    /// What the compiler is told, for the kernels of this very device.
+    fn options(device: &Self::Raw) -> Vec<String>;
 }
 
 /// A driver's library: its functions.
@@ -85,9 +106,6 @@ pub struct Library<D: Driver> {
     /// Those that only this vendor has.
     pub own: D::Own,
 }
-
-/// Looks up the functions that only a vendor has; else the name of the first that is not there.
-type Own<'a, D> = &'a dyn Fn(Find<'_>) -> Result<<D as Driver>::Own, &'static str>;
 
 /// Calls a function of all vendors, by its field, on a `Library` or a `Bound`; an `Error` with the
 /// function's name if it fails. Unsafe, as the function is: what it is given is alive and the
@@ -102,17 +120,39 @@ macro_rules! call {
 pub(crate) use call;
 
 impl<D: Driver> Library<D> {
-    /// The library in which `find` looks, and in which `own` looks its functions up; else the name
-    /// of the first function that it lacks.
+    /// The driver's library. Each call gives the same one.
     ///
     /// # Errors
-    /// That name.
+    /// `DriverNotFound`, `DriverTooOld`.
+    pub fn get() -> Result<&'static Self, Error> {
+        if let Some(library) = D::slot().get() {
+            return Ok(library);
+        }
+        // SAFETY: as `Driver` promises.
+        let library = unsafe { Self::find(D::LIBRARIES) }?;
+        Ok(D::slot().get_or_init(|| library))
+    }
+
+    /// The first library of these names that has all functions.
+    ///
+    /// # Errors
+    /// As `get`.
     ///
     /// # Safety
-    /// `find` looks in a library of this driver, which is never closed.
-    pub unsafe fn of(find: Find<'_>, own: Own<'_, D>) -> Result<Self, &'static str> {
-        // SAFETY: `Driver` promises the types, the caller the library.
-        Ok(Self { functions: unsafe { Functions::of(find, &D::NAMES) }?, own: own(find)? })
+    /// Libraries of these names are the driver's, or lack a function of it.
+    pub unsafe fn find(names: &[&str]) -> Result<Self, Error> {
+        let take = |find: Find<'_>| {
+            // SAFETY: the caller's; `Driver` promises the types.
+            let (functions, own) = unsafe { (Functions::of(find, &D::NAMES)?, D::own(find)?) };
+            Ok(Self { functions, own })
+        };
+        // SAFETY: the caller's.
+        unsafe { first(D::paths(names), &take) }.map_err(|lacking| match lacking {
+            Some((library, function)) => {
+                Error::DriverTooOld { words: D::WORDS, library: library.display().to_string(), function }
+            }
+            None => Error::DriverNotFound { words: D::WORDS, looked_for: D::listed(names) },
+        })
     }
 
     /// What a function returned, as an error with its name unless it is 0.

@@ -7,8 +7,6 @@ use std::ffi::{CStr, c_char, c_int, c_uint, c_void};
 pub type RawStream = *mut c_void;
 /// Another thing of the driver's: an event, a module, a kernel.
 type Raw = *mut c_void;
-/// Looks a function up in a library.
-pub type Find<'a> = &'a dyn Fn(&'static str) -> Option<*mut c_void>;
 
 /// Declares a table of C functions and the table of their names.
 #[macro_export]
@@ -83,6 +81,23 @@ functions! {
             block_y: c_uint, block_z: c_uint, shared: c_uint, stream: RawStream,
             parameters: *mut *mut c_void, extra: *mut *mut c_void
         ) -> c_int;
+    }
+}
+
+functions! {
+    /// The compiler's at run time, NVRTC's or hiprtc's.
+    pub CompilerFunctions, CompilerNames {
+        error_text(number: c_int) -> *const c_char;
+        create(
+            program: *mut Raw, source: *const c_char, name: *const c_char, header_count: c_int,
+            headers: *const *const c_char, header_names: *const *const c_char
+        ) -> c_int;
+        compile(program: Raw, option_count: c_int, options: *const *const c_char) -> c_int;
+        log_size(program: Raw, bytes: *mut usize) -> c_int;
+        log(program: Raw, log: *mut c_char) -> c_int;
+        code_size(program: Raw, bytes: *mut usize) -> c_int;
+        code(program: Raw, code: *mut c_char) -> c_int;
+        destroy(program: *mut Raw) -> c_int;
     }
 }
 

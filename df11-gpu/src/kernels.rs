@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use df11_kernels::{BLOCK_THREADS, DECODE, GATHER, Geometry, Job, Jobs};
 
-use crate::compiler::c_text;
+use crate::compiler::{Compiler, c_text};
 use crate::device::Device;
 use crate::driver::{Driver, Image, call};
 use crate::error::Error;
@@ -52,7 +52,7 @@ impl<D: Driver> Kernels<D> {
     /// # Errors
     /// `Driver`, and as `compile`.
     pub fn load(device: &Arc<Device<D>>) -> Result<Self, Error> {
-        Self::of_image(device, D::image(device.raw())?)
+        D::image(device.raw()).map_or_else(|| Self::compile(device), |image| Self::of_image(device, image))
     }
 
     /// The kernels, compiled for the very device.
@@ -60,7 +60,8 @@ impl<D: Driver> Kernels<D> {
     /// # Errors
     /// `CompilerNotFound`, `Compiler`, `Driver`.
     pub fn compile(device: &Arc<Device<D>>) -> Result<Self, Error> {
-        Self::of_image(device, D::compile(device.raw())?)
+        let code = Compiler::find::<D>()?.compile(D::SOURCE, &D::options(device.raw()))?;
+        Self::of_image(device, code.into())
     }
 
     fn of_image(device: &Arc<Device<D>>, image: Image) -> Result<Self, Error> {

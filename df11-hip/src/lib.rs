@@ -9,9 +9,7 @@
 //! `HIP_VISIBLE_DEVICES` leaves, in its order; one in the processor counts too.
 //!
 //! ```text
-//! names     the runtime's functions, and what errors call its parts
-//! hiprtc    the compiler at run time
-//! library   the runtime, found
+//! names     libraries, their functions, and what errors call the parts
 //! device    a device: instruction set, wavefronts
 //! driver    all of it, as a `df11_gpu::Driver`
 //! ```
@@ -28,13 +26,10 @@
 
 mod device;
 mod driver;
-mod hiprtc;
-mod library;
 mod names;
 
 pub use device::RawDevice;
 pub use df11_gpu::{DEFAULT_STREAM, DeviceUnit, Error, Job, Layout, PER_THREAD_STREAM, RawStream, Rows};
-pub use library::look_for_driver;
 pub use names::Hip;
 
 df11_gpu::aliases!(Hip);

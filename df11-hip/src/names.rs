@@ -3,7 +3,7 @@
 
 use std::ffi::{c_char, c_int, c_void};
 
-use df11_gpu::{Find, Names, Words};
+use df11_gpu::{CompilerNames, Find, Names, Words};
 
 /// AMD's GPUs.
 #[derive(Clone, Copy, Debug)]
@@ -21,6 +21,23 @@ pub(crate) const ATTRIBUTE_MULTIPROCESSORS: c_int = 63;
 pub(crate) const ATTRIBUTE_WAVEFRONT: c_int = 87;
 /// Room for a `hipDeviceProp_t`: 792 bytes in ROCm 5, 1472 in ROCm 6, and some for what comes.
 pub(crate) const PROPERTIES_BYTES: usize = 8192;
+
+pub(crate) const LIBRARIES: &[&str] = &["libamdhip64.so", "libamdhip64.so.7", "libamdhip64.so.6", "libamdhip64.so.5"];
+/// The runtime first, of whose version the compiler in it is; later ones have none in it. Signatures
+/// are those of `hiprtc.h`.
+pub(crate) const COMPILERS: &[&str] =
+    &["libamdhip64.so", "libhiprtc.so", "libhiprtc.so.7", "libhiprtc.so.6", "libamdhip64.so.6", "libamdhip64.so.5"];
+
+pub(crate) const COMPILER_NAMES: CompilerNames = CompilerNames {
+    error_text: "hiprtcGetErrorString",
+    create: "hiprtcCreateProgram",
+    compile: "hiprtcCompileProgram",
+    log_size: "hiprtcGetProgramLogSize",
+    log: "hiprtcGetProgramLog",
+    code_size: "hiprtcGetCodeSize",
+    code: "hiprtcGetCode",
+    destroy: "hiprtcDestroyProgram",
+};
 
 pub(crate) const NAMES: Names = Names {
     init: "hipInit",

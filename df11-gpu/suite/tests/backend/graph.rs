@@ -3,14 +3,13 @@
 use std::ffi::c_void;
 use std::ptr::null_mut;
 
-use df11_gpu::{Device, Driver, RawStream};
-use libloading::Library;
+use df11_gpu::{Device, Driver, Library, RawStream};
 
 use crate::subject::Subject;
 
 /// Does `work` with this device current on the thread.
 pub fn with_current<D: Driver, T>(device: &Device<D>, work: impl FnOnce() -> T) -> T {
-    let library = D::library().expect("a driver");
+    let library = Library::<D>::get().expect("a driver");
     let before = D::current(library).expect("a thread has something current, or nothing");
     // SAFETY: the device lives.
     unsafe { D::make_current(library, D::context(device.raw())) }.expect("it can be current");
@@ -25,7 +24,7 @@ pub fn with_current<D: Driver, T>(device: &Device<D>, work: impl FnOnce() -> T) 
 pub fn capture<S: Subject>(device: &Device<S>, stream: RawStream, work: &dyn Fn(), replay: &dyn Fn(&dyn Fn())) -> i32 {
     type Call = unsafe extern "C" fn(*mut c_void, *mut c_void, u64) -> i32;
     // SAFETY: the driver's library, which is loaded.
-    let library = unsafe { Library::new(S::LIBRARY) }.expect("a driver");
+    let library = unsafe { libloading::Library::new(S::LIBRARY) }.expect("a driver");
     // SAFETY: each of them takes a handle and at most one more, or the place of one, after which 0 is
     // what the third parameter means if there is one.
     let function = |name| *unsafe { library.get::<Call>(name) }.expect("a function of graphs");

@@ -2,6 +2,7 @@
 
 use std::ffi::CStr;
 
+use df11_gpu::Driver;
 use df11_gpu_shim::{FAKE_HIP, Fake};
 use df11_hip::{Device, Error, Hip, Kernels};
 
@@ -44,6 +45,7 @@ impl Subject for Hip {
             assert_eq!((device.raw().target(), device.raw().wavefront()), (target.to_str().expect("text"), wavefront));
             assert!(device.name().contains(&ordinal.to_string()), "{}", device.name());
         }
+        assert!(Hip::listed(&["libamdhip64.so"]).contains("/opt/rocm"));
         assert_eq!(Device::open(5).unwrap_err().to_string(), "no HIP device 5: the runtime finds 5");
         for (target, wavefront) in [(c"gfx1030", 16), (c"sm_90", 32), (c"", 64)] {
             fake.hip_device(0, target, wavefront);

@@ -1,7 +1,7 @@
 //! What only a played device can be made to do: fail at every call, be several, count its calls.
 
 use df11_core::bf16;
-use df11_gpu::{Decoder, Device, DeviceMemory, Driver, Error, Kernels, Offload, PinnedUnit, Rows, Stream};
+use df11_gpu::{Decoder, Device, DeviceMemory, Driver, Error, Kernels, Library, Offload, PinnedUnit, Rows, Stream};
 use df11_gpu_shim::Fake;
 use df11_kernels::Job;
 
@@ -19,6 +19,7 @@ pub fn all<S: Subject>() {
     let Some(fake) = Fake::load(S::FAKE) else {
         return println!("skipped: {} on the processor (no C++ compiler, or not Linux)", S::BACKEND);
     };
+    libraries_that_will_not_do_are_named::<S>();
     S::on_played_devices(&fake);
     // The borders of codes of 2 to 7 bits are the kernel's business, and proven there.
     let cases: Vec<_> = cases::short().into_iter().filter(|case| !case.name.starts_with("codes_of_")).collect();
@@ -33,6 +34,16 @@ pub fn all<S: Subject>() {
     every_failing_call_is_an_error_and_gives_everything_back::<S>(&fake);
     every_failing_return_loses_but_one_thing::<S>(&fake);
     S::KINDS.iter().take(2).for_each(|&kind| survivors::objects_that_survive_an_error_work_again::<S>(&fake, kind));
+}
+
+fn libraries_that_will_not_do_are_named<D: Driver>() {
+    // SAFETY: there is none of the first names, and the last has no function of the driver.
+    let find = |names| unsafe { Library::<D>::find(names) }.map(drop).unwrap_err();
+    let names = ["libdf11-is-not-there.so", "libdf11-is-not-there.so.5"];
+    assert_eq!(find(&names), Error::DriverNotFound { words: D::WORDS, looked_for: D::listed(&names) });
+    assert!(names.iter().all(|name| find(&names).to_string().contains(name)));
+    let (words, library) = (D::WORDS, "libc.so.6".to_owned());
+    assert_eq!(find(&["libc.so.6"]), Error::DriverTooOld { words, library, function: D::NAMES.init });
 }
 
 /// Several devices on one thread, and on threads of their own: each call goes to the device of what
@@ -121,7 +132,7 @@ fn occupancy_is_asked_once<D: Driver>(fake: &Fake) {
 
 /// A call, after which the thread has current what it had before, whatever came of it.
 fn kept<D: Driver, T>(keeps: bool, work: impl FnOnce() -> T) -> T {
-    let current = || D::library().and_then(D::current).expect("it can be asked");
+    let current = || Library::<D>::get().and_then(D::current).expect("it can be asked");
     let before = keeps.then(current);
     let done = work();
     assert!(before.is_none_or(|before| current() == before), "another device is current after a call");
