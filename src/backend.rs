@@ -13,7 +13,16 @@ use df11_core::{Unit, Work, bf16};
 use df11_cpu::{Decoder, Encoder, Level, Parts, Plan};
 
 use crate::Error;
-use device::{Device, Loaded, VENDORS};
+pub(crate) use device::Fault;
+use device::{Device, Loaded, Vendor};
+
+/// The vendors of this build.
+const VENDORS: &[Vendor] = &[
+    #[cfg(feature = "cuda")]
+    cuda::VENDOR,
+    #[cfg(feature = "hip")]
+    hip::VENDOR,
+];
 
 /// The variable that forces a backend where no flag does.
 pub const BACKEND_VARIABLE: &str = "DF11_BACKEND";
@@ -124,15 +133,6 @@ impl Backend {
 pub(crate) enum UnitDecoder<'u> {
     Processor(Decoder<'u>),
     Device(Box<dyn Loaded + 'u>),
-}
-
-/// Why a unit was not decoded.
-pub(crate) enum Fault {
-    /// The unit does not decode.
-    Unit(df11_core::Error),
-    /// The backend failed.
-    #[cfg_attr(not(any(feature = "cuda", feature = "hip")), expect(dead_code, reason = "the processor does not fail"))]
-    Backend(Error),
 }
 
 impl UnitDecoder<'_> {

@@ -364,6 +364,14 @@ pub enum Error {
         /// Why it is refused and what to do.
         reason: String,
     },
+    /// The model has no tensor of this name.
+    #[error("{}: has no tensor `{}`", shown(path), shown(tensor))]
+    NoSuchTensor {
+        /// The model.
+        path: PathBuf,
+        /// The name asked for.
+        tensor: String,
+    },
     /// A backend failed at its work.
     #[error("backend `{}` failed: {reason}; --backend cpu does without it", shown(name))]
     BackendFailed {
@@ -430,6 +438,17 @@ impl Error {
                 | Error::ChangedMeanwhile { .. }
                 | Error::BackendFailed { .. }
         )
+    }
+
+    /// What a backend says of itself.
+    pub(crate) fn from_backend(error: df11_core::BackendError) -> Error {
+        let name = match &error {
+            df11_core::BackendError::Device { backend, .. } | df11_core::BackendError::Unsupported { backend, .. } => {
+                *backend
+            }
+            _ => "",
+        };
+        Error::BackendFailed { name: name.to_owned(), reason: error.to_string() }
     }
 
     /// `bytes` as the size of a buffer.

@@ -13,7 +13,7 @@
 
 mod support;
 
-use df11::model::{CompressOptions, DecompressOptions, compress, decompress};
+use df11::jobs::{CompressOptions, DecompressOptions, compress, decompress};
 use regex::Regex;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};

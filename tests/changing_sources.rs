@@ -3,7 +3,7 @@
 mod support;
 
 use df11::Error;
-use df11::model::{CompressOptions, DecompressOptions, Progress, VerifyOptions, compress, decompress, verify};
+use df11::jobs::{CompressOptions, DecompressOptions, Progress, VerifyOptions, compress, decompress, verify};
 use serde_json::json;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -2,7 +2,7 @@
 
 mod support;
 
-use df11::model::{
+use df11::jobs::{
     CompressOptions, DecompressOptions, EstimateOptions, VerifyOptions, compress, decompress, estimate, verify,
 };
 use std::fs;

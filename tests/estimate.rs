@@ -2,7 +2,7 @@
 
 mod support;
 
-use df11::model::{CompressOptions, EstimateOptions, EstimateReport, PatternDict, compress, estimate};
+use df11::jobs::{CompressOptions, EstimateOptions, EstimateReport, PatternDict, compress, estimate};
 use regex::Regex;
 use std::path::Path;
 use support::architectures::{Model, models};

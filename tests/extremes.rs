@@ -3,7 +3,7 @@
 mod support;
 
 use df11::Error;
-use df11::model::{
+use df11::jobs::{
     CodeKind, CompressOptions, DecompressOptions, InspectOptions, PatternDict, SynthOptions, VerifyOptions, compress,
     decompress, inspect, synth, verify,
 };

@@ -3,7 +3,7 @@
 mod support;
 
 use df11::Error;
-use df11::model::{
+use df11::jobs::{
     CodeKind, CompressOptions, DecompressOptions, PatternDict, Progress, SynthOptions, compress, decompress, synth,
 };
 use std::fs;
@@ -117,7 +117,7 @@ fn stopped_anywhere(work: &Work, step: usize, options: &CompressOptions) {
         let report = compress(&source, &output, &resume, &()).expect("resumed");
         assert_same_tree(&whole, &output);
         assert!(!partial.exists());
-        let told = |report: &df11::model::CompressReport| {
+        let told = |report: &df11::jobs::CompressReport| {
             (report.units, report.files, report.source_bytes, report.output_bytes, report.notes.clone())
         };
         assert_eq!(told(&report), told(&expected), "stopped at {at}");

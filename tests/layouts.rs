@@ -2,7 +2,7 @@
 
 mod support;
 
-use df11::model::{CompressOptions, DecompressOptions, VerifyOptions, compress, decompress, verify};
+use df11::jobs::{CompressOptions, DecompressOptions, VerifyOptions, compress, decompress, verify};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -2,7 +2,7 @@
 
 mod support;
 
-use df11::model::{CodeKind, CompressOptions, DecompressOptions, compress, decompress};
+use df11::jobs::{CodeKind, CompressOptions, DecompressOptions, compress, decompress};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};

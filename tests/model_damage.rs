@@ -12,7 +12,7 @@
 mod support;
 
 use df11::backend::Backend;
-use df11::model::{CompressOptions, DecompressOptions, PatternDict, VerifyOptions, compress, decompress, verify};
+use df11::jobs::{CompressOptions, DecompressOptions, PatternDict, VerifyOptions, compress, decompress, verify};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};

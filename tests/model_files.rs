@@ -4,7 +4,7 @@ mod support;
 
 use df11::Error;
 use df11::backend::Backend;
-use df11::model::{
+use df11::jobs::{
     CompressOptions, CompressReport, DecompressOptions, PatternDict, VerifyOptions, compress, decompress, inspect,
     load_weights, verify,
 };

@@ -3,7 +3,7 @@
 mod support;
 
 use df11::Error;
-use df11::model::{
+use df11::jobs::{
     CodeKind, CompressOptions, CompressReport, DecompressOptions, EstimateOptions, PatternDict, VerifyOptions,
     compress, decompress, estimate, verify,
 };

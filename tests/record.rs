@@ -6,7 +6,7 @@ mod support;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use df11::Error;
-use df11::model::{
+use df11::jobs::{
     CodeKind, CompressOptions, DecompressOptions, PatternDict, VerifyOptions, VerifyReport, compress, decompress,
     verify,
 };

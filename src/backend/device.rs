@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use df11_core::{Unit, bf16};
 
-use super::Fault;
+use crate::Error;
 
 /// A vendor's GPUs.
 pub(super) struct Vendor {
@@ -16,14 +16,6 @@ pub(super) struct Vendor {
     /// The first one, with our kernels loaded.
     pub open: fn() -> Result<Arc<dyn Device>, String>,
 }
-
-/// The vendors of this build.
-pub(super) const VENDORS: &[Vendor] = &[
-    #[cfg(feature = "cuda")]
-    super::cuda::VENDOR,
-    #[cfg(feature = "hip")]
-    super::hip::VENDOR,
-];
 
 /// A GPU with our kernels loaded.
 pub(super) trait Device: Debug + Send + Sync {
@@ -38,4 +30,13 @@ pub(super) trait Device: Debug + Send + Sync {
 pub(crate) trait Loaded {
     /// Decodes the weights from `first` on, as many as `weights` has elements.
     fn decode_range(&self, first: u64, weights: &mut [bf16]) -> Result<(), Fault>;
+}
+
+/// Why a unit was not decoded.
+pub(crate) enum Fault {
+    /// The unit does not decode.
+    Unit(df11_core::Error),
+    /// The backend failed.
+    #[cfg_attr(not(any(feature = "cuda", feature = "hip")), expect(dead_code, reason = "the processor does not fail"))]
+    Backend(Error),
 }

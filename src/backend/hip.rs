@@ -5,8 +5,7 @@ use std::sync::Arc;
 use df11_core::{Unit, bf16};
 use df11_hip::{Decoder, LoadedUnit};
 
-use super::Fault;
-use super::device::{Device, Loaded, Vendor};
+use super::device::{Device, Fault, Loaded, Vendor};
 use crate::Error;
 
 pub(super) const VENDOR: Vendor = Vendor { name: NAME, look, open };

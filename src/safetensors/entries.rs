@@ -8,7 +8,7 @@ use serde::de::{Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::Dtype;
-use super::header::{Fault, MAX_METADATA, MAX_TENSORS, METADATA_KEY, Most, TensorInfo};
+use super::rules::{Fault, MAX_METADATA, MAX_TENSORS, METADATA_KEY, Most, TensorInfo};
 
 /// The shortest entry of a tensor: a header with fewer bytes than [`MAX_TENSORS`] of them need not be counted.
 const SHORTEST_ENTRY: &str = r#""":{"dtype":"","shape":[],"data_offsets":[0,0]},"#;

@@ -14,13 +14,15 @@ mod dtype;
 mod entries;
 mod header;
 mod read;
+mod rules;
 mod witness;
 mod write;
 
 pub use dtype::Dtype;
-pub(crate) use header::Most;
-pub use header::{Fault, Header, MAX_HEADER_BYTES, MAX_METADATA, MAX_SIZES, MAX_TENSORS, TensorInfo};
+pub use header::Header;
 pub use read::Reader;
+pub(crate) use rules::Most;
+pub use rules::{Fault, MAX_HEADER_BYTES, MAX_METADATA, MAX_SIZES, MAX_TENSORS, TensorInfo};
 pub(crate) use witness::Witness;
 pub(crate) use write::write_at;
 pub use write::{Layout, NewTensor};

@@ -7,7 +7,8 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::header::{Fault, Header, LENGTH_BYTES, TensorInfo, json_bytes};
+use super::header::{Header, json_bytes};
+use super::rules::{Fault, LENGTH_BYTES, TensorInfo};
 use super::witness::Witness;
 use crate::Error;
 
@@ -71,6 +72,21 @@ impl Reader {
     /// Where the data begins in the file.
     fn data_begin(&self) -> u64 {
         self.header_bytes.len() as u64
+    }
+
+    /// Where the data of a tensor begins in the file.
+    #[cfg(feature = "mmap")]
+    pub(crate) fn position(&self, info: &TensorInfo) -> u64 {
+        self.data_begin() + info.begin
+    }
+
+    /// Opens the file once more.
+    ///
+    /// # Errors
+    /// It is another file by now, or changed.
+    #[cfg(feature = "mmap")]
+    pub(crate) fn reopen(&self) -> Result<File, Error> {
+        self.witness.reopen()
     }
 
     /// Closes the file. Each reading from now on opens it, and fails where it is another file by then.

@@ -11,7 +11,8 @@ use std::io;
 use serde::ser::{SerializeMap, Serializer};
 
 use super::Dtype;
-use super::header::{Fault, LENGTH_BYTES, MAX_HEADER_BYTES, MAX_METADATA, METADATA_KEY, TensorInfo, judged};
+use super::header::judged;
+use super::rules::{Fault, LENGTH_BYTES, MAX_HEADER_BYTES, MAX_METADATA, METADATA_KEY, TensorInfo};
 
 /// A tensor to be written.
 #[derive(Clone, Debug)]

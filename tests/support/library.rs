@@ -7,11 +7,13 @@ use df11_core::{
     Backend, BackendError, Error, PartSizes, PartsMut, Plain, Plan, Unit, UnitView, Work, bf16, encode, two_phase,
 };
 use df11_cpu::{Encoder as CpuEncoder, Level, Plan as CpuPlan};
+use df11_custom_backend::Blocks;
 
 /// Every decoder that fulfils the contract of backends.
 pub fn backends() -> Vec<Box<dyn Backend>> {
     let levels = Level::available().map(|level| Box::new(level) as Box<dyn Backend>);
-    levels.chain([Box::new(Plain) as Box<dyn Backend>]).collect()
+    let others: [Box<dyn Backend>; 2] = [Box::new(Plain), Box::new(Blocks { threads: 2 })];
+    levels.chain(others).collect()
 }
 
 pub type Encoder = Box<dyn Fn(&[u16]) -> Coded>;

@@ -3,7 +3,7 @@
 use crate::support::draw::{Bytes, Draw};
 use crate::support::models::{Contents, tensor, tree, weights};
 use crate::support::safetensors;
-use df11::model::{
+use df11::jobs::{
     CompressOptions, DecompressOptions, InspectOptions, VerifyOptions, compress, decompress, inspect, verify,
 };
 use df11::safetensors::Header;

@@ -15,7 +15,7 @@ use std::hint::black_box;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use df11::model;
+use df11::jobs;
 use df11::shown::shown;
 use df11_core::{Work, bf16};
 use df11_cpu::{Decoder, Encoder, Level, Parts};
@@ -64,7 +64,7 @@ impl Bench {
             return Err(Failure::NotTimed { backend: backend.to_string() });
         }
         let all = self.machine.pool()?;
-        let weights = all.install(|| model::load_weights(&self.input, &backend, MOST_WEIGHTS))?;
+        let weights = all.install(|| jobs::load_weights(&self.input, &backend, MOST_WEIGHTS))?;
         let levels: Vec<Level> =
             if self.machine.is_forced() { vec![backend.level()] } else { Level::available().collect() };
         let mut buffers = all.install(|| Buffers::new(&weights))?;

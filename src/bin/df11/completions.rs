@@ -1,6 +1,6 @@
 //! `df11 completions`: the script that teaches a shell this program's words.
 
-use clap::CommandFactory;
+use clap::Command;
 use clap_complete::Shell;
 
 use crate::exit::{Outcome, Verdict};
@@ -15,10 +15,11 @@ pub struct Completions {
 }
 
 impl Completions {
-    pub fn run(&self, terminal: &Terminal) -> Outcome {
+    /// `program` is the one whose words these are.
+    pub fn run(&self, mut program: Command, terminal: &Terminal) -> Outcome {
         // Into memory first: the generator panics where its writer fails, and a pipe may be closed at any time.
         let mut script = Vec::new();
-        clap_complete::generate(self.shell, &mut crate::Cli::command(), "df11", &mut script);
+        clap_complete::generate(self.shell, &mut program, "df11", &mut script);
         terminal.result(&String::from_utf8_lossy(&script))?;
         Ok(Verdict::Fine)
     }

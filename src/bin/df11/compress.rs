@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use df11::model::{self, CodeKind, CompressOptions, CompressReport, EstimateOptions};
+use df11::jobs::{self, CodeKind, CompressOptions, CompressReport, EstimateOptions};
 use df11::shown::shown;
 
 use crate::estimate::tell;
@@ -101,7 +101,7 @@ impl Compress {
         };
         let began = Instant::now();
         let progress = Progress::stoppable(terminal)?;
-        let report = self.machine.pool()?.install(|| model::compress(&self.input, output, &options, &progress))?;
+        let report = self.machine.pool()?.install(|| jobs::compress(&self.input, output, &options, &progress))?;
         drop(progress);
         for kept in &report.kept_raw {
             terminal.note(format_args!("unit `{}` is kept as it is: {}", shown(&kept.unit), kept.reason));
@@ -117,7 +117,7 @@ impl Compress {
     fn foretell(&self, options: CompressOptions, terminal: &Terminal) -> Result<(), Failure> {
         let CompressOptions { backend, code, pattern_dict, all, single_file, .. } = options;
         let options = EstimateOptions { backend, code, pattern_dict, all, single_file, headers_only: false };
-        let report = self.machine.pool()?.install(|| model::estimate(&self.input, &options))?;
+        let report = self.machine.pool()?.install(|| jobs::estimate(&self.input, &options))?;
         tell(&self.input, &report, true, terminal)
     }
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use df11::model::{self, DecompressOptions, DecompressReport};
+use df11::jobs::{self, DecompressOptions, DecompressReport};
 
 use crate::exit::{Outcome, Verdict};
 use crate::options::{Destination, Machine, Memory, pattern_dict};
@@ -49,7 +49,7 @@ impl Decompress {
         let output = &self.destination.output;
         let began = Instant::now();
         let progress = Progress::stoppable(terminal)?;
-        let report = self.machine.pool()?.install(|| model::decompress(&self.input, output, &options, &progress))?;
+        let report = self.machine.pool()?.install(|| jobs::decompress(&self.input, output, &options, &progress))?;
         drop(progress);
         for note in &report.notes {
             terminal.note(note);

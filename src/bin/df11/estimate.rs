@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use df11::model::{self, CodeKind, EstimateOptions, EstimateReport};
+use df11::jobs::{self, CodeKind, EstimateOptions, EstimateReport};
 use df11::shown::shown;
 
 use crate::exit::{Failure, Outcome, Verdict};
@@ -46,7 +46,7 @@ impl Estimate {
             single_file: self.single_file,
             headers_only: self.headers_only,
         };
-        let report = self.machine.pool()?.install(|| model::estimate(&self.input, &options))?;
+        let report = self.machine.pool()?.install(|| jobs::estimate(&self.input, &options))?;
         if self.json {
             terminal.json(&report)?;
         } else {

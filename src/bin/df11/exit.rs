@@ -2,12 +2,8 @@
 
 use std::io;
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 use df11::shown::shown;
-
-use crate::signals;
-use crate::terminal::Terminal;
 
 /// For `--help`.
 pub const CODES: &str = "\
@@ -17,7 +13,7 @@ Exit codes:
   2  wrong usage, or the job could not run: bad input, an output that exists, no space
 Interrupted, a job cleans up and ends by the same signal.";
 
-const CHECK_FAILED: u8 = 1;
+pub const CHECK_FAILED: u8 = 1;
 pub const COULD_NOT_RUN: u8 = 2;
 
 /// How a verb that ran ended.
@@ -93,22 +89,6 @@ impl std::fmt::Display for Failure {
                 "cannot write the summary to stdout: {error}; the job itself is done, and {} is complete",
                 shown(output)
             ),
-        }
-    }
-}
-
-/// Says what went wrong and gives the exit code.
-pub fn code(outcome: Outcome, terminal: &Terminal) -> ExitCode {
-    match outcome {
-        Ok(Verdict::Fine) => ExitCode::SUCCESS,
-        Ok(Verdict::CheckFailed) => ExitCode::from(CHECK_FAILED),
-        Err(failure) => {
-            terminal.error(&failure);
-            match failure {
-                Failure::Job(error) if error.is_stopped() => ExitCode::from(signals::end(COULD_NOT_RUN)),
-                Failure::WrongWeights { .. } => ExitCode::from(CHECK_FAILED),
-                _ => ExitCode::from(COULD_NOT_RUN),
-            }
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::path::PathBuf;
 
-use df11::model::{self, InspectOptions, InspectReport, UnitReport};
+use df11::jobs::{self, InspectOptions, InspectReport, UnitReport};
 use df11::shown::shown;
 
 use crate::exit::{Outcome, Verdict};
@@ -35,7 +35,7 @@ impl Inspect {
     pub fn run(&self, terminal: &Terminal) -> Outcome {
         let options = InspectOptions { backend: self.machine.backend()? };
         let progress = Progress::new(terminal);
-        let report = self.machine.pool()?.install(|| model::inspect(&self.input, &options, &progress))?;
+        let report = self.machine.pool()?.install(|| jobs::inspect(&self.input, &options, &progress))?;
         drop(progress);
         if self.json {
             terminal.json(&report)?;

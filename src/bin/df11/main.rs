@@ -35,10 +35,10 @@ use std::process::ExitCode;
 
 use clap::builder::StyledStr;
 use clap::error::{ContextValue, ErrorKind};
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use df11::shown::{line, shown};
 
-use exit::{Outcome, Verdict};
+use exit::{Failure, Outcome, Verdict};
 use terminal::{Talk, Terminal};
 
 /// Lossless compression of BF16 model weights (DFloat11): about 70 % of the size, every bit comes back.
@@ -72,7 +72,7 @@ fn main() -> ExitCode {
         Ok(cli) => {
             let terminal = Terminal::new(cli.talk);
             limits::prepare();
-            exit::code(run(cli.verb, &terminal), &terminal)
+            code(run(cli.verb, &terminal), &terminal)
         }
         Err(error) => usage(error),
     }
@@ -82,7 +82,7 @@ fn main() -> ExitCode {
 fn usage(mut error: clap::Error) -> ExitCode {
     let terminal = Terminal::new(Talk { quiet: false, verbose: false });
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
-        return exit::code(terminal.result(&error.to_string()).map(|()| Verdict::Fine), &terminal);
+        return code(terminal.result(&error.to_string()).map(|()| Verdict::Fine), &terminal);
     }
     let words: Vec<_> = error.context().map(|(kind, value)| (kind, value.clone())).collect();
     for (kind, value) in words {
@@ -112,6 +112,22 @@ fn run(verb: Verb, terminal: &Terminal) -> Outcome {
         Verb::Synth(verb) => verb.run(terminal),
         Verb::Bench(verb) => verb.run(terminal),
         Verb::Backends(verb) => verb.run(terminal),
-        Verb::Completions(verb) => verb.run(terminal),
+        Verb::Completions(verb) => verb.run(Cli::command(), terminal),
+    }
+}
+
+/// Says what went wrong and gives the exit code.
+fn code(outcome: Outcome, terminal: &Terminal) -> ExitCode {
+    match outcome {
+        Ok(Verdict::Fine) => ExitCode::SUCCESS,
+        Ok(Verdict::CheckFailed) => ExitCode::from(exit::CHECK_FAILED),
+        Err(failure) => {
+            terminal.error(&failure);
+            match failure {
+                Failure::Job(error) if error.is_stopped() => ExitCode::from(signals::end(exit::COULD_NOT_RUN)),
+                Failure::WrongWeights { .. } => ExitCode::from(exit::CHECK_FAILED),
+                _ => ExitCode::from(exit::COULD_NOT_RUN),
+            }
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use bytesize::ByteSize;
 use clap::value_parser;
 use df11::backend::Backend;
-use df11::model::PatternDict;
+use df11::jobs::PatternDict;
 
 use crate::exit::Failure;
 

@@ -69,7 +69,7 @@ impl Drop for Progress {
     }
 }
 
-impl df11::model::Progress for Progress {
+impl df11::jobs::Progress for Progress {
     fn begin(&self, total_bytes: u64) {
         if let Some(stop) = &self.stop {
             stop.clean_up_first();

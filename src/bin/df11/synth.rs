@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use df11::model::{self, SynthOptions};
+use df11::jobs::{self, SynthOptions};
 
 use crate::exit::{Outcome, Verdict};
 use crate::options::{Destination, Threads};
@@ -35,7 +35,7 @@ impl Synth {
         let options = SynthOptions { layers: self.layers, seed: self.seed, force: self.destination.force };
         let output = &self.destination.output;
         let progress = Progress::stoppable(terminal)?;
-        let report = self.threads.pool()?.install(|| model::synth(&self.shapes, output, &options, &progress))?;
+        let report = self.threads.pool()?.install(|| jobs::synth(&self.shapes, output, &options, &progress))?;
         drop(progress);
         let (tensors, files) = (count(report.tensors, "tensor"), count(report.files, "file"));
         terminal.summary_of_output(output, &format!("{tensors} in {files}, {}", size(report.bytes)))?;

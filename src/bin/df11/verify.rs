@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use df11::model::{self, VerifyOptions, VerifyReport};
+use df11::jobs::{self, VerifyOptions, VerifyReport};
 use df11::shown::shown;
 
 use crate::exit::{CODES, Failure, Outcome, Verdict};
@@ -65,7 +65,7 @@ impl Verify {
             memory: self.memory.limit(),
         };
         let progress = Progress::new(terminal);
-        let report = self.threads.pool()?.install(|| model::verify(&self.input, &options, &progress))?;
+        let report = self.threads.pool()?.install(|| jobs::verify(&self.input, &options, &progress))?;
         drop(progress);
         let failed = !report.failures.is_empty();
         for failure in &report.failures {

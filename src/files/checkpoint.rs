@@ -1,0 +1,337 @@
+//! The files of a model: which they are, and where each tensor lies. For BF16 sources and DFloat11 models alike.
+//!
+//! A source directory names its weight files itself: `model.safetensors`, the shards of its index, or diffusers' names for the same. A DFloat11
+//! directory is the `.safetensors` files that its record names, and without a record all of them, since readers go by tensor name. Links are followed;
+//! nothing is modified.
+//!
+//! Each file is opened and its header parsed once ([`Reader`]); small files are read once. [`Checkpoint::check_unchanged`] asks at the end whether they
+//! still are what was read.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::file_names::{MAIN_FILES, is_consolidated};
+use super::folder::{SmallFile, replaced_files, weights_files};
+use super::leaves::has_units;
+use super::our_files::Digits;
+use super::own::{MAIN_KEY, Own, PREFIX, has_record};
+use super::shapes::read_shapes;
+use super::weight_files::{Found, find_source_files, no_weights, shard_names, weight_map};
+use crate::Error;
+use crate::safetensors::{Reader, TensorInfo};
+
+/// Files of a model that stay open while it is read; those past them are opened for each reading. Why 64: with OUTPUT's files it is far from the 256
+/// that some systems allow, and most models have fewer.
+const MAX_HELD: usize = 64;
+
+/// A model's weight files, opened: headers read and checked, data untouched.
+#[derive(Debug)]
+pub(crate) struct Checkpoint {
+    /// INPUT as given.
+    pub path: PathBuf,
+    /// Whether INPUT is a directory.
+    pub is_dir: bool,
+    /// The weight files, by name.
+    pub files: Vec<WeightsFile>,
+    /// Every tensor, by name.
+    pub tensors: BTreeMap<String, Place>,
+    /// F32 and F16 tensors that hold BF16 values only, as the BF16 tensors that they can be coded as.
+    pub disguised: BTreeMap<String, TensorInfo>,
+    /// The name of the file that the tensors outside units go to.
+    pub main_file: &'static str,
+    /// config.json and the lists of shards of a source directory.
+    pub small: Vec<SmallFile>,
+    /// Which of the files of a DFloat11 model holds the record of its source.
+    pub record_file: Option<usize>,
+    /// Weight files that the record of a DFloat11 directory names and that cannot be read or hold other tensors, and why.
+    pub unreadable: Vec<(String, Error)>,
+    /// Some of the model's tensors are in files that its record does not name: someone has laid them out anew.
+    pub relaid: bool,
+    /// Weight files beside a DFloat11 model that are none of its own.
+    pub strangers: Vec<String>,
+    /// What was passed over, for the report.
+    pub notes: Vec<String>,
+}
+
+/// One weight file.
+#[derive(Debug)]
+pub(crate) struct WeightsFile {
+    /// Its name without a folder.
+    pub name: String,
+    /// Its checked header.
+    pub reader: Reader,
+}
+
+/// Where a tensor lies.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    /// Which of the files.
+    pub file: usize,
+    /// Dtype, shape and range.
+    pub info: TensorInfo,
+}
+
+impl Checkpoint {
+    /// Opens a model to be compressed or compared with.
+    pub fn open_source(path: &Path) -> Result<Checkpoint, Error> {
+        if !is_directory(path)? {
+            return Checkpoint::open_file(path);
+        }
+        let small = replaced_files(path)?;
+        let (names, main_file, index) = match find_source_files(path)? {
+            Found::Whole(names, main_file) => (names, main_file, None),
+            Found::Sharded(index, main_file) => {
+                let file = small.iter().find(|file| file.witness.path() == index);
+                let file = file.ok_or_else(|| Error::ChangedMeanwhile { path: index.clone() })?;
+                let weight_map = weight_map(&file.bytes, &index)?;
+                (shard_names(&weight_map, &index)?, main_file, Some((index, weight_map)))
+            }
+        };
+        let mut checkpoint = Checkpoint { small, ..Checkpoint::empty(path, true, main_file) };
+        for name in &names {
+            checkpoint.add(name.clone(), Reader::open(&path.join(name))?)?;
+        }
+        if let Some((index, weight_map)) = index {
+            checkpoint.check_index(&index, weight_map)?;
+        }
+        for name in weights_files(path)? {
+            if !names.contains(&name) {
+                let why = if is_consolidated(&name) {
+                    "holds the same weights in another form"
+                } else {
+                    "is not part of the model"
+                };
+                checkpoint.notes.push(format!("{name} {why} and was left out"));
+            }
+        }
+        Ok(checkpoint)
+    }
+
+    /// Opens a DFloat11 model.
+    pub fn open_coded(path: &Path) -> Result<Checkpoint, Error> {
+        if !is_directory(path)? {
+            return Checkpoint::open_file(path);
+        }
+        let names = weights_files(path)?;
+        if names.is_empty() {
+            return Err(Error::NotAModel { path: path.to_path_buf(), reason: no_weights(path)? });
+        }
+        let main_file = MAIN_FILES.into_iter().find(|main| names.iter().any(|name| name == main));
+        let mut checkpoint = Checkpoint::empty(path, true, main_file.unwrap_or(MAIN_FILES[0]));
+        let mut opened = Vec::with_capacity(names.len());
+        for name in names {
+            let mut reader = Reader::open(&path.join(&name));
+            if let (Ok(reader), true) = (&mut reader, opened.len() >= MAX_HELD) {
+                reader.let_go();
+            }
+            opened.push((name, reader));
+        }
+        let record = record_among(&opened, checkpoint.main_file)
+            .map_err(|reason| Error::NotAModel { path: path.to_path_buf(), reason })?;
+        let own = record.and_then(|(_, reader)| Own::of(&reader.header().metadata));
+        let record = record.map(|(name, _)| name.to_owned());
+        let Some(own) = own else {
+            // All files are the model's.
+            for (name, reader) in opened {
+                checkpoint.add_coded(name, reader?, record.as_deref())?;
+            }
+            return Ok(checkpoint);
+        };
+        let mut others = Vec::new();
+        for (name, reader) in opened {
+            let header = own.files.get(&name);
+            match reader {
+                Ok(reader) if record.as_ref() == Some(&name) => {
+                    checkpoint.add_coded(name, reader, record.as_deref())?
+                }
+                Ok(reader) if is_header(&reader, header) => checkpoint.add_coded(name, reader, None)?,
+                Ok(reader) => others.push((name, reader)),
+                Err(_) if header.is_none() => checkpoint.strangers.push(name),
+                Err(error @ Error::Unreadable { .. }) => checkpoint.unreadable.push((name, error)),
+                Err(error) => return Err(error),
+            }
+        }
+        for (name, reader) in others {
+            let is_named = own.files.contains_key(&name);
+            if own.holds(reader.header()) && checkpoint.holds_none_of(&reader) {
+                // The model's tensors, in another file than was written.
+                checkpoint.relaid |= !is_named;
+                checkpoint.add_coded(name, reader, None)?;
+            } else if is_named {
+                let reason = "its header is another one, and its tensors are not those of the model".into();
+                let path = path.join(&name);
+                checkpoint.unreadable.push((name, Error::FileDiffers { path, reason }));
+            } else {
+                checkpoint.strangers.push(name);
+            }
+        }
+        Ok(checkpoint)
+    }
+
+    /// A directory of these shapes, which has no files to read.
+    pub fn of_shapes(path: &Path) -> Result<Checkpoint, Error> {
+        let mut checkpoint = Checkpoint::empty(path, true, MAIN_FILES[0]);
+        let places = read_shapes(path)?.into_iter().map(|(name, info)| (name, Place { file: 0, info }));
+        checkpoint.tensors = places.collect();
+        Ok(checkpoint)
+    }
+
+    fn open_file(path: &Path) -> Result<Checkpoint, Error> {
+        let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+        let mut checkpoint = Checkpoint::empty(path, false, MAIN_FILES[0]);
+        let reader = Reader::open(path)?;
+        checkpoint.record_file = has_record(&reader.header().metadata).then_some(0);
+        checkpoint.add(name, reader)?;
+        Ok(checkpoint)
+    }
+
+    fn empty(path: &Path, is_dir: bool, main_file: &'static str) -> Checkpoint {
+        Checkpoint {
+            path: path.to_path_buf(),
+            is_dir,
+            files: Vec::new(),
+            tensors: BTreeMap::new(),
+            disguised: BTreeMap::new(),
+            main_file,
+            small: Vec::new(),
+            record_file: None,
+            unreadable: Vec::new(),
+            relaid: false,
+            strangers: Vec::new(),
+            notes: Vec::new(),
+        }
+    }
+
+    /// Adds a file of a DFloat11 model, where `record` is the name of the one with the record.
+    fn add_coded(&mut self, name: String, reader: Reader, record: Option<&str>) -> Result<(), Error> {
+        if record == Some(&name) {
+            self.record_file = Some(self.files.len());
+        }
+        self.add(name, reader)
+    }
+
+    fn holds_none_of(&self, reader: &Reader) -> bool {
+        reader.header().tensors.iter().all(|(name, _)| !self.tensors.contains_key(name))
+    }
+
+    fn add(&mut self, name: String, mut reader: Reader) -> Result<(), Error> {
+        let file = self.files.len();
+        if file >= MAX_HELD {
+            reader.let_go();
+        }
+        for (tensor, info) in &reader.header().tensors {
+            if let Some(first) = self.tensors.insert(tensor.clone(), Place { file, info: info.clone() }) {
+                return Err(Error::TensorTwice {
+                    tensor: tensor.clone(),
+                    first: self.files[first.file].reader.path().to_path_buf(),
+                    second: reader.path().to_path_buf(),
+                });
+            }
+        }
+        self.files.push(WeightsFile { name, reader });
+        Ok(())
+    }
+
+    /// Every tensor of the index must be in the file that the index names.
+    fn check_index(&self, index: &Path, weight_map: BTreeMap<String, String>) -> Result<(), Error> {
+        for (tensor, file) in weight_map {
+            let found = self.tensors.get(&tensor).is_some_and(|place| self.files[place.file].name == file);
+            if !found {
+                let promised_by = index.display().to_string();
+                return Err(Error::TensorMissing { path: self.path.join(file), tensor, promised_by });
+            }
+        }
+        Ok(())
+    }
+
+    /// Every tensor with its header entry, one in disguise as what it can be coded as, by name.
+    pub fn infos(&self) -> impl Iterator<Item = (&str, &TensorInfo)> {
+        let info = |(name, place)| self.disguised.get(name).unwrap_or(place);
+        self.tensors.iter().map(move |(name, place)| (name.as_str(), info((name, &place.info))))
+    }
+
+    /// The file of a tensor.
+    pub fn reader(&self, place: &Place) -> &Reader {
+        &self.files[place.file].reader
+    }
+
+    /// The folder that config.json is looked for in.
+    pub fn folder(&self) -> &Path {
+        if self.is_dir { &self.path } else { self.path.parent().unwrap_or(Path::new("")) }
+    }
+
+    /// The file that holds what belongs to the whole model.
+    pub fn main_path(&self) -> PathBuf {
+        match self.record_file {
+            Some(file) => self.files[file].reader.path().to_path_buf(),
+            None if self.is_dir => self.path.join(self.main_file),
+            None => self.path.clone(),
+        }
+    }
+
+    /// Whether it has units, or a record of ours that says why not.
+    pub fn is_coded(&self) -> bool {
+        has_units(self.tensors.keys().map(String::as_str))
+            || self.files.iter().any(|file| file.reader.header().metadata.keys().any(|key| key.starts_with(PREFIX)))
+    }
+
+    /// What the metadata of the other weight files call the file with the record.
+    pub fn main_promised(&self) -> Option<&str> {
+        self.files.iter().find_map(|file| file.reader.header().metadata.get(MAIN_KEY)).map(String::as_str)
+    }
+
+    /// Are all files still what they were when they were opened?
+    ///
+    /// # Errors
+    /// The first that is not.
+    pub fn check_unchanged(&self) -> Result<(), Error> {
+        self.files.iter().try_for_each(|file| file.reader.check_unchanged())?;
+        self.small.iter().try_for_each(|file| file.witness.check())
+    }
+
+    /// Bytes of all weight files; of the data alone where there are none.
+    pub fn file_bytes(&self) -> u64 {
+        if self.files.is_empty() {
+            return self.tensors.values().map(|place| place.info.bytes()).sum();
+        }
+        self.files.iter().map(|file| file.reader.file_bytes()).sum()
+    }
+
+    /// The `__metadata__` of all files; where two hold the same key, the first file's.
+    pub fn metadata(&self) -> BTreeMap<String, String> {
+        let mut all = BTreeMap::new();
+        for (key, value) in self.files.iter().flat_map(|file| &file.reader.header().metadata) {
+            all.entry(key.clone()).or_insert_with(|| value.clone());
+        }
+        all
+    }
+}
+
+/// The file with the record: the main file, or another one where its user has renamed it.
+fn record_among<'a>(
+    opened: &'a [(String, Result<Reader, Error>)],
+    main_file: &str,
+) -> Result<Option<(&'a str, &'a Reader)>, String> {
+    let holders: Vec<(&str, &Reader)> = opened
+        .iter()
+        .filter_map(|(name, reader)| Some((name.as_str(), reader.as_ref().ok()?)))
+        .filter(|(_, reader)| has_record(&reader.header().metadata))
+        .collect();
+    match (holders.iter().find(|(name, _)| *name == main_file), holders.as_slice()) {
+        (Some(main), _) | (None, [main]) => Ok(Some(*main)),
+        (None, []) => Ok(None),
+        (None, many) => Err(format!("holds {} models in files of their own; give one of the files", many.len())),
+    }
+}
+
+/// Whether the header of a file is the one that was written.
+fn is_header(reader: &Reader, expected: Option<&Digits>) -> bool {
+    Some(&Digits(xxh3_64(reader.header_bytes()))) == expected
+}
+
+fn is_directory(path: &Path) -> Result<bool, Error> {
+    Ok(fs::metadata(path).map_err(Error::io("open", path))?.is_dir())
+}

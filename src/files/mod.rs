@@ -1,0 +1,20 @@
+//! Which files are the model, for every verb: weight files found, links followed or not, headers
+//! read, weights read as BF16.
+
+pub(crate) mod checkpoint;
+mod disguise;
+pub(crate) mod dotted;
+pub(crate) mod file_names;
+pub(crate) mod folder;
+pub(crate) mod leaves;
+pub(crate) mod links;
+pub(crate) mod our_files;
+pub(crate) mod own;
+pub(crate) mod pipeline;
+pub(crate) mod portable;
+pub(crate) mod sampling;
+pub(crate) mod shapes;
+pub(crate) mod spelling;
+pub(crate) mod values;
+pub(crate) mod weight_files;
+pub(crate) mod words;

@@ -1,0 +1,73 @@
+//! What the record in a file's metadata calls the model's own, told before its checksum is looked
+//! at: which files to open.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::leaves::{LEAVES, is_leaf};
+use super::our_files::{Digits, OurFile};
+use crate::safetensors::{Header, TensorInfo};
+
+/// What every key of ours begins with.
+pub(crate) const PREFIX: &str = "df11.";
+pub(crate) const VERSION_KEY: &str = "df11.version";
+pub(crate) const UNITS_KEY: &str = "df11.units";
+pub(crate) const TENSORS_KEY: &str = "df11.tensors";
+pub(crate) const FILES_KEY: &str = "df11.files";
+/// In every other weight file: what the file with the record is called.
+pub(crate) const MAIN_KEY: &str = "df11.main";
+
+/// A tensor as the record writes it.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct WrittenTensor {
+    pub dtype: String,
+    pub shape: Vec<u64>,
+    pub xxh3: Digits,
+}
+
+/// Whether these metadata hold a record, of whatever version.
+pub(crate) fn has_record(metadata: &BTreeMap<String, String>) -> bool {
+    metadata.contains_key(VERSION_KEY)
+}
+
+/// What a record of version 2 calls the model's own, told before its checksum is looked at: which files to open.
+#[derive(Debug)]
+pub(crate) struct Own {
+    /// The weight files, each with the checksum of its header.
+    pub files: BTreeMap<String, Digits>,
+    units: BTreeMap<String, Vec<String>>,
+    tensors: BTreeMap<String, WrittenTensor>,
+}
+
+impl Own {
+    /// `None` where a record does not tell.
+    pub fn of(metadata: &BTreeMap<String, String>) -> Option<Own> {
+        let files: Vec<OurFile> = serde_json::from_str(metadata.get(FILES_KEY)?).ok()?;
+        let weights = files.into_iter().filter_map(|file| match file {
+            OurFile::Weights { name, header, .. } => Some((name, header)),
+            _ => None,
+        });
+        Some(Own {
+            files: weights.collect(),
+            units: serde_json::from_str(metadata.get(UNITS_KEY)?).ok()?,
+            tensors: serde_json::from_str(metadata.get(TENSORS_KEY)?).ok()?,
+        })
+    }
+
+    /// Whether a file holds tensors of the model and no others: whole units, and raw tensors of the dtype and shape that they have in the source.
+    pub fn holds(&self, header: &Header) -> bool {
+        let all: BTreeMap<&str, &TensorInfo> =
+            header.tensors.iter().map(|(name, info)| (name.as_str(), info)).collect();
+        let is_own = |(name, info): (&&str, &&TensorInfo)| match name.rsplit_once('.') {
+            Some((unit, leaf)) if self.units.contains_key(unit) && LEAVES.iter().any(|(name, _)| *name == leaf) => {
+                LEAVES.iter().all(|(leaf, dtype)| {
+                    all.get(format!("{unit}.{leaf}").as_str()).is_some_and(|info| is_leaf(info, leaf, dtype))
+                })
+            }
+            _ => self.tensors.get(*name).is_some_and(|own| own.dtype == info.dtype.name() && own.shape == info.shape),
+        };
+        !all.is_empty() && all.iter().all(is_own)
+    }
+}

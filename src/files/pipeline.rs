@@ -1,0 +1,27 @@
+//! A pipeline folder of diffusers: `model_index.json`, and a sub-folder for each part, of which those with weights are models of their own.
+//!
+//! Each is compressed and decompressed as if it were given alone; one without units is copied like every other file.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::io::Read;
+use std::path::Path;
+
+use serde::de::IgnoredAny;
+
+use crate::open;
+
+/// What makes a folder a pipeline.
+pub(crate) const PIPELINE_FILE: &str = "model_index.json";
+
+/// Most bytes of that file that are looked at for the names of parts: some dozens of them are named in a few thousand.
+const PIPELINE_FILE_BYTES: u64 = 1 << 20;
+
+/// Whether the folder `pipeline` is a pipeline that names `part`.
+pub(crate) fn names_part(pipeline: &Path, part: &OsStr) -> bool {
+    let Ok(file) = open::regular(&pipeline.join(PIPELINE_FILE)) else { return false };
+    let mut bytes = Vec::new();
+    let is_read = file.take(PIPELINE_FILE_BYTES).read_to_end(&mut bytes).is_ok();
+    let fields: BTreeMap<String, IgnoredAny> = serde_json::from_slice(&bytes).unwrap_or_default();
+    is_read && part.to_str().is_some_and(|part| fields.contains_key(part))
+}

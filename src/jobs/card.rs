@@ -1,0 +1,237 @@
+//! A model card on request: a README.md to complete and to publish with the directory.
+//!
+//! ```text
+//! source README.md  ->  README.source.md, beside the card
+//! README.source.md  ->  README.md again; the card, known by CARD_MARK, is no file of the source and is left out
+//! ```
+
+mod front_matter;
+
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use super::compress::options::CompressReport;
+use crate::files::folder::has;
+use crate::record::config::ConfigFile;
+use crate::writer::copies::Named;
+use crate::{Error, open};
+use front_matter::{Field, Value as FieldValue, kept_fields, written};
+
+pub(crate) const README: &str = "README.md";
+/// Where the source's README.md is kept beside a card.
+const SOURCE_README: &str = "README.source.md";
+/// The line that tells a card from other README.md files.
+const CARD_MARK: &str = "<!-- df11 model card -->";
+/// What is read of a README.md. Larger ones hold pictures, not more to say; a card of ours has a few thousand bytes.
+const MAX_README_BYTES: u64 = 4 << 20;
+
+/// What a file of the source is called beside a card.
+pub(crate) fn beside_card(name: &Path) -> Option<PathBuf> {
+    Some(if name == Path::new(README) { SOURCE_README.into() } else { name.to_path_buf() })
+}
+
+/// What a file of a directory is called in its source; a card is no file of it.
+pub(crate) fn without_card(folder: &Path) -> Result<Box<Named<'static>>, Error> {
+    let has_card = is_card(&folder.join(README))?;
+    Ok(Box::new(move |name| match name.to_str() {
+        Some(README) if has_card => None,
+        Some(SOURCE_README) if has_card => Some(README.into()),
+        _ => Some(name.to_path_buf()),
+    }))
+}
+
+/// Refuses a source that would not come back as it is, since its README.md looks like a card.
+pub(crate) fn refuse_card(folder: &Path) -> Result<(), Error> {
+    if is_card(&folder.join(README))? {
+        let reason =
+            format!("its {README} is a model card of df11 (`{CARD_MARK}`); take it, or that line, out of the source");
+        return Err(Error::NotAModel { path: folder.to_path_buf(), reason });
+    }
+    Ok(())
+}
+
+/// Refuses a source that has a file of the name that its README.md is to get.
+pub(crate) fn refuse_source_readme(folder: &Path) -> Result<(), Error> {
+    if fs::symlink_metadata(folder.join(SOURCE_README)).is_ok() {
+        let reason = format!("has a {SOURCE_README}, which is what --model-card would call its {README}; rename it");
+        return Err(Error::NotAModel { path: folder.to_path_buf(), reason });
+    }
+    Ok(())
+}
+
+fn is_card(readme: &Path) -> Result<bool, Error> {
+    if !has(readme)? {
+        return Ok(false);
+    }
+    let text = read_start(readme)?;
+    Ok(text.split(|&byte| byte == b'\n').any(|line| line.trim_ascii_end() == CARD_MARK.as_bytes()))
+}
+
+/// The first bytes of a README.md.
+fn read_start(readme: &Path) -> Result<Vec<u8>, Error> {
+    let file = open::regular(readme)?;
+    let mut bytes = Vec::new();
+    file.take(MAX_README_BYTES + 1).read_to_end(&mut bytes).map_err(Error::io("read", readme))?;
+    Ok(bytes)
+}
+
+/// What a card takes from the source's README.md, and a note of what it does not.
+fn taken_over(readme: &Path) -> Result<(Vec<Field>, Option<String>), Error> {
+    if !has(readme)? {
+        return Ok((Vec::new(), None));
+    }
+    let bytes = read_start(readme)?;
+    if bytes.len() as u64 > MAX_README_BYTES {
+        let note = format!("has more than {MAX_README_BYTES} bytes, so nothing of it is in the model card");
+        return Ok((Vec::new(), Some(note)));
+    }
+    Ok(kept_fields(&bytes))
+}
+
+/// The card of the model that was made of `input`, a pipeline of the coded `parts` or, without any, one model; and a note of what it lacks.
+pub(crate) fn card(
+    input: &Path,
+    output: &Path,
+    parts: &[PathBuf],
+    report: &CompressReport,
+) -> Result<(String, Option<String>), Error> {
+    let config = ConfigFile::read(input)?;
+    let base = base_model(input, config.as_ref());
+    let (kept, mut note) = taken_over(&input.join(README))?;
+    let with = |kept: &[Field]| {
+        let relation = [Field::text("base_model", &base), Field::text("base_model_relation", "quantized")];
+        let tags = FieldValue::List(["dfloat11", "df11"].map(str::to_owned).to_vec());
+        let tags = [Field { name: "tags".into(), value: tags }];
+        written(&[&relation[..], kept, &tags].concat())
+    };
+    let front_matter = with(&kept).unwrap_or_else(|| {
+        note = Some("has front matter that cannot be written anew, so nothing of it is in the model card".into());
+        with(&[]).unwrap_or_default()
+    });
+    let name = plain(&output.file_name().unwrap_or_default().to_string_lossy());
+    // A name that begins with a dash would be an option.
+    let argument = if name.starts_with('-') || name.is_empty() { format!("./{name}") } else { name.clone() };
+    let share = 100.0 * report.output_bytes as f64 / report.source_bytes.max(1) as f64;
+    let (before, after) = (size(report.source_bytes), size(report.output_bytes));
+    let usage = match report.extension_units {
+        0 => published_usage(&base, parts, config.as_ref()),
+        _ => "The published loader cannot read this model: it holds units of an extension, which df11 alone reads.\n"
+            .into(),
+    };
+    let original = match has(&input.join(README))? {
+        true => format!("The card of the original: [{SOURCE_README}]({SOURCE_README}).\n"),
+        false => String::new(),
+    };
+    let card = format!(
+        "---
+{front_matter}---
+
+{CARD_MARK}
+
+# {name}
+
+The weights of `{base}` in DFloat11, a lossless form of BF16: every bit comes back.
+
+| | weight files |
+|---|---|
+| original | {before} |
+| here | {after} ({share:.1} %) |
+
+## Run it
+
+{usage}
+## Get the original back
+
+```sh
+df11 decompress {argument} -o original
+```
+
+Every file of the original, byte for byte.
+
+{original}"
+    );
+    Ok((card, note.map(|note| format!("{README} {note}"))))
+}
+
+/// The repository of the original: by its place in a hub's cache, by its configuration, else something to complete.
+fn base_model(input: &Path, config: Option<&ConfigFile>) -> String {
+    let full = fs::canonicalize(input).unwrap_or_else(|_| input.to_path_buf());
+    let cached = full.iter().rev().find_map(|component| {
+        let (owner, name) = component.to_str()?.strip_prefix("models--")?.split_once("--")?;
+        Some(format!("{owner}/{name}"))
+    });
+    let configured = || match config?.get("_name_or_path")? {
+        Value::String(name) => Some(name),
+        _ => None,
+    };
+    let is_repository =
+        |name: &String| name.matches('/').count() == 1 && *name == plain(name) && !name.starts_with(['/', '.']);
+    let folder =
+        || format!("OWNER/{}", plain(&full.file_name().unwrap_or_default().to_string_lossy()).replace('/', "-"));
+    cached.filter(is_repository).or_else(|| configured().filter(is_repository)).unwrap_or_else(folder)
+}
+
+/// Only what a repository's name is made of: what stands in front matter and commands must not be read as anything else.
+fn plain(name: &str) -> String {
+    name.chars().map(|c| if c.is_ascii_alphanumeric() || "-_./".contains(c) { c } else { '-' }).collect()
+}
+
+/// How the published package loads it.
+fn published_usage(base: &str, parts: &[PathBuf], config: Option<&ConfigFile>) -> String {
+    let text = |field: &str| config.and_then(|config| config.get(field));
+    let is_causal = text("architectures").is_some_and(|names| {
+        let name = names.get(0).and_then(Value::as_str);
+        name.is_some_and(|name| name.ends_with("ForCausalLM"))
+    });
+    let code = if !parts.is_empty() {
+        let part = |part: &PathBuf| {
+            let part = plain(&part.to_string_lossy());
+            format!("DFloat11Model.from_pretrained(f\"{{here}}/{part}\", device=\"cpu\", bfloat16_model=pipe.{part})\n")
+        };
+        format!(
+            "import torch\nfrom dfloat11 import DFloat11Model\nfrom diffusers import DiffusionPipeline\n\n\
+             here = \".\"  # this directory\npipe = DiffusionPipeline.from_pretrained(\"{base}\", torch_dtype=torch.bfloat16)\n{}",
+            parts.iter().map(part).collect::<String>()
+        )
+    } else if is_causal {
+        "from dfloat11 import DFloat11Model\nfrom transformers import AutoTokenizer\n\n\
+         here = \".\"  # this directory, or the repository it was uploaded to\n\
+         model = DFloat11Model.from_pretrained(here, device_map=\"auto\")\ntokenizer = AutoTokenizer.from_pretrained(here)\n"
+            .into()
+    } else {
+        format!(
+            "from dfloat11 import DFloat11Model\n\n# `model`: the module of {base}, in BF16, as its own library makes it\n\
+             DFloat11Model.from_pretrained(\".\", device=\"cpu\", bfloat16_model=model)\n"
+        )
+    };
+    format!("On an NVIDIA GPU, with the published package (`pip install dfloat11[cuda12]`):\n\n```python\n{code}```\n")
+}
+
+/// In decimal units, as hubs count.
+fn size(bytes: u64) -> String {
+    match bytes as f64 {
+        bytes if bytes < 1e9 => format!("{:.2} MB", bytes / 1e6),
+        bytes => format!("{:.2} GB", bytes / 1e9),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_original_is_named_by_the_cache_else_by_its_folder_and_never_by_more_than_a_name() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let at = |path: &str| {
+            let path = dir.path().join(path);
+            fs::create_dir_all(&path).expect("created");
+            base_model(&path, None)
+        };
+        assert_eq!(at("models--meta-llama--Llama-3.1-8B/snapshots/0123"), "meta-llama/Llama-3.1-8B");
+        assert_eq!(at("my model\n: x"), "OWNER/my-model---x");
+        assert_eq!(at("models--a--b\n/x"), "OWNER/x");
+    }
+}

@@ -1,0 +1,120 @@
+//! What goes into which file: the tensors beside a unit, and the record.
+
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::files::checkpoint::{Checkpoint, Place};
+use crate::files::dotted::is_below;
+use crate::naming::units::UnitSpec;
+use crate::record::source::{Record, SourceFile, SourceKind, TensorRecord, Written};
+
+/// Which tensors lie beside which unit: those below its module, unless another unit's module is nearer or a unit is made of them.
+///
+/// One walk down the tree of modules, units and tensors in one order: a module stands directly before all that is below it.
+pub(crate) struct Beside<'a>(Vec<Vec<&'a str>>);
+
+impl<'a> Beside<'a> {
+    /// Of these units, and all tensors of their model.
+    pub fn of(specs: &'a [UnitSpec], tensors: impl Iterator<Item = &'a str>) -> Beside<'a> {
+        let units = specs.iter().enumerate().map(|(index, spec)| (spec.name.as_str(), Some(index)));
+        let mut names: Vec<(&str, Option<usize>)> = units.chain(tensors.map(|tensor| (tensor, None))).collect();
+        // A unit that is called by a tensor's whole name stands before that tensor.
+        names.sort_by(|one, other| depth_first(one.0, other.0).then(other.1.is_some().cmp(&one.1.is_some())));
+        let mut beside = vec![Vec::new(); specs.len()];
+        let mut open: Vec<usize> = Vec::new();
+        for (name, unit) in names {
+            while open.pop_if(|unit| *name != specs[*unit].name && !is_below(name, &specs[*unit].name)).is_some() {}
+            match (unit, open.last()) {
+                (Some(unit), _) => open.push(unit),
+                (None, Some(&unit)) if specs[unit].name != name => beside[unit].push(name),
+                (None, _) => {}
+            }
+        }
+        Beside(beside)
+    }
+
+    /// Those of `rest` that go into the file of unit `index`.
+    pub fn unit(&self, index: usize, rest: &BTreeSet<String>) -> Vec<String> {
+        self.0[index].iter().filter(|tensor| rest.contains(**tensor)).map(|tensor| (*tensor).to_owned()).collect()
+    }
+}
+
+/// Orders paths such that a path stands directly before all paths below it: a dot before every other byte.
+fn depth_first(one: &str, other: &str) -> Ordering {
+    let differs = one.bytes().zip(other.bytes()).find(|(one, other)| one != other);
+    let rank = |byte: u8| (byte != b'.', byte);
+    differs.map_or_else(|| one.len().cmp(&other.len()), |(one, other)| rank(one).cmp(&rank(other)))
+}
+
+/// The record of the source and of what was written; the checksum of a tensor that is yet to be read is 0.
+pub(crate) fn record_of(
+    source: &Checkpoint,
+    coded: &[&UnitSpec],
+    hashes: &BTreeMap<String, u64>,
+    written: Written,
+) -> Record {
+    let units = coded.iter().map(|spec| (spec.name.clone(), spec.tensors.clone())).collect();
+    let tensors = source.tensors.iter().map(|(name, Place { info, .. })| {
+        let (dtype, shape) = (info.dtype.name().to_owned(), info.shape.clone());
+        (name.clone(), TensorRecord { dtype, shape, xxh3: hashes.get(name).copied().unwrap_or(0) })
+    });
+    let headers = source.files.iter().map(|file| {
+        let bytes = file.reader.header_bytes().to_vec();
+        SourceFile { name: file.name.clone(), kind: SourceKind::Safetensors, bytes }
+    });
+    let verbatim = source.small.iter().map(|file| SourceFile {
+        name: file.name.clone(),
+        kind: SourceKind::Verbatim,
+        bytes: file.bytes.clone(),
+    });
+    let sources = headers.chain(verbatim).collect();
+    Record { units, tensors: tensors.collect(), sources, written: Some(written) }
+}
+
+/// Takes tensors out of what is yet to be written.
+pub(crate) fn remove(rest: &mut BTreeSet<String>, tensors: &[String]) {
+    for tensor in tensors {
+        rest.remove(tensor);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::files::sampling::scatter;
+
+    /// The rule, tensor by tensor.
+    fn by_trying(specs: &[UnitSpec], index: usize, tensors: &BTreeSet<String>) -> Vec<String> {
+        let name = &specs[index].name;
+        let nearer = |tensor: &str| {
+            let below = specs.iter().filter(|other| is_below(&other.name, name));
+            below.into_iter().any(|other| *tensor == other.name || is_below(tensor, &other.name))
+        };
+        tensors.iter().filter(|tensor| is_below(tensor, name) && !nearer(tensor)).cloned().collect()
+    }
+
+    #[test]
+    fn a_tensor_lies_beside_the_nearest_unit() {
+        let components = ["a", "b", "a-b", "0", "a\0", "\u{2d}", "ä", ""];
+        let (mut state, mut found) = (0, 0);
+        let mut choose = |most: usize| {
+            state += 1;
+            (scatter(state) % most as u64) as usize
+        };
+        let mut name = || (0..1 + choose(4)).map(|_| components[choose(8)]).collect::<Vec<_>>().join(".");
+        for round in 0..2000 {
+            let tensors: BTreeSet<String> = (0..round % 40).map(|_| name()).collect();
+            let units: BTreeSet<String> = (0..round % 12).map(|_| name()).collect();
+            let spec = |name| UnitSpec { name, attributes: Vec::new(), tensors: Vec::new(), weights: 1 };
+            let specs: Vec<UnitSpec> = units.into_iter().map(spec).collect();
+            let beside = Beside::of(&specs, tensors.iter().map(String::as_str));
+            for index in 0..specs.len() {
+                let mut of_unit = beside.unit(index, &tensors);
+                of_unit.sort();
+                found += of_unit.len();
+                assert_eq!(of_unit, by_trying(&specs, index, &tensors), "{} of {specs:?}", specs[index].name);
+            }
+        }
+        assert!(found > 1000, "{found}");
+    }
+}

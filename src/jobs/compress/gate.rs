@@ -1,0 +1,247 @@
+//! The gate: what is to be written passes what its readers check, before the first unit is coded.
+//!
+//! ```text
+//! names       of source files, of files to be      the reader's own rules; no two the same, in whatever case
+//! patterns    of --code published                  our reader compiles them, and Python reads them alike
+//! headers     least: no unit coded                 over the limits? refused
+//!             most: every unit coded, its tensors  within the limits? all files are, whichever units stay raw
+//!               also left beside, widest numbers
+//!             between                              known when every unit is planned, which is before the first is coded
+//! ```
+//!
+//! Both bounds are made by the writer itself. They hold because a header only grows with a tensor more, and with a wider number: offsets are sums of sizes,
+//! a record lists what is there, and every checksum has 16 digits.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use df11_core::PartSizes;
+use df11_core::limits::{
+    BLOCK_BYTES, BLOCK_GAP_BYTES, MAX_CODE_BITS, MAX_STREAM_BYTES, MAX_TABLES, MAX_WEIGHTS, TABLE_ENTRIES,
+};
+use serde_json::Value;
+
+use super::contents::{Beside, record_of, remove};
+use super::layout::{Metadata, header, layout, unwritable};
+use super::options::{CodeKind, CompressOptions};
+use super::published::{Saver, pattern_dict};
+use crate::Error;
+use crate::files::checkpoint::Checkpoint;
+use crate::files::file_names::{CONFIG_FILE, is_weights_file, plain_name};
+use crate::files::folder::names;
+use crate::files::our_files::{Digits, OurFile};
+use crate::jobs::card::README;
+use crate::naming::pattern::PatternDict;
+use crate::naming::unit_files::file_names;
+use crate::naming::units::UnitSpec;
+use crate::record::config::{ConfigFile, dfloat11_config, python_text_of_only};
+use crate::record::source::Written;
+use crate::safetensors::{Fault, MAX_HEADER_BYTES};
+use crate::writer::copies::copies_at_most;
+
+/// What of the options tells what is written.
+pub(crate) struct Gate<'a> {
+    pub source: &'a Checkpoint,
+    pub specs: &'a [UnitSpec],
+    pub code: CodeKind,
+    pub pattern_dict: Option<&'a PatternDict>,
+    pub single_file: bool,
+}
+
+/// Whether every header is known to fit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Room {
+    /// Whichever units are coded.
+    Enough,
+    /// That is to be seen when every unit is planned.
+    AfterPlanning,
+}
+
+impl<'a> Gate<'a> {
+    pub fn new(source: &'a Checkpoint, specs: &'a [UnitSpec], options: &'a CompressOptions) -> Gate<'a> {
+        let &CompressOptions { code, ref pattern_dict, single_file, .. } = options;
+        Gate { source, specs, code, pattern_dict: pattern_dict.as_ref(), single_file }
+    }
+
+    /// Lets through what readers will take.
+    ///
+    /// # Errors
+    /// What they would not, by its place in INPUT, and what to do.
+    pub fn check(&self) -> Result<Room, Error> {
+        let files = match self.in_one_file() {
+            true => Vec::new(),
+            false => file_names(self.specs.iter().map(|spec| spec.name.as_str())),
+        };
+        if self.source.is_dir && !self.source.files.is_empty() {
+            self.check_names(&files)?;
+        }
+        self.check_config()?;
+        self.check_headers(&files)
+    }
+
+    fn in_one_file(&self) -> bool {
+        self.single_file || !self.source.is_dir
+    }
+
+    fn main_file(&self) -> &'static str {
+        match self.code {
+            CodeKind::Canonical => self.source.main_file,
+            CodeKind::Published => Saver::of(self.source, self.single_file).main_file(self.source),
+        }
+    }
+
+    /// The names of the source's files are in the record, and what is copied must not have the name of what is made.
+    fn check_names(&self, files: &[String]) -> Result<(), Error> {
+        let source = self.source;
+        if self.code == CodeKind::Published {
+            return Ok(());
+        }
+        source.files.iter().try_for_each(|file| plain_name(&file.name, &source.path))?;
+        let made = files.iter().map(String::as_str).chain([source.main_file, CONFIG_FILE]);
+        let made: BTreeSet<String> = made.map(str::to_ascii_lowercase).collect();
+        for name in names(&source.path)? {
+            let path = source.path.join(&name);
+            let is_replaced = is_weights_file(&name) || name == Path::new(CONFIG_FILE);
+            let is_copied = path.is_dir() || !is_replaced;
+            if is_copied && made.contains(&name.to_string_lossy().to_ascii_lowercase()) {
+                let reason = "a file of the coded model would have its name; rename it".into();
+                return Err(Error::NotAModel { path, reason });
+            }
+        }
+        Ok(())
+    }
+
+    /// What config.json will hold is read again: it is small enough, and the published form has nothing else to find matrices by.
+    fn check_config(&self) -> Result<(), Error> {
+        if self.code == CodeKind::Published && self.specs.is_empty() {
+            let reason =
+                "holds no matrix that the published tool codes, and without one its form is no DFloat11 model; \
+                          leave --code published out"
+                    .into();
+            return Err(Error::NotAModel { path: self.source.path.clone(), reason });
+        }
+        if let Some(given) = self.pattern_dict.filter(|_| self.code == CodeKind::Published) {
+            given.check_common(self.source.tensors.keys().map(String::as_str))?;
+        }
+        let codable = self.specs.iter().filter(|spec| !spec.is_extension() && spec.weights <= MAX_WEIGHTS);
+        let codable: Vec<&UnitSpec> = codable.collect();
+        let patterns = match self.code {
+            CodeKind::Canonical => PatternDict::to_json(&codable, self.source.tensors.keys().map(String::as_str)),
+            CodeKind::Published => {
+                let patterns = pattern_dict(self.pattern_dict, self.specs, &codable, self.source);
+                PatternDict::from_json(&patterns, &self.source.main_path()).map_err(|_| Error::NotAModel {
+                    path: self.source.path.clone(),
+                    reason: "its units need larger patterns than a reader compiles; leave --code published out: \
+                             our own form names them in its record"
+                        .into(),
+                })?;
+                patterns
+            }
+        };
+        let (path, config) = (self.source.folder().join(CONFIG_FILE), dfloat11_config(patterns));
+        let found = if self.source.is_dir { ConfigFile::read(self.source.folder())? } else { None };
+        let saver = (self.code == CodeKind::Published).then(|| Saver::of(self.source, self.single_file));
+        let text = match (found, saver) {
+            (Some(file), Some(Saver::Transformers)) => file.python_text_with(&config)?,
+            (Some(file), None) => file.text_with(Some(&config)).unwrap_or_default(),
+            _ => python_text_of_only(&config, &path)?,
+        };
+        if text.len() as u64 > MAX_HEADER_BYTES {
+            let reason = format!(
+                "with the names of the units it would have {} bytes, more than the {MAX_HEADER_BYTES} that are read; \
+                 split the model into directories of fewer tensors or shorter names",
+                text.len()
+            );
+            return Err(Error::Json { path, reason });
+        }
+        Ok(())
+    }
+
+    fn check_headers(&self, files: &[String]) -> Result<Room, Error> {
+        let refused = |file: &str| unwritable(self.source, file, self.single_file);
+        let all: BTreeSet<String> = self.source.tensors.keys().cloned().collect();
+        let specs: Vec<&UnitSpec> = self.specs.iter().collect();
+        if self.main_header(&specs, &specs, &all)?.is_ok() {
+            return Ok(Room::Enough);
+        }
+        let mut outside = all.clone();
+        self.specs.iter().for_each(|spec| remove(&mut outside, &spec.tensors));
+        let least = if self.in_one_file() { &outside } else { &BTreeSet::new() };
+        self.main_header(&[], &[], least)?.map_err(refused(self.main_file()))?;
+        let beside = Beside::of(self.specs, all.iter().map(String::as_str));
+        for (index, (spec, file)) in self.specs.iter().zip(files).enumerate() {
+            let others = beside.unit(index, &outside);
+            self.header_of(&[spec], others.iter(), &Metadata::of_unit(self.source, self.code))
+                .map_err(refused(file))?;
+        }
+        let most = self.main_header(&specs, &[], &all)?;
+        Ok(if most.is_ok() && !self.in_one_file() { Room::Enough } else { Room::AfterPlanning })
+    }
+
+    /// Lets through a directory whose units are planned: these are coded, and these tensors are left for the main file.
+    pub fn check_planned(&self, coded: &[&UnitSpec], rest: &BTreeSet<String>) -> Result<(), Error> {
+        self.main_header(coded, &[], rest)?.map_err(unwritable(self.source, self.main_file(), self.single_file))
+    }
+
+    /// Whether the main file's header fits with the units `coded` in the record, the arrays of `inside` and the tensors `raw`.
+    fn main_header(
+        &self,
+        coded: &[&UnitSpec],
+        inside: &[&UnitSpec],
+        raw: &BTreeSet<String>,
+    ) -> Result<Result<(), Fault>, Error> {
+        let record = record_of(self.source, coded, &BTreeMap::new(), self.written_at_most(coded)?);
+        let metadata = match self.code {
+            CodeKind::Canonical => Metadata::Record(&record, &Value::Null),
+            CodeKind::Published => Saver::of(self.source, self.single_file).metadata(),
+        };
+        Ok(self.header_of(inside, raw.iter(), &metadata))
+    }
+
+    /// What the record says at most of the other files of the model's folder.
+    fn written_at_most(&self, coded: &[&UnitSpec]) -> Result<Written, Error> {
+        let (none, size) = (Digits::default(), u64::MAX);
+        let part = self.source.path.file_name().map(|name| name.to_string_lossy().into_owned());
+        // Shapes have no folder.
+        if !self.source.is_dir || self.source.files.is_empty() {
+            return Ok(Written { part, ..Written::default() });
+        }
+        let weights = match self.single_file {
+            true => Vec::new(),
+            false => file_names(coded.iter().map(|spec| spec.name.as_str())),
+        };
+        let weights = weights.into_iter().map(|name| OurFile::Weights { name, size, header: none, xxh3: none });
+        let small = [
+            OurFile::Config { name: CONFIG_FILE.to_owned(), size, xxh3: none },
+            OurFile::Card { name: README.to_owned(), xxh3: none },
+        ];
+        let files = weights.chain(small).chain(copies_at_most(&self.source.path)?).collect();
+        Ok(Written { files, data: none, part })
+    }
+
+    fn header_of<'t>(
+        &self,
+        units: &[&'t UnitSpec],
+        raw: impl Iterator<Item = &'t String>,
+        metadata: &Metadata<'_>,
+    ) -> Result<(), Fault> {
+        let sized = units.iter().map(|spec| (*spec, widest(spec.weights)));
+        let layout = layout(self.source, sized, raw.map(String::as_str))?;
+        header(self.source, &layout, metadata).map(drop)
+    }
+}
+
+/// Sizes that no array of a unit of so many weights passes.
+fn widest(weights: u64) -> PartSizes {
+    let weights = weights.min(MAX_WEIGHTS);
+    // The longest codes, and the end of the published code's stream.
+    let stream = (weights * u64::from(MAX_CODE_BITS / 8) + 8).min(MAX_STREAM_BYTES) as usize;
+    let blocks = stream.div_ceil(BLOCK_BYTES);
+    PartSizes {
+        encoded_exponent: stream,
+        sign_mantissa: weights as usize,
+        luts: (MAX_TABLES + 1) * TABLE_ENTRIES,
+        gaps: blocks * BLOCK_GAP_BYTES,
+        output_positions: (blocks + 1) * size_of::<u32>(),
+    }
+}

@@ -1,0 +1,107 @@
+//! Where the tensors of one file lie, and its header; before anything of it is written.
+
+use std::collections::BTreeMap;
+
+use df11_core::PartSizes;
+use serde_json::Value;
+
+use super::options::CodeKind;
+use crate::Error;
+use crate::files::checkpoint::Checkpoint;
+use crate::files::leaves::LEAVES;
+use crate::files::own::{MAIN_KEY, PREFIX};
+use crate::naming::units::UnitSpec;
+use crate::record::source::Record;
+use crate::safetensors::{Dtype, Fault, Layout, NewTensor};
+
+/// Bytes of one row of `luts`.
+const LUT_ROW_BYTES: u64 = df11_core::limits::TABLE_ENTRIES as u64;
+
+/// What a header has beside its tensors.
+pub(crate) enum Metadata<'a> {
+    /// Nothing.
+    None,
+    /// The source's metadata, and the record with `dfloat11_config`: in our main file.
+    Record(&'a Record, &'a Value),
+    /// That the record is in a file of this name: in our files of units.
+    Main(&'a str),
+    /// What `save_pretrained` of transformers and diffusers writes: in a published main file.
+    Saved,
+}
+
+impl Metadata<'_> {
+    /// What the header of a unit's file has.
+    pub fn of_unit(source: &Checkpoint, code: CodeKind) -> Metadata<'static> {
+        match code {
+            CodeKind::Canonical => Metadata::Main(source.main_file),
+            CodeKind::Published => Metadata::None,
+        }
+    }
+}
+
+/// The places of these units' arrays and these raw tensors in one file.
+pub(crate) fn layout<'a>(
+    source: &Checkpoint,
+    units: impl Iterator<Item = (&'a UnitSpec, PartSizes)>,
+    raw: impl Iterator<Item = &'a str>,
+) -> Result<Layout, Fault> {
+    let arrays = units.flat_map(|(spec, sizes)| array_tensors(spec, sizes, split_positions(source, spec).len()));
+    let raw = raw.map(|tensor| {
+        let info = &source.tensors[tensor].info;
+        let (dtype, shape) = (info.dtype.clone(), info.shape.clone());
+        NewTensor { name: tensor.to_owned(), dtype, shape, bytes: info.bytes() }
+    });
+    Layout::new(arrays.chain(raw).collect())
+}
+
+/// The header of a file.
+pub(crate) fn header(source: &Checkpoint, layout: &Layout, metadata: &Metadata<'_>) -> Result<Vec<u8>, Fault> {
+    let metadata = match metadata {
+        Metadata::None => BTreeMap::new(),
+        Metadata::Record(record, config) => {
+            let mut metadata = source.metadata();
+            metadata.retain(|key, _| !key.starts_with(PREFIX));
+            metadata.extend(record.to_metadata(config, !source.is_dir));
+            metadata
+        }
+        Metadata::Main(name) => BTreeMap::from([(MAIN_KEY.to_owned(), (*name).to_owned())]),
+        Metadata::Saved => BTreeMap::from([("format".to_owned(), "pt".to_owned())]),
+    };
+    layout.header(&metadata)
+}
+
+/// The tensors of a unit's six arrays.
+fn array_tensors(spec: &UnitSpec, sizes: PartSizes, split_bytes: usize) -> [NewTensor; LEAVES.len()] {
+    let bytes =
+        [sizes.encoded_exponent, sizes.sign_mantissa, sizes.luts, sizes.gaps, sizes.output_positions, split_bytes];
+    std::array::from_fn(|index| {
+        let ((leaf, dtype), bytes) = (LEAVES[index], bytes[index] as u64);
+        let shape = match leaf {
+            "luts" => vec![bytes / LUT_ROW_BYTES, LUT_ROW_BYTES],
+            "split_positions" => vec![bytes / size_of::<i64>() as u64],
+            _ => vec![bytes],
+        };
+        NewTensor { name: format!("{}.{leaf}", spec.name), dtype: Dtype::named(dtype), shape, bytes }
+    })
+}
+
+/// Where each matrix of a unit but the last ends, as it is written.
+pub(crate) fn split_positions(source: &Checkpoint, spec: &UnitSpec) -> Vec<u8> {
+    let mut end = 0;
+    let ends = spec.tensors.iter().map(|tensor| {
+        end += source.weights_of(tensor);
+        end
+    });
+    ends.take(spec.tensors.len() - 1).flat_map(|end| (end as i64).to_le_bytes()).collect()
+}
+
+/// The error for a file of `source`'s coded model that would break a rule of its readers.
+pub(crate) fn unwritable(source: &Checkpoint, file: &str, single_file: bool) -> impl Fn(Fault) -> Error + use<> {
+    let (path, file) = (source.path.clone(), file.to_owned());
+    let advice = match (&source.is_dir, single_file) {
+        (true, true) => "run without --single-file, for a file of each unit",
+        (true, false) => "split the model into directories of fewer tensors or shorter names, and compress each",
+        (false, _) => "put it into a directory and compress that, for a file of each unit",
+    };
+    move |fault| Error::Unwritable { path: path.clone(), file: file.clone(), fault: Box::new(fault), advice }
+}

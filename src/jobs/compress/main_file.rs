@@ -1,0 +1,107 @@
+//! The main file, written last: with the raw tensors that are in no other, and the record, which lists all files.
+//!
+//! ```text
+//! config.json  ->  the main file's data  ->  the card, which tells sizes  ->  checksums into the record  ->  the main file's header
+//! ```
+
+use df11_cpu::Plan;
+use serde_json::Value;
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::beside::{add_card, card_of};
+use super::contents::record_of;
+use super::file::{Contents, write_data};
+use super::layout::{Metadata, header, unwritable};
+use super::options::CodeKind;
+use super::published_main::write_published_main;
+use super::task::{Ledger, Task};
+use super::unit::UnitBuffer;
+use crate::Error;
+use crate::files::file_names::CONFIG_FILE;
+use crate::files::our_files::{Digits, OurFile, check_names_in};
+use crate::jobs::card::README;
+use crate::naming::pattern::PatternDict;
+use crate::naming::units::UnitSpec;
+use crate::record::config::{ConfigFile, dfloat11_config, text_of_only};
+use crate::record::source::Written;
+
+/// Writes the main file, with the record in it, and config.json.
+pub(super) fn write_main(
+    task: Task<'_>,
+    unit: &mut UnitBuffer<'_>,
+    ledger: &mut Ledger,
+    units: &[(usize, Plan)],
+    raw: &[String],
+    coded: &[usize],
+) -> Result<(), Error> {
+    let Task { source, options, .. } = task;
+    let coded: Vec<&UnitSpec> = coded.iter().map(|&index| &task.specs[index]).collect();
+    if options.code == CodeKind::Published {
+        return write_published_main(task, unit, ledger, units, raw, &coded);
+    }
+    let (extension, published): (Vec<&UnitSpec>, Vec<&UnitSpec>) = coded.iter().partition(|spec| spec.is_extension());
+    if !extension.is_empty() {
+        let count = extension.len();
+        ledger.report.extension_units = count;
+        ledger.report.notes.push(format!(
+            "{count} tensors are coded that the published loader cannot inject; only df11 reads this model"
+        ));
+    }
+    let pattern_dict = PatternDict::to_json(&published, source.tensors.keys().map(String::as_str));
+    let config = dfloat11_config(pattern_dict);
+    let written = written(task, ledger, &config)?;
+    let mut record = record_of(source, &coded, &unit.hashes, written);
+    task.progress.unit(source.main_file);
+    let contents = Contents { name: source.main_file, units, raw };
+    let main = write_data(task, unit, &mut ledger.report, contents, &Metadata::Record(&record, &config))?;
+    for (name, tensor) in &mut record.tensors {
+        tensor.xxh3 = unit.hashes.get(name).copied().unwrap_or(0);
+    }
+    if let Some(written) = &mut record.written {
+        written.data = main.data_checksum();
+        for file in written.files.iter_mut().filter(|file| matches!(file, OurFile::Card { .. })) {
+            *file = add_card(&source.path, task.output, &[], &mut ledger.report)?;
+        }
+    }
+    // The same length as before: a checksum always has 16 digits.
+    let unwritable = unwritable(source, source.main_file, options.single_file);
+    let header = header(source, &main.layout, &Metadata::Record(&record, &config)).map_err(unwritable)?;
+    main.file.write(&header, 0)?;
+    main.file.finish()
+}
+
+/// Writes config.json, and lists what is written beside the main file; the checksum of what is yet to come is 0.
+fn written(task: Task<'_>, ledger: &mut Ledger, dfloat11_config: &Value) -> Result<Written, Error> {
+    let Task { source, destination, .. } = task;
+    let mut files = ledger.ours.clone();
+    if source.is_dir {
+        let text = match ConfigFile::of(source)? {
+            Some(file) => file.text_with(Some(dfloat11_config)),
+            None => text_of_only(dfloat11_config),
+        };
+        let text = text.unwrap_or_default();
+        ledger.report.write_small(task.output, &task.place(CONFIG_FILE), text.as_bytes())?;
+        let (name, size) = (CONFIG_FILE.to_owned(), text.len() as u64);
+        files.push(OurFile::Config { name, size, xxh3: Digits(xxh3_64(text.as_bytes())) });
+    }
+    if destination.has_card {
+        files.push(card_of(Digits::default()));
+    }
+    files.extend(destination.copied.ours());
+    Ok(Written { files, data: Digits::default(), part: destination.part.map(str::to_owned) })
+}
+
+/// Refuses names that another system would take for something else, before any work: of what will be written, and of what would be restored.
+pub(super) fn check_names(task: Task<'_>, units: &[String]) -> Result<(), Error> {
+    let Task { source, destination, .. } = task;
+    if !source.is_dir || task.options.code == CodeKind::Published {
+        return Ok(());
+    }
+    let copied = &destination.copied.files;
+    let card = destination.has_card.then_some(README);
+    let own = units.iter().map(String::as_str).chain([source.main_file, CONFIG_FILE]).chain(card);
+    check_names_in(&source.path, own.chain(copied.iter().map(|file| file.ours.name())))?;
+    let weights = source.files.iter().map(|file| file.name.as_str());
+    let sources = weights.chain(source.small.iter().map(|file| file.name.as_str()));
+    check_names_in(&source.path, sources.chain(copied.iter().filter_map(|file| file.ours.source_name())))
+}

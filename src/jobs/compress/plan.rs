@@ -1,0 +1,77 @@
+//! The plan of a unit: whether it is coded, and what a reader of the published kind should know of
+//! it.
+
+use df11_core::limits::{MAX_WEIGHTS, PUBLISHED_MAX_BLOCK_WEIGHTS};
+use df11_core::{bf16, fullest_block};
+use df11_cpu::Plan;
+
+use super::layout::split_positions;
+use super::options::{CodeKind, CompressReport, KeptRaw};
+use super::task::Task;
+use super::unit::UnitBuffer;
+use crate::Error;
+use crate::progress::check_stopped;
+
+/// Reads a unit and plans it; `None` where it stays raw, which is reported.
+pub(super) fn plan(
+    task: Task<'_>,
+    unit: &mut UnitBuffer<'_>,
+    report: &mut CompressReport,
+    index: usize,
+) -> Result<Option<Plan>, Error> {
+    check_stopped(task.progress)?;
+    let spec = &task.specs[index];
+    task.progress.unit(&spec.name);
+    let raw_bytes = spec.weights * size_of::<bf16>() as u64;
+    let reason = match try_plan(task, unit, report, index)? {
+        Ok(plan) => {
+            let bytes = plan.sizes().total() + split_positions(task.source, spec).len() as u64;
+            if bytes < raw_bytes || task.options.code == CodeKind::Published {
+                return Ok(Some(plan));
+            }
+            format!("coded it would have {bytes} bytes, as BF16 it has {raw_bytes}")
+        }
+        Err(fault) => fault.to_string(),
+    };
+    report.kept_raw.push(KeptRaw { unit: spec.name.clone(), reason });
+    Ok(None)
+}
+
+/// A unit that its header shows to be too large is not read.
+fn try_plan(
+    task: Task<'_>,
+    unit: &mut UnitBuffer<'_>,
+    report: &mut CompressReport,
+    index: usize,
+) -> Result<Result<Plan, df11_core::Error>, Error> {
+    let spec = &task.specs[index];
+    if spec.weights > MAX_WEIGHTS {
+        return Ok(Err(df11_core::Error::TooManyWeights { found: spec.weights }));
+    }
+    unit.load(index)?;
+    let (weights, _) = unit.loaded(index);
+    Ok(task.options.code.plan(&task.options.backend, weights).map(|(plan, fault)| {
+        if task.options.code == CodeKind::Published {
+            tell_published(&spec.name, weights, &plan, fault, &mut report.notes);
+        }
+        plan
+    }))
+}
+
+/// Notes what a reader of the published kind should know of a unit.
+fn tell_published(unit: &str, weights: &[bf16], plan: &Plan, fault: Option<df11_core::Error>, notes: &mut Vec<String>) {
+    if let Some(fault) = &fault {
+        notes.push(format!("unit `{unit}` is in our code, not in the published tool's: {fault}"));
+    }
+    if plan.as_core().breaks_tie() {
+        notes.push(format!(
+            "unit `{unit}`: the published tool might write other bytes, since its codes are too long and equally rare exponents are cut"
+        ));
+    }
+    let fullest = if plan.code().shortest() == 1 { fullest_block(plan.code(), weights) } else { 0 };
+    if fullest > PUBLISHED_MAX_BLOCK_WEIGHTS {
+        notes.push(format!(
+            "unit `{unit}`: a block holds {fullest} weights, and the published loader fails over {PUBLISHED_MAX_BLOCK_WEIGHTS}; --code canonical stays below"
+        ));
+    }
+}

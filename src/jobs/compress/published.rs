@@ -1,0 +1,86 @@
+//! The published tool's own bytes: `dfloat11` 0.5.0's code, and files as it leaves them. FORMAT.md, "The published tool's forms".
+//!
+//! ```text
+//! one file, or no config.json      model.safetensors, without metadata       config.json: dfloat11_config alone
+//! a transformers directory         <unit>.safetensors, model.safetensors     config.json: sorted, dfloat11_config among its fields;
+//!                                                                            generation_config.json
+//! a diffusers directory            the same under diffusers' name            config.json: dfloat11_config alone
+//! ```
+//!
+//! Every unit is coded, whatever it comes to: the patterns promise it. One that has no published code gets ours, which is reported.
+
+use serde_json::Value;
+
+use super::layout::Metadata;
+use super::options::{CodeKind, CompressOptions};
+use crate::Error;
+use crate::files::checkpoint::Checkpoint;
+use crate::files::dotted::parent_and_last;
+use crate::files::file_names::{CONFIG_FILE, MAIN_FILES};
+use crate::naming::pattern::PatternDict;
+use crate::naming::units::UnitSpec;
+
+/// By what the published tool had its main file saved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Saver {
+    Itself,
+    Transformers,
+    Diffusers,
+}
+
+impl Saver {
+    pub fn of(source: &Checkpoint, single_file: bool) -> Saver {
+        if !source.is_dir || single_file || !source.small.iter().any(|file| file.name == CONFIG_FILE) {
+            Saver::Itself
+        } else if source.main_file == MAIN_FILES[0] {
+            Saver::Transformers
+        } else {
+            Saver::Diffusers
+        }
+    }
+
+    /// What the main file is called.
+    pub fn main_file(self, source: &Checkpoint) -> &'static str {
+        if self == Saver::Itself { MAIN_FILES[0] } else { source.main_file }
+    }
+
+    /// What the main file's header says.
+    pub fn metadata(self) -> Metadata<'static> {
+        if self == Saver::Itself { Metadata::None } else { Metadata::Saved }
+    }
+}
+
+/// The published code knows no extension, and the published tool writes no card.
+pub(super) fn refuse_what_it_lacks(options: &CompressOptions) -> Result<(), Error> {
+    let refused =
+        |other, reason: &str| Err(Error::OptionsExclude { one: "--code published", other, reason: reason.into() });
+    match options {
+        CompressOptions { code: CodeKind::Canonical, .. } => Ok(()),
+        CompressOptions { all: true, .. } => {
+            refused("--all", "the published tool cannot code what it cannot inject; choose one of them")
+        }
+        CompressOptions { model_card: true, .. } => {
+            refused("--model-card", "the published tool writes no README.md; choose one of them")
+        }
+        _ => Ok(()),
+    }
+}
+
+/// `pattern_dict`: as it was given where every unit is coded and matched by exactly one pattern; else as the published examples order it,
+/// embeddings, other modules alone, blocks.
+pub(crate) fn pattern_dict(
+    given: Option<&PatternDict>,
+    specs: &[UnitSpec],
+    coded: &[&UnitSpec],
+    source: &Checkpoint,
+) -> Value {
+    if let Some(given) = given.filter(|_| coded.len() == specs.len())
+        && let Some(value) = given.as_given(coded.iter().map(|spec| spec.name.as_str()))
+    {
+        return value;
+    }
+    let mut ordered = coded.to_vec();
+    let is_embedding = |spec: &UnitSpec| parent_and_last(&spec.name).1.contains("embed");
+    ordered.sort_by_key(|spec| (!spec.attributes.is_empty(), !is_embedding(spec)));
+    PatternDict::to_json(&ordered, source.tensors.keys().map(String::as_str))
+}

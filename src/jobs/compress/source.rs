@@ -1,0 +1,145 @@
+//! What may be compressed, and in which units.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use df11_core::bf16;
+
+use super::gate::{Gate, Room};
+use super::options::{CodeKind, CompressOptions};
+use super::published::refuse_what_it_lacks;
+use crate::Error;
+use crate::files::checkpoint::Checkpoint;
+use crate::files::leaves::LEAVES;
+use crate::files::shapes::weights;
+use crate::jobs::card::refuse_card;
+use crate::jobs::memory::check_specs;
+use crate::naming::by_pattern::units_by_pattern;
+use crate::naming::infer::infer_units;
+use crate::naming::units::{MIN_LONE_WEIGHTS, UnitSpec};
+
+/// Opens a model that is not coded yet, and looks which of its F32 and F16 tensors are BF16 in disguise.
+fn open_source(input: &Path, options: &CompressOptions) -> Result<Checkpoint, Error> {
+    /// Values that are looked at before the next are read.
+    const STEP: u64 = 1 << 20;
+    refuse_what_it_lacks(options)?;
+    let mut source = Checkpoint::open_source(input)?;
+    refuse_coded(&source)?;
+    if options.code == CodeKind::Published {
+        // Without a record nothing would tell what they were.
+        return Ok(source);
+    }
+    let all_of =
+        |weights: u64| (0..weights.div_ceil(STEP)).map(move |step| (step * STEP, STEP.min(weights - step * STEP)));
+    let others = source.find_disguised(options.all, all_of)?;
+    if !source.disguised.is_empty() {
+        let count = source.disguised.len();
+        source.notes.push(format!(
+            "{count} tensors of F32 or F16 hold BF16 values only: they are coded, and come back as they were"
+        ));
+    }
+    for (tensor, index) in others {
+        let info = &source.tensors[&tensor].info;
+        // Smaller ones would stay raw as BF16 too.
+        if weights(&info.shape) >= Some(MIN_LONE_WEIGHTS) {
+            source.notes.push(format!(
+                "`{tensor}` of {} holds values that BF16 does not have (value {index} is the first): it stays as it is",
+                info.dtype
+            ));
+        }
+    }
+    Ok(source)
+}
+
+/// A model that may be compressed, and its units.
+#[derive(Debug)]
+pub(super) struct ToCode {
+    pub source: Checkpoint,
+    pub specs: Vec<UnitSpec>,
+}
+
+impl ToCode {
+    /// Opens the model at `input`, and looks whether it can be compressed as its user wants.
+    pub fn open(input: &Path, options: &CompressOptions) -> Result<ToCode, Error> {
+        let source = open_source(input, options)?;
+        if source.is_dir {
+            refuse_card(&source.path)?;
+        }
+        let specs = units_of(&source, options)?;
+        check_names_free(&source, &specs)?;
+        check_specs(&source, &specs, options.memory)?;
+        Ok(ToCode { source, specs })
+    }
+
+    /// The bytes that coding it will announce: in one file every unit is read twice.
+    pub fn work(&self, options: &CompressOptions) -> u64 {
+        let data: u64 = self.source.tensors.values().map(|place| place.info.bytes()).sum();
+        let coded: u64 = self.specs.iter().map(|spec| spec.weights * size_of::<bf16>() as u64).sum();
+        if has_unit_files(&self.source, options) { data } else { data + coded }
+    }
+}
+
+/// Whether each unit of a model gets a file of its own.
+pub(super) fn has_unit_files(source: &Checkpoint, options: &CompressOptions) -> bool {
+    source.is_dir && !options.single_file
+}
+
+/// A model that has passed the gate.
+pub(super) struct Passed {
+    pub model: ToCode,
+    pub room: Room,
+}
+
+impl ToCode {
+    /// Passes the gate: all that is to be written will be read.
+    pub fn pass(self, options: &CompressOptions) -> Result<Passed, Error> {
+        Ok(Passed { room: Gate::new(&self.source, &self.specs, options).check()?, model: self })
+    }
+}
+
+/// The units of a model, by patterns or by inference.
+fn units_of(source: &Checkpoint, options: &CompressOptions) -> Result<Vec<UnitSpec>, Error> {
+    match &options.pattern_dict {
+        Some(patterns) => units_by_pattern(source, patterns),
+        None => Ok(infer_units(source.infos(), options.all).units),
+    }
+}
+
+/// Refuses a model that is coded already.
+pub(crate) fn refuse_coded(source: &Checkpoint) -> Result<(), Error> {
+    if source.is_coded() {
+        let reason = "is a DFloat11 model already; decompress it first, or give the BF16 model".into();
+        return Err(Error::NotAModel { path: source.path.clone(), reason });
+    }
+    Ok(())
+}
+
+/// Says what a model is made of in which nothing can be coded.
+pub(crate) fn refuse_without_bf16(source: &Checkpoint) -> Result<(), Error> {
+    let mut dtypes: BTreeMap<&str, usize> = BTreeMap::new();
+    for (_, info) in source.infos() {
+        *dtypes.entry(info.dtype.name()).or_default() += 1;
+    }
+    if dtypes.is_empty() || dtypes.contains_key("BF16") {
+        return Ok(());
+    }
+    let found: Vec<_> = dtypes.iter().map(|(dtype, count)| format!("{count} of {dtype}")).collect();
+    let reason = format!("holds no BF16 values: {}; give the BF16 model, DFloat11 shrinks no other", found.join(", "));
+    Err(Error::NotAModel { path: source.path.clone(), reason })
+}
+
+/// No tensor of the source may be called like an array of a unit to be.
+fn check_names_free(source: &Checkpoint, specs: &[UnitSpec]) -> Result<(), Error> {
+    for spec in specs {
+        let arrays = LEAVES.iter().map(|(leaf, _)| format!("{}.{leaf}", spec.name));
+        if let Some((tensor, place)) = arrays.filter_map(|name| source.tensors.get_key_value(&name)).next() {
+            return Err(Error::TensorUnfit {
+                path: source.reader(place).path().to_path_buf(),
+                tensor: tensor.clone(),
+                found: format!("{} {:?}", place.info.dtype, place.info.shape),
+                expected: format!("nothing of that name: an array of unit `{}` would be called so", spec.name),
+            });
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,73 @@
+//! What a compression is given, and what it keeps account of; each step takes of these what it
+//! needs.
+
+use std::path::{Path, PathBuf};
+
+use super::options::{CompressOptions, CompressReport};
+use crate::files::checkpoint::Checkpoint;
+use crate::files::our_files::OurFile;
+use crate::naming::units::UnitSpec;
+use crate::progress::Progress;
+use crate::writer::copies::Copied;
+use crate::writer::output::Output;
+
+/// Where in the output a model goes, and what lies there beside its weights.
+pub(super) struct Destination<'a> {
+    /// The folder of the output; empty for all of it, and for one file.
+    pub below: &'a Path,
+    /// The files that were copied there.
+    pub copied: &'a Copied,
+    /// Its name, where it is a part of a pipeline.
+    pub part: Option<&'a str>,
+    /// A card is written there. It tells sizes, so it comes when they are known.
+    pub has_card: bool,
+}
+
+/// What is to be done: one model, its units, and where it goes.
+#[derive(Clone, Copy)]
+pub(super) struct Task<'a> {
+    pub source: &'a Checkpoint,
+    pub specs: &'a [UnitSpec],
+    pub output: &'a Output,
+    pub destination: &'a Destination<'a>,
+    pub options: &'a CompressOptions,
+    pub progress: &'a dyn Progress,
+}
+
+impl Task<'_> {
+    /// The place of a file of the model in the output.
+    pub fn place(&self, name: &str) -> PathBuf {
+        self.destination.below.join(name)
+    }
+}
+
+/// What is done so far.
+pub(super) struct Ledger {
+    /// The weight files written.
+    pub ours: Vec<OurFile>,
+    pub report: CompressReport,
+    /// So many of the report's notes are of files that are finished, or of no file.
+    told: usize,
+}
+
+impl Ledger {
+    /// Of a model that is to be coded.
+    pub fn new(source: &Checkpoint) -> Ledger {
+        let (source_bytes, notes) = (source.file_bytes(), source.notes.clone());
+        let told = notes.len();
+        Ledger { ours: Vec::new(), report: CompressReport { source_bytes, notes, ..CompressReport::default() }, told }
+    }
+
+    /// Takes in the notes of a file that an earlier run has finished.
+    pub fn retell(&mut self, notes: Vec<String>) {
+        self.report.notes.extend(notes);
+        self.told = self.report.notes.len();
+    }
+
+    /// The notes since a file was finished last: those of the file that is finished now.
+    pub fn notes_of_file(&mut self) -> Vec<String> {
+        let notes = self.report.notes[self.told..].to_vec();
+        self.told = self.report.notes.len();
+        notes
+    }
+}

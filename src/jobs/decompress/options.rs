@@ -1,0 +1,45 @@
+//! What a decompression is told, and what it tells.
+
+use std::path::PathBuf;
+
+use crate::Error;
+use crate::backend::Backend;
+use crate::naming::pattern::PatternDict;
+
+/// How to decompress.
+#[derive(Clone, Debug, Default)]
+pub struct DecompressOptions {
+    /// What decodes.
+    pub backend: Backend,
+    /// For a model without a record of its source: which modules are units, instead of its own `pattern_dict`.
+    pub pattern_dict: Option<PatternDict>,
+    /// For a model without a record of its source: a BF16 model of the same architecture, to take shapes from.
+    pub like: Option<PathBuf>,
+    /// Replace an OUTPUT that exists.
+    pub force: bool,
+    /// Refuse a model with a unit that needs more bytes of memory than this.
+    pub memory: Option<u64>,
+    /// Where files are missing or changed, restore what is there, and report the rest. Every unit is then decoded twice: what is unsound must be known
+    /// before files are laid out.
+    pub partial: bool,
+}
+
+/// What was decompressed.
+#[derive(Debug, Default)]
+pub struct DecompressReport {
+    /// Every file of the source is there, byte for byte: rebuilt from its own header, or compared with its checksum as it was copied.
+    pub byte_exact: bool,
+    /// Every tensor was compared with its checksum. Without `byte_exact`: weight files, config.json and the list of shards are the source's byte for
+    /// byte, and nothing is known of the files beside them.
+    pub checked: bool,
+    /// Tensors written.
+    pub tensors: usize,
+    /// Bytes of the weight files written, headers included.
+    pub output_bytes: u64,
+    /// Files written, copied ones included.
+    pub files: usize,
+    /// What was missing or changed, where [`DecompressOptions::partial`] let the rest be restored.
+    pub missing: Vec<Error>,
+    /// What the user should know.
+    pub notes: Vec<String>,
+}

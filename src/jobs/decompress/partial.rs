@@ -1,0 +1,96 @@
+//! What is there of a model that is not whole: what is unsound is found before a file is laid out, and left out.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use super::pass::Pass;
+use crate::Error;
+use crate::jobs::restoration::{Restoration, Target};
+use crate::safetensors::{Header, Layout, Most, NewTensor};
+
+/// Reads everything and finds which tensors are not what they should be.
+pub(super) fn find_unsound(pass: &Pass<'_>, faults: &mut Vec<Error>, lost: &mut BTreeSet<String>) -> Result<(), Error> {
+    let mut note = |result: Result<(), Error>, tensors: &mut dyn Iterator<Item = &String>| match result {
+        Err(error) if error.is_failed_check() => {
+            faults.push(error);
+            lost.extend(tensors.cloned());
+            Ok(())
+        }
+        result => result,
+    };
+    let mut tile = Vec::new();
+    let units = pass.model.units.iter().zip(&pass.plan.matrices);
+    for (unit, matrices) in units.filter(|(_, matrices)| !matrices.is_empty()) {
+        let mut tensors = matrices.iter().map(|matrix| &matrix.tensor);
+        note(pass.restore_unit(unit, matrices, &mut tile), &mut tensors)?;
+    }
+    for name in pass.model.raw.iter().filter(|name| !pass.plan.missing.contains(*name)) {
+        note(pass.copy_raw(name), &mut std::iter::once(name))?;
+    }
+    Ok(())
+}
+
+impl Restoration {
+    /// Plans without these tensors: a file that would hold one is laid out anew with the others.
+    ///
+    /// # Errors
+    /// Nothing is left.
+    pub(super) fn leave_out(&mut self, tensors: &BTreeSet<String>, model: &Path) -> Result<(), Error> {
+        let files = std::mem::take(&mut self.files);
+        for (index, (name, header)) in files.into_iter().enumerate() {
+            let of_file = self.targets.iter().filter(|(_, target)| target.file == index);
+            let (lost, kept): (Vec<_>, Vec<_>) = of_file.partition(|(tensor, _)| tensors.contains(*tensor));
+            let all = lost.len() + kept.len();
+            let kept: Vec<NewTensor> = kept
+                .into_iter()
+                .map(|(tensor, Target { dtype, shape, bytes, .. })| NewTensor {
+                    name: tensor.clone(),
+                    dtype: dtype.clone(),
+                    shape: shape.clone(),
+                    bytes: *bytes,
+                })
+                .collect();
+            let lost: Vec<String> = lost.into_iter().map(|(tensor, _)| tensor.clone()).collect();
+            let header = match (lost.is_empty(), kept.is_empty()) {
+                (true, _) => header,
+                (false, true) => {
+                    self.notes.push(format!("{name}: none of its {all} tensors is left, so it is not written"));
+                    lost.iter().for_each(|tensor| drop(self.targets.remove(tensor)));
+                    continue;
+                }
+                (false, false) => {
+                    self.notes.push(format!("{name}: {} of its {all} tensors are left", kept.len()));
+                    lost.iter().for_each(|tensor| drop(self.targets.remove(tensor)));
+                    self.lay_out_anew(index, &header, kept, model)?
+                }
+            };
+            self.targets.values_mut().filter(|target| target.file == index).for_each(|t| t.file = self.files.len());
+            self.files.push((name, header));
+        }
+        if self.files.is_empty() {
+            let reason = "nothing is left of its weights".into();
+            return Err(Error::NotAModel { path: model.to_path_buf(), reason });
+        }
+        Ok(())
+    }
+
+    fn lay_out_anew(
+        &mut self,
+        file: usize,
+        header: &[u8],
+        tensors: Vec<NewTensor>,
+        path: &Path,
+    ) -> Result<Vec<u8>, Error> {
+        let unreadable = |fault| Error::Unreadable { path: path.to_path_buf(), fault };
+        let (_, json) = header.split_at(size_of::<u64>());
+        let metadata = Header::parse_without_file(json, Most::ANY).map_err(unreadable)?.metadata;
+        let layout = Layout::new(tensors).map_err(unreadable)?;
+        let header = layout.header(&metadata).map_err(unreadable)?;
+        for (name, info) in layout.tensors() {
+            if let Some(target) = self.targets.get_mut(name).filter(|target| target.file == file) {
+                target.position = header.len() as u64 + info.begin;
+            }
+        }
+        Ok(header)
+    }
+}

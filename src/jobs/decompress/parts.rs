@@ -1,0 +1,80 @@
+//! A pipeline folder: its coded parts, one after another, and the files beside them.
+
+use std::path::{Path, PathBuf};
+
+use super::model::{inputs, plan, refuse, restore, work};
+use super::options::{DecompressOptions, DecompressReport};
+use crate::Error;
+use crate::jobs::card::without_card;
+use crate::jobs::judge::judge_manifest;
+use crate::progress::Progress;
+use crate::record::manifest::{Part, Pipeline};
+use crate::writer::copies::{check_others, copy_beside};
+use crate::writer::output::{Form, Output};
+
+/// Restores the parts of a pipeline that are coded; the other files are copied.
+pub(super) fn restore_parts(
+    input: &Path,
+    output: &Path,
+    Pipeline { parts, files, fault }: Pipeline,
+    options: &DecompressOptions,
+    progress: &dyn Progress,
+) -> Result<DecompressReport, Error> {
+    let mut all = DecompressReport { byte_exact: true, checked: true, ..DecompressReport::default() };
+    if let Some(files) = &files {
+        let judgement = judge_manifest(input, files, &parts)?;
+        all.missing = judgement.faults;
+        all.notes = judgement.notes;
+    }
+    all.missing.extend(fault);
+    let mut planned = Vec::new();
+    for Part { folder, mut model } in parts {
+        let mut plan = plan(&mut model, options)?;
+        if !options.partial {
+            // The parts before this one may take hours.
+            plan.judgement.copies(model.checkpoint.folder(), plan.copies.iter().flatten())?;
+        }
+        all.missing.append(&mut plan.judgement.faults);
+        planned.push((folder, model, plan));
+    }
+    refuse(input, &mut all.missing, options)?;
+    check_others(input)?;
+    progress.begin(planned.iter().map(|(.., plan)| work(plan, options)).sum());
+    let output = Output::begin(output, &inputs(input, options), Form::Directory, options.force)?;
+    let mut copied = None;
+    match &files {
+        Some(files) => all.restore_copies(input, files, &output, Path::new(""), progress)?,
+        None => {
+            let folders: Vec<PathBuf> = planned.iter().map(|(folder, ..)| folder.into()).collect();
+            copied = Some(copy_beside(input, &output, &folders, &*without_card(input)?, progress)?);
+            all.byte_exact = false;
+        }
+    }
+    refuse(input, &mut all.missing, options)?;
+    for (folder, model, plan) in planned {
+        output.folder(Path::new(&folder))?;
+        let part = restore(&model, plan, &output, Path::new(&folder), options, progress)?;
+        all.add(part, &folder);
+    }
+    if let Some(copied) = copied {
+        copied.check_unchanged()?;
+        all.files += copied.files.len();
+        all.notes.extend(copied.notes);
+    }
+    output.commit()?;
+    all.byte_exact &= all.missing.is_empty();
+    Ok(all)
+}
+
+impl DecompressReport {
+    /// Takes in the report of a pipeline's part.
+    fn add(&mut self, part: DecompressReport, folder: &str) {
+        self.byte_exact &= part.byte_exact;
+        self.checked &= part.checked;
+        self.tensors += part.tensors;
+        self.output_bytes += part.output_bytes;
+        self.files += part.files;
+        self.missing.extend(part.missing);
+        self.notes.extend(part.notes.into_iter().map(|note| format!("{folder}: {note}")));
+    }
+}

@@ -1,0 +1,306 @@
+//! What compression would come to, without encoding: which units, which tensors stay raw, how many bytes.
+//!
+//! ```text
+//! for each unit: about 1 weight in 24, in runs spread over its tensors  -> the code of that sample -> bits a weight
+//! sizes of the six arrays by formula  ->  the files laid out and their headers made, as compression would
+//! ```
+//!
+//! Everything but the length of the streams is exact or nearly so: a header is as long as the real one but for the names of the files beside the
+//! weights, since checksums and offsets have fixed or nearly fixed widths.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use df11_core::limits::{BLOCK_BYTES, BLOCK_GAP_BYTES, TABLE_ENTRIES};
+use df11_core::{PartSizes, bf16};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::compress::contents::{Beside, record_of, remove};
+use super::compress::gate::Gate;
+use super::compress::layout::{Metadata, header, layout, split_positions, unwritable};
+use super::compress::options::CodeKind;
+use super::compress::published::{self, Saver};
+use super::compress::source::{refuse_coded, refuse_without_bf16};
+use crate::Error;
+use crate::backend::Backend;
+use crate::files::checkpoint::Checkpoint;
+use crate::files::our_files::{Digits, OurFile};
+use crate::files::sampling::runs;
+use crate::files::shapes::is_shapes;
+use crate::files::weight_files::parts;
+use crate::naming::by_pattern::units_by_pattern;
+use crate::naming::infer::{Inferred, infer_units};
+use crate::naming::pattern::PatternDict;
+use crate::naming::unit_files::file_names;
+use crate::naming::units::UnitSpec;
+use crate::record::config::dfloat11_config;
+use crate::record::source::Written;
+use crate::shown::shown;
+
+/// One weight in so many is read: less than 5 % with what rounding adds.
+const SAMPLE_SHARE: u64 = 24;
+/// Most weights of a unit that are read: the error of a larger unit's mean code length is below 0.002 bits with these.
+const MAX_SAMPLE: u64 = 1 << 20;
+/// Values of an F32 or F16 tensor that are looked at: of weights that never were BF16, one in thousands looks as if.
+const DISGUISE_SAMPLE: u64 = 64;
+
+/// Bits of an exponent's code where no weight is read: the mean of MiniLM's units, coded. Gaussian weights need 2.6.
+const TYPICAL_CODE_BITS: f64 = 2.69;
+/// Tables of a unit where no weight is read: trained weights need two or three.
+const TYPICAL_TABLES: usize = 3;
+
+/// What to estimate.
+#[derive(Clone, Debug)]
+pub struct EstimateOptions {
+    /// What plans the samples' codes.
+    pub backend: Backend,
+    /// Whose codes and files would be written.
+    pub code: CodeKind,
+    /// Which modules are units; by default they are inferred from the headers.
+    pub pattern_dict: Option<PatternDict>,
+    /// Where units are inferred: every BF16 tensor of some size.
+    pub all: bool,
+    /// For a directory: one `model.safetensors` instead of a file for each unit.
+    pub single_file: bool,
+    /// Read no weights: a typical code length is taken for all.
+    pub headers_only: bool,
+}
+
+impl Default for EstimateOptions {
+    fn default() -> Self {
+        let backend = Backend::best();
+        let code = CodeKind::default();
+        EstimateOptions { backend, code, pattern_dict: None, all: false, single_file: false, headers_only: false }
+    }
+}
+
+/// What compression would come to. Serialises to the JSON of `df11 estimate --json`.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct EstimateReport {
+    /// The units in natural order, those of a pipeline's parts with `PART/` before.
+    pub units: Vec<EstimatedUnit>,
+    /// The tensors that stay raw, by name.
+    pub raw: Vec<EstimatedRaw>,
+    /// Bytes of the source's weight files.
+    pub source_bytes: u64,
+    /// Predicted bytes of the weight files written, headers included.
+    pub output_bytes: u64,
+    /// Weights of all units.
+    pub weights: u64,
+    /// Of those, weights that were read.
+    pub weights_read: u64,
+    /// What the published loader would find the units by; for a pipeline, by part.
+    pub pattern_dict: Value,
+    /// What the user should know.
+    pub notes: Vec<String>,
+}
+
+/// A unit to be.
+#[derive(Clone, Debug, Serialize)]
+pub struct EstimatedUnit {
+    /// The module path.
+    pub name: String,
+    /// The tensors that it is made of, in the order of its stream.
+    pub tensors: Vec<String>,
+    /// Their weights.
+    pub weights: u64,
+    /// Predicted bytes of its six arrays.
+    pub bytes: u64,
+}
+
+/// A tensor that stays raw.
+#[derive(Clone, Debug, Serialize)]
+pub struct EstimatedRaw {
+    /// Its name.
+    pub name: String,
+    /// Its dtype.
+    pub dtype: String,
+    /// Its shape.
+    pub shape: Vec<u64>,
+    /// Bytes of its data.
+    pub bytes: u64,
+    /// Why it is not coded.
+    pub reason: String,
+}
+
+/// Estimates the model at `input`: a file, a directory, a pipeline folder, or a file of shapes ("Shapes without weights" in FORMAT.md), of which
+/// only the headers count.
+///
+/// # Errors
+/// INPUT is not a readable BF16 model.
+pub fn estimate(input: &Path, options: &EstimateOptions) -> Result<EstimateReport, Error> {
+    if is_shapes(input) {
+        let source = Checkpoint::of_shapes(input)?;
+        return estimate_one(&source, &EstimateOptions { headers_only: true, ..options.clone() });
+    }
+    let parts = parts(input)?;
+    if parts.is_empty() {
+        return estimate_one(&open(input, options)?, options);
+    }
+    let mut all = EstimateReport { pattern_dict: Value::Object(serde_json::Map::new()), ..EstimateReport::default() };
+    for part in parts {
+        all.add(&part, estimate_one(&open(&input.join(&part), options)?, options)?);
+    }
+    Ok(all)
+}
+
+impl EstimateReport {
+    /// Takes in the report of a pipeline's part.
+    fn add(&mut self, part: &Path, report: EstimateReport) {
+        let name = part.to_string_lossy();
+        let below = |path: String| format!("{name}/{path}");
+        self.units.extend(report.units.into_iter().map(|unit| EstimatedUnit { name: below(unit.name), ..unit }));
+        self.raw.extend(report.raw.into_iter().map(|raw| EstimatedRaw { name: below(raw.name), ..raw }));
+        self.source_bytes += report.source_bytes;
+        self.output_bytes += report.output_bytes;
+        self.weights += report.weights;
+        self.weights_read += report.weights_read;
+        self.pattern_dict[name.to_string()] = report.pattern_dict;
+        self.notes.extend(report.notes.into_iter().map(|note| format!("{}/{note}", shown(part))));
+    }
+}
+
+/// Opens a model; where weights may be read, a look at some tells which F32 and F16 tensors seem to hold BF16 values only.
+fn open(input: &Path, options: &EstimateOptions) -> Result<Checkpoint, Error> {
+    let mut source = Checkpoint::open_source(input)?;
+    if !options.headers_only && options.code == CodeKind::Canonical {
+        source.find_disguised(options.all, |weights| runs(weights, weights.min(DISGUISE_SAMPLE)))?;
+    }
+    Ok(source)
+}
+
+fn estimate_one(source: &Checkpoint, options: &EstimateOptions) -> Result<EstimateReport, Error> {
+    refuse_coded(source)?;
+    refuse_without_bf16(source)?;
+    let Inferred { units: mut specs, raw: reasons } = match &options.pattern_dict {
+        Some(patterns) => Inferred { units: units_by_pattern(source, patterns)?, ..Inferred::default() },
+        None => infer_units(source.infos(), options.all),
+    };
+    let &EstimateOptions { code, ref pattern_dict, single_file, .. } = options;
+    Gate { source, specs: &specs, code, pattern_dict: pattern_dict.as_ref(), single_file }.check()?;
+    let mut report =
+        EstimateReport { source_bytes: source.file_bytes(), notes: source.notes.clone(), ..EstimateReport::default() };
+    let mut sizes = Vec::new();
+    let mut kept = BTreeSet::new();
+    for spec in &specs {
+        let size = sizes_of(source, spec, options, &mut report.weights_read)?;
+        let bytes = size.total() + split_positions(source, spec).len() as u64;
+        if bytes < spec.weights * size_of::<bf16>() as u64 || options.code == CodeKind::Published {
+            let (name, tensors) = (spec.name.clone(), spec.tensors.clone());
+            report.units.push(EstimatedUnit { name, tensors, weights: spec.weights, bytes });
+            report.weights += spec.weights;
+            sizes.push(size);
+        } else {
+            kept.extend(spec.tensors.iter().cloned());
+        }
+    }
+    specs.retain(|spec| !kept.contains(&spec.tensors[0]));
+    let published: Vec<&UnitSpec> = specs.iter().filter(|spec| !spec.is_extension()).collect();
+    report.pattern_dict = match options.code {
+        CodeKind::Canonical => PatternDict::to_json(&published, source.tensors.keys().map(String::as_str)),
+        CodeKind::Published => published::pattern_dict(options.pattern_dict.as_ref(), &specs, &published, source),
+    };
+    let coded: BTreeSet<&String> = specs.iter().flat_map(|spec| &spec.tensors).collect();
+    for (name, info) in
+        source.tensors.iter().filter(|(name, _)| !coded.contains(name)).map(|(name, place)| (name, &place.info))
+    {
+        let reason = match reasons.get(name) {
+            Some(reason) => reason.to_string(),
+            None if kept.contains(name) => "coded it would not be smaller".into(),
+            None => "in no unit of the patterns".into(),
+        };
+        let (dtype, shape) = (info.dtype.name().to_owned(), info.shape.clone());
+        report.raw.push(EstimatedRaw { name: name.clone(), dtype, shape, bytes: info.bytes(), reason });
+    }
+    report.output_bytes = output_bytes(source, &specs, &sizes, &report.pattern_dict, options)?;
+    Ok(report)
+}
+
+/// Bytes of the files that these units and the rest would be written to.
+fn output_bytes(
+    source: &Checkpoint,
+    specs: &[UnitSpec],
+    sizes: &[PartSizes],
+    patterns: &Value,
+    options: &EstimateOptions,
+) -> Result<u64, Error> {
+    let mut rest: BTreeSet<String> = source.tensors.keys().cloned().collect();
+    specs.iter().for_each(|spec| remove(&mut rest, &spec.tensors));
+    let config = dfloat11_config(patterns.clone());
+    let mut units: Vec<(&UnitSpec, PartSizes)> = specs.iter().zip(sizes.iter().copied()).collect();
+    let (mut total, mut files) = (0, Vec::new());
+    if source.is_dir && !options.single_file {
+        let beside = Beside::of(specs, source.tensors.keys().map(String::as_str));
+        for (index, unit) in units.drain(..).enumerate() {
+            let others = beside.unit(index, &rest);
+            remove(&mut rest, &others);
+            let unwritable = unwritable(source, &unit.0.name, false);
+            let layout =
+                layout(source, std::iter::once(unit), others.iter().map(String::as_str)).map_err(&unwritable)?;
+            let metadata = Metadata::of_unit(source, options.code);
+            let size = layout.data_bytes() + header(source, &layout, &metadata).map_err(&unwritable)?.len() as u64;
+            total += size;
+            let name = file_names(std::iter::once(unit.0.name.as_str())).concat();
+            files.push(OurFile::Weights { name, size, header: Digits::default(), xxh3: Digits::default() });
+        }
+    }
+    // What else lies in the folder is not looked at: its names are few bytes.
+    let written = Written { files, ..Written::default() };
+    let record = record_of(source, &specs.iter().collect::<Vec<_>>(), &Default::default(), written);
+    let metadata = match options.code {
+        CodeKind::Canonical => Metadata::Record(&record, &config),
+        CodeKind::Published => Saver::of(source, options.single_file).metadata(),
+    };
+    let unwritable = unwritable(source, source.main_file, options.single_file);
+    let layout = layout(source, units.into_iter(), rest.iter().map(String::as_str)).map_err(&unwritable)?;
+    Ok(total + layout.data_bytes() + header(source, &layout, &metadata).map_err(&unwritable)?.len() as u64)
+}
+
+/// Sizes of a unit's arrays, from a sample of its weights.
+fn sizes_of(
+    source: &Checkpoint,
+    spec: &UnitSpec,
+    options: &EstimateOptions,
+    read: &mut u64,
+) -> Result<PartSizes, Error> {
+    let (bits, tables) = if options.headers_only {
+        (TYPICAL_CODE_BITS, TYPICAL_TABLES)
+    } else {
+        let sample = sample(source, spec)?;
+        *read += sample.len() as u64;
+        match options.code.plan(&options.backend, &sample) {
+            Ok((plan, _)) => {
+                let sizes = plan.sizes();
+                (8.0 * sizes.encoded_exponent as f64 / sample.len() as f64, sizes.luts / TABLE_ENTRIES - 1)
+            }
+            Err(fault) => {
+                return Err(Error::UnitNotCoded { path: source.path.clone(), unit: spec.name.clone(), fault });
+            }
+        }
+    };
+    let stream = ((spec.weights as f64 * bits / 8.0).ceil() as usize).max(1);
+    let blocks = stream.div_ceil(BLOCK_BYTES);
+    Ok(PartSizes {
+        encoded_exponent: stream,
+        sign_mantissa: spec.weights as usize,
+        luts: (tables + 1) * TABLE_ENTRIES,
+        gaps: blocks * BLOCK_GAP_BYTES,
+        output_positions: (blocks + 1) * size_of::<u32>(),
+    })
+}
+
+/// Some weights of each of a unit's tensors.
+fn sample(source: &Checkpoint, spec: &UnitSpec) -> Result<Vec<bf16>, Error> {
+    let share = (spec.weights / SAMPLE_SHARE).clamp(1, MAX_SAMPLE) as f64 / spec.weights as f64;
+    let mut sample: Vec<bf16> = Vec::new();
+    for tensor in &spec.tensors {
+        let weights = source.weights_of(tensor);
+        for (first, length) in runs(weights, ((weights as f64 * share) as u64).clamp(1, weights)) {
+            let begin = sample.len();
+            sample.resize(begin + length as usize, bf16::ZERO);
+            source.read_weights(tensor, first, &mut sample[begin..], |_| {})?;
+        }
+    }
+    Ok(sample)
+}

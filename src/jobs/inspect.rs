@@ -1,0 +1,214 @@
+//! What a model consists of: each unit's size and entropies, counted from its words, and the tensors that are not coded.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use df11_core::{Histogram, bf16, bf16_word, entropy};
+use rayon::prelude::*;
+use serde::Serialize;
+
+use super::load::read_unit;
+use crate::Error;
+use crate::backend::Backend;
+use crate::files::checkpoint::Checkpoint;
+use crate::files::leaves::has_units;
+use crate::naming::infer::infer_units;
+use crate::progress::Progress;
+use crate::record::coded::CodedModel;
+use crate::record::tiles::{Decoding, decode_tiles};
+use crate::safetensors::TensorInfo;
+
+/// Weights that one thread counts at a time: its tables of counts are then a small part of the work.
+const COUNT_WEIGHTS: usize = 1 << 16;
+
+/// How to inspect.
+#[derive(Clone, Debug, Default)]
+pub struct InspectOptions {
+    /// What decodes.
+    pub backend: Backend,
+}
+
+/// A model's units and raw tensors. Serialises to the JSON of `df11 inspect --json`.
+#[derive(Clone, Debug, Serialize)]
+pub struct InspectReport {
+    /// The units in natural order; of a BF16 model, those that `compress` would make.
+    pub units: Vec<UnitReport>,
+    /// The tensors that are not coded, by name.
+    pub raw: Vec<RawReport>,
+}
+
+/// A unit.
+#[derive(Clone, Debug, Serialize)]
+pub struct UnitReport {
+    /// The module path.
+    pub name: String,
+    /// Its weights.
+    pub weights: u64,
+    /// `bytes` in bits, for each weight.
+    pub bits_per_weight: f64,
+    /// What its weights' fields could be coded in at best.
+    pub entropy: Entropy,
+    /// Exponents that occur.
+    pub exponents_in_use: usize,
+    /// Bits of its longest code.
+    pub longest_code: u32,
+    /// Bytes of its six arrays.
+    pub bytes: u64,
+    /// How often each exponent occurs.
+    #[serde(skip)]
+    pub histogram: Box<[u64; 256]>,
+}
+
+/// Shannon entropies, in bits a weight.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Entropy {
+    /// Of the sign, at most 1.
+    pub sign: f64,
+    /// Of the exponent, at most 8.
+    pub exponent: f64,
+    /// Of the mantissa, at most 7.
+    pub mantissa: f64,
+}
+
+/// A tensor that is not coded.
+#[derive(Clone, Debug, Serialize)]
+pub struct RawReport {
+    /// Its name.
+    pub name: String,
+    /// Its dtype.
+    pub dtype: String,
+    /// Its shape.
+    pub shape: Vec<u64>,
+    /// Bytes of its data.
+    pub bytes: u64,
+}
+
+/// Inspects the model at `input`, DFloat11 or BF16, a file or a directory. Runs on the current rayon pool.
+///
+/// # Errors
+/// It cannot be read, or a unit does not decode.
+pub fn inspect(input: &Path, options: &InspectOptions, progress: &dyn Progress) -> Result<InspectReport, Error> {
+    let checkpoint = Checkpoint::open_coded(input)?;
+    if has_units(checkpoint.tensors.keys().map(String::as_str)) {
+        inspect_coded(&CodedModel::of(checkpoint)?, options, progress)
+    } else {
+        drop(checkpoint);
+        inspect_source(&Checkpoint::open_source(input)?, options, progress)
+    }
+}
+
+fn inspect_coded(
+    model: &CodedModel,
+    options: &InspectOptions,
+    progress: &dyn Progress,
+) -> Result<InspectReport, Error> {
+    progress.begin(model.units.iter().map(|unit| unit.weights * size_of::<bf16>() as u64).sum());
+    let mut tile = Vec::new();
+    let units = model.units.iter().map(|unit| {
+        progress.unit(&unit.name);
+        let arrays = model.read(unit, progress)?;
+        let proven = model.validate(unit, &arrays)?;
+        let mut counts = Counts::default();
+        decode_tiles(&proven, Decoding::Fast(&options.backend), &mut tile, |_, weights| {
+            counts.add(weights);
+            progress.advance(size_of_val(weights) as u64);
+            Ok(())
+        })
+        .map_err(|stopped| model.stopped(unit, stopped))?;
+        Ok(counts.report(&unit.name, u32::from(proven.code().longest()), unit.bytes))
+    });
+    let units = units.collect::<Result<_, Error>>()?;
+    let raw = model.raw.iter().map(|name| raw_report(name, &model.checkpoint.tensors[name].info));
+    Ok(InspectReport { units, raw: raw.collect() })
+}
+
+fn inspect_source(
+    source: &Checkpoint,
+    options: &InspectOptions,
+    progress: &dyn Progress,
+) -> Result<InspectReport, Error> {
+    let specs = infer_units(source.infos(), false).units;
+    progress.begin(specs.iter().map(|spec| spec.weights * size_of::<bf16>() as u64).sum());
+    let mut buffer = Vec::new();
+    let units = specs.iter().map(|spec| {
+        progress.unit(&spec.name);
+        read_unit(source, spec, &mut buffer)?;
+        let plan = options.backend.plan(&buffer).map_err(|fault| Error::UnitNotCoded {
+            path: source.path.clone(),
+            unit: spec.name.clone(),
+            fault,
+        })?;
+        let mut counts = Counts::default();
+        counts.add(&buffer);
+        progress.advance(size_of_val(buffer.as_slice()) as u64);
+        let splits = (spec.tensors.len() - 1) * size_of::<i64>();
+        let bytes = plan.sizes().total() + splits as u64;
+        Ok(counts.report(&spec.name, u32::from(plan.code().longest()), bytes))
+    });
+    let units = units.collect::<Result<_, Error>>()?;
+    let coded: BTreeSet<&String> = specs.iter().flat_map(|spec| &spec.tensors).collect();
+    let raw = source.tensors.iter().filter(|(name, _)| !coded.contains(name));
+    Ok(InspectReport { units, raw: raw.map(|(name, place)| raw_report(name, &place.info)).collect() })
+}
+
+fn raw_report(name: &str, info: &TensorInfo) -> RawReport {
+    let (dtype, shape) = (info.dtype.name().to_owned(), info.shape.clone());
+    RawReport { name: name.to_owned(), dtype, shape, bytes: info.bytes() }
+}
+
+/// How often each exponent, and each byte of sign and mantissa, occurs.
+struct Counts {
+    exponent: Box<[u64; 256]>,
+    sign_mantissa: Box<[u64; 256]>,
+}
+
+impl Default for Counts {
+    fn default() -> Self {
+        Counts { exponent: Box::new([0; 256]), sign_mantissa: Box::new([0; 256]) }
+    }
+}
+
+impl Counts {
+    fn add(&mut self, weights: &[bf16]) {
+        let all = weights.par_chunks(COUNT_WEIGHTS).map(Counts::of).reduce(Counts::default, Counts::merged);
+        *self = std::mem::take(self).merged(all);
+    }
+
+    fn of(weights: &[bf16]) -> Counts {
+        let mut counts = Counts::default();
+        for &weight in weights {
+            counts.exponent[usize::from(bf16_word::exponent(weight))] += 1;
+            counts.sign_mantissa[usize::from(bf16_word::sign_mantissa(weight))] += 1;
+        }
+        counts
+    }
+
+    fn merged(mut self, other: Counts) -> Counts {
+        let pairs = [(&mut self.exponent, &other.exponent), (&mut self.sign_mantissa, &other.sign_mantissa)];
+        for (counts, more) in pairs {
+            counts.iter_mut().zip(more.iter()).for_each(|(count, more)| *count += more);
+        }
+        self
+    }
+
+    fn report(self, name: &str, longest_code: u32, bytes: u64) -> UnitReport {
+        let mut sign = [0; 2];
+        let mut mantissa = [0; 128];
+        for (value, count) in self.sign_mantissa.iter().enumerate() {
+            sign[value >> 7] += count;
+            mantissa[value & 0x7f] += count;
+        }
+        let exponents = Histogram::from_counts(*self.exponent);
+        let weights = exponents.total();
+        UnitReport {
+            name: name.to_owned(),
+            weights,
+            bits_per_weight: bytes as f64 * 8.0 / weights as f64,
+            entropy: Entropy { sign: entropy(&sign), exponent: exponents.entropy(), mantissa: entropy(&mantissa) },
+            exponents_in_use: exponents.exponents_in_use(),
+            longest_code,
+            bytes,
+            histogram: self.exponent,
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! The jobs on model files: compress, decompress, verify, inspect, estimate, synth.
+//!
+//! # Map
+//!
+//! ```text
+//! compress    checkpoint -> units -> (read a unit, plan, encode, verify, write) ... -> raw tensors -> record, config.json
+//! decompress  coded -> matrices -> restoration (which files, which tensor where) -> (read a unit, decode tile by tile, check, write) ...
+//! verify      coded -> (read a unit, decode plainly tile by tile, compare with record and source) ...
+//! inspect     coded or checkpoint -> (a unit at a time, counted)
+//! synth       shapes -> (rows of weights, written)
+//! estimate    checkpoint or shapes -> units -> (a sample of each unit, planned) -> layout
+//! ```
+//!
+//! Beside them: `judge` and `restoration`, what `verify` and `decompress` ask alike; `card`, the
+//! model card; `memory`, whether a unit fits.
+
+mod card;
+mod compress;
+mod decompress;
+mod estimate;
+mod inspect;
+mod judge;
+mod load;
+mod memory;
+mod restoration;
+mod synth;
+mod verify;
+
+pub use crate::naming::pattern::PatternDict;
+pub use crate::progress::Progress;
+pub use compress::{CodeKind, CompressOptions, CompressReport, KeptRaw, compress};
+pub use decompress::{DecompressOptions, DecompressReport, decompress};
+pub use estimate::{EstimateOptions, EstimateReport, EstimatedRaw, EstimatedUnit, estimate};
+pub use inspect::{Entropy, InspectOptions, InspectReport, RawReport, UnitReport, inspect};
+pub use load::load_weights;
+pub use synth::{SynthOptions, SynthReport, synth};
+pub use verify::{VerifyOptions, VerifyReport, verify};

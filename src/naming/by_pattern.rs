@@ -1,0 +1,48 @@
+//! The units of a model by the patterns that its user gave.
+
+use std::collections::BTreeSet;
+
+use super::pattern::PatternDict;
+use super::units::{MAX_COMPONENTS, UnitSpec};
+use crate::Error;
+use crate::files::checkpoint::Checkpoint;
+use crate::files::dotted::{natural_order, parent_and_last, prefixes};
+use crate::files::shapes::weights;
+use crate::shown::shown;
+
+/// The units of a model by the patterns that a user gave.
+///
+/// # Errors
+/// A pattern matches a module without the matrices that it lists, or two units share a matrix.
+pub(crate) fn units_by_pattern(source: &Checkpoint, patterns: &PatternDict) -> Result<Vec<UnitSpec>, Error> {
+    let modules: BTreeSet<&str> =
+        source.tensors.keys().flat_map(|tensor| prefixes(parent_and_last(tensor).0).take(MAX_COMPONENTS)).collect();
+    let mut taken: BTreeSet<String> = BTreeSet::new();
+    let mut units = Vec::new();
+    for module in modules {
+        let Some(attributes) = patterns.attributes(module) else { continue };
+        let tensors = UnitSpec::tensor_names(module, attributes);
+        let mut all = 0;
+        for tensor in &tensors {
+            let Some(place) = source.tensors.get(tensor) else {
+                let promised_by = format!("a pattern that matches module `{}`", shown(module));
+                return Err(Error::TensorMissing { path: source.path.clone(), tensor: tensor.clone(), promised_by });
+            };
+            let unfit = |expected: &str| Error::TensorUnfit {
+                path: source.reader(place).path().to_path_buf(),
+                tensor: tensor.clone(),
+                found: format!("{} {:?}", place.info.dtype, place.info.shape),
+                expected: format!("{expected}; change the pattern that matches module `{}`", shown(module)),
+            };
+            let holds_bf16 = place.info.dtype.is_bf16() || source.disguised.contains_key(tensor);
+            let count = weights(&place.info.shape).filter(|&count| count > 0 && holds_bf16);
+            all += count.ok_or_else(|| unfit("a BF16 tensor with weights"))?;
+            if !taken.insert(tensor.clone()) {
+                return Err(unfit("a tensor of one unit only"));
+            }
+        }
+        units.push(UnitSpec { name: module.to_owned(), attributes: attributes.to_vec(), tensors, weights: all });
+    }
+    units.sort_by(|a, b| natural_order(&a.name, &b.name));
+    Ok(units)
+}

@@ -1,0 +1,10 @@
+//! Which tensors make a unit, and what it is called: by patterns, or from names and shapes alone.
+
+pub(crate) mod by_pattern;
+mod family;
+pub(crate) mod infer;
+mod owners;
+pub(crate) mod pattern;
+mod pattern_cost;
+pub(crate) mod unit_files;
+pub(crate) mod units;

@@ -1,0 +1,219 @@
+//! What kind of module owns a tensor, from names and shapes alone: the published loader injects weights into Linear and Embedding only.
+//!
+//! ```text
+//! <module>.weight, BF16, 2-D, nothing else of size in <module>   -> a Linear's or an Embedding's, unless it is
+//!   below a component `router`, or as many rows as there are       a router: often a parameter that another class multiplies by
+//!     experts beside it
+//!   called `relative...` or `rel_...`                              a table of relative positions: read by its owner, never called
+//!   with a bias as long as its rows are                            transposed: GPT-2's Conv1D, which has no in_features
+//! ```
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt;
+use std::ops::Bound;
+
+use df11_core::limits::MAX_WEIGHTS;
+
+use super::units::{MAX_COMPONENTS, MIN_LONE_WEIGHTS};
+use crate::files::dotted::{is_decimal, module_of, parent_and_last, prefixes};
+use crate::files::shapes::weights;
+use crate::safetensors::TensorInfo;
+use crate::shown::shown;
+
+/// Why a tensor stays raw unless everything is to be coded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Reason {
+    /// Another dtype.
+    NotBf16(String),
+    /// No module's `.weight`.
+    NotWeight,
+    /// Not of two dimensions: a convolution, experts in one tensor, a norm.
+    NotMatrix(usize),
+    /// No weights, or more than a unit can hold.
+    Size,
+    /// Outside blocks, and not worth a unit.
+    Small,
+    /// Its module holds more than a weight and a bias.
+    OtherOwner,
+    /// Chooses experts.
+    Router,
+    /// Relative positions.
+    RelativePositions,
+    /// Input by output, as a Conv1D has it.
+    Transposed,
+    /// An Embedding inside a block, whose list takes only what has `out_features` and `in_features`.
+    EmbeddingInBlock,
+    /// Used by an attention of PyTorch without a call.
+    NotCalled,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Reason::NotBf16(dtype) => write!(f, "{}, not BF16", shown(dtype)),
+            Reason::NotWeight => write!(f, "not the .weight of a module"),
+            Reason::NotMatrix(rank) => write!(f, "of {rank} dimensions, not 2"),
+            Reason::Size => write!(f, "no weights, or more than the {MAX_WEIGHTS} that a unit can hold"),
+            Reason::Small => write!(f, "fewer than {MIN_LONE_WEIGHTS} weights"),
+            Reason::OtherOwner => write!(f, "its module holds more than a weight and a bias"),
+            Reason::Router => write!(f, "a router"),
+            Reason::RelativePositions => write!(f, "a table of relative positions"),
+            Reason::Transposed => write!(f, "stored transposed (Conv1D)"),
+            Reason::EmbeddingInBlock => write!(f, "an embedding inside a block"),
+            Reason::NotCalled => write!(f, "the output projection of an attention that is not called by itself"),
+        }
+    }
+}
+
+/// The module tree that the names of a model's tensors show.
+pub(crate) struct Tree<'a> {
+    tensors: BTreeMap<&'a str, &'a TensorInfo>,
+    /// How many experts a module called `experts` holds, by the path of its parent.
+    experts: HashMap<&'a str, u64>,
+    /// Paths with a child, module or tensor, whose name is no number.
+    named_children: BTreeSet<&'a str>,
+    /// How many numbered modules lie directly below a path.
+    numbered_children: HashMap<&'a str, u64>,
+    transposed: BTreeSet<&'a str>,
+}
+
+impl<'a> Tree<'a> {
+    pub fn new(tensors: BTreeMap<&'a str, &'a TensorInfo>) -> Tree<'a> {
+        let mut tree = Tree {
+            tensors,
+            experts: HashMap::new(),
+            named_children: BTreeSet::new(),
+            numbered_children: HashMap::new(),
+            transposed: BTreeSet::new(),
+        };
+        let paths: BTreeSet<&str> = tree.tensors.keys().flat_map(|name| prefixes(name).take(MAX_COMPONENTS)).collect();
+        for path in paths {
+            let (parent, last) = parent_and_last(path);
+            if is_decimal(last) {
+                *tree.numbered_children.entry(parent).or_default() += 1;
+            } else {
+                tree.named_children.insert(parent);
+            }
+        }
+        tree.find_experts();
+        tree.find_transposed();
+        tree
+    }
+
+    /// Every tensor, by name.
+    pub fn tensors(&self) -> impl Iterator<Item = (&'a str, &'a TensorInfo)> {
+        self.tensors.iter().map(|(name, info)| (*name, *info))
+    }
+
+    /// How many numbered modules lie directly below `path`.
+    pub fn numbered_children(&self, path: &str) -> u64 {
+        self.numbered_children.get(path).copied().unwrap_or(0)
+    }
+
+    /// Whether all that lies below `path` is numbered: a list of modules, which nothing calls.
+    pub fn is_list(&self, path: &str) -> bool {
+        !self.named_children.contains(path)
+    }
+
+    /// Whether `module` is part of PyTorch's own attention, which reads its weight without calling it.
+    pub fn is_not_called(&self, module: &str) -> bool {
+        let (parent, last) = parent_and_last(module);
+        last == "out_proj" && self.tensors.contains_key(format!("{parent}.in_proj_weight").as_str())
+    }
+
+    /// Whether `module`, inside a block, is an Embedding: by its name, and an Embedding has no bias.
+    pub fn is_embedding(&self, module: &str) -> bool {
+        let last_word = module.rsplit(['.', '_']).next().unwrap_or(module);
+        matches!(last_word, "emb" | "embd" | "embed" | "embeds" | "embedding" | "embeddings")
+            && self.bias(module).is_none()
+    }
+
+    /// The module whose matrix a tensor is, with its number of weights, or why it is none that the published loader could inject.
+    pub fn matrix(&self, name: &'a str, info: &TensorInfo) -> Result<(&'a str, u64), Reason> {
+        if !info.dtype.is_bf16() {
+            return Err(Reason::NotBf16(info.dtype.name().to_owned()));
+        }
+        let is_path = |module: &&str| module.split('.').count() < MAX_COMPONENTS;
+        let module = module_of(name).filter(is_path).ok_or(Reason::NotWeight)?;
+        let &[rows, _] = info.shape.as_slice() else { return Err(Reason::NotMatrix(info.shape.len())) };
+        let size = weights(&info.shape).filter(|size| (1..=MAX_WEIGHTS).contains(size)).ok_or(Reason::Size)?;
+        let last = parent_and_last(module).1;
+        if self.is_router(module, rows) {
+            return Err(Reason::Router);
+        }
+        if last.contains("relative") || last.split('_').any(|word| word == "rel") {
+            return Err(Reason::RelativePositions);
+        }
+        if self.holds_more(module) {
+            return Err(Reason::OtherOwner);
+        }
+        if self.is_transposed(module, &info.shape) {
+            return Err(Reason::Transposed);
+        }
+        Ok((module, size))
+    }
+
+    fn bias(&self, module: &str) -> Option<u64> {
+        weights(&self.tensors.get(format!("{module}.bias").as_str())?.shape)
+    }
+
+    fn below(&self, module: &str) -> Vec<(&'a str, &'a TensorInfo)> {
+        let first = format!("{module}.");
+        let from = (Bound::Included(first.as_str()), Bound::Unbounded);
+        let tensors = self.tensors.range::<str, _>(from).map(|(name, info)| (*name, *info));
+        tensors.take_while(|(name, _)| name.starts_with(&first)).collect()
+    }
+
+    /// Whether a module has modules of its own, or a parameter that is neither weight nor bias. A scale of one element is what tools add to a Linear.
+    fn holds_more(&self, module: &str) -> bool {
+        self.below(module).iter().any(|(name, info)| {
+            let (parent, leaf) = parent_and_last(name);
+            parent != module || (leaf != "weight" && leaf != "bias" && weights(&info.shape).is_none_or(|size| size > 1))
+        })
+    }
+
+    fn is_router(&self, module: &str, rows: u64) -> bool {
+        let beside_experts = |path: &str| {
+            let inside = module.strip_prefix(path).is_some_and(|rest| rest.starts_with(".experts."));
+            self.experts.get(path) == Some(&rows) && !inside
+        };
+        module.split('.').any(|component| component.contains("router")) || prefixes(module).any(beside_experts)
+    }
+
+    fn find_experts(&mut self) {
+        let lists: Vec<(&str, &str)> = self
+            .named_children
+            .iter()
+            .chain(self.numbered_children.keys())
+            .filter_map(|path| path.strip_suffix(".experts").map(|parent| (*path, parent)))
+            .collect();
+        for (path, parent) in lists {
+            let fused = || {
+                self.below(path).iter().filter(|(_, info)| info.shape.len() > 2).map(|(_, info)| info.shape[0]).max()
+            };
+            let count = Some(self.numbered_children(path)).filter(|&count| count > 0).or_else(fused);
+            self.experts.extend(count.map(|count| (parent, count)));
+        }
+    }
+
+    /// A bias has an element for each output: rows of a Linear, columns of a Conv1D. One that is square goes by what it is called elsewhere.
+    fn find_transposed(&mut self) {
+        let proven = self.tensors.iter().filter_map(|(name, info)| {
+            let module = module_of(name)?;
+            let &[rows, columns] = info.shape.as_slice() else { return None };
+            let bias = self.bias(module)?;
+            (rows != columns && bias == columns).then_some(parent_and_last(module).1)
+        });
+        self.transposed = proven.collect();
+    }
+
+    fn is_transposed(&self, module: &str, shape: &[u64]) -> bool {
+        match self.bias(module) {
+            Some(bias) if shape[0] == shape[1] => {
+                bias == shape[0] && self.transposed.contains(parent_and_last(module).1)
+            }
+            Some(bias) => bias == shape[1],
+            None => false,
+        }
+    }
+}

@@ -1,0 +1,315 @@
+//! `pattern_dict`: which modules are units and which matrices they hold, as regular expressions over module paths.
+//!
+//! Reading: the first pattern that matches the whole path counts. The engine is linear in time and bounded in memory, since patterns come from
+//! strangers; what it cannot express (look-around, back-references) is an error that names the pattern.
+//!
+//! Writing: the published loader does not stop at the first match, and a second match makes it fail. So exactly one pattern matches each unit, and
+//! nothing else:
+//!
+//! ```text
+//! units that differ only in numbers, with equal attributes  ->  as few products of sets of numbers as hold exactly them, one pattern each:
+//!     a number that never varies                                itself
+//!     a set, if it matches no other module that way             \d+
+//!       and no unseen number lies below the highest
+//!     else                                                      (?:3|4|5)
+//! ```
+//!
+//! An unseen number is a module without tensors, an activation between two layers: it is not in the file, but the loader would try it. Few patterns,
+//! because the loader tries all of them for each unit, and Python compiles each anew where there are more than 512.
+
+mod common;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::path::{Path, PathBuf};
+
+use regex::{Regex, RegexBuilder, RegexSet, RegexSetBuilder};
+use serde_json::{Map, Value};
+
+use super::family::Families;
+use super::pattern_cost;
+use super::units::UnitSpec;
+use crate::files::dotted::{is_decimal, natural_order, parent_and_last, prefixes};
+use crate::files::folder::read_whole;
+use crate::files::values;
+use crate::{Error, open};
+
+/// Bytes that one compiled pattern may take.
+const MAX_PATTERN_BYTES: usize = 1 << 20;
+/// Bytes that all compiled patterns together may take, and again what is remembered of matching them. Tried: the 2 MB that the engine remembers by default.
+/// Over 1000 patterns it then walks through all of them for every module: 1.5 ms a module with 4000 patterns, instead of 0.02.
+const MAX_SET_BYTES: usize = 64 << 20;
+
+/// The patterns of a model, ready to match.
+#[derive(Clone, Debug)]
+pub struct PatternDict {
+    patterns: Vec<(String, Vec<String>)>,
+    set: RegexSet,
+    /// The file that the user gave.
+    given: Option<PathBuf>,
+}
+
+impl PatternDict {
+    /// Reads the published form from a JSON file: `{"model\\.layers\\.\\d+": ["self_attn.q_proj", ...], "lm_head": []}`.
+    ///
+    /// # Errors
+    /// The file cannot be read, does not have that form, or has a pattern that a linear-time engine cannot express.
+    pub fn read(path: &Path) -> Result<PatternDict, Error> {
+        let bytes = read_whole(open::regular_or_pipe(path)?, path)?;
+        let value = values::parse(&bytes)
+            .map_err(|error| Error::Json { path: path.to_path_buf(), reason: format!("is not JSON: {error}") })?;
+        let patterns = PatternDict::from_json(&value, path)?;
+        // A pipe has no file that could be lost.
+        Ok(PatternDict { given: Some(path.to_path_buf()).filter(|path| path.is_file()), ..patterns })
+    }
+
+    /// The file that it was read from by [`PatternDict::read`].
+    pub(crate) fn file(&self) -> Option<&Path> {
+        self.given.as_deref()
+    }
+
+    /// Takes the value of `pattern_dict` that was found in the file at `path`.
+    pub(crate) fn from_json(value: &Value, path: &Path) -> Result<PatternDict, Error> {
+        let wrong = || Error::Json {
+            path: path.to_path_buf(),
+            reason: "expected a pattern dictionary: an object of pattern to list of attribute paths".into(),
+        };
+        let strings = |list: &Value| -> Option<Vec<String>> {
+            list.as_array()?.iter().map(|attribute| Some(attribute.as_str()?.to_owned())).collect()
+        };
+        let patterns = value
+            .as_object()
+            .and_then(|patterns| {
+                patterns.iter().map(|(pattern, list)| Some((pattern.clone(), strings(list)?))).collect()
+            })
+            .ok_or_else(wrong)?;
+        PatternDict::new(patterns)
+    }
+
+    /// Compiles patterns with their attribute lists, in order.
+    pub(crate) fn new(patterns: Vec<(String, Vec<String>)>) -> Result<PatternDict, Error> {
+        pattern_cost::check(patterns.iter().map(|(pattern, _)| pattern.as_str()))?;
+        for (pattern, _) in &patterns {
+            compile(pattern)?;
+        }
+        let set = RegexSetBuilder::new(patterns.iter().map(|(pattern, _)| whole(pattern)))
+            .size_limit(MAX_SET_BYTES)
+            .dfa_size_limit(MAX_SET_BYTES)
+            .build()
+            .map_err(|error| Error::Pattern { pattern: "all patterns together".into(), reason: error.to_string() })?;
+        Ok(PatternDict { patterns, set, given: None })
+    }
+
+    /// Checks that Python's `re` reads the patterns as this program does, for the modules of tensors of these names.
+    ///
+    /// # Errors
+    /// The first pattern that it may read differently, and what in it.
+    pub(crate) fn check_common<'a>(&self, tensors: impl Iterator<Item = &'a str>) -> Result<(), Error> {
+        let are_plain = common::are_plain(tensors);
+        self.patterns.iter().try_for_each(|(pattern, _)| {
+            common::check(pattern, are_plain).map_err(|reason| Error::Pattern { pattern: pattern.clone(), reason })
+        })
+    }
+
+    /// The attributes of the module at `path`, by the first pattern that matches all of it.
+    pub(crate) fn attributes(&self, path: &str) -> Option<&[String]> {
+        let first = self.set.matches(path).iter().next()?;
+        Some(&self.patterns[first].1)
+    }
+
+    /// The dictionary as it was given, if each of `units` is matched by exactly one of its patterns.
+    pub(crate) fn as_given<'a>(&self, mut units: impl Iterator<Item = &'a str>) -> Option<Value> {
+        let patterns = self.patterns.iter().map(|(pattern, attributes)| (pattern.clone(), attributes.clone().into()));
+        units.all(|unit| self.set.matches(unit).iter().count() == 1).then(|| Value::Object(patterns.collect()))
+    }
+
+    /// The dictionary that makes the published loader find `units`, and nothing else among the modules of `tensors`.
+    pub(crate) fn to_json<'a>(units: &[&UnitSpec], tensors: impl Iterator<Item = &'a str>) -> Value {
+        // A pattern of ours has as many components as what it matches: deeper modules are none of its.
+        let deepest = units.iter().map(|unit| unit.name.split('.').count()).max().unwrap_or(0);
+        let mut modules: HashSet<&str> = HashSet::new();
+        for tensor in tensors {
+            modules.extend(prefixes(parent_and_last(tensor).0).take(deepest));
+        }
+        // A module's list in hand, the loader goes on comparing with the path of the last module in it.
+        modules.extend(units.iter().filter_map(|unit| Some(parent_and_last(unit.attributes.last()?).0)));
+        let mut families: Vec<Vec<&UnitSpec>> = Vec::new();
+        let mut places: HashMap<(Vec<Option<&str>>, &[String]), usize> = HashMap::new();
+        for unit in units {
+            let place = *places.entry((numbers_masked(&unit.name), &unit.attributes)).or_insert(families.len());
+            if place == families.len() {
+                families.push(Vec::new());
+            }
+            families[place].push(unit);
+        }
+        let mut modules = Families::new(modules);
+        let mut dictionary = Map::new();
+        for family in families {
+            let names: Vec<Vec<&str>> = family.iter().map(|unit| unit.name.split('.').collect()).collect();
+            for product in products(&names) {
+                dictionary.insert(pattern_of(&product, &mut modules), family[0].attributes.clone().into());
+            }
+        }
+        dictionary.into()
+    }
+}
+
+/// The pattern as one that matches a whole path.
+fn whole(pattern: &str) -> String {
+    format!(r"\A(?:{pattern})\z")
+}
+
+fn compile(pattern: &str) -> Result<Regex, Error> {
+    let build = |text: &str| RegexBuilder::new(text).size_limit(MAX_PATTERN_BYTES).build();
+    // Alone first: `a)|(b` is no pattern, though it would be one between parentheses.
+    build(pattern).and_then(|_| build(&whole(pattern))).map_err(|error| {
+        let reason = match error.to_string().lines().last() {
+            Some(line) => line.trim_start_matches("error: ").to_owned(),
+            None => "is not a pattern".to_owned(),
+        };
+        Error::Pattern { pattern: pattern.to_owned(), reason }
+    })
+}
+
+/// What is no number in a path, place by place.
+fn numbers_masked(path: &str) -> Vec<Option<&str>> {
+    path.split('.').map(|component| (!is_decimal(component)).then_some(component)).collect()
+}
+
+/// A product of sets of components so far, and how the paths in it go on.
+struct Product<'p, 'a> {
+    sets: Vec<Vec<&'a str>>,
+    rest: BTreeSet<&'p [&'a str]>,
+}
+
+/// Paths of equal length as few products of sets of components, one set a place: {a.0, a.1, b.0, b.1} is {a, b} x {0, 1}.
+fn products<'a>(paths: &[Vec<&'a str>]) -> Vec<Vec<Vec<&'a str>>> {
+    let mut products = vec![Product { sets: Vec::new(), rest: paths.iter().map(Vec::as_slice).collect() }];
+    for _ in 0..paths[0].len() {
+        products = products.iter().flat_map(Product::take_a_set).collect();
+    }
+    products.into_iter().map(|product| product.sets).collect()
+}
+
+impl<'p, 'a> Product<'p, 'a> {
+    /// What may stand next, in sets that go on in the same ways.
+    fn take_a_set(&self) -> Vec<Product<'p, 'a>> {
+        let mut ways_on: BTreeMap<&str, BTreeSet<&[&str]>> = BTreeMap::new();
+        for path in &self.rest {
+            ways_on.entry(path[0]).or_default().insert(&path[1..]);
+        }
+        let mut sets: BTreeMap<BTreeSet<&[&str]>, Vec<&str>> = BTreeMap::new();
+        for (component, rest) in ways_on {
+            sets.entry(rest).or_default().push(component);
+        }
+        let taken = sets.into_iter().map(|(rest, mut set)| {
+            set.sort_by(|a, b| natural_order(a, b));
+            Product { sets: [&self.sets[..], &[set]].concat(), rest }
+        });
+        taken.collect()
+    }
+}
+
+/// The pattern that matches exactly the paths of a product, as short as is safe.
+fn pattern_of<'a>(product: &[Vec<&'a str>], modules: &mut Families<'a>) -> String {
+    let mut any = vec![false; product.len()];
+    for place in 0..product.len() {
+        any[place] = product[place].len() > 1;
+        if any[place] && !modules.matches_only(product, &any) {
+            any[place] = false;
+        }
+    }
+    text(product, &any)
+}
+
+/// The product as a pattern, with `\d+` at the places that may be any number.
+fn text(product: &[Vec<&str>], any: &[bool]) -> String {
+    let component = |(set, &any): (&Vec<&str>, &bool)| match set.as_slice() {
+        _ if any => r"\d+".to_owned(),
+        [one] => regex::escape(one),
+        several => format!("(?:{})", several.join("|")),
+    };
+    let components: Vec<_> = product.iter().zip(any).map(component).collect();
+    components.join(r"\.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn unit(name: &str, attributes: &[&str]) -> UnitSpec {
+        let attributes: Vec<String> = attributes.iter().map(|a| (*a).to_owned()).collect();
+        UnitSpec { name: name.into(), tensors: UnitSpec::tensor_names(name, &attributes), attributes, weights: 1 }
+    }
+
+    fn written(units: &[UnitSpec], others: &[&str]) -> String {
+        let tensors: Vec<&str> =
+            units.iter().flat_map(|u| &u.tensors).map(String::as_str).chain(others.iter().copied()).collect();
+        let json = PatternDict::to_json(&units.iter().collect::<Vec<_>>(), tensors.iter().copied());
+        let dictionary = PatternDict::from_json(&json, Path::new("config.json")).expect("our own patterns compile");
+        for unit in units {
+            assert_eq!(dictionary.set.matches(&unit.name).iter().count(), 1, "{}", unit.name);
+            assert_eq!(dictionary.attributes(&unit.name), Some(unit.attributes.as_slice()));
+        }
+        json.to_string()
+    }
+
+    #[test]
+    fn equal_blocks_share_a_pattern() {
+        let units =
+            [unit("m.l.0", &["a", "b"]), unit("m.l.1", &["a", "b"]), unit("m.l.2", &["a", "b"]), unit("head", &[])];
+        assert_eq!(written(&units, &["m.norm.weight"]), r#"{"m\\.l\\.\\d+":["a","b"],"head":[]}"#);
+    }
+
+    #[test]
+    fn blocks_that_differ_get_patterns_of_their_own() {
+        let units = [unit("l.0", &["a"]), unit("l.1", &["a", "b"]), unit("l.2", &["a"])];
+        assert_eq!(written(&units, &[]), r#"{"l\\.(?:0|2)":["a"],"l\\.1":["a","b"]}"#);
+        let units = [unit("l.0", &["a"]), unit("l.1", &["a"])];
+        assert_eq!(written(&units, &["l.2.norm.weight"]), r#"{"l\\.(?:0|1)":["a"]}"#);
+    }
+
+    #[test]
+    fn a_number_that_no_tensor_shows_is_not_matched_by_chance() {
+        let units = [unit("mlp.0", &[]), unit("mlp.2", &[])];
+        assert_eq!(written(&units, &[]), r#"{"mlp\\.(?:0|2)":[]}"#);
+    }
+
+    #[test]
+    fn blocks_that_are_no_product_get_as_few_patterns_as_hold_them() {
+        let mut units: Vec<UnitSpec> = (0..3).map(|layer| unit(&format!("l.{layer}"), &["a", "b"])).collect();
+        let pairs = (3..12).flat_map(|layer| (0..16).map(move |expert| (layer, expert)));
+        units.extend(pairs.map(|(layer, expert)| unit(&format!("l.{layer}.e.{expert}"), &["a"])));
+        units.push(unit("l.12.e.0", &["a"]));
+        let layers = "(?:3|4|5|6|7|8|9|10|11)";
+        let expected = serde_json::json!({
+            "l\\.(?:0|1|2)": ["a", "b"],
+            format!("l\\.12\\.e\\.0"): ["a"],
+            format!("l\\.{layers}\\.e\\.\\d+"): ["a"],
+        });
+        assert_eq!(serde_json::from_str::<Value>(&written(&units, &[])).expect("JSON"), expected);
+    }
+
+    #[test]
+    fn a_number_that_never_varies_stays_itself() {
+        let units = [unit("b.0.out.0", &[]), unit("b.1.out.0", &[])];
+        assert_eq!(written(&units, &["b.0.out.1.weight"]), r#"{"b\\.\\d+\\.out\\.0":[]}"#);
+    }
+
+    #[test]
+    fn the_first_match_of_the_whole_path_counts() {
+        let json = serde_json::json!({"a|b": [], "b.*": ["x"]});
+        let dictionary = PatternDict::from_json(&json, Path::new("p")).expect("valid");
+        assert_eq!(dictionary.attributes("b"), Some(&[][..]));
+        assert_eq!(dictionary.attributes("bc"), Some(&["x".to_owned()][..]));
+        assert_eq!(dictionary.attributes("ab"), None);
+    }
+
+    #[test]
+    fn a_pattern_outside_linear_time_is_named_with_the_way_on() {
+        for pattern in [r"model\.(?!vision).*", r"(a)\1", "a)|(b", "(?:a{1000}){1000}"] {
+            let json = serde_json::json!({ pattern: [] });
+            let message = PatternDict::from_json(&json, Path::new("p")).expect_err("refused").to_string();
+            assert!(message.contains(pattern) && message.contains("--pattern-dict"), "{message}");
+        }
+    }
+}

@@ -1,0 +1,85 @@
+use std::path::Path;
+use std::sync::Arc;
+
+use super::matrix::Matrix;
+use super::opened::{Found, Opened};
+use super::tensor::Tensor;
+use super::unit_entry::UnitEntry;
+use crate::Error;
+use crate::naming::pattern::PatternDict;
+
+/// A model opened for use: DFloat11 or BF16, a directory or a file, ours or the published tool's.
+/// Weights are read when they are asked for.
+///
+/// A clone is the same opened model.
+#[derive(Clone, Debug)]
+pub struct Model(Arc<Opened>);
+
+/// What helps where a published model does not tell all.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct OpenOptions {
+    /// A BF16 model, or a file of shapes, that has the shapes of this one.
+    pub like: Option<std::path::PathBuf>,
+    /// Names the matrices of each unit, where neither a record nor the model's own patterns do.
+    pub pattern_dict: Option<PatternDict>,
+}
+
+impl Model {
+    /// Opens the model at `path`: reads headers, config.json and the record of the source.
+    ///
+    /// # Errors
+    /// It cannot be read, is no model, or misses an array of a unit.
+    pub fn open(path: impl AsRef<Path>) -> Result<Model, Error> {
+        Model::open_with(path, &OpenOptions::default())
+    }
+
+    /// As `open`, with names and shapes from elsewhere.
+    ///
+    /// # Errors
+    /// As `open`; and of `options.like`.
+    pub fn open_with(path: impl AsRef<Path>, options: &OpenOptions) -> Result<Model, Error> {
+        let opened = Opened::open(path.as_ref(), options.like.as_deref(), options.pattern_dict.as_ref())?;
+        Ok(Model(Arc::new(opened)))
+    }
+
+    /// Every tensor, by the name that it had before the model was compressed, in the order of names.
+    pub fn tensors(&self) -> impl Iterator<Item = Tensor> + '_ {
+        self.0.tensors.keys().map(|name| Tensor::of(&self.0, name))
+    }
+
+    /// The tensors that are in no unit.
+    pub fn raw_tensors(&self) -> impl Iterator<Item = Tensor> + '_ {
+        let raw = self.0.tensors.iter().filter(|(_, found)| matches!(found, Found::Raw(_)));
+        raw.map(|(name, _)| Tensor::of(&self.0, name))
+    }
+
+    /// The tensor of this name.
+    ///
+    /// # Errors
+    /// There is none; or a unit may hold it, whose matrices nothing names.
+    pub fn tensor(&self, name: &str) -> Result<Tensor, Error> {
+        if self.0.tensors.contains_key(name) {
+            return Ok(Tensor::of(&self.0, name));
+        }
+        Err(match &self.0.unnamed {
+            Some(Error::MatricesUnknown { path, unit, reason }) => {
+                Error::MatricesUnknown { path: path.clone(), unit: unit.clone(), reason: reason.clone() }
+            }
+            _ => Error::NoSuchTensor { path: self.0.checkpoint.path.clone(), tensor: name.to_owned() },
+        })
+    }
+
+    /// The tensor of this name, whose weights are BF16: coded, or raw BF16.
+    ///
+    /// # Errors
+    /// As `tensor`; `TensorUnfit` for a raw tensor of another dtype.
+    pub fn matrix(&self, name: &str) -> Result<Matrix, Error> {
+        self.tensor(name)?.into_matrix()
+    }
+
+    /// The units, in natural order; none in a BF16 model.
+    pub fn units(&self) -> impl ExactSizeIterator<Item = UnitEntry> + '_ {
+        (0..self.0.units.len()).map(|index| UnitEntry::of(&self.0, index))
+    }
+}

@@ -1,0 +1,101 @@
+//! The files of an opened model, and where in them each tensor is.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::path::Path;
+
+use super::shapes::shape_of;
+use crate::Error;
+use crate::files::checkpoint::{Checkpoint, Place};
+use crate::files::leaves::has_units;
+use crate::naming::pattern::PatternDict;
+use crate::record::coded::{CodedModel, CodedUnit};
+use crate::record::matrices::Naming;
+use crate::safetensors::Dtype;
+
+/// What `Model` and all that it gives away share.
+#[derive(Debug)]
+pub(super) struct Opened {
+    /// The weight files.
+    pub checkpoint: Checkpoint,
+    /// The units; none in a BF16 model.
+    pub units: Vec<CodedUnit>,
+    /// Names of each unit's matrices, in the order of its stream.
+    pub matrices: Vec<Vec<String>>,
+    /// Every tensor, by the name that it had before the model was compressed.
+    pub tensors: BTreeMap<String, Found>,
+    /// Why the matrices of a unit have no names; the first such unit.
+    pub unnamed: Option<Error>,
+}
+
+/// Where a tensor is.
+#[derive(Debug)]
+pub(super) enum Found {
+    /// In a unit.
+    Coded { unit: usize, weights: Range<u64>, dtype: Dtype, shape: Option<Vec<u64>> },
+    /// In a file, as it was.
+    Raw(Place),
+}
+
+impl Opened {
+    pub fn open(path: &Path, like: Option<&Path>, patterns: Option<&PatternDict>) -> Result<Opened, Error> {
+        match Checkpoint::open_coded(path) {
+            Ok(checkpoint) if has_units(checkpoint.tensors.keys().map(String::as_str)) => {
+                let like = like.map(Checkpoint::open_source).transpose()?;
+                Opened::coded(CodedModel::of(checkpoint)?, like.as_ref(), patterns)
+            }
+            // Files beside a BF16 model may hold its tensors once more; which are the model, its
+            // index says.
+            other => Checkpoint::open_source(path).map(Opened::plain).map_err(|error| other.err().unwrap_or(error)),
+        }
+    }
+
+    fn plain(checkpoint: Checkpoint) -> Opened {
+        let tensors = checkpoint.tensors.iter().map(|(name, place)| (name.clone(), Found::Raw(place.clone())));
+        let tensors = tensors.collect();
+        Opened { checkpoint, units: Vec::new(), matrices: Vec::new(), tensors, unnamed: None }
+    }
+
+    fn coded(model: CodedModel, like: Option<&Checkpoint>, patterns: Option<&PatternDict>) -> Result<Opened, Error> {
+        let naming = Naming::of(&model, patterns)?;
+        let record = model.record.as_ref().ok().and_then(Option::as_ref);
+        let (mut matrices, mut tensors, mut unnamed) = (Vec::new(), BTreeMap::new(), None);
+        for (index, unit) in model.units.iter().enumerate() {
+            let found = match naming.matrices(&model, unit) {
+                Err(error @ Error::MatricesUnknown { .. }) => {
+                    unnamed.get_or_insert(error);
+                    Vec::new()
+                }
+                found => found?,
+            };
+            let mut names = Vec::with_capacity(found.len());
+            for matrix in found {
+                let count = matrix.weights.end - matrix.weights.start;
+                let recorded = record.and_then(|record| record.tensors.get(&matrix.tensor));
+                let (dtype, shape) = match recorded {
+                    Some(recorded) => (Dtype::named(&recorded.dtype), Some(recorded.shape.clone())),
+                    None => (Dtype::named("BF16"), shape_of(&model, like, &matrix.tensor, count)),
+                };
+                names.push(matrix.tensor.clone());
+                let found = Found::Coded { unit: index, weights: matrix.weights, dtype, shape };
+                if tensors.insert(matrix.tensor.clone(), found).is_some() {
+                    return Err(twice(&model, &matrix.tensor));
+                }
+            }
+            matrices.push(names);
+        }
+        for name in &model.raw {
+            let place = model.checkpoint.tensors[name].clone();
+            if tensors.insert(name.clone(), Found::Raw(place)).is_some() {
+                return Err(twice(&model, name));
+            }
+        }
+        let CodedModel { checkpoint, units, .. } = model;
+        Ok(Opened { checkpoint, units, matrices, tensors, unnamed })
+    }
+}
+
+fn twice(model: &CodedModel, tensor: &str) -> Error {
+    let path = model.checkpoint.main_path();
+    Error::TensorTwice { tensor: tensor.to_owned(), first: path.clone(), second: path }
+}

@@ -1,0 +1,120 @@
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use df11_core::{Arrays, Backend, BackendError, Loaded, PartSizes, PartsMut};
+
+use super::opened::Opened;
+use crate::Error;
+use crate::record::coded::CodedUnit;
+
+/// A unit of a DFloat11 model: where its arrays are. It keeps the model open.
+#[derive(Clone, Debug)]
+pub struct UnitEntry {
+    pub(super) opened: Arc<Opened>,
+    pub(super) index: usize,
+}
+
+/// Bytes of the arrays of a unit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct UnitSizes {
+    /// The five that `UnitEntry::read_into` fills.
+    pub parts: PartSizes,
+    /// Eight bytes a matrix but the last.
+    pub split_positions: usize,
+}
+
+impl UnitEntry {
+    pub(super) fn of(opened: &Arc<Opened>, index: usize) -> UnitEntry {
+        UnitEntry { opened: opened.clone(), index }
+    }
+
+    /// Where its arrays are.
+    #[cfg(feature = "mmap")]
+    pub(super) fn places(&self) -> impl Iterator<Item = &crate::files::checkpoint::Place> {
+        self.coded().places()
+    }
+
+    fn coded(&self) -> &CodedUnit {
+        &self.opened.units[self.index]
+    }
+
+    /// Its module path.
+    pub fn name(&self) -> &str {
+        &self.coded().name
+    }
+
+    /// The file that holds it.
+    pub fn path(&self) -> PathBuf {
+        self.coded().path(&self.opened.checkpoint)
+    }
+
+    /// Number of weights.
+    pub fn weights(&self) -> u64 {
+        self.coded().weights
+    }
+
+    /// Bytes of its arrays, together.
+    pub fn bytes(&self) -> u64 {
+        self.coded().bytes
+    }
+
+    /// Bytes of each array, for the buffers of `read_into`.
+    ///
+    /// # Errors
+    /// More than this machine can address.
+    pub fn sizes(&self) -> Result<UnitSizes, Error> {
+        let [encoded_exponent, sign_mantissa, luts, gaps, output_positions, split_positions] =
+            self.coded().sizes(&self.opened.checkpoint)?;
+        let parts = PartSizes { encoded_exponent, sign_mantissa, luts, gaps, output_positions };
+        Ok(UnitSizes { parts, split_positions })
+    }
+
+    /// Reads its arrays into memory of their own. `Arrays::validate` makes a unit of them.
+    ///
+    /// # Errors
+    /// What the system says; more than this machine can address.
+    pub fn read(&self) -> Result<Arrays<'static>, Error> {
+        Ok(self.coded().read(&self.opened.checkpoint, &())?.into_arrays())
+    }
+
+    /// Reads its arrays into memory of the caller's, pinned, mapped or of an arena: buffers of exactly
+    /// the sizes of `sizes`.
+    ///
+    /// # Errors
+    /// `UnitDamaged` with `BufferSize` for another size; what the system says.
+    pub fn read_into(&self, parts: PartsMut<'_>, split_positions: &mut [u8]) -> Result<(), Error> {
+        let (checkpoint, unit) = (&self.opened.checkpoint, self.coded());
+        let sizes = self.sizes()?;
+        parts.check(&sizes.parts).map_err(|fault| unit.damaged(checkpoint, fault))?;
+        if split_positions.len() != sizes.split_positions {
+            let (found, expected) = (split_positions.len(), sizes.split_positions);
+            let fault = df11_core::Error::BufferSize { buffer: "split_positions", found, expected };
+            return Err(unit.damaged(checkpoint, fault));
+        }
+        let PartsMut { encoded_exponent, sign_mantissa, luts, gaps, output_positions } = parts;
+        let arrays = [encoded_exponent, sign_mantissa, luts, gaps, output_positions, split_positions];
+        for (index, array) in arrays.into_iter().enumerate() {
+            unit.read_array(checkpoint, index, array, &())?;
+        }
+        Ok(())
+    }
+
+    /// Reads it, proves its structure and hands it to a backend: what a runtime keeps.
+    ///
+    /// # Errors
+    /// As `read`; `UnitDamaged`, `BackendFailed`.
+    pub fn load(&self, backend: &dyn Backend) -> Result<Box<dyn Loaded>, Error> {
+        let unit = self.read()?.validate().map_err(|fault| self.error(fault.into()))?;
+        backend.load(unit).map_err(|error| self.error(error))
+    }
+
+    /// The error of a backend, with the names of file and unit: for those who decode by themselves
+    /// what `load` gave.
+    pub fn error(&self, error: BackendError) -> Error {
+        match error {
+            BackendError::Unit(fault) => self.coded().damaged(&self.opened.checkpoint, fault),
+            failed => Error::from_backend(failed),
+        }
+    }
+}

@@ -1,0 +1,300 @@
+//! A DFloat11 model as it lies on the disk: its units, what they are made of, and its raw tensors. Tensors are found by name only.
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use df11_core::{Arrays, Unit, UnitView};
+use rayon::prelude::*;
+use serde_json::Value;
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::checksum::TensorHash;
+use super::config::{ConfigFile, DFLOAT11_CONFIG, check_layout};
+use super::source::{Record, config_inside};
+use super::tiles::Stopped;
+use crate::Error;
+use crate::files::checkpoint::{Checkpoint, Place};
+use crate::files::dotted::natural_order;
+use crate::files::file_names::CONFIG_FILE;
+use crate::files::folder::SmallFile;
+use crate::files::leaves::{LEAVES, LUTS, SIGN_MANTISSA, SPLIT_POSITIONS, is_leaf, unit_names};
+use crate::files::our_files::{Digits, OurFile};
+use crate::progress::{PIECE_BYTES, Progress, check_between};
+
+/// A DFloat11 model, headers read, data untouched.
+#[derive(Debug)]
+pub(crate) struct CodedModel {
+    /// Its files.
+    pub checkpoint: Checkpoint,
+    /// Its units in natural order.
+    pub units: Vec<CodedUnit>,
+    /// The names of its other tensors.
+    pub raw: Vec<String>,
+    /// The config.json in its folder; also `None` where it is not the one that the record names.
+    pub config: Option<ConfigFile>,
+    /// `dfloat11_config`, from there or from inside.
+    pub dfloat11_config: Option<Value>,
+    /// The record of its source, or what is wrong with it.
+    pub record: Result<Option<Record>, Error>,
+}
+
+/// A unit, its arrays found but not read.
+#[derive(Debug)]
+pub(crate) struct CodedUnit {
+    /// The module path.
+    pub name: String,
+    /// Its number of weights, as far as the header can tell.
+    pub weights: u64,
+    /// Bytes of its six arrays.
+    pub bytes: u64,
+    leaves: [Place; LEAVES.len()],
+}
+
+/// The six arrays of a unit, read.
+#[derive(Debug, Default)]
+pub(crate) struct UnitArrays([Vec<u8>; LEAVES.len()]);
+
+impl UnitArrays {
+    /// Borrowed for the codec.
+    pub fn view(&self) -> UnitView<'_> {
+        let [encoded_exponent, sign_mantissa, luts, gaps, output_positions, split_positions] = &self.0;
+        UnitView { encoded_exponent, sign_mantissa, luts, gaps, output_positions, split_positions }
+    }
+
+    /// For a unit to keep.
+    pub fn into_arrays(self) -> Arrays<'static> {
+        let [encoded_exponent, sign_mantissa, luts, gaps, output_positions, split_positions] = self.0.map(Into::into);
+        Arrays { encoded_exponent, sign_mantissa, luts, gaps, output_positions, split_positions }
+    }
+}
+
+impl CodedModel {
+    /// Opens the model at `path`, a file or a directory.
+    ///
+    /// # Errors
+    /// It is not a DFloat11 model, of another geometry, or a unit misses an array.
+    pub fn open(path: &Path) -> Result<CodedModel, Error> {
+        CodedModel::of(Checkpoint::open_coded(path)?)
+    }
+
+    /// The model that these files hold.
+    ///
+    /// # Errors
+    /// As `open`.
+    pub fn of(mut checkpoint: Checkpoint) -> Result<CodedModel, Error> {
+        let path = checkpoint.path.clone();
+        let main = checkpoint.main_path();
+        let folder = checkpoint.folder().to_path_buf();
+        if folder.join(CONFIG_FILE).is_file() {
+            checkpoint.small.push(SmallFile::read(&folder, CONFIG_FILE)?);
+        }
+        let metadata = match checkpoint.record_file {
+            Some(file) => checkpoint.files[file].reader.header().metadata.clone(),
+            None => checkpoint.metadata(),
+        };
+        // The record of version 2 answers for itself: config.json has a checksum in it, and is believed if it has that.
+        let newer =
+            Record::from_metadata(&metadata, None, &main).ok().flatten().filter(|record| record.written.is_some());
+        let config = match &newer {
+            Some(record) if !is_as_written(&checkpoint, record) => None,
+            _ => ConfigFile::of(&checkpoint)?,
+        };
+        let outside = config.as_ref().and_then(|config| Some((config.get(DFLOAT11_CONFIG)?, config.path())));
+        let inside = config_inside(&metadata, &main)?;
+        let dfloat11_config = match (inside, outside) {
+            (Some(inside), _) => Some((inside, main.as_path())),
+            (None, outside) => outside,
+        };
+        if let Some((value, path)) = &dfloat11_config {
+            check_layout(value, path)?;
+        } else if config.as_ref().is_some_and(|config| config.get("dfloat11_version").is_some()) {
+            return Err(Error::NotAModel {
+                path,
+                reason: "was written by dfloat11 0.1 (pickled Python objects), which is not read; compress the BF16 model again".into(),
+            });
+        }
+        let dfloat11_config = dfloat11_config.map(|(value, _)| value);
+        let record = match (newer, checkpoint.record_file, checkpoint.main_promised()) {
+            (Some(record), ..) => Ok(Some(record)),
+            (None, None, Some(name)) if checkpoint.is_dir => Err(Error::FileMissing { path: path.join(name) }),
+            _ => Record::from_metadata(&metadata, dfloat11_config.as_ref(), &main),
+        };
+        let names = unit_names(checkpoint.tensors.keys().map(String::as_str));
+        if names.is_empty() && matches!(record, Ok(None)) {
+            return Err(Error::NotAModel {
+                path,
+                reason: "holds no DFloat11 unit (tensors called <unit>.encoded_exponent, <unit>.sign_mantissa, ...)"
+                    .into(),
+            });
+        }
+        let mut units = names.iter().map(|name| CodedUnit::find(name, &checkpoint)).collect::<Result<Vec<_>, _>>()?;
+        units.sort_by(|a, b| natural_order(&a.name, &b.name));
+        let is_leaf = |tensor: &str| {
+            tensor
+                .rsplit_once('.')
+                .is_some_and(|(unit, leaf)| names.contains(unit) && LEAVES.iter().any(|(name, _)| *name == leaf))
+        };
+        let raw = checkpoint.tensors.keys().filter(|tensor| !is_leaf(tensor)).cloned().collect();
+        Ok(CodedModel { units, raw, config, dfloat11_config, record, checkpoint })
+    }
+
+    /// The checksums of a unit's arrays, by their names.
+    pub fn checksums<'a>(&self, unit: &'a CodedUnit, arrays: &'a UnitArrays) -> Vec<(String, u64)> {
+        let each = arrays.0.par_iter().enumerate().map(|(index, array)| {
+            let (name, info) = (unit.leaf_name(index), &unit.leaves[index].info);
+            let mut hash = TensorHash::new(&name, info.dtype.name(), &info.shape);
+            hash.update(array);
+            (name, hash.finish())
+        });
+        each.collect()
+    }
+
+    /// Reads the six arrays of a unit.
+    pub fn read(&self, unit: &CodedUnit, progress: &dyn Progress) -> Result<UnitArrays, Error> {
+        unit.read(&self.checkpoint, progress)
+    }
+
+    /// Proves the structure of a unit that was read.
+    pub fn validate<'a>(&self, unit: &CodedUnit, arrays: &'a UnitArrays) -> Result<Unit<'a>, Error> {
+        arrays.view().validate().map_err(|fault| self.damaged(unit, fault))
+    }
+
+    /// The error for a unit that does not decode.
+    pub fn damaged(&self, unit: &CodedUnit, fault: df11_core::Error) -> Error {
+        unit.damaged(&self.checkpoint, fault)
+    }
+
+    /// The error for a unit whose decoding was stopped.
+    pub fn stopped(&self, unit: &CodedUnit, stopped: Stopped<Error>) -> Error {
+        match stopped {
+            Stopped::Unit(fault) => self.damaged(unit, fault),
+            Stopped::Backend(error) | Stopped::Taker(error) => error,
+        }
+    }
+
+    /// The file that a unit is in.
+    pub fn unit_path(&self, unit: &CodedUnit) -> PathBuf {
+        unit.path(&self.checkpoint)
+    }
+
+    /// The weights of each matrix of a unit, in order.
+    ///
+    /// # Errors
+    /// They cannot be read, or do not ascend.
+    pub fn splits(&self, unit: &CodedUnit) -> Result<Vec<Range<u64>>, Error> {
+        let splits = unit.read_leaf(&self.checkpoint, SPLIT_POSITIONS, &())?;
+        let ends = splits.as_chunks().0.iter().map(|entry| i64::from_le_bytes(*entry));
+        let mut begin = 0;
+        let ranges = ends.chain([unit.weights as i64]).enumerate().map(|(index, found)| match u64::try_from(found) {
+            Ok(end) if (begin..=unit.weights).contains(&end) => Ok(std::mem::replace(&mut begin, end)..end),
+            _ => {
+                let (least, most) = (begin, unit.weights);
+                Err(self.damaged(unit, df11_core::Error::SplitPositionOutOfOrder { index, found, least, most }))
+            }
+        });
+        ranges.collect()
+    }
+}
+
+/// Whether config.json is the one that the record names, where it names one.
+fn is_as_written(checkpoint: &Checkpoint, record: &Record) -> bool {
+    let files = record.written.iter().flat_map(|written| &written.files);
+    let mut expected = files.filter_map(|file| match file {
+        OurFile::Config { name, xxh3, .. } if name == CONFIG_FILE => Some(*xxh3),
+        _ => None,
+    });
+    let found = checkpoint.small.iter().find(|file| file.name == CONFIG_FILE);
+    expected.all(|expected| found.is_some_and(|file| Digits(xxh3_64(&file.bytes)) == expected))
+}
+
+impl CodedUnit {
+    fn find(name: &str, checkpoint: &Checkpoint) -> Result<CodedUnit, Error> {
+        let find = |(leaf, dtype): (&str, &str)| {
+            let tensor = format!("{name}.{leaf}");
+            let Some(place) = checkpoint.tensors.get(&tensor) else {
+                let promised_by = format!("unit `{name}`, which has six arrays,");
+                return Err(Error::TensorMissing { path: checkpoint.path.clone(), tensor, promised_by });
+            };
+            let shape = &place.info.shape;
+            if !is_leaf(&place.info, leaf, dtype) {
+                let rows = if leaf == LEAVES[LUTS].0 { " [tables + 1, 256]" } else { "" };
+                return Err(Error::TensorUnfit {
+                    path: checkpoint.reader(place).path().to_path_buf(),
+                    tensor,
+                    found: format!("{} {shape:?}", place.info.dtype),
+                    expected: format!("{dtype}{rows}"),
+                });
+            }
+            Ok(place.clone())
+        };
+        let [a, b, c, d, e, f] = LEAVES.map(find);
+        let leaves = [a?, b?, c?, d?, e?, f?];
+        let bytes = leaves.iter().map(|place| place.info.bytes()).sum();
+        Ok(CodedUnit { name: name.to_owned(), weights: leaves[SIGN_MANTISSA].info.bytes(), bytes, leaves })
+    }
+
+    /// Reads its six arrays.
+    pub fn read(&self, checkpoint: &Checkpoint, progress: &dyn Progress) -> Result<UnitArrays, Error> {
+        let mut arrays = UnitArrays::default();
+        for (index, array) in arrays.0.iter_mut().enumerate() {
+            *array = self.read_leaf(checkpoint, index, progress)?;
+        }
+        Ok(arrays)
+    }
+
+    fn read_leaf(&self, checkpoint: &Checkpoint, index: usize, progress: &dyn Progress) -> Result<Vec<u8>, Error> {
+        let mut array = vec![0; self.sizes(checkpoint)?[index]];
+        self.read_array(checkpoint, index, &mut array, progress)?;
+        Ok(array)
+    }
+
+    /// Reads the array of this index among `LEAVES`. `array` has its size.
+    pub fn read_array(
+        &self,
+        checkpoint: &Checkpoint,
+        index: usize,
+        array: &mut [u8],
+        progress: &dyn Progress,
+    ) -> Result<(), Error> {
+        let (place, name) = (&self.leaves[index], self.leaf_name(index));
+        let mut offset = 0;
+        for piece in array.chunks_mut(PIECE_BYTES) {
+            check_between(progress, offset)?;
+            checkpoint.reader(place).read(&name, &place.info, offset, piece)?;
+            offset += piece.len() as u64;
+        }
+        Ok(())
+    }
+
+    /// Where its arrays are, in the order of `LEAVES`.
+    #[cfg(feature = "mmap")]
+    pub fn places(&self) -> impl Iterator<Item = &Place> {
+        self.leaves.iter()
+    }
+
+    /// Bytes of each of its arrays, in the order of `LEAVES`.
+    ///
+    /// # Errors
+    /// More than this machine can address.
+    pub fn sizes(&self, checkpoint: &Checkpoint) -> Result<[usize; LEAVES.len()], Error> {
+        let mut sizes = [0; LEAVES.len()];
+        for (size, place) in sizes.iter_mut().zip(&self.leaves) {
+            *size = Error::addressable(place.info.bytes(), &self.path(checkpoint), &self.name)?;
+        }
+        Ok(sizes)
+    }
+
+    /// The file that it is in.
+    pub fn path(&self, checkpoint: &Checkpoint) -> PathBuf {
+        checkpoint.reader(&self.leaves[0]).path().to_path_buf()
+    }
+
+    /// The error if it does not decode.
+    pub fn damaged(&self, checkpoint: &Checkpoint, fault: df11_core::Error) -> Error {
+        Error::UnitDamaged { path: self.path(checkpoint), unit: self.name.clone(), fault }
+    }
+
+    fn leaf_name(&self, index: usize) -> String {
+        format!("{}.{}", self.name, LEAVES[index].0)
+    }
+}

@@ -1,0 +1,287 @@
+//! `config.json`: `dfloat11_config` in it, every other field as it was and where it was; and the shapes that a known architecture's fields tell.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use df11_core::limits::{BLOCK_CHUNKS, CHUNK_BYTES};
+use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
+use serde_json::value::{RawValue, to_raw_value};
+use serde_json::{Value, json};
+
+use super::python_json;
+use crate::Error;
+use crate::files::checkpoint::Checkpoint;
+use crate::files::dotted::WEIGHT_SUFFIX;
+use crate::files::file_names::CONFIG_FILE;
+use crate::files::folder::{has, read_small};
+use crate::files::values;
+
+/// The field of config.json that makes a directory a DFloat11 model.
+pub(crate) const DFLOAT11_CONFIG: &str = "dfloat11_config";
+/// The version of the published package whose layout is written.
+const LAYOUT_VERSION: &str = "0.5.0";
+
+/// A `config.json`, its fields as they are spelled.
+#[derive(Debug)]
+pub(crate) struct ConfigFile {
+    path: PathBuf,
+    fields: Vec<(String, Box<RawValue>)>,
+}
+
+impl ConfigFile {
+    /// Reads the one in `folder`, if there is one.
+    pub fn read(folder: &Path) -> Result<Option<ConfigFile>, Error> {
+        let path = folder.join(CONFIG_FILE);
+        if !has(&path)? {
+            return Ok(None);
+        }
+        let bytes = read_small(&path)?;
+        ConfigFile::parse(&bytes, &path).map(Some)
+    }
+
+    /// The one of a model's folder, as it was read there.
+    pub fn of(model: &Checkpoint) -> Result<Option<ConfigFile>, Error> {
+        let file = model.small.iter().find(|file| file.name == CONFIG_FILE);
+        file.map(|file| ConfigFile::parse(&file.bytes, file.witness.path())).transpose()
+    }
+
+    /// Reads these bytes of the one at `path`.
+    pub fn parse(bytes: &[u8], path: &Path) -> Result<ConfigFile, Error> {
+        let fields = values::check(bytes).and_then(|()| serde_json::from_slice(bytes));
+        let Fields(fields) = fields.map_err(|error| Error::Json {
+            path: path.to_path_buf(),
+            reason: format!("expected a JSON object: {error}"),
+        })?;
+        Ok(ConfigFile { path: path.to_path_buf(), fields })
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The value of a field.
+    pub fn get(&self, field: &str) -> Option<Value> {
+        let (_, value) = self.fields.iter().find(|(name, _)| name == field)?;
+        serde_json::from_str(value.get()).ok()
+    }
+
+    /// Its text with another `dfloat11_config`, as transformers writes it: keys sorted, the end of a line behind it.
+    pub fn python_text_with(&self, dfloat11_config: &Value) -> Result<String, Error> {
+        let others = self.fields.iter().filter(|(name, _)| name != DFLOAT11_CONFIG);
+        python_text(others.cloned().collect(), dfloat11_config, true, &self.path).map(|text| text + "\n")
+    }
+
+    /// Its text with another `dfloat11_config`, or with none; `None` where no field is left. Other fields keep their spelling and their order.
+    pub fn text_with(&self, dfloat11_config: Option<&Value>) -> Option<String> {
+        text(self.fields.iter().map(|(name, value)| (name.as_str(), value.get())), dfloat11_config)
+    }
+}
+
+/// The text of a `config.json` that holds nothing but `dfloat11_config`.
+pub(crate) fn text_of_only(dfloat11_config: &Value) -> Option<String> {
+    text(std::iter::empty(), Some(dfloat11_config))
+}
+
+/// The text of a `config.json` at `path` that holds nothing but `dfloat11_config`, as the published package writes it.
+pub(crate) fn python_text_of_only(dfloat11_config: &Value, path: &Path) -> Result<String, Error> {
+    python_text(Vec::new(), dfloat11_config, false, path)
+}
+
+fn python_text(
+    mut fields: Vec<(String, Box<RawValue>)>,
+    dfloat11_config: &Value,
+    sort_keys: bool,
+    path: &Path,
+) -> Result<String, Error> {
+    let text = to_raw_value(dfloat11_config).and_then(|config| {
+        fields.push((DFLOAT11_CONFIG.to_owned(), config));
+        python_json::object(&fields, sort_keys)
+    });
+    text.map_err(|error| Error::Json { path: path.to_path_buf(), reason: format!("cannot be written anew: {error}") })
+}
+
+fn text<'a>(fields: impl Iterator<Item = (&'a str, &'a str)>, dfloat11_config: Option<&Value>) -> Option<String> {
+    let mut lines: Vec<String> = fields
+        .filter(|(name, _)| *name != DFLOAT11_CONFIG)
+        .map(|(name, value)| format!("  {}: {value}", json!(name)))
+        .collect();
+    if let Some(value) = dfloat11_config {
+        let pretty = format!("{value:#}").replace('\n', "\n  ");
+        lines.push(format!("  \"{DFLOAT11_CONFIG}\": {pretty}"));
+    }
+    (!lines.is_empty()).then(|| format!("{{\n{}\n}}\n", lines.join(",\n")))
+}
+
+/// What is written for `dfloat11_config`.
+pub(crate) fn dfloat11_config(pattern_dict: Value) -> Value {
+    json!({
+        "version": LAYOUT_VERSION,
+        "threads_per_block": [BLOCK_CHUNKS],
+        "bytes_per_thread": CHUNK_BYTES,
+        "pattern_dict": pattern_dict,
+    })
+}
+
+/// Refuses a `dfloat11_config`, found in the file at `path`, of another layout than the one that is read.
+pub(crate) fn check_layout(config: &Value, path: &Path) -> Result<(), Error> {
+    let check = |field: &'static str, expected: Value| match &config[field] {
+        found if *found == expected => Ok(()),
+        found => Err(Error::Config {
+            path: path.to_path_buf(),
+            field,
+            found: found.to_string(),
+            expected: format!("{expected}, the only geometry that is read"),
+        }),
+    };
+    if let Some(version) = config["version"].as_str()
+        && version.starts_with("0.1.")
+    {
+        return Err(Error::Config {
+            path: path.to_path_buf(),
+            field: "version",
+            found: version.to_owned(),
+            expected: "0.2.0 or later; 0.1 kept pickled Python objects: compress the BF16 model again".into(),
+        });
+    }
+    check("threads_per_block", json!([BLOCK_CHUNKS]))?;
+    check("bytes_per_thread", json!(CHUNK_BYTES))
+}
+
+/// JSON without spaces, keys sorted: the same text for the same content.
+pub(crate) fn canonical(value: &Value) -> String {
+    fn sorted(value: &Value) -> Value {
+        match value {
+            Value::Array(items) => items.iter().map(sorted).collect(),
+            Value::Object(fields) => {
+                let mut fields: Vec<_> = fields.iter().map(|(name, value)| (name.clone(), sorted(value))).collect();
+                fields.sort_by(|(a, _), (b, _)| a.cmp(b));
+                Value::Object(fields.into_iter().collect())
+            }
+            _ => value.clone(),
+        }
+    }
+    sorted(value).to_string()
+}
+
+/// The shape of a tensor of a Llama-like model by the fields of its config.json; `None` for another architecture or tensor.
+pub(crate) fn known_shape(config: &ConfigFile, tensor: &str) -> Option<Vec<u64>> {
+    const LLAMA_LIKE: [&str; 4] = ["llama", "mistral", "qwen2", "qwen3"];
+    if !LLAMA_LIKE.contains(&config.get("model_type")?.as_str()?) {
+        return None;
+    }
+    let number = |field: &str| config.get(field)?.as_u64();
+    let hidden = number("hidden_size")?;
+    let heads = number("num_attention_heads")?;
+    let head = number("head_dim").or_else(|| hidden.checked_div(heads))?;
+    let queries = heads.checked_mul(head)?;
+    let keys = number("num_key_value_heads").unwrap_or(heads).checked_mul(head)?;
+    let mut module = tensor.strip_suffix(WEIGHT_SUFFIX)?.rsplit('.');
+    let (rows, columns) = match module.next()? {
+        "embed_tokens" | "lm_head" => (number("vocab_size")?, hidden),
+        "q_proj" => (queries, hidden),
+        "k_proj" | "v_proj" => (keys, hidden),
+        "o_proj" => (hidden, queries),
+        "gate_proj" | "up_proj" => (number("intermediate_size")?, hidden),
+        "down_proj" => (hidden, number("intermediate_size")?),
+        _ => return None,
+    };
+    Some(vec![rows, columns])
+}
+
+/// The fields of an object in order, none of them twice.
+pub(crate) struct Fields(pub Vec<(String, Box<RawValue>)>);
+
+impl<'de> serde::Deserialize<'de> for Fields {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct FieldsVisitor;
+        impl<'de> Visitor<'de> for FieldsVisitor {
+            type Value = Fields;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
+                let (mut fields, mut seen) = (Vec::new(), BTreeSet::new());
+                while let Some((name, value)) = map.next_entry::<String, Box<RawValue>>()? {
+                    if !seen.insert(name.clone()) {
+                        return Err(A::Error::custom(format!("field `{name}` is there twice")));
+                    }
+                    fields.push((name, value));
+                }
+                Ok(Fields(fields))
+            }
+        }
+        deserializer.deserialize_map(FieldsVisitor)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(text: &str) -> ConfigFile {
+        ConfigFile::parse(text.as_bytes(), Path::new("config.json")).expect("valid")
+    }
+
+    #[test]
+    fn other_fields_keep_their_spelling_and_their_order() {
+        let source = config(
+            "{\"z\": 1e-06,\n\"dfloat11_config\": 0, \"a\": {\"b\":  [1,\n 2.50]}, \"big\": 123456789012345678901234567890}",
+        );
+        let text = source.text_with(Some(&dfloat11_config(json!({"w": []})))).expect("fields");
+        let again = config(&text);
+        let spelled: Vec<_> = again.fields.iter().map(|(name, value)| (name.as_str(), value.get())).collect();
+        assert_eq!(
+            spelled[..3],
+            [("z", "1e-06"), ("a", "{\"b\":  [1,\n 2.50]}"), ("big", "123456789012345678901234567890")]
+        );
+        assert_eq!(again.get(DFLOAT11_CONFIG).expect("added")["version"], LAYOUT_VERSION);
+        assert_eq!(again.text_with(None), source.text_with(None));
+        assert_eq!(config("{\"dfloat11_config\": {}}").text_with(None), None);
+    }
+
+    #[test]
+    fn another_geometry_is_refused_by_name() {
+        let path = Path::new("config.json");
+        let ours = dfloat11_config(json!({}));
+        check_layout(&ours, path).expect("ours");
+        for (field, value) in
+            [("threads_per_block", json!([256])), ("bytes_per_thread", json!(16)), ("version", json!("0.1.0"))]
+        {
+            let mut other = ours.clone();
+            other[field] = value.clone();
+            let message = check_layout(&other, path).expect_err("refused").to_string();
+            assert!(message.contains(field) && message.contains(&value.to_string().replace('"', "")), "{message}");
+        }
+        assert!(check_layout(&json!(3), path).is_err());
+    }
+
+    #[test]
+    fn canonical_json_does_not_depend_on_order_or_spaces() {
+        let (a, b): (Value, Value) =
+            (json!({"b": [1, {"y": 0, "x": 1}], "a": 2}), json!({"a": 2, "b": [1, {"x": 1, "y": 0}]}));
+        assert_eq!(canonical(&a), r#"{"a":2,"b":[1,{"x":1,"y":0}]}"#);
+        assert_eq!(canonical(&a), canonical(&b));
+    }
+
+    #[test]
+    fn a_llama_tells_its_shapes() {
+        let llama = config(
+            r#"{"model_type":"llama","hidden_size":96,"num_attention_heads":4,"num_key_value_heads":2,"head_dim":24,"intermediate_size":256,"vocab_size":777}"#,
+        );
+        for (tensor, rows, columns) in [
+            ("model.embed_tokens", 777, 96),
+            ("lm_head", 777, 96),
+            ("model.layers.0.self_attn.q_proj", 96, 96),
+            ("model.layers.0.self_attn.v_proj", 48, 96),
+            ("model.layers.0.self_attn.o_proj", 96, 96),
+            ("model.layers.0.mlp.up_proj", 256, 96),
+            ("model.layers.0.mlp.down_proj", 96, 256),
+        ] {
+            assert_eq!(known_shape(&llama, &format!("{tensor}.weight")), Some(vec![rows, columns]), "{tensor}");
+        }
+        assert_eq!(known_shape(&llama, "model.layers.0.moe.weight"), None);
+        assert_eq!(known_shape(&config(r#"{"model_type":"bert","hidden_size":96}"#), "lm_head.weight"), None);
+    }
+}

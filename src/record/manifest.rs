@@ -1,0 +1,178 @@
+//! The files of a pipeline that are in none of its coded parts: a list of our own at the top of the folder, `df11_files.json`. FORMAT.md, "Pipelines".
+//!
+//! ```text
+//! df11_files.json        files beside the parts, with checksums;  each coded part, with the checksum of its record
+//! <part>/model...        the part's record says that it is a part: a list that was lost is missed
+//! ```
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::coded::CodedModel;
+use super::config::canonical;
+use super::source::checksum_of;
+use crate::Error;
+use crate::files::checkpoint::Checkpoint;
+use crate::files::folder::read_small;
+use crate::files::our_files::{Digits, OurFile, check_names};
+use crate::files::weight_files::parts;
+use crate::safetensors::Reader;
+
+/// What the list is called.
+pub(crate) const MANIFEST_FILE: &str = "df11_files.json";
+/// The version of the record that the list is a part of.
+const VERSION: &str = "2";
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Manifest {
+    version: String,
+    files: Vec<OurFile>,
+    checksum: Digits,
+}
+
+impl Manifest {
+    fn of(files: &[OurFile]) -> Manifest {
+        let sealed = json!({"version": VERSION, "files": files});
+        let checksum = Digits(xxh3_64(canonical(&sealed).as_bytes()));
+        Manifest { version: VERSION.to_owned(), files: files.to_vec(), checksum }
+    }
+}
+
+/// The text of the list of these files.
+pub(crate) fn text_of(files: &[OurFile]) -> String {
+    format!("{:#}\n", serde_json::to_value(Manifest::of(files)).unwrap_or_default())
+}
+
+/// Refuses a source that has a file of the list's name.
+pub(crate) fn refuse_list(folder: &Path) -> Result<(), Error> {
+    if std::fs::symlink_metadata(folder.join(MANIFEST_FILE)).is_ok() {
+        let reason = format!("has a {MANIFEST_FILE}, which is what df11 would call its own list of files; rename it");
+        return Err(Error::NotAModel { path: folder.to_path_buf(), reason });
+    }
+    Ok(())
+}
+
+/// The checksum of the record in a main file that was just written.
+pub(crate) fn record_checksum(main: &Path) -> Result<Digits, Error> {
+    let reader = Reader::open(main)?;
+    checksum_of(&reader.header().metadata).ok_or_else(|| Error::ChangedMeanwhile { path: main.to_path_buf() })
+}
+
+/// The files that the list of a pipeline folder names; `None` where there is no list.
+fn read(folder: &Path) -> Result<Option<Vec<OurFile>>, Error> {
+    let path = folder.join(MANIFEST_FILE);
+    if !path.is_file() {
+        return Ok(None);
+    }
+    let damaged = |reason: String| Error::Record { path: path.clone(), key: MANIFEST_FILE.into(), reason };
+    let value: Value = serde_json::from_slice(&read_small(&path)?).map_err(|error| damaged(error.to_string()))?;
+    if let Some(found) = value["version"].as_str().filter(|found| found.parse::<u64>().is_ok_and(|found| found > 2)) {
+        return Err(Error::RecordVersion { path, found: found.to_owned() });
+    }
+    let found: Manifest = serde_json::from_value(value).map_err(|error| damaged(error.to_string()))?;
+    let expected = Manifest::of(&found.files);
+    if found.version != VERSION {
+        return Err(damaged(format!("its version is `{}`, expected `{VERSION}`", found.version)));
+    }
+    if found.checksum != expected.checksum {
+        return Err(damaged(format!("it has checksum {}, expected {}", expected.checksum, found.checksum)));
+    }
+    let parts = found.files.iter().filter(|file| matches!(file, OurFile::Part { .. })).map(OurFile::name);
+    if let Some(part) = parts.clone().find(|part| part.contains('/')) {
+        return Err(damaged(format!("part `{part}` is in a folder below another")));
+    }
+    check_names(parts).map_err(|(part, reason)| damaged(format!("part `{part}`: {reason}")))?;
+    Ok(Some(found.files))
+}
+
+/// A coded part of a pipeline.
+#[derive(Debug)]
+pub(crate) struct Part {
+    /// Its folder in the pipeline.
+    pub folder: String,
+    /// Its model.
+    pub model: CodedModel,
+}
+
+impl Part {
+    /// Is it the part that the list names?
+    pub fn is_of(&self, record: Digits) -> Result<(), Error> {
+        let checkpoint = &self.model.checkpoint;
+        let found =
+            checkpoint.record_file.and_then(|file| checksum_of(&checkpoint.files[file].reader.header().metadata));
+        if found == Some(record) {
+            return Ok(());
+        }
+        let path = checkpoint.main_path();
+        Err(Error::FileDiffers { path, reason: format!("its record is not that of {MANIFEST_FILE}, {record}") })
+    }
+
+    fn says_so(&self) -> bool {
+        let record = self.model.record.as_ref().ok().and_then(Option::as_ref);
+        record.and_then(|record| record.written.as_ref()?.part.as_ref()).is_some()
+    }
+}
+
+/// What is decompressed or verified.
+#[derive(Debug)]
+pub(crate) enum Input {
+    /// One model.
+    Model(Box<CodedModel>),
+    /// A pipeline.
+    Pipeline(Pipeline),
+}
+
+/// A pipeline: its coded parts, and its list.
+#[derive(Debug)]
+pub(crate) struct Pipeline {
+    /// The parts that are there.
+    pub parts: Vec<Part>,
+    /// The files that the list names; `None` where there is no list that could be read.
+    pub files: Option<Vec<OurFile>>,
+    /// What is wrong with the list: it is damaged, or a part speaks of one and there is none.
+    pub fault: Option<Error>,
+}
+
+impl Input {
+    /// Opens what `input` holds.
+    ///
+    /// # Errors
+    /// Nothing that is DFloat11, or what cannot be read.
+    pub fn open(input: &Path) -> Result<Input, Error> {
+        let files = match read(input) {
+            Ok(Some(files)) => files,
+            Ok(None) => return Input::without_list(input, None),
+            Err(fault @ Error::Record { .. }) => return Input::without_list(input, Some(fault)),
+            Err(error) => return Err(error),
+        };
+        let folders = files.iter().filter(|file| matches!(file, OurFile::Part { .. })).map(OurFile::name);
+        let there = folders.filter(|folder| input.join(folder).is_dir());
+        let parts = there.map(|folder| {
+            let model = CodedModel::open(&input.join(folder))?;
+            Ok(Part { folder: folder.to_owned(), model })
+        });
+        let parts = parts.collect::<Result<Vec<_>, Error>>()?;
+        Ok(Input::Pipeline(Pipeline { parts, files: Some(files), fault: None }))
+    }
+
+    fn without_list(input: &Path, fault: Option<Error>) -> Result<Input, Error> {
+        let mut coded: Vec<Part> = Vec::new();
+        for folder in parts(input)? {
+            let checkpoint = Checkpoint::open_coded(&input.join(&folder))?;
+            if checkpoint.is_coded() {
+                let folder = folder.to_string_lossy().into_owned();
+                coded.push(Part { folder, model: CodedModel::of(checkpoint)? });
+            }
+        }
+        if coded.is_empty() {
+            return Ok(Input::Model(Box::new(CodedModel::open(input)?)));
+        }
+        let lost = || coded.iter().any(Part::says_so).then(|| Error::FileMissing { path: input.join(MANIFEST_FILE) });
+        let fault = fault.or_else(lost);
+        Ok(Input::Pipeline(Pipeline { parts: coded, files: None, fault }))
+    }
+}

@@ -1,0 +1,101 @@
+//! What a coded unit's matrices are called: the layout holds neither their names nor their shapes.
+//!
+//! The record of the source names them. Without one, the patterns given do, then the model's own `pattern_dict`; without any, a unit of one matrix
+//! is its module's `.weight`, and a numbered block of seven is a Llama's.
+
+use std::ops::Range;
+
+use df11_core::bf16;
+
+use super::coded::{CodedModel, CodedUnit};
+use super::source::Record;
+use crate::Error;
+use crate::files::dotted::{is_decimal, parent_and_last};
+use crate::files::own::UNITS_KEY;
+use crate::naming::pattern::PatternDict;
+use crate::naming::units::{LLAMA_ATTRIBUTES, UnitSpec};
+
+/// Where the names come from.
+pub(crate) enum Naming<'a> {
+    Record(&'a Record),
+    Patterns(PatternDict),
+    Guess,
+}
+
+/// One matrix of a unit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Matrix {
+    /// Its tensor in the source.
+    pub tensor: String,
+    /// Its weights in the unit.
+    pub weights: Range<u64>,
+}
+
+impl<'a> Naming<'a> {
+    /// The best that a model offers.
+    ///
+    /// # Errors
+    /// `pattern_dict` is needed and cannot be used.
+    pub fn of(model: &'a CodedModel, given: Option<&PatternDict>) -> Result<Self, Error> {
+        Ok(match (&model.record, given, &model.dfloat11_config) {
+            (Ok(Some(record)), ..) => Naming::Record(record),
+            (_, Some(given), _) => Naming::Patterns(given.clone()),
+            (.., Some(config)) => {
+                Naming::Patterns(PatternDict::from_json(&config["pattern_dict"], &model.checkpoint.main_path())?)
+            }
+            _ => Naming::Guess,
+        })
+    }
+
+    /// The matrices of a unit, in the order of its stream.
+    ///
+    /// # Errors
+    /// Nothing names them, or as many as there are.
+    pub fn matrices(&self, model: &CodedModel, unit: &CodedUnit) -> Result<Vec<Matrix>, Error> {
+        let ranges = model.splits(unit)?;
+        let unknown = |reason: String| {
+            Err(Error::MatricesUnknown { path: model.unit_path(unit), unit: unit.name.clone(), reason })
+        };
+        let contradicted = |reason: String| {
+            let (path, key) = (model.checkpoint.main_path(), UNITS_KEY.to_owned());
+            Err(Error::Record { path, key, reason: format!("unit `{}`: {reason}", unit.name) })
+        };
+        let tensors = match self {
+            Naming::Record(record) => match record.units.get(&unit.name) {
+                Some(tensors) => tensors.clone(),
+                None => return contradicted("it does not name the unit".into()),
+            },
+            Naming::Patterns(patterns) => match patterns.attributes(&unit.name) {
+                Some(attributes) => UnitSpec::tensor_names(&unit.name, attributes),
+                None => return unknown("no pattern of pattern_dict matches its name".into()),
+            },
+            Naming::Guess if ranges.len() == 1 => UnitSpec::tensor_names(&unit.name, &[]),
+            Naming::Guess if ranges.len() == LLAMA_ATTRIBUTES.len() && is_decimal(parent_and_last(&unit.name).1) => {
+                UnitSpec::tensor_names(&unit.name, &LLAMA_ATTRIBUTES.map(str::to_owned))
+            }
+            Naming::Guess => {
+                return unknown(format!("it has {} matrices, and nothing tells their names", ranges.len()));
+            }
+        };
+        if tensors.len() != ranges.len() {
+            let (found, expected) = (ranges.len(), tensors.len());
+            let reason = format!("it has {found} matrices, expected {expected}: {}", tensors.join(", "));
+            return if matches!(self, Naming::Record(_)) { contradicted(reason) } else { unknown(reason) };
+        }
+        Ok(tensors.into_iter().zip(ranges).map(|(tensor, weights)| Matrix { tensor, weights }).collect())
+    }
+}
+
+/// The matrices that a tile holds weights of: which one, from its how-manieth weight on, and the weights.
+pub(crate) fn matrices_of_tile<'a>(
+    matrices: &'a [Matrix],
+    first: u64,
+    tile: &'a [bf16],
+) -> impl Iterator<Item = (usize, u64, &'a [bf16])> {
+    matrices.iter().enumerate().filter_map(move |(index, matrix)| {
+        let begin = matrix.weights.start.max(first);
+        let end = matrix.weights.end.min(first + tile.len() as u64);
+        let weights = tile.get((begin - first) as usize..end.checked_sub(first)? as usize)?;
+        (!weights.is_empty()).then_some((index, begin - matrix.weights.start, weights))
+    })
+}

@@ -1,0 +1,340 @@
+//! The record of the source: what the published layout does not hold, in `__metadata__` under `df11.`. FORMAT.md, "Model files".
+//!
+//! Version 2 also lists the files that we wrote, so that what is missing or changed is found. Version 1 is read by its own rules.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use miniz_oxide::{deflate, inflate};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use xxhash_rust::xxh3::Xxh3Default;
+
+use super::config::canonical;
+use crate::Error;
+use crate::files::our_files::{Digits, OurFile};
+use crate::files::own::{FILES_KEY, MAIN_KEY, PREFIX, TENSORS_KEY, UNITS_KEY, VERSION_KEY, WrittenTensor};
+use crate::files::values;
+use crate::safetensors::MAX_HEADER_BYTES;
+
+const VERSION_1: &str = "1";
+const VERSION_2: &str = "2";
+pub(crate) const SOURCES_KEY: &str = "df11.sources";
+const CONFIG_KEY: &str = "df11.config";
+pub(crate) const DATA_KEY: &str = "df11.data";
+pub(crate) const PART_KEY: &str = "df11.part";
+const CHECKSUM_KEY: &str = "df11.checksum";
+
+/// Most bytes that the source's headers and small files inflate to, all together: as much again as the longest header, for its index and config.
+const MAX_SOURCES_BYTES: usize = 2 * MAX_HEADER_BYTES as usize;
+
+/// Bytes that a byte of `df11.sources` may stand for: real headers are 8 for one, real indexes 27. What deflates better is stored as it is.
+const MAX_INFLATION: usize = 64;
+
+/// Bytes that may be inflated whatever their text is.
+const FREE_INFLATION: usize = 4 << 20;
+
+/// Level of deflate: smaller headers matter more here than milliseconds.
+const DEFLATE_LEVEL: u8 = 9;
+
+/// What is known of the source.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Record {
+    /// The tensors of each unit in the order of its stream.
+    pub units: BTreeMap<String, Vec<String>>,
+    /// Every tensor of the source, coded or not.
+    pub tensors: BTreeMap<String, TensorRecord>,
+    /// The source's files but for its tensors' data.
+    pub sources: Vec<SourceFile>,
+    /// What was written beside the record; `None` in version 1, which does not tell.
+    pub written: Option<Written>,
+}
+
+/// What version 2 adds: what was written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Written {
+    /// The other files of the model's folder; none where the model is one file alone.
+    pub files: Vec<OurFile>,
+    /// The checksum of the data of the file that holds the record, [`data_checksum`](super::checksum::data_checksum).
+    pub data: Digits,
+    /// The folder of the pipeline that the model is a part of.
+    pub part: Option<String>,
+}
+
+/// What is known of one tensor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct TensorRecord {
+    /// Its dtype in the source.
+    pub dtype: String,
+    /// Its shape in the source.
+    pub shape: Vec<u64>,
+    /// See [`TensorHash`](super::checksum::TensorHash).
+    pub xxh3: u64,
+}
+
+/// A file of the source.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SourceFile {
+    /// Its name without a folder.
+    pub name: String,
+    /// What of it is kept.
+    pub kind: SourceKind,
+    /// What is kept.
+    pub bytes: Vec<u8>,
+}
+
+/// What of a file is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum SourceKind {
+    /// The header of a safetensors file: length, JSON and padding. The tensors' data is elsewhere.
+    Safetensors,
+    /// All of it.
+    Verbatim,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenSource {
+    name: String,
+    kind: SourceKind,
+    bytes: String,
+}
+
+impl Record {
+    /// The record as metadata of version 2, with `dfloat11_config` in it where no config.json is to hold that.
+    ///
+    /// Its length does not depend on checksums.
+    pub fn to_metadata(&self, dfloat11_config: &Value, config_inside: bool) -> BTreeMap<String, String> {
+        let tensors: BTreeMap<_, _> = self
+            .tensors
+            .iter()
+            .map(|(name, TensorRecord { dtype, shape, xxh3 })| {
+                (name, WrittenTensor { dtype: dtype.clone(), shape: shape.clone(), xxh3: Digits(*xxh3) })
+            })
+            .collect();
+        let sources: Vec<_> = self
+            .sources
+            .iter()
+            .map(|file| WrittenSource { name: file.name.clone(), kind: file.kind, bytes: packed(&file.bytes) })
+            .collect();
+        let json = |value: serde_json::Result<Value>| value.unwrap_or_default().to_string();
+        let written = self.written.clone().unwrap_or_default();
+        let mut metadata = BTreeMap::from([
+            (VERSION_KEY.to_owned(), VERSION_2.to_owned()),
+            (FILES_KEY.to_owned(), json(serde_json::to_value(&written.files))),
+            (DATA_KEY.to_owned(), written.data.to_string()),
+            (UNITS_KEY.to_owned(), json(serde_json::to_value(&self.units))),
+            (TENSORS_KEY.to_owned(), json(serde_json::to_value(&tensors))),
+            (SOURCES_KEY.to_owned(), json(serde_json::to_value(&sources))),
+        ]);
+        if config_inside {
+            metadata.insert(CONFIG_KEY.to_owned(), canonical(dfloat11_config));
+        }
+        if let Some(part) = written.part {
+            metadata.insert(PART_KEY.to_owned(), part);
+        }
+        metadata.insert(CHECKSUM_KEY.to_owned(), checksum(&metadata, None).to_string());
+        metadata
+    }
+
+    /// Reads and checks the record in the metadata of the file at `path`; `None` where there is none. `dfloat11_config` is what version 1 was sealed with.
+    pub fn from_metadata(
+        metadata: &BTreeMap<String, String>,
+        dfloat11_config: Option<&Value>,
+        path: &Path,
+    ) -> Result<Option<Record>, Error> {
+        let damaged =
+            |key: &str, reason: String| Error::Record { path: path.to_path_buf(), key: key.to_owned(), reason };
+        let Some(version) = metadata.get(VERSION_KEY) else {
+            return match metadata.keys().find(|key| key.starts_with(PREFIX) && *key != MAIN_KEY) {
+                Some(key) => Err(damaged(key, format!("{VERSION_KEY} is missing"))),
+                None => Ok(None),
+            };
+        };
+        let sealed_config = match version.as_str() {
+            VERSION_1 => Some(dfloat11_config.unwrap_or(&Value::Null)),
+            VERSION_2 => None,
+            other => return Err(other_version(other, path)),
+        };
+        let value = |key: &str| metadata.get(key).ok_or_else(|| damaged(key, "it is missing".into()));
+        let (found, expected) = (checksum(metadata, sealed_config).to_string(), value(CHECKSUM_KEY)?);
+        if found != *expected {
+            let sealed = if sealed_config.is_some() { "the record and dfloat11_config have" } else { "the record has" };
+            let reason = format!("{sealed} checksum {found}, expected {expected}");
+            return Err(damaged(CHECKSUM_KEY, reason));
+        }
+        let not_json = |key: &'static str| move |error: serde_json::Error| damaged(key, error.to_string());
+        let units = serde_json::from_str(value(UNITS_KEY)?).map_err(not_json(UNITS_KEY))?;
+        let tensors: BTreeMap<String, WrittenTensor> =
+            serde_json::from_str(value(TENSORS_KEY)?).map_err(not_json(TENSORS_KEY))?;
+        let tensors = tensors
+            .into_iter()
+            .map(|(name, WrittenTensor { dtype, shape, xxh3 })| (name, TensorRecord { dtype, shape, xxh3: xxh3.0 }))
+            .collect();
+        let sources_text = value(SOURCES_KEY)?;
+        let written: Vec<WrittenSource> = serde_json::from_str(sources_text).map_err(not_json(SOURCES_KEY))?;
+        let mut room = MAX_SOURCES_BYTES.min(FREE_INFLATION + MAX_INFLATION * sources_text.len());
+        let sources = written
+            .into_iter()
+            .map(|WrittenSource { name, kind, bytes }| {
+                let packed =
+                    STANDARD.decode(bytes).map_err(|error| damaged(SOURCES_KEY, format!("`{name}`: {error}")))?;
+                let bytes = inflate::decompress_to_vec_with_limit(&packed, room)
+                    .map_err(|error| damaged(SOURCES_KEY, format!("`{name}`: {error}")))?;
+                room -= bytes.len();
+                Ok(SourceFile { name, kind, bytes })
+            })
+            .collect::<Result<_, Error>>()?;
+        let written = match sealed_config {
+            Some(_) => None,
+            None => Some(Written {
+                files: serde_json::from_str(value(FILES_KEY)?).map_err(not_json(FILES_KEY))?,
+                data: Digits::parse(value(DATA_KEY)?)
+                    .ok_or_else(|| damaged(DATA_KEY, "expected 16 hexadecimal digits".into()))?,
+                part: metadata.get(PART_KEY).cloned(),
+            }),
+        };
+        Ok(Some(Record { units, tensors, sources, written }))
+    }
+}
+
+/// The checksum of the record in these metadata, as it is written there.
+pub(crate) fn checksum_of(metadata: &BTreeMap<String, String>) -> Option<Digits> {
+    Digits::parse(metadata.get(CHECKSUM_KEY)?)
+}
+
+/// A version that is not read: of a newer program, or no version of any.
+fn other_version(found: &str, path: &Path) -> Error {
+    let is_number = found.starts_with(|first| matches!(first, '1'..='9')) && found.bytes().all(|b| b.is_ascii_digit());
+    if is_number {
+        return Error::RecordVersion { path: path.to_path_buf(), found: found.to_owned() };
+    }
+    let reason = format!("found `{found}`, which no df11 has written; expected `{VERSION_1}` or `{VERSION_2}`");
+    Error::Record { path: path.to_path_buf(), key: VERSION_KEY.into(), reason }
+}
+
+/// A source file as text that stands for no more than it may.
+fn packed(bytes: &[u8]) -> String {
+    let text = STANDARD.encode(deflate::compress_to_vec(bytes, DEFLATE_LEVEL));
+    if bytes.len() / MAX_INFLATION <= text.len() { text } else { STANDARD.encode(deflate::compress_to_vec(bytes, 0)) }
+}
+
+/// The `dfloat11_config` that a single file carries itself.
+pub(crate) fn config_inside(metadata: &BTreeMap<String, String>, path: &Path) -> Result<Option<Value>, Error> {
+    let Some(text) = metadata.get(CONFIG_KEY) else { return Ok(None) };
+    values::parse(text.as_bytes()).map(Some).map_err(|error| Error::Record {
+        path: path.to_path_buf(),
+        key: CONFIG_KEY.into(),
+        reason: error.to_string(),
+    })
+}
+
+/// Over key, 0, value, 0 of every key of ours but its own and that of other files, in order of key; in version 1 then over `dfloat11_config` as canonical JSON.
+fn checksum(metadata: &BTreeMap<String, String>, dfloat11_config: Option<&Value>) -> Digits {
+    let mut hash = Xxh3Default::new();
+    let sealed = |key: &str| key.starts_with(PREFIX) && key != CHECKSUM_KEY && key != MAIN_KEY;
+    for (key, value) in metadata.iter().filter(|(key, _)| sealed(key)) {
+        for text in [key, value] {
+            hash.update(text.as_bytes());
+            hash.update(&[0]);
+        }
+    }
+    if let Some(config) = dfloat11_config {
+        hash.update(canonical(config).as_bytes());
+    }
+    Digits(hash.digest())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record() -> Record {
+        Record {
+            units: BTreeMap::from([("m.0".into(), vec!["m.0.b.weight".into(), "m.0.a.weight".into()])]),
+            tensors: BTreeMap::from([(
+                "m.0.a.weight".into(),
+                TensorRecord { dtype: "BF16".into(), shape: vec![2, 3], xxh3: 0x0123_4567_89ab_cdef },
+            )]),
+            sources: vec![
+                SourceFile {
+                    name: "model.safetensors".into(),
+                    kind: SourceKind::Safetensors,
+                    bytes: b"header".to_vec(),
+                },
+                SourceFile { name: "config.json".into(), kind: SourceKind::Verbatim, bytes: vec![b' '; 5000] },
+            ],
+            written: Some(Written {
+                files: vec![OurFile::Card { name: "README.md".into(), xxh3: Digits(3) }],
+                data: Digits(2),
+                part: Some("transformer".into()),
+            }),
+        }
+    }
+
+    #[test]
+    fn a_record_comes_back_from_its_metadata() {
+        let (path, config) = (Path::new("m"), serde_json::json!({"b": 1, "a": 2}));
+        for inside in [false, true] {
+            let metadata = record().to_metadata(&config, inside);
+            assert_eq!(Record::from_metadata(&metadata, Some(&config), path).expect("sound"), Some(record()));
+            assert_eq!(config_inside(&metadata, path).expect("sound").as_ref() == Some(&config), inside);
+        }
+        assert_eq!(Record::from_metadata(&BTreeMap::new(), None, path).expect("none"), None);
+    }
+
+    #[test]
+    fn any_change_of_the_record_or_the_configuration_is_noticed() {
+        let (path, config) = (Path::new("m"), serde_json::json!({"b": 1}));
+        let metadata = record().to_metadata(&config, true);
+        for key in metadata.keys() {
+            let mut changed = metadata.clone();
+            changed.insert(key.clone(), metadata[key].replacen(['0', '1', '['], "2", 1) + " ");
+            assert!(matches!(Record::from_metadata(&changed, Some(&config), path), Err(Error::Record { .. })), "{key}");
+            let mut missing = metadata.clone();
+            missing.remove(key);
+            assert!(matches!(Record::from_metadata(&missing, Some(&config), path), Err(Error::Record { .. })), "{key}");
+        }
+    }
+
+    #[test]
+    fn an_older_record_is_sealed_with_its_configuration_and_says_nothing_of_files() {
+        let (path, config) = (Path::new("m"), serde_json::json!({"b": 1}));
+        let mut metadata = record().to_metadata(&config, false);
+        metadata.retain(|key, _| ![FILES_KEY, DATA_KEY, PART_KEY, CHECKSUM_KEY].contains(&key.as_str()));
+        metadata.insert(VERSION_KEY.into(), "1".into());
+        metadata.insert(CHECKSUM_KEY.into(), checksum(&metadata, Some(&config)).to_string());
+        let found = Record::from_metadata(&metadata, Some(&config), path).expect("sound").expect("a record");
+        assert_eq!(found, Record { written: None, ..record() });
+        let other = serde_json::json!({"b": 2});
+        for config in [Some(&other), None] {
+            assert!(matches!(Record::from_metadata(&metadata, config, path), Err(Error::Record { .. })));
+        }
+    }
+
+    #[test]
+    fn a_version_is_read_or_newer_or_none_at_all() {
+        let path = Path::new("m");
+        let read = |version: &str| {
+            let mut metadata = record().to_metadata(&Value::Null, false);
+            metadata.insert(VERSION_KEY.into(), version.into());
+            metadata.insert(CHECKSUM_KEY.into(), checksum(&metadata, None).to_string());
+            Record::from_metadata(&metadata, None, path)
+        };
+        read("2").expect("ours");
+        for newer in ["3", "17", "123456789012345678901234567890"] {
+            let error = read(newer).expect_err("newer");
+            assert!(matches!(&error, Error::RecordVersion { .. }) && !error.is_failed_check(), "{error}");
+            assert!(error.to_string().contains(newer) && error.to_string().contains("newer df11"), "{error}");
+        }
+        for nonsense in ["", "0", "00", "01", "02", "-1", "2.0", " 2", "2 ", "+2", "two", "²"] {
+            let error = read(nonsense).expect_err("nonsense");
+            assert!(matches!(&error, Error::Record { .. }) && !error.to_string().contains("newer"), "{error}");
+        }
+        // Sealed in another way.
+        assert!(matches!(read("1"), Err(Error::Record { .. })));
+    }
+}

@@ -1,0 +1,214 @@
+//! The files beside the weights, copied. Where links may lead: `files::links`.
+
+use std::collections::BTreeSet;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use xxhash_rust::xxh3::Xxh3Default;
+
+use crate::Error;
+use crate::files::file_names::{CONFIG_FILE, INDEX_SUFFIX, is_other_form, is_weights_file};
+use crate::files::folder::{has, names, weights_files};
+use crate::files::links::{Entry, Home};
+use crate::files::our_files::{Digits, OurFile};
+use crate::progress::{PIECE_BYTES, Progress, check_stopped};
+use crate::safetensors::{Reader, Witness};
+use crate::writer::output::Output;
+
+/// What a file or folder beside the weights is called in a copy; `None` where it is left out.
+pub(crate) type Named<'a> = dyn Fn(&Path) -> Option<PathBuf> + 'a;
+
+/// Copies what is beside the weights of a directory to the folder `to` of `output`: everything but weight files, lists of shards, config.json and
+/// version control. `named` has the names there.
+///
+/// The same weights in another form would cost more than was saved: they are left out, with a note. So is what is not read.
+pub(crate) fn copy_others(
+    folder: &Path,
+    output: &Output,
+    to: &Path,
+    named: &Named<'_>,
+    progress: &dyn Progress,
+) -> Result<Copied, Error> {
+    let Others { folders, files, notes } = Others::of(folder, named)?;
+    for copy in folders {
+        output.folder(&to.join(copy))?;
+    }
+    let files = files.iter().map(|other| copy_file(other, output, to, progress)).collect::<Result<_, _>>()?;
+    Ok(Copied { files, notes })
+}
+
+/// Copies what is beside `parts`, the name of a file or folder as `named` tells. Weights beside the parts are the same model in another form, and are
+/// left out.
+pub(crate) fn copy_beside(
+    input: &Path,
+    output: &Output,
+    parts: &[PathBuf],
+    named: &Named<'_>,
+    progress: &dyn Progress,
+) -> Result<Copied, Error> {
+    let left_out = weights_files(input)?;
+    let named = |name: &Path| named(name).filter(|_| !parts.iter().any(|part| part == name));
+    let mut copied = copy_others(input, output, Path::new(""), &named, progress)?;
+    copied.notes.extend(left_out.iter().map(|name| format!("{name} is not part of the pipeline and was left out")));
+    Ok(copied)
+}
+
+/// What a record will say at most of the files that [`copy_others`] copies.
+pub(crate) fn copies_at_most(folder: &Path) -> Result<Vec<OurFile>, Error> {
+    let others = Others::of(folder, &|name| Some(name.to_path_buf()))?;
+    let ours = |Other { path, relative, .. }: Other| {
+        let name = portable(&path, &relative)?;
+        Ok(OurFile::Copied { source: Some(name.clone()), name, size: u64::MAX, xxh3: Digits::default() })
+    };
+    others.files.into_iter().map(ours).collect()
+}
+
+/// Finds what [`copy_others`] would fail at, before work begins.
+pub(crate) fn check_others(folder: &Path) -> Result<(), Error> {
+    Others::of(folder, &|name| Some(name.to_path_buf())).map(drop)
+}
+
+/// What copying came to.
+#[derive(Debug, Default)]
+pub(crate) struct Copied {
+    /// Files copied.
+    pub files: Vec<CopiedFile>,
+    /// What the user should know.
+    pub notes: Vec<String>,
+}
+
+/// What is to be copied of a directory.
+#[derive(Default)]
+struct Others {
+    /// Folders by the names of their copies, each after the one that it is in.
+    folders: Vec<PathBuf>,
+    files: Vec<Other>,
+    notes: Vec<String>,
+}
+
+/// A file to be copied.
+struct Other {
+    /// Where it is.
+    path: PathBuf,
+    /// The same from the folder that is copied.
+    relative: PathBuf,
+    /// The name of its copy.
+    copy: PathBuf,
+}
+
+impl Copied {
+    /// The files as a record lists them, below the folder `to` of the output that they were copied to.
+    pub fn ours(&self) -> impl Iterator<Item = OurFile> {
+        self.files.iter().map(|file| file.ours.clone())
+    }
+
+    /// Are the sources still what was copied?
+    pub fn check_unchanged(&self) -> Result<(), Error> {
+        self.files.iter().try_for_each(|file| file.witness.check())
+    }
+}
+
+/// A file that was copied.
+#[derive(Debug)]
+pub(crate) struct CopiedFile {
+    /// What it is now; names are relative to the folders that were copied from and to.
+    pub ours: OurFile,
+    /// What the source was.
+    witness: Witness,
+}
+
+impl Others {
+    /// Enters every folder once, whatever links lead to it.
+    fn of(root: &Path, named: &Named<'_>) -> Result<Others, Error> {
+        let home = Home::of(root)?;
+        let mut others = Others::default();
+        let mut to_enter = vec![PathBuf::new()];
+        let mut entered = BTreeSet::new();
+        while let Some(below) = to_enter.pop() {
+            for name in names(&root.join(&below))? {
+                let (relative, path) = (below.join(&name), root.join(&below).join(&name));
+                if below == Path::new("") && is_ours(&name) && !path.is_dir() {
+                    let _ = is_weights_file(&name) || has(&path)?;
+                    continue;
+                }
+                if is_other_form(&name) && !path.is_dir() {
+                    let note =
+                        format!("{} holds the same weights in another form and was left out", relative.display());
+                    others.notes.push(note);
+                    continue;
+                }
+                let (Some(entry), Some(copy)) = (home.look(&path)?, named(&relative)) else { continue };
+                match entry {
+                    _ if is_housekeeping(&name) && path.is_dir() => {}
+                    Entry::Folder(real) if !entered.insert(real.clone()) => {
+                        others.notes.push(format!("{} is a folder seen before and was left out", relative.display()));
+                    }
+                    Entry::Folder(_) => {
+                        others.folders.push(copy);
+                        to_enter.push(relative);
+                    }
+                    Entry::File(_) => others.files.push(Other { path, relative, copy }),
+                    // Weights that are not coded.
+                    Entry::LeftOut(_) if is_weights_file(&name) && Reader::open(&path).is_ok() => {
+                        others.files.push(Other { path, relative, copy });
+                    }
+                    Entry::LeftOut(found) => {
+                        others.notes.push(format!("{} is {found} and was left out", relative.display()));
+                    }
+                }
+            }
+        }
+        Ok(others)
+    }
+}
+
+/// The names of what is beside the weights at the top of a directory: what [`copy_others`] would copy.
+pub(crate) fn others(folder: &Path) -> Result<Vec<PathBuf>, Error> {
+    let mut names = names(folder)?;
+    names.retain(|name| !is_ours(name) && !is_housekeeping(name));
+    Ok(names)
+}
+
+/// Files at the top of a model directory that are written anew, not copied.
+fn is_ours(name: &Path) -> bool {
+    is_weights_file(name) || name == Path::new(CONFIG_FILE) || name.to_string_lossy().ends_with(INDEX_SUFFIX)
+}
+
+/// Folders of version control and of download tools.
+pub(crate) fn is_housekeeping(name: &Path) -> bool {
+    [".git", ".cache"].iter().any(|other| name == Path::new(other))
+}
+
+/// Copies a file of the source to below the folder `to` of the output.
+fn copy_file(other: &Other, output: &Output, to: &Path, progress: &dyn Progress) -> Result<CopiedFile, Error> {
+    let from = other.path.as_path();
+    let in_source = portable(from, &other.relative)?;
+    let name = portable(from, &other.copy)?;
+    let (mut source, witness) = Witness::open(from)?;
+    let copy = output.copy_of(&to.join(&name), &source)?;
+    let (mut hash, mut size, mut buffer) = (Xxh3Default::new(), 0, vec![0; PIECE_BYTES]);
+    loop {
+        check_stopped(progress)?;
+        let bytes = source.read(&mut buffer).map_err(Error::io("read", from))?;
+        if bytes == 0 {
+            break;
+        }
+        copy.write(&buffer[..bytes], size)?;
+        hash.update(&buffer[..bytes]);
+        size += bytes as u64;
+    }
+    witness.check()?;
+    copy.finish()?;
+    let source = (in_source != name).then_some(in_source);
+    Ok(CopiedFile { ours: OurFile::Copied { name, size, xxh3: Digits(hash.digest()), source }, witness })
+}
+
+/// A relative path as a record spells it: `/` between folders.
+pub(crate) fn portable(path: &Path, relative: &Path) -> Result<String, Error> {
+    let components: Option<Vec<&str>> = relative.iter().map(|component| component.to_str()).collect();
+    components.map(|components| components.join("/")).ok_or_else(|| Error::NameNotPortable {
+        path: path.to_path_buf(),
+        name: relative.to_string_lossy().into_owned(),
+        reason: "it is not UTF-8".into(),
+    })
+}

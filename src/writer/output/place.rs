@@ -1,0 +1,208 @@
+//! The gate that a job passes before it writes: which paths it may create, replace or remove, and that none of them is a path that it reads.
+//!
+//! ```text
+//! OUTPUT            created; replaced with --force
+//! OUTPUT.partial    created, and removed with what df11 made in it
+//! ```
+//!
+//! There are no others. Whatever is to be read (INPUT, and models or patterns given beside it) may be neither of the two, nor inside of one; nor may OUTPUT
+//! be inside a folder that is read.
+
+use std::collections::{HashMap, HashSet};
+use std::ffi::OsString;
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use super::identity::{Identity, is_mount_point};
+use super::lock::refuse_unmarked;
+use super::replaceable::{refuse_all_but_a_model, refuse_strangers};
+use super::tidy::{exists, is_empty_folder, parent, refused, walk};
+use crate::Error;
+
+/// What OUTPUT will be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    File,
+    Directory,
+}
+
+/// The paths of a job.
+#[derive(Debug)]
+pub(super) struct Gate {
+    /// OUTPUT, without a slash at its end: with one, a link would be followed.
+    pub place: PathBuf,
+    /// `OUTPUT.partial`.
+    pub partial: PathBuf,
+    /// INPUT, and what else is read.
+    inputs: Vec<PathBuf>,
+    /// What OUTPUT will be.
+    pub form: Form,
+    /// Whether OUTPUT may be replaced, and the remains of an earlier run.
+    pub force: bool,
+}
+
+impl Gate {
+    /// The paths of a job that reads `inputs`, INPUT first, and writes `place`.
+    pub fn new(place: &Path, inputs: &[&Path], form: Form, force: bool) -> Result<Gate, Error> {
+        let Some(name) = place.file_name() else {
+            return Err(refused(place, "expected a path that ends in a name"));
+        };
+        let mut partial = OsString::from(name);
+        partial.push(".partial");
+        let (place, partial) = (place.with_file_name(name), place.with_file_name(partial));
+        let inputs = inputs.iter().map(|input| input.to_path_buf()).collect();
+        Ok(Gate { place, partial, inputs, form, force })
+    }
+
+    /// Looks at all of them, and touches nothing.
+    ///
+    /// # Errors
+    /// OUTPUT is there and may not be replaced, what has the name `OUTPUT.partial` is not ours, or an input would be lost or written into.
+    pub fn check(&self) -> Result<(), Error> {
+        self.refuse_input_around()?;
+        self.refuse_what_is_there()?;
+        refuse_unmarked(&self.partial, &self.place)?;
+        if exists(&self.partial) && is_mount_point(&self.partial) {
+            return Err(refused(&self.partial, "is in the way: a file system is mounted there; give another OUTPUT"));
+        }
+        self.refuse_loss(&[&self.place, &self.partial])
+    }
+
+    /// Refuses to remove what OUTPUT was, now at `path`, if it is not what [`Gate::check`] would let go.
+    pub fn check_replaced(&self, path: &Path) -> Result<(), Error> {
+        let found = fs::symlink_metadata(path).map_err(Error::io("open", path))?;
+        match self.form {
+            Form::Directory if found.is_dir() => drop(refuse_strangers(path, self.input())?),
+            Form::File if found.is_file() => {}
+            _ => return Err(refused(path, "is of another kind than it was when the run began")),
+        }
+        self.refuse_loss(&[path])
+    }
+
+    /// INPUT.
+    pub fn input(&self) -> &Path {
+        self.inputs.first().map_or(Path::new(""), PathBuf::as_path)
+    }
+
+    /// Compares OUTPUT and `OUTPUT.partial` with the inputs and with the folders that each lies in.
+    fn refuse_input_around(&self) -> Result<(), Error> {
+        let folder = parent(&self.place);
+        let folder = fs::canonicalize(folder).map_err(Error::io("find the folder of OUTPUT", folder))?;
+        let around_output: HashSet<Identity> = folder.ancestors().filter_map(|path| Identity::of(path).ok()).collect();
+        let ours: Vec<(&Path, Identity)> = [&self.place, &self.partial]
+            .into_iter()
+            .flat_map(|path| [(path, Identity::of(path)), (path, Identity::of_name(path))])
+            .filter_map(|(path, identity)| Some((path.as_path(), identity.ok()?)))
+            .collect();
+        for input in &self.inputs {
+            let full = fs::canonicalize(input).map_err(Error::io("open", input))?;
+            let named = fs::canonicalize(parent(input)).map_err(Error::io("open", input))?;
+            let is_ours = |found: Option<Identity>| ours.iter().find(|(_, own)| found.as_ref() == Some(own));
+            if let Some((path, _)) = is_ours(Identity::of(&full).ok()) {
+                return Err(refused(
+                    path,
+                    format!("is the same as {}, which is read; give another OUTPUT", input.display()),
+                ));
+            }
+            let mut around_input = full.ancestors().skip(1).chain(named.ancestors());
+            if let Some((path, _)) = around_input.find_map(|path| is_ours(Identity::of(path).ok())) {
+                return Err(refused(
+                    path,
+                    format!("has {} in it, which is read; give another OUTPUT", input.display()),
+                ));
+            }
+            each(input, &mut |path, is_folder| {
+                let folder = match path == input {
+                    true => Identity::of(path),
+                    false if is_folder => Identity::of_name(path),
+                    false => return Ok(()),
+                };
+                match folder.is_ok_and(|folder| around_output.contains(&folder)) {
+                    true => {
+                        let reason = format!("is inside {}, which is read; give a place outside", path.display());
+                        Err(refused(&self.place, reason))
+                    }
+                    false => Ok(()),
+                }
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Refuses an OUTPUT that is there, unless what is to come may replace it.
+    pub fn refuse_what_is_there(&self) -> Result<(), Error> {
+        let place = &self.place;
+        let found = match fs::symlink_metadata(place) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            found => found.map_err(Error::io("open", place))?,
+        };
+        let reason = match self.form {
+            _ if found.is_symlink() => "is a link; give the path that it leads to, or remove it",
+            _ if !found.is_dir() && !found.is_file() => "is neither a file nor a directory; give another name",
+            Form::File if found.is_dir() => "is a directory, and the result is one file; give a file name",
+            Form::Directory if found.is_file() => "is a file, and the result is a directory; give another name",
+            Form::Directory if is_mount_point(place) => {
+                "is where a file system is mounted, and cannot be replaced; give a name inside of it"
+            }
+            _ => "",
+        };
+        if !reason.is_empty() {
+            return Err(refused(place, reason));
+        }
+        if is_empty_folder(place) {
+            return Ok(());
+        }
+        if !self.force {
+            let mut reason = String::from("exists already; give another name, or replace it with --force");
+            if exists(&self.partial) && refuse_unmarked(&self.partial, place).is_ok() {
+                reason += &format!(", which removes {} too, left by an earlier run", self.partial.display());
+            }
+            return Err(refused(place, reason));
+        }
+        if self.form == Form::Directory { refuse_all_but_a_model(place, self.input()) } else { Ok(()) }
+    }
+
+    /// Refuses to lose anything that is read: all that is in `doomed`, and the doomed themselves, may be removed.
+    fn refuse_loss(&self, doomed: &[&Path]) -> Result<(), Error> {
+        let mut lost = HashMap::new();
+        for path in doomed {
+            if let Ok(identity) = Identity::of_name(path) {
+                lost.insert(identity, path.to_path_buf());
+            }
+            if fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_dir()) {
+                walk(path, &mut |name, _| {
+                    let path = path.join(name);
+                    lost.extend(Identity::of_name(&path).ok().map(|identity| (identity, path)));
+                    Ok(())
+                })?;
+            }
+        }
+        if lost.is_empty() {
+            return Ok(());
+        }
+        for input in &self.inputs {
+            each(input, &mut |path, _| match Identity::of(path).ok().and_then(|identity| lost.get(&identity)) {
+                Some(found) if found == path => {
+                    Err(refused(found, "is to be read, and would be removed; give another OUTPUT"))
+                }
+                Some(found) => {
+                    let reason =
+                        format!("is {} by another path, which is to be read; give another OUTPUT", path.display());
+                    Err(refused(found, reason))
+                }
+                None => Ok(()),
+            })?;
+        }
+        Ok(())
+    }
+}
+
+/// An input, and all that is in it: whether each is a folder by its own name.
+fn each(input: &Path, visit: &mut dyn FnMut(&Path, bool) -> Result<(), Error>) -> Result<(), Error> {
+    visit(input, false)?;
+    if input.is_dir() {
+        walk(input, &mut |name, kind| visit(&input.join(name), kind.is_dir()))?;
+    }
+    Ok(())
+}

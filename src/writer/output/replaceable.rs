@@ -1,0 +1,120 @@
+//! What `--force` may replace.
+//!
+//! A file is replaced by a file: it was named. A directory was named too, but not what is in it, so it is replaced only if it is a model and nothing else.
+//! It holds a weight file, and every file in it is
+//!
+//! ```text
+//! a coded weight file                                        as DFloat11 tools write
+//! a weight file that the model names                         model.safetensors, a shard, the only one; what an index lists
+//! a list of shards, config.json, a tokenizer, README.md ...  what models usually have beside weights
+//! a file that INPUT has too, by the same name                what the job before copied from there
+//! ```
+//!
+//! No mark of ours could tell: the published form has none, nor has what is decompressed. Links in a directory go as links; what they lead to
+//! stays. An OUTPUT that is a link itself is not replaced: whoever made it meant something by it.
+
+use std::collections::BTreeSet;
+use std::fs::FileType;
+use std::path::{Path, PathBuf};
+
+use super::tidy::{exists, refused, walk};
+use crate::Error;
+use crate::files::checkpoint::Checkpoint;
+use crate::files::file_names::{INDEX_SUFFIX, MAIN_FILES, is_consolidated, is_weights_file, shard_of};
+use crate::files::folder::{read_small, weights_files};
+use crate::files::weight_files::weight_map;
+
+/// Files that models usually have beside weights and lists of shards.
+const USUAL: [&str; 26] = [
+    ".gitattributes",
+    "LICENSE",
+    "LICENSE.md",
+    "LICENSE.txt",
+    "NOTICE",
+    "README.md",
+    "README.source.md",
+    "added_tokens.json",
+    "chat_template.jinja",
+    "chat_template.json",
+    "config.json",
+    "generation_config.json",
+    "merges.txt",
+    "model_index.json",
+    "preprocessor_config.json",
+    "processor_config.json",
+    "scheduler_config.json",
+    "sentencepiece.bpe.model",
+    "special_tokens_map.json",
+    "spiece.model",
+    "tokenizer.json",
+    "tokenizer.model",
+    "tokenizer_config.json",
+    "video_preprocessor_config.json",
+    "vocab.json",
+    "vocab.txt",
+];
+
+/// What the hub's client keeps in a model that it downloaded to a folder.
+const HUB_FOLDER: &str = ".cache/huggingface";
+
+/// Refuses a directory that is not a model, or holds something else beside.
+pub(super) fn refuse_all_but_a_model(folder: &Path, input: &Path) -> Result<(), Error> {
+    if refuse_strangers(folder, input)? {
+        return Ok(());
+    }
+    Err(refused(
+        folder,
+        "is a directory without .safetensors files, and --force replaces only a model; remove it yourself",
+    ))
+}
+
+/// Refuses a directory that holds something that is of no model. Returns whether there are weights in it.
+pub(super) fn refuse_strangers(folder: &Path, input: &Path) -> Result<bool, Error> {
+    let mut has_weights = false;
+    walk(folder, &mut |name, kind| {
+        has_weights |= is_weights_file(name);
+        if kind.is_dir() || !is_special(kind) && (is_usual(folder, name) || input.is_dir() && exists(&input.join(name)))
+        {
+            return Ok(());
+        }
+        let reason = format!(
+            "holds {}, which may be of no model, and --force replaces only a model; move that file away, or remove the directory yourself",
+            name.display()
+        );
+        Err(refused(folder, reason))
+    })?;
+    Ok(has_weights)
+}
+
+/// A device, a pipe or a socket.
+fn is_special(kind: FileType) -> bool {
+    !kind.is_file() && !kind.is_symlink()
+}
+
+fn is_usual(root: &Path, name: &Path) -> bool {
+    let file = name.file_name().unwrap_or_default().to_string_lossy();
+    if is_weights_file(name) {
+        return is_of_a_model(&root.join(name), &file);
+    }
+    file.ends_with(INDEX_SUFFIX) || USUAL.contains(&&*file) || name.starts_with(HUB_FOLDER)
+}
+
+/// Whether a weight file is coded, or one that its folder's model is made of. Any folder can have .safetensors files: a collection of them is no model.
+fn is_of_a_model(path: &Path, file: &str) -> bool {
+    let folder = super::tidy::parent(path);
+    MAIN_FILES.contains(&file)
+        || shard_of(file).is_some()
+        || is_consolidated(file)
+        || Checkpoint::open_coded(path).is_ok_and(|checkpoint| checkpoint.is_coded())
+        || weights_files(folder).is_ok_and(|files| files.len() == 1)
+        || listed(folder).contains(file)
+}
+
+/// The files that the lists of shards in a folder name.
+fn listed(folder: &Path) -> BTreeSet<String> {
+    let listed = |main| {
+        let index: PathBuf = folder.join(format!("{main}.index.json"));
+        read_small(&index).and_then(|bytes| weight_map(&bytes, &index)).ok()
+    };
+    MAIN_FILES.iter().filter_map(listed).flat_map(|map| map.into_values()).collect()
+}

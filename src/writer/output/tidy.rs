@@ -1,0 +1,71 @@
+//! Folders: walked, emptied, and made durable.
+
+use std::fs::{self, File, FileType};
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+
+use crate::Error;
+
+/// Whether something has this name, a link that leads nowhere included.
+pub(super) fn exists(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok()
+}
+
+/// Removes a file, or a folder with all that is in it, if it is there. Links are not followed.
+pub(super) fn remove(path: &Path) -> io::Result<()> {
+    match fs::symlink_metadata(path) {
+        Ok(metadata) if metadata.is_dir() => fs::remove_dir_all(path),
+        Ok(_) => fs::remove_file(path),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Hands everything below the folder `root` to `visit`, by its path from there, a folder before what is in it. Links are not followed; a folder that this
+/// user may not look into, or that is gone when its turn comes, is taken for an empty one.
+pub(super) fn walk(root: &Path, visit: &mut dyn FnMut(&Path, FileType) -> Result<(), Error>) -> Result<(), Error> {
+    let mut folders = vec![PathBuf::new()];
+    while let Some(folder) = folders.pop() {
+        let path = root.join(&folder);
+        let entries = match fs::read_dir(&path) {
+            Err(error) if matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::NotFound) => continue,
+            entries => entries.map_err(Error::io("open", &path))?,
+        };
+        for entry in entries {
+            let entry = entry.map_err(Error::io("open", &path))?;
+            let kind = match entry.file_type() {
+                Err(error) if error.kind() == ErrorKind::NotFound => continue,
+                kind => kind.map_err(Error::io("open", &path))?,
+            };
+            let name = folder.join(entry.file_name());
+            if kind.is_dir() {
+                folders.push(name.clone());
+            }
+            visit(&name, kind)?;
+        }
+    }
+    Ok(())
+}
+
+/// Makes renames and new names in a directory durable. Windows has no handle for that and needs none.
+pub(super) fn sync_directory(path: &Path) -> Result<(), Error> {
+    if cfg!(unix) {
+        File::open(path).and_then(|directory| directory.sync_all()).map_err(Error::io("write", path))?;
+    }
+    Ok(())
+}
+
+/// The folder that a path lies in.
+pub(super) fn parent(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Whether a path leads to a folder with nothing in it.
+pub(super) fn is_empty_folder(path: &Path) -> bool {
+    fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none())
+}
+
+/// The error that names a path of OUTPUT.
+pub(super) fn refused(path: &Path, reason: impl Into<String>) -> Error {
+    Error::Output { path: path.to_path_buf(), reason: reason.into() }
+}
