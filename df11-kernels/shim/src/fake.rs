@@ -1,6 +1,6 @@
 //! What a played library lets a test do.
 
-use std::ffi::{CStr, CString, c_char, c_void};
+use std::ffi::{CStr, CString, c_char};
 
 use libloading::Library;
 
@@ -56,9 +56,10 @@ impl Fake {
     }
 
     /// Until when a stream is busy, in the time that is played: a copy takes 1, a launch 3.
-    pub fn time(&self, stream: *mut c_void) -> f64 {
-        // SAFETY: it has this type.
-        unsafe { self.function::<unsafe extern "C" fn(*mut c_void) -> f64>("df11_fake_time")(stream) }
+    /// The stream is named by the address of its handle.
+    pub fn time(&self, stream: usize) -> f64 {
+        // SAFETY: it has this type, and does not read through the address.
+        unsafe { self.function::<unsafe extern "C" fn(usize) -> f64>("df11_fake_time")(stream) }
     }
 
     /// So many devices of CUDA, of this compute capability.

@@ -76,12 +76,12 @@ fn the_next_copy_runs_beside_a_decoding<D: Driver>(fake: &Fake) {
     let [status, output] = [4, 2 * words.len()].map(|bytes| rig.memory(bytes));
     let mut offload = Offload::new(&rig.kernels, unit.pinned.layout().bytes()).expect("two slots");
     let (stream, out, status) = (rig.stream.raw(), output.address(), status.address());
-    let begin = fake.time(stream);
+    let begin = fake.time(stream.addr());
     for _ in 0..UNITS {
         // SAFETY: all of it lives until the stream is waited for.
         unsafe { offload.decode(stream, &unit.pinned, out, status) }.expect("a launch");
     }
-    assert_eq!(fake.time(stream) - begin, 1.0 + 3.0 * UNITS as f64);
+    assert_eq!(fake.time(stream.addr()) - begin, 1.0 + 3.0 * UNITS as f64);
     rig.stream.wait().expect("the work is done");
 }
 
