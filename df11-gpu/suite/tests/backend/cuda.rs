@@ -2,6 +2,7 @@
 
 use df11_cuda::cudarc::driver::{CudaContext, DevicePtr, DevicePtrMut};
 use df11_cuda::{Cuda, Device, Error, Kernels, device_of};
+use df11_gpu::{Driver, Library};
 use df11_gpu_shim::{FAKE_CUDA, FAKE_NVRTC, Fake};
 use df11_kernels::{Job, Layout};
 
@@ -72,6 +73,15 @@ impl Subject for Cuda {
         fake.cuda_devices(0, (8, 0));
         assert!(matches!(Device::open(0).unwrap_err(), Error::Driver { call: "cuInit", .. }));
         fake.cuda_devices(DEVICES, (8, 0));
+        // To be the last that drops a context of cudarc's leaves current what was. On a thread of its
+        // own, for which cudarc makes its contexts current.
+        let on_a_thread = || {
+            let device = device_of(&CudaContext::new(0).expect("a device")).expect("it will do");
+            let other = CudaContext::new(1).expect("a device");
+            drop(device);
+            assert_eq!(Library::get().and_then(Cuda::current), Ok(other.cu_ctx()));
+        };
+        std::thread::scope(|scope| scope.spawn(on_a_thread).join()).expect("it is current");
         assert_eq!(fake.live(), 0);
     }
 
