@@ -1,15 +1,13 @@
 """The rules of the house, asserted on the output of `cargo metadata --all-features` (a file, the only argument):
 
-1. arrows: core knows nobody; kernels and backends know core, GPU backends also the kernels; backends do not know each
-   other; only the facade sees all;
+1. arrows: core knows nobody; kernels and backends know core, GPU backends also the kernels and what they have in common;
+   backends do not know each other; only the facade sees all;
 2. core depends on nothing but half and bytemuck;
 3. unsafe code lives in the rooms named here and nowhere else;
 4. every crate takes its lints, version, edition and minimum compiler from the workspace manifest;
 5. no dependency that a user builds asks for a newer compiler than we promise;
-6. what one of the twins df11-cuda and df11-hip has and the other has not (a file, a public name, an error) is named in the table of differences in
-   df11-hip's documentation;
-7. no circle of files: the files of a crate take names only from files below them. Each circle is printed with the names that tie it;
-8. the rooms of the facade in their order, ROOMS: none takes a name from one above it, nor from one beside it but on the ground.
+6. no circle of files: the files of a crate take names only from files below them. Each circle is printed with the names that tie it;
+7. the rooms of the facade in their order, ROOMS: none takes a name from one above it, nor from one beside it but on the ground.
 
 A crate without a row in HOUSE fails: whoever adds a room draws its arrows here.
 """
@@ -23,7 +21,8 @@ import tomllib
 from circles import arrows_of, circles, code_of
 
 ALL = object()
-GPU_ROOM = {"knows": {"df11-core", "df11-kernels"}, "unsafe": ["src"]}  # a driver's interface is a foreign one throughout
+# a driver's interface is a foreign one throughout; core for examples and benches
+VENDOR_ROOM = {"knows": {"df11-core", "df11-gpu", "df11-kernels"}, "unsafe": ["src"]}
 HOUSE = {
     # bytes.rs: the promise of a trait, nothing that is done
     "df11-core": {"knows": set(), "unsafe": ["src/bytes.rs"], "outside": {"half", "bytemuck"}},
@@ -32,14 +31,16 @@ HOUSE = {
     "df11-kernels": {"knows": {"df11-core"}, "unsafe": []},
     # plays a foreign machine for the kernels' tests; not published
     "df11-gpu-shim": {"knows": {"df11-core", "df11-kernels"}, "unsafe": ["src"]},
-    "df11-cuda": GPU_ROOM,
-    "df11-hip": GPU_ROOM,
+    "df11-gpu": {"knows": {"df11-core", "df11-kernels"}, "unsafe": ["src"]},
+    # the tests of all vendors; not published
+    "df11-gpu-suite": {"knows": {"df11-core", "df11-cuda", "df11-gpu", "df11-hip", "df11-kernels"}, "unsafe": []},
+    "df11-cuda": VENDOR_ROOM,
+    "df11-hip": VENDOR_ROOM,
     # a test crate, not published
     "df11-custom-backend": {"knows": {"df11-core"}, "unsafe": []},
     # mapped.rs: mapping a file is a promise of the caller's
     "df11": {"knows": ALL, "unsafe": ["src/reader/mapped.rs"]},
 }
-OWN_BINDINGS = {"sys", "result", "nvrtc"}  # of the twins: files of a binding, whose items are a vendor's
 # Core without an allocator has not even that.
 FORBIDS_UNSAFE = {"df11-core/src/lib.rs": '#![cfg_attr(not(feature = "alloc"), forbid(unsafe_code))]'}
 
@@ -125,23 +126,6 @@ def inheritance(crate, root):
         yield f"{path.relative_to(root)}: lints do not come from the workspace"
 
 
-def has(twin: pathlib.Path) -> set[str]:
-    """Names of files, of public items and of errors."""
-    found = {path.stem for path in (twin / "src").glob("*.rs")}
-    for path in (twin / "src").glob("*.rs"):
-        if path.stem not in OWN_BINDINGS:
-            found |= set(re.findall(r"\bpub (?:unsafe )?(?:fn|struct|enum|type) (\w+)", path.read_text()))
-    variants = re.search(r"pub enum Error \{(.*?)\n\}", (twin / "src/error.rs").read_text(), re.DOTALL)
-    return found | set(re.findall(r"^    ([A-Z]\w+)", variants[1], re.MULTILINE))
-
-
-def twins(root: pathlib.Path):
-    table = re.findall(r"^//! \|.*$", (root / "df11-hip/src/lib.rs").read_text(), re.MULTILINE)
-    named = set(re.findall(r"\w+", " ".join(table)))
-    for name in sorted((has(root / "df11-cuda") ^ has(root / "df11-hip")) - named):
-        yield f"{name}: one of df11-cuda and df11-hip has it, and the table of differences in df11-hip/src/lib.rs does not name it"
-
-
 def version(text: str) -> tuple[int, ...]:
     return tuple(int(part) for part in (text.split("-")[0].split(".") + ["0", "0"])[:3])
 
@@ -180,7 +164,6 @@ def main() -> int:
         wrong += arrows(crate, rule, ours, published)
         wrong += unsafe_rooms(crate, rule, root)
         wrong += file_arrows(crate, root)
-    wrong += twins(root)
     wrong += [f"{name}: has no circle any more, or is no crate; take it out of CIRCLES_LEFT" for name in sorted(kept_for_nothing(members))]
     for name, line in FORBIDS_UNSAFE.items():
         if line not in (root / name).read_text():

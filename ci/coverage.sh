@@ -17,7 +17,7 @@ coverage() {
     --skip damage_is_refused_or_read_alike_by_every_decoder --skip stay_inside --skip any_number_of_threads
   # The program writes a cut profile where a test lets no file grow.
   local report=(cargo llvm-cov report --failure-mode all)
-  for crate in df11 df11-core df11-cpu df11-kernels df11-cuda df11-hip; do report+=(--package "$crate"); done
+  for crate in df11 df11-core df11-cpu df11-kernels df11-gpu df11-cuda df11-hip; do report+=(--package "$crate"); done
   "${report[@]}" --html --output-dir target/coverage
   "${report[@]}" --json --summary-only --output-path target/coverage/summary.json
   python3 - target/coverage/summary.json <<'PYTHON'

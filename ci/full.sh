@@ -62,7 +62,7 @@ address_sanitizer() { under_asan --lib --tests -- --skip where_the_system_gives_
 valgrind() {
   packages valgrind
   CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER="valgrind --quiet --error-exitcode=9" under_an_emulator cargo test --locked --workspace \
-    --exclude df11-cuda --exclude df11-hip --exclude df11-gpu-shim --lib --tests -- --skip a_signal_keeps_what_is_finished
+    --exclude df11-gpu-suite --exclude df11-cuda --exclude df11-hip --exclude df11-gpu-shim --lib --tests -- --skip a_signal_keeps_what_is_finished
 }
 
 # The standard library with its own debug assertions: unchecked indices, overlapping copies, misaligned references.

@@ -14,7 +14,7 @@ programs() {
   rm -rf "$kit"/{ci,backend,gpu,decode.ptx,BUILT} # records stay
   mkdir -p "$kit/ci"
   cp ci/gpu.sh ci/lib.sh "$kit/ci/"
-  cargo test --no-run --locked -p df11-cuda --test backend --bench gpu --message-format=json-render-diagnostics >target/gpu-kit.json
+  cargo test --no-run --locked -p df11-gpu-suite --test backend -p df11-cuda --bench gpu --message-format=json-render-diagnostics >target/gpu-kit.json
   python3 - "$kit" <<'PYTHON'
 import json, shutil, sys
 for message in map(json.loads, open("target/gpu-kit.json")):
@@ -63,13 +63,13 @@ driver() {
   nvidia-smi --query-gpu=name,driver_version,memory.total,clocks.max.sm,clocks.max.memory --format=csv
 }
 
-conformance() { DF11_REQUIRE=cuda timeout "$tests_limit" "$kit/backend" --nocapture; }
+conformance() { DF11_REQUIRE=cuda timeout "$tests_limit" "$kit/backend" cuda --nocapture; }
 
 # Without the units of millions of weights.
 sanitizer() {
   local sanitizer status=0
   sanitizer=$(command -v compute-sanitizer || ls /usr/local/cuda/bin/compute-sanitizer 2>/dev/null) || skip "no compute-sanitizer"
-  DF11_REQUIRE=cuda timeout "$tool_limit" "$sanitizer" --tool "$1" --error-exitcode 1 "$kit/backend" --exact the_backend_end_to_end || status=$?
+  DF11_REQUIRE=cuda timeout "$tool_limit" "$sanitizer" --tool "$1" --error-exitcode 1 "$kit/backend" --exact cuda_end_to_end || status=$?
   [ $status != 124 ] || skip "not done in $tool_limit seconds"
   return $status
 }

@@ -52,7 +52,7 @@ resources() {
 # The backend's own compiling at run time, by NVRTC of CUDA 12 and of 13, for the device that the shim plays.
 run_time() {
   "$1"
-  LD_LIBRARY_PATH=$(dirname "$nvrtc")${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH} cargo test --quiet --locked -p df11-cuda --test backend -- --nocapture
+  LD_LIBRARY_PATH=$(dirname "$nvrtc")${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH} cargo test --quiet --locked -p df11-gpu-suite --test backend cuda -- --nocapture
 }
 
 if [ "${1:-check}" = write ]; then

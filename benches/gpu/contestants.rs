@@ -61,7 +61,7 @@ pub struct Contest {
 impl Contest {
     pub fn new(device: &Arc<Device>, ptx: Option<&str>) -> Result<Self, Failure> {
         let ours = Kernels::load(device)?;
-        let own = if device.capability() >= (8, 0) { PTX_80 } else { PTX_75 };
+        let own = if device.raw().capability() >= (8, 0) { PTX_80 } else { PTX_75 };
         let published = ptx.map(|path| OneUnit::load(&std::fs::read_to_string(path)?, PUBLISHED, true)).transpose()?;
         Ok(Self {
             device: device.clone(),
@@ -89,7 +89,12 @@ impl Contest {
             for (tensor, to) in tensors.iter().zip(&copies) {
                 // SAFETY: both are as large, and live until the stream is waited for.
                 unsafe {
-                    result::memcpy_dtod_async(to.address(), tensor.out.address(), 2 * weights, self.stream.raw())?
+                    result::memcpy_dtod_async(
+                        to.address(),
+                        tensor.out.address(),
+                        2 * weights,
+                        self.stream.raw().cast(),
+                    )?
                 };
             }
             Ok(())
@@ -133,7 +138,7 @@ impl Contest {
         words: &[u16],
         work: &dyn Fn() -> Result<(), Failure>,
     ) -> Result<(), Failure> {
-        let stream = self.stream.raw();
+        let stream = self.stream.raw().cast();
         for tensor in tensors {
             // SAFETY: ours, and as large.
             unsafe {
@@ -167,10 +172,10 @@ impl Contest {
         let mut times = Vec::new();
         for sample in 0..WARM_UP + samples {
             // SAFETY: the events live, the stream is of the same device.
-            unsafe { result::event::record(begin, self.stream.raw()) }?;
+            unsafe { result::event::record(begin, self.stream.raw().cast()) }?;
             work()?;
             // SAFETY: as above.
-            unsafe { result::event::record(end, self.stream.raw()) }?;
+            unsafe { result::event::record(end, self.stream.raw().cast()) }?;
             self.stream.wait()?;
             if sample >= WARM_UP {
                 // SAFETY: both were recorded, and have happened.
@@ -217,7 +222,9 @@ impl OneUnit {
         let shared = 4 * PLAIN_THREADS + 4 + 2 * tensor.fullest;
         let (grid, threads) = ((unit.blocks, 1, 1), (PLAIN_THREADS, 1, 1));
         // SAFETY: the parameters are those of the entry point, and the tensor lives until the stream is waited for.
-        Ok(unsafe { result::launch_kernel(self.function, grid, threads, shared, stream.raw(), &mut parameters) }?)
+        Ok(unsafe {
+            result::launch_kernel(self.function, grid, threads, shared, stream.raw().cast(), &mut parameters)
+        }?)
     }
 }
 

@@ -71,7 +71,7 @@ impl Source {
         let tensors = tensors?;
         for tensor in &tensors {
             // SAFETY: as large; both live until the stream is waited for.
-            unsafe { result::memcpy_htod_async(tensor.luts.address(), luts, stream.raw()) }?;
+            unsafe { result::memcpy_htod_async(tensor.luts.address(), luts, stream.raw().cast()) }?;
         }
         stream.wait()?;
         Ok(tensors)

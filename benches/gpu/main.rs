@@ -21,8 +21,8 @@ mod report;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use df11_cuda::Device;
-use df11_cuda::cudarc::driver::sys;
+use df11_cuda::cudarc::driver::{CudaContext, sys};
+use df11_cuda::{Device, device_of};
 
 use contestants::Contest;
 use report::Report;
@@ -75,7 +75,7 @@ fn described(device: &Device) -> Result<String, Failure> {
     let mut version = 0;
     // SAFETY: writes one number.
     unsafe { sys::cuDriverGetVersion(&mut version) }.result()?;
-    let (major, minor) = device.capability();
+    let (major, minor) = device.raw().capability();
     let (name, multiprocessors) = (device.name(), device.multiprocessors());
     Ok(format!(
         "{name}, compute capability {major}.{minor}, {multiprocessors} multiprocessors, driver of CUDA {}.{}",
@@ -85,7 +85,9 @@ fn described(device: &Device) -> Result<String, Failure> {
 }
 
 fn bench(record: &str, ptx: Option<&str>) -> Result<(), Failure> {
-    let device: Arc<Device> = Device::open(0)?;
+    // Current on this thread from here on: the calls of cudarc want it.
+    let context = CudaContext::new(0)?;
+    let device: Arc<Device> = device_of(&context)?;
     let played = is_played(&device);
     let scale = if played { PLAYED } else { ON_A_DEVICE };
     let mut report = Report::new(described(&device)?);

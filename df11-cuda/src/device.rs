@@ -1,116 +1,89 @@
+use std::ptr::null_mut;
 use std::sync::Arc;
 
 use cudarc::driver::CudaContext;
 use cudarc::driver::sys::{CUcontext, CUdevice};
+use df11_gpu::{Device, Driver, Error, Library};
 
-use crate::error::Error;
-use crate::library::cuda;
-use crate::result::Cuda;
+use crate::names::{ATTRIBUTE_CAPABILITY_MAJOR, ATTRIBUTE_CAPABILITY_MINOR, Cuda, OWN_NAMES};
 
 /// Least compute capability that the kernels are compiled for.
 const OLDEST: (i32, i32) = (7, 5);
 
-/// One GPU and its primary context.
+/// A device and its primary context.
 #[derive(Debug)]
-pub struct Device {
-    cuda: &'static Cuda,
+pub struct RawDevice {
     device: CUdevice,
     context: CUcontext,
-    owner: Owner,
-    name: String,
     capability: (i32, i32),
-    multiprocessors: u32,
+    /// Where the context was retained, and is to be released.
+    retained: Option<&'static Library<Cuda>>,
+    /// Keeps the context, if it is of cudarc.
+    cudarc: Option<Arc<CudaContext>>,
 }
 
-#[derive(Debug)]
-enum Owner {
-    Ours,
-    /// Kept, so that the context outlives this device.
-    Cudarc {
-        _context: Arc<CudaContext>,
-    },
+impl Drop for RawDevice {
+    fn drop(&mut self) {
+        if let Some(library) = self.retained {
+            // SAFETY: retained once, in `open`. A failure leaves nothing to do.
+            let _ = unsafe { (library.own.release)(self.device) };
+        }
+        // The last to drop a context of cudarc's has it current after that.
+        if let Some(cudarc) = self.cudarc.take()
+            && let Ok(library) = Library::<Cuda>::get()
+            && let Ok(before) = Cuda::current(library)
+        {
+            drop(cudarc);
+            if before != self.context {
+                // SAFETY: it was current before, and is not the one that may be gone.
+                let _ = unsafe { Cuda::make_current(library, before) };
+            }
+        }
+    }
 }
 
-// SAFETY: a context may be made current on any thread, and the driver's calls are safe from several at a time.
-unsafe impl Send for Device {}
+// SAFETY: a context may be made current on any thread, and the driver's calls are safe from several
+// at a time.
+unsafe impl Send for RawDevice {}
 // SAFETY: as above.
-unsafe impl Sync for Device {}
+unsafe impl Sync for RawDevice {}
 
-impl Device {
-    /// Number of devices that the driver finds.
-    ///
-    /// # Errors
-    /// `DriverNotFound`, `DriverTooOld`, `Driver`.
-    pub fn count() -> Result<usize, Error> {
-        let cuda = cuda()?;
-        cuda.init()?;
-        cuda.device_count()
+impl RawDevice {
+    pub(crate) fn open(library: &'static Library<Cuda>, device: CUdevice) -> Result<Self, Error> {
+        let mut context = null_mut();
+        // SAFETY: takes any number, and writes one handle.
+        library.check(OWN_NAMES.retain, unsafe { (library.own.retain)(&mut context, device) })?;
+        Self { device, context, capability: (0, 0), retained: Some(library), cudarc: None }.described(library)
     }
 
-    /// The device of this number, with its primary context.
-    ///
-    /// # Errors
-    /// `DriverNotFound`, `DriverTooOld`, `NoDevice`, `DeviceTooOld`, `Driver`.
-    pub fn open(ordinal: usize) -> Result<Arc<Self>, Error> {
-        let found = Self::count()?;
-        if ordinal >= found {
-            return Err(Error::NoDevice { ordinal, found });
+    fn described(mut self, library: &Library<Cuda>) -> Result<Self, Error> {
+        let attribute = |number| library.attribute(number, self.device);
+        let (major, minor) = (attribute(ATTRIBUTE_CAPABILITY_MAJOR)?, attribute(ATTRIBUTE_CAPABILITY_MINOR)?);
+        self.capability = (major, minor);
+        if self.capability < OLDEST {
+            let reason = format!("compute capability {major}.{minor}, the kernels want 7.5 or later");
+            return Err(Error::Misfit { name: library.device_name(self.device)?, reason });
         }
-        let cuda = cuda()?;
-        let device = cuda.device(ordinal)?;
-        let context = cuda.primary_context_retain(device)?;
-        Self::describe(cuda, device, context, Owner::Ours)
+        Ok(self)
     }
 
-    /// The device of a context of cudarc, which is kept.
-    ///
-    /// # Errors
-    /// `DriverNotFound`, `DriverTooOld`, `DeviceTooOld`, `Driver`.
-    pub fn of(context: &Arc<CudaContext>) -> Result<Arc<Self>, Error> {
-        Self::describe(cuda()?, context.cu_device(), context.cu_ctx(), Owner::Cudarc { _context: context.clone() })
-    }
-
-    fn describe(cuda: &'static Cuda, device: CUdevice, context: CUcontext, owner: Owner) -> Result<Arc<Self>, Error> {
-        // From here on the context is released by `drop`, whatever fails.
-        let (name, capability, multiprocessors) = (String::new(), (0, 0), 0);
-        let mut this = Self { cuda, device, context, owner, name, capability, multiprocessors };
-        this.name = cuda.device_name(device)?;
-        this.capability = cuda.capability(device)?;
-        this.multiprocessors = cuda.multiprocessors(device)?;
-        if this.capability < OLDEST {
-            return Err(Error::DeviceTooOld { name: this.name.clone(), capability: this.capability });
-        }
-        Ok(Arc::new(this))
-    }
-
-    /// Its name.
-    pub fn name(&self) -> &str {
-        &self.name
+    /// Its context, which lives as long as `self`.
+    pub(crate) fn context(&self) -> CUcontext {
+        self.context
     }
 
     /// Its compute capability, major and minor.
     pub fn capability(&self) -> (i32, i32) {
         self.capability
     }
-
-    /// Its multiprocessors.
-    pub fn multiprocessors(&self) -> u32 {
-        self.multiprocessors
-    }
-
-    /// Makes its context current on this thread, and gives what may then be called.
-    pub(crate) fn bind(&self) -> Result<&'static Cuda, Error> {
-        // SAFETY: the context lives as long as `self`.
-        unsafe { self.cuda.set_current(self.context)? };
-        Ok(self.cuda)
-    }
 }
 
-impl Drop for Device {
-    fn drop(&mut self) {
-        if matches!(self.owner, Owner::Ours) {
-            // SAFETY: retained once in `open`. A failure leaves nothing to do.
-            let _ = unsafe { self.cuda.primary_context_release(self.device) };
-        }
-    }
+/// The device of a context of cudarc, which is kept.
+///
+/// # Errors
+/// `DriverNotFound`, `DriverTooOld`, `Misfit`, `Driver`.
+pub fn device_of(context: &Arc<CudaContext>) -> Result<Arc<Device<Cuda>>, Error> {
+    let (device, cudarc) = (context.cu_device(), Some(context.clone()));
+    let raw = RawDevice { device, context: context.cu_ctx(), capability: (0, 0), retained: None, cudarc };
+    Device::of(raw.described(Library::<Cuda>::get()?)?, device)
 }

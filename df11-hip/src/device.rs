@@ -1,76 +1,80 @@
 use std::ffi::c_int;
-use std::sync::Arc;
 
-use crate::error::Error;
-use crate::library::hip;
-use crate::result::Hip;
+use df11_gpu::{Error, Library};
 
-/// One GPU.
+use crate::names::{ATTRIBUTE_WAVEFRONT, Hip, PROPERTIES_BYTES};
+
+/// A device: its number, and what decides which kernels run on it.
 #[derive(Debug)]
-pub struct Device {
-    hip: &'static Hip,
+pub struct RawDevice {
     device: c_int,
-    name: String,
     target: String,
     wavefront: u32,
-    multiprocessors: u32,
 }
 
-impl Device {
-    /// Number of devices that the runtime finds. Only AMD's count, those that `HIP_VISIBLE_DEVICES` leaves, in its order; one in the processor counts too.
-    ///
-    /// # Errors
-    /// `DriverNotFound`, `DriverTooOld`, `Driver`.
-    pub fn count() -> Result<usize, Error> {
-        let hip = hip()?;
-        hip.init()?;
-        hip.device_count()
-    }
-
-    /// The device of this number.
-    ///
-    /// # Errors
-    /// `DriverNotFound`, `DriverTooOld`, `NoDevice`, `DeviceUnknown`, `Driver`.
-    pub fn open(ordinal: usize) -> Result<Arc<Self>, Error> {
-        let found = Self::count()?;
-        if ordinal >= found {
-            return Err(Error::NoDevice { ordinal, found });
-        }
-        let hip = hip()?;
-        let device = hip.device(ordinal)?;
-        let (name, target, wavefront) = (hip.device_name(device)?, hip.target(device)?, hip.wavefront(device)?);
+impl RawDevice {
+    pub(crate) fn open(library: &Library<Hip>, device: c_int) -> Result<Self, Error> {
+        let (target, wavefront) = (target(library, device)?, library.attribute(ATTRIBUTE_WAVEFRONT, device)?);
+        let wavefront = wavefront.max(0) as u32;
         if target.is_empty() || ![32, 64].contains(&wavefront) {
-            return Err(Error::DeviceUnknown { name, target, wavefront });
+            let reason = format!(
+                "the instruction set `{target}` and wavefronts of {wavefront}; the kernels want gfx... and 32 or 64"
+            );
+            return Err(Error::Misfit { name: library.device_name(device)?, reason });
         }
-        Ok(Arc::new(Self { hip, device, name, target, wavefront, multiprocessors: hip.multiprocessors(device)? }))
+        Ok(Self { device, target, wavefront })
     }
 
-    /// Its name.
-    pub fn name(&self) -> &str {
-        &self.name
+    /// Its number.
+    pub(crate) fn device(&self) -> c_int {
+        self.device
     }
 
-    /// Its instruction set and, behind colons, what is switched on in it: `gfx90a:sramecc+:xnack-`.
+    /// Its instruction set and, after colons, what is switched on in it: `gfx90a:sramecc+:xnack-`.
     pub fn target(&self) -> &str {
         &self.target
     }
 
-    /// Lanes of its wavefronts, 32 or 64.
+    /// Lanes of its wavefronts, 32 (RDNA) or 64 (CDNA).
     pub fn wavefront(&self) -> u32 {
         self.wavefront
     }
+}
 
-    /// Its multiprocessors: AMD's compute units, or pairs of them.
-    pub fn multiprocessors(&self) -> u32 {
-        self.multiprocessors
-    }
+/// The instruction set of a device; nothing where the runtime does not say.
+fn target(library: &Library<Hip>, device: c_int) -> Result<String, Error> {
+    // Words, since the structure begins at a multiple of 8.
+    let mut properties = [0u64; PROPERTIES_BYTES / 8];
+    let (name, function) = library.own.properties;
+    // SAFETY: there is more room than any version of the structure fills.
+    library.check(name, unsafe { function(properties.as_mut_ptr().cast(), device) })?;
+    Ok(target_in(&properties.map(u64::to_ne_bytes).concat()))
+}
 
-    /// Makes it the current device of this thread, and gives what may then be called.
-    ///
-    /// # Errors
-    /// `Driver`.
-    pub fn bind(&self) -> Result<&'static Hip, Error> {
-        self.hip.set_device(self.device)?;
-        Ok(self.hip)
+/// The instruction set in a `hipDeviceProp_t` of whatever version: the one text after the device's
+/// name that begins as such names do. The name comes first, in 256 bytes, in all versions; what
+/// stands where after it changed with ROCm 6.
+fn target_in(properties: &[u8]) -> String {
+    const NAME_BYTES: usize = 256;
+    let after = properties.get(NAME_BYTES..).unwrap_or_default();
+    let begins = |window: &[u8]| window.starts_with(b"gfx") && window[3].is_ascii_hexdigit();
+    let found = after.windows(4).position(begins).map(|at| &after[at..]).unwrap_or_default();
+    String::from_utf8_lossy(found.split(|&byte| byte == 0).next().unwrap_or_default()).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_instruction_set_is_found_wherever_it_stands() {
+        // Offsets of `gcnArchName` in ROCm 5 and 6; the last, as if the structure ended there.
+        for at in [396, 1160, PROPERTIES_BYTES - 24] {
+            let mut properties = vec![0; PROPERTIES_BYTES];
+            properties[..20].copy_from_slice(b"gfx000 is not a name");
+            properties[at..][..22].copy_from_slice(b"gfx90a:sramecc+:xnack-");
+            assert_eq!(target_in(&properties), "gfx90a:sramecc+:xnack-");
+        }
+        assert_eq!(target_in(&[0; PROPERTIES_BYTES]), "");
     }
 }

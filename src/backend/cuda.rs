@@ -16,7 +16,7 @@ fn look() -> Result<(), String> {
     match df11_cuda::Device::count() {
         Ok(0) => Err("the driver finds no GPU".to_owned()),
         Ok(_) => Ok(()),
-        Err(df11_cuda::Error::DriverNotFound { looked_for }) => Err(format!("{looked_for} not found")),
+        Err(df11_cuda::Error::DriverNotFound { looked_for, .. }) => Err(format!("{looked_for} not found")),
         Err(error) => Err(error.to_string()),
     }
 }
@@ -32,11 +32,11 @@ impl Device for Decoder {
     }
 
     fn load<'u>(&'u self, unit: &'u Unit<'u>) -> Result<Box<dyn Loaded + 'u>, Fault> {
-        Ok(Box::new(Decoder::load(self, unit).map_err(fault)?))
+        Ok(Box::new(Decoder::load(self, unit.borrowed()).map_err(fault)?))
     }
 }
 
-impl Loaded for LoadedUnit<'_, '_> {
+impl Loaded for LoadedUnit<'_> {
     fn decode_range(&self, first: u64, weights: &mut [bf16]) -> Result<(), Fault> {
         LoadedUnit::decode_range(self, first, weights).map_err(fault)
     }

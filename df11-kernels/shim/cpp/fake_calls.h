@@ -13,7 +13,10 @@
 namespace {
 
 const int NO_CURRENT = -1;
-thread_local int current = NO_CURRENT;
+#ifndef FIRST_CURRENT  // what a thread begins with
+#define FIRST_CURRENT NO_CURRENT
+#endif
+thread_local int current = FIRST_CURRENT;
 
 struct Calls {
   std::mutex lock;

@@ -17,7 +17,7 @@ std::string text_of(const void* image) {
 
 extern "C" {
 
-void df11_fake_device(int count, int capability_major, int capability_minor) {
+void df11_fake_cuda_devices(int count, int capability_major, int capability_minor) {
   std::lock_guard<std::mutex> guard(calls.lock);
   devices = count;
   major = capability_major;

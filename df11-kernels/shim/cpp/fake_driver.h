@@ -3,7 +3,8 @@
 // Device memory is this process's memory, a launch runs the kernel on the machine, at once. Copies and launches into a stream are done when they are asked for, in
 // that order; while the stream is captured, whenever the graph is launched. Then what may wait, or take or give memory, is refused and breaks the capture, on any stream and
 // thread, as in the sternest of the drivers' modes. Memory and handles belong to the device that was current when they were made, and are known to no other.
-// The stream of no name is known to nobody. Streams run in a time of their own (fake_clock.h), in which two of them at one piece of memory at once are an error. Any call can be made to fail (df11_fake_fail), and what was not given back is counted (df11_fake_live). Only what the backends,
+// The two streams that are there without being made, a device's default one and each thread's own, are played as streams that wait for no other, though in truth they wait for
+// some: so nothing can rely on that. Streams run in a time of their own (fake_clock.h), in which two of them at one piece of memory at once are an error. Any call can be made to fail (df11_fake_fail), and what was not given back is counted (df11_fake_live). Only what the backends,
 // their tests and benches call is here: whatever else is asked for is missing, and says so.
 
 #pragma once
@@ -87,6 +88,17 @@ bool is(Kind kind, void* handle) {
   return found != fake.handles.end() && found->second.kind == kind && found->second.device == current;
 }
 
+// What a timeline knows a stream by; null for what is none.
+void* stream_of(void* stream) {
+  const auto PER_THREAD = reinterpret_cast<void*>(2);
+  static char by_default[8];
+  static thread_local char of_thread[8];
+  if (current == NO_CURRENT) return nullptr;
+  if (stream == nullptr) return &by_default[current];
+  if (stream == PER_THREAD) return &of_thread[current];
+  return is(Kind::stream, stream) ? stream : nullptr;
+}
+
 Result make(Kind kind, void** handle) {
   *handle = std::malloc(1);
   fake.handles[*handle] = {kind, current};
@@ -103,7 +115,8 @@ Result end(Kind kind, void* handle) {
 
 // Does the work, which takes `time` and touches these bytes, or puts it down for the graph.
 Result submit(void* stream, double time, const std::vector<Touched>& touched, Work work) {
-  if (!is(Kind::stream, stream)) return INVALID_HANDLE;
+  stream = stream_of(stream);
+  if (stream == nullptr) return INVALID_HANDLE;
   if (stream == fake.capturing) {
     fake.captured.push_back(std::move(work));
     return SUCCESS;
@@ -156,7 +169,8 @@ Result fill(u64 to, unsigned char value, size_t bytes, void* stream) {
 }
 
 Result synchronize(void* stream) {
-  if (!is(Kind::stream, stream)) return INVALID_HANDLE;
+  stream = stream_of(stream);
+  if (stream == nullptr) return INVALID_HANDLE;
   if (Result refused = refused_while_capturing()) return refused;
   timeline.wait_for(stream);
   return SUCCESS;
@@ -169,7 +183,8 @@ Result synchronize_all() {
 }
 
 Result record(void* event, void* stream) {
-  if (!is(Kind::stream, stream) || !is(Kind::event, event)) return INVALID_HANDLE;
+  stream = stream_of(stream);
+  if (stream == nullptr || !is(Kind::event, event)) return INVALID_HANDLE;
   fake.handles[event].captured = stream == fake.capturing;
   timeline.end(event, timeline.begin(stream));
   return SUCCESS;
@@ -177,7 +192,8 @@ Result record(void* event, void* stream) {
 
 // A stream that waits for what is captured would be captured too, which is not played.
 Result wait_event(void* stream, void* event) {
-  if (!is(Kind::stream, stream) || !is(Kind::event, event)) return INVALID_HANDLE;
+  stream = stream_of(stream);
+  if (stream == nullptr || !is(Kind::event, event)) return INVALID_HANDLE;
   if (fake.handles[event].captured != (stream == fake.capturing)) {
     fake.broken = true;
     return CAPTURE_ISOLATION;
@@ -213,7 +229,8 @@ Result instantiate(void** executable, void* graph) {
 }
 
 Result launch_graph(void* executable, void* stream) {
-  if (!is(Kind::graph, executable) || !is(Kind::stream, stream)) return INVALID_HANDLE;
+  stream = stream_of(stream);
+  if (!is(Kind::graph, executable) || stream == nullptr) return INVALID_HANDLE;
   for (const Work& work : fake.handles[executable].work) {
     timeline.end(stream, timeline.begin(stream) + KERNEL_TIME);
     if (Result failed = work()) return failed;

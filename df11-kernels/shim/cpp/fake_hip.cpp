@@ -1,6 +1,8 @@
 // A libamdhip64.so without a GPU: fake_driver.h under AMD's names. It plays a mixed machine, devices of both wavefront sizes; each takes only code objects for its own
 // instruction set and wavefronts. As in ROCm up to 5, the run-time compiler is in it: it compiles nothing, and writes down what it was asked for.
 
+#define FIRST_CURRENT 0
+
 #include "fake_compiler.h"
 #include "fake_driver.h"
 
@@ -31,11 +33,11 @@ unsigned char isa_of(const std::string& target) {
 
 extern "C" {
 
-void df11_fake_devices(int count) {
+void df11_fake_hip_devices(int count) {
   std::lock_guard<std::mutex> guard(calls.lock);
   visible = count;
 }
-void df11_fake_device(int device, const char* target, unsigned wavefront) {
+void df11_fake_hip_device(int device, const char* target, unsigned wavefront) {
   std::lock_guard<std::mutex> guard(calls.lock);
   devices[size_t(device)] = {target, wavefront};
 }
@@ -79,6 +81,11 @@ int hipSetDevice(int device) {
   ENTER("hipSetDevice", false);
   if (device < 0 || device >= visible) return INVALID_DEVICE;
   current = device;
+  return SUCCESS;
+}
+int hipGetDevice(int* device) {
+  ENTER("hipGetDevice", false);
+  *device = current;
   return SUCCESS;
 }
 int hipDeviceSynchronize() {

@@ -5,6 +5,7 @@
 
 #[cfg(not(df11_no_machine))]
 mod device;
+mod fake;
 #[cfg(not(df11_no_machine))]
 mod guarded;
 #[cfg(not(df11_no_machine))]
@@ -12,6 +13,7 @@ mod machine;
 
 #[cfg(not(df11_no_machine))]
 pub use device::{Outcome, Uploaded, decode, gather, plain};
+pub use fake::Fake;
 #[cfg(not(df11_no_machine))]
 pub use guarded::Guarded;
 #[cfg(not(df11_no_machine))]

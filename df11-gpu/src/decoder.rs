@@ -1,0 +1,194 @@
+use std::ops::Range;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use df11_core::{Unit, bf16, row_starts};
+use df11_kernels::{DeviceUnit, Job, Layout};
+
+use crate::device::Device;
+use crate::driver::Driver;
+use crate::error::Error;
+use crate::functions::RawStream;
+use crate::kernels::{Kernels, Rows};
+use crate::memory::{DeviceMemory, PinnedUnit};
+use crate::stream::Stream;
+
+/// Decodes units of host memory into host memory: copies, launches, waits. Whoever uses the weights
+/// on the device launches `Kernels` itself. Clones share all.
+#[derive(Clone, Debug)]
+pub struct Decoder<D: Driver> {
+    kernels: Arc<Kernels<D>>,
+    // One call at a time: calls share the stream.
+    stream: Arc<Mutex<Stream<D>>>,
+}
+
+impl<D: Driver> Decoder<D> {
+    /// On the device of this number.
+    ///
+    /// # Errors
+    /// As `Device::open`.
+    pub fn open(ordinal: usize) -> Result<Self, Error> {
+        Self::of(Kernels::load(&Device::open(ordinal)?)?)
+    }
+
+    /// With these kernels, on their device.
+    pub fn of(kernels: Kernels<D>) -> Result<Self, Error> {
+        let stream = Arc::new(Mutex::new(Stream::new(kernels.device())?));
+        Ok(Self { kernels: Arc::new(kernels), stream })
+    }
+
+    /// The kernels that it launches.
+    pub fn kernels(&self) -> &Arc<Kernels<D>> {
+        &self.kernels
+    }
+
+    /// Copies a unit to the device, to be decoded from there as often as wanted.
+    pub fn load<'u>(&self, unit: Unit<'u>) -> Result<LoadedUnit<'u, D>, Error> {
+        let pinned = PinnedUnit::new(self.kernels.device(), &unit)?;
+        let memory = DeviceMemory::new(self.kernels.device(), pinned.layout().bytes())?;
+        let stream = self.stream();
+        // SAFETY: the memory is as large as the unit, and both live until the stream has been waited
+        // for.
+        let copied = unsafe { pinned.copy(memory.address(), stream.raw()) };
+        stream.wait().and(copied)?;
+        Ok(LoadedUnit { decoder: self.clone(), unit, layout: *pinned.layout(), memory })
+    }
+
+    fn stream(&self) -> MutexGuard<'_, Stream<D>> {
+        self.stream.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Has work launched, on a stream, that decodes to an output as large as `weights` and reports to
+    /// a status word; waits for it, and copies the output if the status, which is returned, is 0.
+    fn run(
+        &self,
+        weights: &mut [bf16],
+        launch: &dyn Fn(RawStream, u64, u64) -> Result<(), Error>,
+    ) -> Result<u32, Error> {
+        let output = DeviceMemory::new(self.kernels.device(), size_of_val(weights))?;
+        let status = DeviceMemory::new(self.kernels.device(), size_of::<u32>())?;
+        let stream = self.stream();
+        let mut work = || {
+            // SAFETY: both live until the stream has been waited for, below.
+            unsafe { status.clear(stream.raw()) }?;
+            launch(stream.raw(), output.address(), status.address())?;
+            stream.wait()?;
+            let mut word = [0; 4];
+            status.read(&mut word)?;
+            let word = u32::from_le_bytes(word);
+            if word == 0 {
+                output.read(bytemuck::cast_slice_mut(weights))?;
+            }
+            Ok(word)
+        };
+        let done = work();
+        // Whatever failed: nothing is freed under a kernel that runs.
+        stream.wait().and(done)
+    }
+}
+
+/// A unit in the memory of a device. It keeps what it needs of its decoder, and the unit, to let the
+/// plain decoder say what is wrong with it.
+#[derive(Debug)]
+pub struct LoadedUnit<'u, D: Driver> {
+    decoder: Decoder<D>,
+    unit: Unit<'u>,
+    layout: Layout,
+    memory: DeviceMemory<D>,
+}
+
+impl<'u, D: Driver> LoadedUnit<'u, D> {
+    /// The unit.
+    pub fn unit(&self) -> &Unit<'u> {
+        &self.unit
+    }
+
+    /// The unit on the device, for jobs of the caller's own: it is there as long as `self`.
+    pub fn on_device(&self) -> DeviceUnit {
+        self.layout.at(self.memory.address())
+    }
+
+    /// Shared memory that its launches need.
+    pub fn stage_bytes(&self) -> u32 {
+        self.layout.stage_bytes()
+    }
+
+    /// Decodes the weights from `first` on, as many as `weights` has elements.
+    ///
+    /// # Errors
+    /// `Driver`; `Unit` where core finds the unit wrong, `RangePastEnd` among it.
+    pub fn decode_range(&self, first: u64, weights: &mut [bf16]) -> Result<(), Error> {
+        let blocks = self.unit.blocks_of(first, weights.len())?;
+        if weights.is_empty() {
+            return Ok(());
+        }
+        let window = first..first + weights.len() as u64;
+        let status = self.decoder.run(weights, &|stream, out, status| {
+            let job = Job::window(&self.on_device(), window.clone(), blocks.clone(), out, status);
+            // SAFETY: the unit, the output and the status live, and are as large as needed, until `run`
+            // has waited for the stream.
+            unsafe { self.decoder.kernels.decode(stream, &[job], self.stage_bytes()) }
+        })?;
+        if status == 0 {
+            return Ok(());
+        }
+        // The plain decoder says what it is that the kernel found wrong.
+        df11_core::decode_range(&self.unit, first, weights)?;
+        Err(Error::Faults { job: 0, status })
+    }
+
+    /// Decodes rows of a matrix, as `df11_core::Loaded` has it, by one launch of the gathering kernel.
+    ///
+    /// # Errors
+    /// `Driver`; `Unit` where core finds the unit or the rows wrong.
+    pub fn decode_rows(
+        &self,
+        matrix: Range<u64>,
+        columns: usize,
+        rows: &[u64],
+        weights: &mut [bf16],
+    ) -> Result<(), Error> {
+        let starts = row_starts(matrix.clone(), columns, rows, weights.len())?;
+        let firsts = starts.collect::<Result<Vec<_>, _>>()?;
+        firsts.iter().try_for_each(|&first| self.unit.blocks_of(first, columns).map(drop))?;
+        if weights.is_empty() {
+            return Ok(());
+        }
+        // The kernel's rows begin at multiples of their length. The matrix may begin elsewhere: then
+        // a row is gathered in pieces of the largest length that divides both.
+        let piece = common_divisor(matrix.start, columns as u64);
+        let Ok(count) = u32::try_from(weights.len() as u64 / piece) else {
+            // More than a launch can count. A row alone is not: a unit has fewer weights.
+            let half = rows.len() / 2;
+            let (before, after) = weights.split_at_mut(half * columns);
+            self.decode_rows(matrix.clone(), columns, &rows[..half], before)?;
+            return self.decode_rows(matrix, columns, &rows[half..], after);
+        };
+        let pieces = |first| (first..first + columns as u64).step_by(piece as usize);
+        // Proof of the cast: weights have numbers of 32 bits.
+        let numbers: Vec<u32> = firsts.iter().flat_map(|&first| pieces(first)).map(|at| (at / piece) as u32).collect();
+        let asked = DeviceMemory::new(self.decoder.kernels.device(), 4 * numbers.len())?;
+        let status = self.decoder.run(weights, &|stream, out, status| {
+            let (job, rows) = (
+                Job::all(&self.on_device(), out, status),
+                Rows { numbers: asked.address(), count, weights: piece as u32 },
+            );
+            // SAFETY: as in `decode_range`; the numbers live as long, on both sides.
+            unsafe {
+                asked.write(bytemuck::cast_slice(&numbers), stream)?;
+                self.decoder.kernels.gather(stream, &job, rows, self.stage_bytes())
+            }
+        })?;
+        if status == 0 {
+            return Ok(());
+        }
+        for (first, row) in firsts.into_iter().zip(weights.chunks_exact_mut(columns)) {
+            df11_core::decode_range(&self.unit, first, row)?;
+        }
+        Err(Error::Faults { job: 0, status })
+    }
+}
+
+/// The largest number that divides both.
+fn common_divisor(a: u64, b: u64) -> u64 {
+    if a == 0 { b } else { common_divisor(b % a, a) }
+}
