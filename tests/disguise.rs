@@ -59,10 +59,16 @@ fn bf16_in_disguise_is_coded_and_comes_back_in_disguise() {
         write(&disguised(dtype), &source);
         let report = compress(&source, &df11, &CompressOptions::default(), &()).expect("compressed");
         assert_eq!(report.units, 4, "{dtype}");
-        assert!(report.notes.iter().any(|note| note.contains("come back as they were")), "{:?}", report.notes);
-        let gate = report.notes.iter().find(|note| note.contains("model.layers.1.mlp.gate_proj.weight"));
         assert!(
-            gate.is_some_and(|note| note.contains("value 1000 is the first") && note.contains(dtype)),
+            report.notes.iter().any(|note| note.to_string().contains("come back as they were")),
+            "{:?}",
+            report.notes
+        );
+        let gate = report.notes.iter().find(|note| note.to_string().contains("model.layers.1.mlp.gate_proj.weight"));
+        assert!(
+            gate.is_some_and(
+                |note| note.to_string().contains("value 1000 is the first") && note.to_string().contains(dtype)
+            ),
             "{:?}",
             report.notes
         );

@@ -102,7 +102,7 @@ fn a_header_that_would_be_too_long_is_refused_before_anything_is_coded() {
         (0..count).map(|i| tensor(&name(i), UNIT, false)).collect()
     };
     for (tensors, alone, options, advice) in [
-        (named(14, ".weight"), false, single_file(), "run without --single-file"),
+        (named(14, ".weight"), false, single_file(), "write a file for each unit"),
         (named(50, ""), true, CompressOptions::default(), "put it into a directory"),
         (named(34, ".weight"), false, CompressOptions::default(), "split the model into directories"),
     ] {

@@ -44,7 +44,7 @@ fn there_and_back(source: &Path, work: &Path) -> (PathBuf, PathBuf, Vec<String>)
     let verified = verify(&df11, &VerifyOptions { against, ..VerifyOptions::default() }, &()).expect("verified");
     assert!(verified.failures.is_empty() && verified.compared > Some(0), "{:?}", verified.failures);
     decompress(&df11, &restored, &DecompressOptions::default(), &()).expect("decompressed");
-    (df11, restored, report.notes)
+    (df11, restored, report.notes.iter().map(ToString::to_string).collect())
 }
 
 fn refusal(source: &Path, work: &Path) -> String {

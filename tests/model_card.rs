@@ -204,8 +204,11 @@ fn what_a_card_takes_over_is_told_and_a_readme_of_any_bytes_comes_back() {
             kept.unwrap_or("")
         );
         assert_eq!(front_matter(&card), expected);
-        let note = report.notes.iter().find(|note| note.starts_with("README.md"));
-        assert!(note.map_or(told.is_empty(), |note| !told.is_empty() && note.contains(told)), "{turn}: {note:?}");
+        let note = report.notes.iter().map(ToString::to_string).find(|note| note.starts_with("README.md"));
+        assert!(
+            note.as_ref().map_or(told.is_empty(), |note| !told.is_empty() && note.contains(told)),
+            "{turn}: {note:?}"
+        );
         assert!(fs::read(coded.join("README.source.md")).expect("kept") == readme);
         let back = work.path().join(format!("back {turn}"));
         decompress(&coded, &back, &DecompressOptions::default(), &()).expect("decompressed");

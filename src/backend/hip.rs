@@ -45,6 +45,6 @@ impl Loaded for LoadedUnit<'_, '_> {
 fn fault(error: df11_hip::Error) -> Fault {
     match error {
         df11_hip::Error::Unit(fault) => Fault::Unit(fault),
-        error => Fault::Backend(Error::BackendFailed { name: NAME.to_owned(), reason: error.to_string() }),
+        error => Fault::Backend(Error::BackendFailed { name: NAME.to_owned(), source: Box::new(error) }),
     }
 }

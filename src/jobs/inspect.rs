@@ -28,7 +28,7 @@ pub struct InspectOptions {
     pub backend: Backend,
 }
 
-/// A model's units and raw tensors. Serialises to the JSON of `df11 inspect --json`.
+/// A model's units and raw tensors. Serialises to the JSON that the program prints on request.
 #[derive(Clone, Debug, Serialize)]
 pub struct InspectReport {
     /// The units in natural order; of a BF16 model, those that `compress` would make.

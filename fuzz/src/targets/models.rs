@@ -141,7 +141,7 @@ pub fn model_directory(data: &[u8]) {
     if damage_source {
         if let Ok(report) = compress(&input, &output, &CompressOptions::default(), &()) {
             // a weight file that the model does not name is left out, and a note says so
-            let left_out = |name: &str| report.notes.iter().any(|note| note.starts_with(name));
+            let left_out = |name: &str| report.notes.iter().any(|note| note.to_string().starts_with(name));
             files.retain(|name, _| name.is_empty() || !left_out(name));
             let report = decompress(&output, &back, &DecompressOptions::default(), &());
             let report = report.unwrap_or_else(|e| panic!("what was compressed does not come back: {e}"));

@@ -6,6 +6,7 @@ use std::time::Instant;
 use df11::jobs::{self, CodeKind, CompressOptions, CompressReport, EstimateOptions};
 use df11::shown::shown;
 
+use crate::advice;
 use crate::estimate::tell;
 use crate::exit::{Failure, Outcome, Verdict};
 use crate::options::{Machine, Memory, pattern_dict};
@@ -107,7 +108,7 @@ impl Compress {
             terminal.note(format_args!("unit `{}` is kept as it is: {}", shown(&kept.unit), kept.reason));
         }
         for note in &report.notes {
-            terminal.note(note);
+            terminal.note(advice::note(note));
         }
         let seconds = began.elapsed().as_secs_f64();
         terminal.summary_of_output(output, &summary(&report, options.verify, seconds))?;

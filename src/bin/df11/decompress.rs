@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use df11::jobs::{self, DecompressOptions, DecompressReport};
 
+use crate::advice;
 use crate::exit::{Outcome, Verdict};
 use crate::options::{Destination, Machine, Memory, pattern_dict};
 use crate::progress::Progress;
@@ -52,7 +53,7 @@ impl Decompress {
         let report = self.machine.pool()?.install(|| jobs::decompress(&self.input, output, &options, &progress))?;
         drop(progress);
         for note in &report.notes {
-            terminal.note(note);
+            terminal.note(advice::note(note));
         }
         for missing in &report.missing {
             terminal.note(format_args!("not restored: {missing}"));

@@ -3,7 +3,9 @@
 use df11_core::bf16;
 use df11_cpu::Plan;
 
+use crate::Note;
 use crate::backend::Backend;
+use crate::error::messages::messages;
 use crate::naming::pattern::PatternDict;
 
 /// Whose codes and files are written.
@@ -95,7 +97,7 @@ pub struct CompressReport {
     /// Files written, copied ones included.
     pub files: usize,
     /// What the user should know.
-    pub notes: Vec<String>,
+    pub notes: Vec<Note>,
 }
 
 /// A unit that stays raw.
@@ -104,5 +106,27 @@ pub struct KeptRaw {
     /// The module path.
     pub unit: String,
     /// Why.
-    pub reason: String,
+    pub reason: KeptReason,
+}
+
+messages! {
+/// Why a unit stays raw.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum KeptReason {
+    /// Coding it saves nothing.
+    #[error("coded it would have {coded} bytes, as BF16 it has {raw}")]
+    NotSmaller {
+        /// Bytes of its arrays.
+        coded: u64,
+        /// Bytes of its weights.
+        raw: u64,
+    },
+    /// It cannot be coded.
+    #[error("{fault}")]
+    NotCoded {
+        /// What the encoder said.
+        fault: df11_core::Error,
+    },
+}
 }

@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use crate::Error;
 use crate::backend::Backend;
 use crate::naming::pattern::PatternDict;
+use crate::{Error, Note};
 
 /// How to decompress.
 #[derive(Clone, Debug, Default)]
@@ -41,5 +41,5 @@ pub struct DecompressReport {
     /// What was missing or changed, where [`DecompressOptions::partial`] let the rest be restored.
     pub missing: Vec<Error>,
     /// What the user should know.
-    pub notes: Vec<String>,
+    pub notes: Vec<Note>,
 }
