@@ -8,6 +8,7 @@ use df11::jobs::{
 use std::fs;
 use std::path::Path;
 use support::architectures::{Model, models};
+use support::with;
 use support::{reference, safetensors, words};
 
 type Filled = Vec<(String, String, Vec<u64>, Vec<u8>)>;
@@ -80,7 +81,7 @@ fn bf16_in_disguise_is_coded_and_comes_back_in_disguise() {
         let expected = disguised(dtype).into_iter().find(|(tensor, ..)| tensor == name).expect("there").3;
         assert_eq!(respell(&embedding, dtype), expected);
         let against = Some(source.clone());
-        let verified = verify(&df11, &VerifyOptions { against, ..VerifyOptions::default() }, &()).expect("verified");
+        let verified = verify(&df11, &with!(VerifyOptions::default(), against), &()).expect("verified");
         assert!(verified.failures.is_empty(), "{:?}", verified.failures);
         decompress(&df11, &restored, &DecompressOptions::default(), &()).expect("decompressed");
         assert_eq!(fs::read(&source).expect("read"), fs::read(&restored).expect("read"));

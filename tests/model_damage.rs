@@ -20,6 +20,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use support::model_damages::{Counts, Damage, FileDamage, print, small_model, stride};
 use support::models::{Contents, Tensor, tree};
+use support::with;
 use support::{on_all_processors, vectors};
 use tempfile::TempDir;
 
@@ -104,7 +105,7 @@ fn a_damaged_model_is_refused_or_comes_back_as_it_was() {
         fs::write(&input, damage.of(&model.coded)).expect("written");
         let mut counts = Counts::default();
         for backend in &model.backends {
-            let options = DecompressOptions { backend: backend.clone(), ..DecompressOptions::default() };
+            let options = with!(DecompressOptions::default(), backend: backend.clone());
             match model.decompressed(&input, &what, options) {
                 Some(found) => {
                     assert!(found == model.source, "{what}, {backend}: another model");
@@ -140,8 +141,7 @@ fn a_damaged_model_without_checksums_is_refused_or_differs_in_values_alone() {
         let (mut counts, mut first) = (Counts::default(), None);
         for backend in &model.backends {
             let (pattern_dict, like) = (Some(patterns.clone()), Some(source.clone()));
-            let options =
-                DecompressOptions { backend: backend.clone(), pattern_dict, like, ..DecompressOptions::default() };
+            let options = with!(DecompressOptions::default(), backend: backend.clone(), pattern_dict, like);
             let Some(found) = model.decompressed(&input, &what, options) else {
                 counts.refused += 1;
                 continue;
@@ -171,7 +171,7 @@ type Files = BTreeMap<String, Vec<u8>>;
 fn damaged_directory(source: &Path) {
     let work = work_folder();
     let coded = work.path().join("coded");
-    let options = CompressOptions { model_card: true, ..CompressOptions::default() };
+    let options = with!(CompressOptions::default(), model_card: true);
     compress(source, &coded, &options, &()).expect("a sound model");
     let (source, coded): (Files, Files) = (tree(source), tree(&coded));
     let (counts, number) = (Mutex::new(BTreeMap::<_, Counts>::new()), AtomicUsize::new(0));
@@ -205,7 +205,7 @@ fn damaged_directory(source: &Path) {
                     "{what}: {failures:?}"
                 );
                 assert!(restored.is_err_and(|error| names(&error)), "{what}: not named");
-                let options = DecompressOptions { partial: true, ..DecompressOptions::default() };
+                let options = with!(DecompressOptions::default(), partial: true);
                 let report = decompress(&input, &partial, &options, &()).expect(what);
                 assert!(report.missing.iter().any(names) && !report.byte_exact, "{what}: {report:?}");
                 let (expected, left) = (by_name_of(&source), by_name_of(&tree(&partial)));

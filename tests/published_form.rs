@@ -12,6 +12,7 @@ use std::fs;
 use std::path::Path;
 use support::library::Coded;
 use support::models::{Contents, assert_same_tree, llama, tensor, tree, weights};
+use support::with;
 use support::{architectures, assert_same_words, published_writer, reference, safetensors, vectors, words};
 use tempfile::{TempDir, tempdir};
 
@@ -23,7 +24,7 @@ fn folder() -> TempDir {
 }
 
 fn published() -> CompressOptions {
-    CompressOptions { code: CodeKind::Published, ..CompressOptions::default() }
+    with!(CompressOptions::default(), code: CodeKind::Published)
 }
 
 #[track_caller]
@@ -41,7 +42,7 @@ fn comes_back(source: &Path, coded: &Path, back: &Path) {
 fn comes_back_by(pattern_dict: Option<PatternDict>, source: &Path, coded: &Path, back: &Path) {
     let verified = verify(coded, &VerifyOptions::default(), &()).expect("it can be verified");
     assert!(verified.failures.is_empty() && verified.checksums.is_none(), "{:?}", verified.failures);
-    let like = DecompressOptions { like: Some(source.to_path_buf()), pattern_dict, ..DecompressOptions::default() };
+    let like = with!(DecompressOptions::default(), like: Some(source.to_path_buf()), pattern_dict);
     decompress(coded, back, &like, &()).expect("it comes back");
     let tensors = |path: &Path| {
         let read = if path.is_dir() { safetensors::read_directory(path) } else { safetensors::read(path) };
@@ -67,7 +68,7 @@ fn every_file_is_as_published(name: &str, options: CompressOptions) {
 #[test]
 fn every_file_of_every_fixture_is_reproduced_without_a_word_of_configuration() {
     for (name, single_file) in FIXTURES {
-        every_file_is_as_published(name, CompressOptions { single_file, ..published() });
+        every_file_is_as_published(name, with!(published(), single_file));
     }
 }
 
@@ -80,7 +81,7 @@ fn patterns_that_are_given_are_written_as_they_are() {
         let file = work.path().join("patterns.json");
         fs::write(&file, config["dfloat11_config"]["pattern_dict"].to_string()).expect("written");
         let pattern_dict = Some(PatternDict::read(&file).expect("patterns"));
-        every_file_is_as_published(name, CompressOptions { single_file, pattern_dict, ..published() });
+        every_file_is_as_published(name, with!(published(), single_file, pattern_dict));
     }
     // spelled as no writer of ours would
     let work = folder();
@@ -89,7 +90,7 @@ fn patterns_that_are_given_are_written_as_they_are() {
     fs::write(&file, patterns.to_string()).expect("written");
     let pattern_dict = Some(PatternDict::read(&file).expect("patterns"));
     let source = vectors("official").join("llama-single-file/bf16");
-    compressed(&source, &coded, CompressOptions { single_file: true, pattern_dict, ..published() });
+    compressed(&source, &coded, with!(published(), single_file: true, pattern_dict));
     let config: Value = serde_json::from_slice(&fs::read(coded.join("config.json")).expect("read")).expect("JSON");
     assert_eq!(config["dfloat11_config"]["pattern_dict"].to_string(), patterns.to_string());
 }
@@ -98,7 +99,7 @@ fn patterns_that_are_given_are_written_as_they_are() {
 fn the_same_files_are_foretold() {
     for (name, single_file) in FIXTURES {
         let fixture = vectors("official").join(name);
-        let options = EstimateOptions { single_file, code: CodeKind::Published, ..EstimateOptions::default() };
+        let options = with!(EstimateOptions::default(), single_file, code: CodeKind::Published);
         let told = estimate(&fixture.join("bf16"), &options).expect("it can be estimated").output_bytes as f64;
         let files = tree(&fixture.join("df11"));
         let weights = files.iter().filter(|(file, _)| file.ends_with(".safetensors"));
@@ -177,7 +178,7 @@ fn each_family_has_its_published_form() {
         comes_back(&source, &coded, &work.path().join("back"));
 
         let single = work.path().join("single");
-        compressed(&source, &single, CompressOptions { single_file: true, ..published() });
+        compressed(&source, &single, with!(published(), single_file: true));
         assert!(tree(&single).keys().eq(["config.json", "model.safetensors"]));
         assert_eq!(Contents::read(&single.join("model.safetensors")).metadata.len(), 0);
         assert!(fs::read_to_string(single.join("config.json")).expect("written").starts_with(ONLY));
@@ -270,7 +271,7 @@ fn what_could_not_be_told_without_a_record_is_left_raw_or_refused() {
     assert_eq!(compressed(&source, &coded, published()).units, 1);
     comes_back(&source, &coded, &work.path().join("back"));
 
-    let refused = compress(&source, &work.path().join("all"), &CompressOptions { all: true, ..published() }, &());
+    let refused = compress(&source, &work.path().join("all"), &with!(published(), all: true), &());
     assert!(matches!(refused, Err(Error::OptionsExclude { .. })), "{refused:?}");
     assert!(!work.path().join("all").exists());
 }

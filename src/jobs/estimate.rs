@@ -54,6 +54,7 @@ const TYPICAL_TABLES: usize = 3;
 
 /// What to estimate.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct EstimateOptions {
     /// What plans the samples' codes.
     pub backend: Backend,
@@ -79,6 +80,7 @@ impl Default for EstimateOptions {
 
 /// What compression would come to. Serialises to the JSON that the program prints on request.
 #[derive(Clone, Debug, Default, Serialize)]
+#[non_exhaustive]
 pub struct EstimateReport {
     /// The units in natural order, those of a pipeline's parts with `PART/` before.
     pub units: Vec<EstimatedUnit>,
@@ -113,6 +115,7 @@ impl fmt::Display for EstimatedPatterns {
 
 /// A unit to be.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct EstimatedUnit {
     /// The module path.
     pub name: String,
@@ -126,6 +129,7 @@ pub struct EstimatedUnit {
 
 /// A tensor that stays raw.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct EstimatedRaw {
     /// Its name.
     pub name: String,

@@ -23,6 +23,7 @@ const COUNT_WEIGHTS: usize = 1 << 16;
 
 /// How to inspect.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct InspectOptions {
     /// What decodes.
     pub backend: Backend,
@@ -30,6 +31,7 @@ pub struct InspectOptions {
 
 /// A model's units and raw tensors. Serialises to the JSON that the program prints on request.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct InspectReport {
     /// The units in natural order; of a BF16 model, those that `compress` would make.
     pub units: Vec<UnitReport>,
@@ -39,6 +41,7 @@ pub struct InspectReport {
 
 /// A unit.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct UnitReport {
     /// The module path.
     pub name: String,
@@ -61,6 +64,7 @@ pub struct UnitReport {
 
 /// Shannon entropies, in bits a weight.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Entropy {
     /// Of the sign, at most 1.
     pub sign: f64,
@@ -72,6 +76,7 @@ pub struct Entropy {
 
 /// A tensor that is not coded.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct RawReport {
     /// Its name.
     pub name: String,

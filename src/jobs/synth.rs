@@ -39,6 +39,7 @@ const QUANTILES: usize = 1 << 15;
 
 /// What to make.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct SynthOptions {
     /// Leave out blocks of this number and above.
     pub layers: Option<u64>,
@@ -50,6 +51,7 @@ pub struct SynthOptions {
 
 /// What was made.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct SynthReport {
     /// Tensors.
     pub tensors: usize,

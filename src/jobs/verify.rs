@@ -24,6 +24,7 @@ use crate::{Error, Note};
 
 /// How to verify.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct VerifyOptions {
     /// For a model without a record of its source: which modules are units, instead of its own `pattern_dict`.
     pub pattern_dict: Option<PatternDict>,
@@ -35,6 +36,7 @@ pub struct VerifyOptions {
 
 /// What was found.
 #[derive(Debug, Default)]
+#[non_exhaustive]
 pub struct VerifyReport {
     /// Units that decode, every gap and position checked.
     pub units: usize,

@@ -3,6 +3,7 @@
 use crate::support::draw::{Bytes, Draw};
 use crate::support::models::{Contents, tensor, tree, weights};
 use crate::support::safetensors;
+use crate::support::with;
 use df11::jobs::{
     CompressOptions, DecompressOptions, InspectOptions, VerifyOptions, compress, decompress, inspect, verify,
 };
@@ -104,7 +105,7 @@ fn coded(source: &Tree, single_file: bool) -> Tree {
     let work = tempfile::tempdir().expect("a temporary folder");
     let (from, to) = (work.path().join("source"), work.path().join("coded"));
     write(source, &from);
-    let options = CompressOptions { single_file, ..CompressOptions::default() };
+    let options = with!(CompressOptions::default(), single_file);
     compress(&from, &to, &options, &()).expect("a sound model is compressed");
     read(&to)
 }

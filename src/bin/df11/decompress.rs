@@ -39,14 +39,13 @@ pub struct Decompress {
 
 impl Decompress {
     pub fn run(&self, terminal: &Terminal) -> Outcome {
-        let options = DecompressOptions {
-            backend: self.machine.backend()?,
-            pattern_dict: pattern_dict(self.pattern_dict.as_deref())?,
-            like: self.like.clone(),
-            force: self.destination.force,
-            memory: self.memory.limit(),
-            partial: self.partial,
-        };
+        let mut options = DecompressOptions::default();
+        options.backend = self.machine.backend()?;
+        options.pattern_dict = pattern_dict(self.pattern_dict.as_deref())?;
+        options.like = self.like.clone();
+        options.force = self.destination.force;
+        options.memory = self.memory.limit();
+        options.partial = self.partial;
         let output = &self.destination.output;
         let began = Instant::now();
         let progress = Progress::stoppable(terminal)?;

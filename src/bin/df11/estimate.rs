@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use df11::jobs::{self, CodeKind, EstimateOptions, EstimateReport};
+use df11::jobs::{self, EstimateOptions, EstimateReport};
 use df11::shown::shown;
 
 use crate::advice;
@@ -39,14 +39,12 @@ pub struct Estimate {
 
 impl Estimate {
     pub fn run(&self, terminal: &Terminal) -> Outcome {
-        let options = EstimateOptions {
-            backend: self.machine.backend()?,
-            code: CodeKind::default(),
-            pattern_dict: pattern_dict(self.pattern_dict.as_deref())?,
-            all: self.all,
-            single_file: self.single_file,
-            headers_only: self.headers_only,
-        };
+        let mut options = EstimateOptions::default();
+        options.backend = self.machine.backend()?;
+        options.pattern_dict = pattern_dict(self.pattern_dict.as_deref())?;
+        options.all = self.all;
+        options.single_file = self.single_file;
+        options.headers_only = self.headers_only;
         let report = self.machine.pool()?.install(|| jobs::estimate(&self.input, &options))?;
         if self.json {
             terminal.json(&report)?;

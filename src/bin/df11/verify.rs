@@ -60,11 +60,10 @@ impl Verify {
     }
 
     fn check(&self, terminal: &Terminal) -> Outcome {
-        let options = VerifyOptions {
-            pattern_dict: pattern_dict(self.pattern_dict.as_deref())?,
-            against: self.against.clone(),
-            memory: self.memory.limit(),
-        };
+        let mut options = VerifyOptions::default();
+        options.pattern_dict = pattern_dict(self.pattern_dict.as_deref())?;
+        options.against = self.against.clone();
+        options.memory = self.memory.limit();
         let progress = Progress::new(terminal);
         let report = self.threads.pool()?.install(|| jobs::verify(&self.input, &options, &progress))?;
         drop(progress);

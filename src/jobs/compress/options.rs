@@ -38,6 +38,7 @@ impl CodeKind {
 
 /// How to compress.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct CompressOptions {
     /// What encodes and what decodes for verification.
     pub backend: Backend,
@@ -83,6 +84,7 @@ impl Default for CompressOptions {
 
 /// What was compressed.
 #[derive(Debug, Default)]
+#[non_exhaustive]
 pub struct CompressReport {
     /// Units that were coded.
     pub units: usize,
@@ -102,6 +104,7 @@ pub struct CompressReport {
 
 /// A unit that stays raw.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct KeptRaw {
     /// The module path.
     pub unit: String,

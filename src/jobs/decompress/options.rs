@@ -8,6 +8,7 @@ use crate::{Error, Note};
 
 /// How to decompress.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct DecompressOptions {
     /// What decodes.
     pub backend: Backend,
@@ -26,6 +27,7 @@ pub struct DecompressOptions {
 
 /// What was decompressed.
 #[derive(Debug, Default)]
+#[non_exhaustive]
 pub struct DecompressReport {
     /// Every file of the source is there, byte for byte: rebuilt from its own header, or compared with its checksum as it was copied.
     pub byte_exact: bool,
