@@ -15,7 +15,7 @@ tests() {
 }
 # Where arithmetic wraps and debug assertions are left out, arguments that no caller should give have the same results.
 release() { cargo test --locked --release -p df11-core -p df11-cpu --lib --test any_arguments; }
-docs() { RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --all-features --locked; }
+docs() { RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --all-features --locked && bash ci/public_types.sh; }
 cross() { bash ci/cross.sh; }
 fuzz() { bash ci/fuzz_smoke.sh; }
 # The GPU kernel through the vendors' compilers, its price, and the proof on a GPU rehearsed: no GPU is wanted.

@@ -1,41 +1,57 @@
-//! What encodes and decodes, by name. Each can be listed and forced; none is ever replaced quietly by another.
-
-#[cfg(feature = "cuda")]
-mod cuda;
-mod device;
-#[cfg(feature = "hip")]
-mod hip;
+//! What encodes and decodes, by name. Each can be listed and forced; none is ever replaced quietly by
+//! another.
 
 use std::fmt;
 use std::sync::Arc;
 
-use df11_core::{Unit, Work, bf16};
-use df11_cpu::{Decoder, Encoder, Level, Parts, Plan};
+use df11_core::{Backend, BackendError, Loaded, Unit, Work, bf16};
+use df11_cpu::{Encoder, Level, Parts, Plan};
 
 use crate::Error;
-pub(crate) use device::Fault;
-use device::{Device, Loaded, Vendor};
 
-/// The vendors of this build.
-const VENDORS: &[Vendor] = &[
-    #[cfg(feature = "cuda")]
-    cuda::VENDOR,
-    #[cfg(feature = "hip")]
-    hip::VENDOR,
-];
-
-/// The variable that forces a backend where no flag does.
+/// The variable that forces a backend where the caller names none.
 pub const BACKEND_VARIABLE: &str = "DF11_BACKEND";
 
 /// The name that stands for the fastest level of this processor.
 const CPU: &str = "cpu";
 
-/// A backend that can run here.
+/// A kind of device: its backend's name, whether there is one or what was looked for, and how to
+/// open the first.
+struct Devices {
+    name: &'static str,
+    look: fn() -> Result<(), String>,
+    open: fn() -> Result<Arc<dyn Backend>, String>,
+}
+
+/// The kinds of this build.
+const DEVICES: &[Devices] = &[
+    #[cfg(feature = "cuda")]
+    Devices { name: "cuda", look: || look(df11_cuda::Device::count()), open: || open(df11_cuda::Decoder::open(0)) },
+    #[cfg(feature = "hip")]
+    Devices { name: "hip", look: || look(df11_hip::Device::count()), open: || open(df11_hip::Decoder::open(0)) },
+];
+
+#[cfg(any(feature = "cuda", feature = "hip"))]
+fn look(count: Result<usize, df11_gpu::Error>) -> Result<(), String> {
+    match count {
+        Ok(0) => Err("the driver finds no GPU".to_owned()),
+        Ok(_) => Ok(()),
+        Err(df11_gpu::Error::DriverNotFound { looked_for, .. }) => Err(format!("{looked_for} not found")),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+#[cfg(any(feature = "cuda", feature = "hip"))]
+fn open(decoder: Result<impl Backend + 'static, df11_gpu::Error>) -> Result<Arc<dyn Backend>, String> {
+    decoder.map(|decoder| Arc::new(decoder) as Arc<dyn Backend>).map_err(|error| error.to_string())
+}
+
+/// A backend that can run here, chosen to decode, and the level of this processor that plans and
+/// encodes.
 #[derive(Clone, Debug)]
-pub struct Backend {
-    /// Plans and encodes, and decodes where there is no device.
+pub struct Choice {
     level: Level,
-    device: Option<Arc<dyn Device>>,
+    backend: Arc<dyn Backend>,
 }
 
 /// A backend of this build.
@@ -47,21 +63,31 @@ pub struct Listing {
     pub available: Result<(), String>,
 }
 
-impl Backend {
+impl Choice {
     /// The fastest one that can run here.
-    pub fn best() -> Backend {
-        Backend { level: Level::best(), device: None }
+    pub fn best() -> Choice {
+        Choice::level_of(Level::best())
     }
 
-    /// The one that a flag names, else the one that `DF11_BACKEND` names, else the fastest.
+    /// A level of this processor, for all of it.
+    fn level_of(level: Level) -> Choice {
+        Choice { level, backend: Arc::new(level) }
+    }
+
+    /// A backend of the caller's own to decode; the fastest level plans and encodes.
+    pub fn of(backend: Arc<dyn Backend>) -> Choice {
+        Choice { level: Level::best(), backend }
+    }
+
+    /// The one that the caller names, else the one that `DF11_BACKEND` names, else the fastest.
     ///
     /// # Errors
     /// The name is unknown, or what it names cannot run here.
-    pub fn choose(flag: Option<&str>) -> Result<Backend, Error> {
+    pub fn choose(name: Option<&str>) -> Result<Choice, Error> {
         let variable = std::env::var(BACKEND_VARIABLE).ok().filter(|name| !name.is_empty());
-        match flag.map(str::to_owned).or(variable) {
-            Some(name) => Backend::named(&name),
-            None => Ok(Backend::best()),
+        match name.map(str::to_owned).or(variable) {
+            Some(name) => Choice::named(&name),
+            None => Ok(Choice::best()),
         }
     }
 
@@ -69,20 +95,21 @@ impl Backend {
     ///
     /// # Errors
     /// The name is unknown, or what it names cannot run here.
-    pub fn named(name: &str) -> Result<Backend, Error> {
+    pub fn named(name: &str) -> Result<Choice, Error> {
         if name == CPU {
-            return Ok(Backend::best());
+            return Ok(Choice::best());
         }
         let listing = Level::list().find(|listing| listing.name == name);
-        let vendor = VENDORS.iter().find(|vendor| vendor.name == name);
-        let reason = match (listing.map(|listing| listing.level), vendor.map(|vendor| (vendor.open)())) {
-            (Some(Ok(level)), _) => return Ok(Backend { level, device: None }),
-            (_, Some(Ok(device))) => return Ok(Backend { level: Level::best(), device: Some(device) }),
+        let devices = DEVICES.iter().find(|devices| devices.name == name);
+        let opened = devices.map(|devices| (devices.look)().and_then(|()| (devices.open)()));
+        let reason = match (listing.map(|listing| listing.level), opened) {
+            (Some(Ok(level)), _) => return Ok(Choice::level_of(level)),
+            (_, Some(Ok(backend))) => return Ok(Choice::of(backend)),
             (Some(Err(why)), _) => format!("cannot run here: {why}"),
             (_, Some(Err(why))) => format!("cannot run here: {why}"),
             (None, None) => "there is none of that name in this build".to_owned(),
         };
-        let valid: Vec<_> = Backend::list()
+        let valid: Vec<_> = Choice::list()
             .into_iter()
             .filter(|listing| listing.available.is_ok())
             .map(|listing| listing.name)
@@ -94,65 +121,56 @@ impl Backend {
     pub fn list() -> Vec<Listing> {
         Level::list()
             .map(|listing| Listing { name: listing.name, available: listing.level.map(drop).map_err(str::to_owned) })
-            .chain(VENDORS.iter().map(|vendor| Listing { name: vendor.name, available: (vendor.look)() }))
+            .chain(DEVICES.iter().map(|devices| Listing { name: devices.name, available: (devices.look)() }))
             .collect()
     }
 
-    /// The level of this processor that plans and encodes; it decodes, too, unless the backend is a device.
+    /// The level of this processor that plans and encodes.
     pub fn level(&self) -> Level {
         self.level
     }
 
-    /// Whether this processor decodes.
+    /// What decodes.
+    pub fn backend(&self) -> &dyn Backend {
+        &*self.backend
+    }
+
+    /// Whether a level of this processor decodes.
     pub fn is_processor(&self) -> bool {
-        self.device.is_none()
+        self.backend.name() == self.level.name()
     }
 
     pub(crate) fn plan(&self, weights: &[bf16]) -> Result<Plan, df11_core::Error> {
-        Encoder::new(self.level, Work::Pool).plan(weights)
+        self.encoder().plan(weights)
     }
 
     pub(crate) fn plan_published(&self, weights: &[bf16]) -> Result<Plan, df11_core::Error> {
-        Encoder::new(self.level, Work::Pool).plan_published(weights)
+        self.encoder().plan_published(weights)
     }
 
     pub(crate) fn encode(&self, weights: &[bf16], plan: &Plan, parts: &mut Parts) -> Result<(), df11_core::Error> {
         parts.fit(&plan.sizes())?;
-        Encoder::new(self.level, Work::Pool).encode(weights, plan, parts.as_mut())
+        self.encoder().encode(weights, plan, parts.as_mut())
     }
 
-    pub(crate) fn decoder<'u>(&'u self, unit: &'u Unit<'u>) -> Result<UnitDecoder<'u>, Fault> {
-        Ok(match &self.device {
-            Some(device) => UnitDecoder::Device(device.load(unit)?),
-            None => UnitDecoder::Processor(Decoder::new(unit.borrowed(), self.level)),
-        })
+    fn encoder(&self) -> Encoder {
+        Encoder::new(self.level, Work::Pool)
     }
-}
 
-/// A unit ready to be decoded.
-pub(crate) enum UnitDecoder<'u> {
-    Processor(Decoder<'u>),
-    Device(Box<dyn Loaded + 'u>),
-}
-
-impl UnitDecoder<'_> {
-    pub(crate) fn decode_range(&self, first: u64, weights: &mut [bf16]) -> Result<(), Fault> {
-        match self {
-            UnitDecoder::Processor(decoder) => decoder.decode_range(first, weights, Work::Pool).map_err(Fault::Unit),
-            UnitDecoder::Device(loaded) => loaded.decode_range(first, weights),
-        }
+    pub(crate) fn load<'u>(&self, unit: &'u Unit<'_>) -> Result<Box<dyn Loaded + 'u>, BackendError> {
+        self.backend.load(unit.borrowed())
     }
 }
 
-impl Default for Backend {
+impl Default for Choice {
     fn default() -> Self {
-        Backend::best()
+        Choice::best()
     }
 }
 
-impl fmt::Display for Backend {
+impl fmt::Display for Choice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.device.as_ref().map_or(self.level.name(), |device| device.name()))
+        f.pad(self.backend.name())
     }
 }
 
@@ -162,19 +180,19 @@ mod tests {
 
     #[test]
     fn every_listed_backend_is_forced_by_its_name_or_says_why_not() {
-        for Listing { name, available } in Backend::list() {
-            match (Backend::named(name), available) {
+        for Listing { name, available } in Choice::list() {
+            match (Choice::named(name), available) {
                 (Ok(backend), Ok(())) => assert_eq!(backend.to_string(), name),
                 (Err(error), Err(why)) => assert!(error.to_string().contains(&why), "{error}"),
                 (found, available) => panic!("{name}: {found:?}, listed {available:?}"),
             }
         }
-        assert_eq!(Backend::named("cpu").expect("always").to_string(), Backend::best().to_string());
+        assert_eq!(Choice::named("cpu").expect("always").to_string(), Choice::best().to_string());
     }
 
     #[test]
     fn an_unknown_name_is_refused_with_the_valid_ones() {
-        let error = Backend::choose(Some("abacus")).expect_err("unknown").to_string();
+        let error = Choice::choose(Some("abacus")).expect_err("unknown").to_string();
         assert!(error.contains("abacus") && error.contains("portable") && error.contains("cpu"), "{error}");
     }
 }

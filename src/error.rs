@@ -1,46 +1,38 @@
-//! What can go wrong with model files: one variant per way, each message naming file, tensor, found, expected and the next step.
+//! What can go wrong with model files: one variant per way, each message naming file, tensor, found,
+//! expected and the next step.
+//!
+//! ```text
+//! Error               one variant per way
+//!   input             why INPUT, or a file of it, is refused
+//!   naming            why patterns are refused, and units without names
+//!   record            what is wrong with a record, and with the files that it names
+//!   output            why OUTPUT is refused
+//! messages            the gate: whatever a message shows is escaped
+//! ```
 
-use std::fmt;
+mod input;
+pub(crate) mod messages;
+mod naming;
+mod output;
+mod record;
+
 use std::path::{Path, PathBuf};
 
+use df11_core::BackendError;
+
 use crate::safetensors::Fault;
-use crate::shown::{line, shown};
+use crate::shown::shown;
+pub use input::{Exclusive, JsonReason, ModelReason, NameReason, Promise};
+use messages::messages;
+pub use naming::{MatricesReason, PatternReason};
+pub use output::{Fitting, JobDifference, OutputReason};
+pub use record::{FileReason, RecordReason};
 
 /// Most bytes of a message: what files hold can be quoted in it, and may be long.
 const LONGEST_MESSAGE: usize = 4096;
 
-/// Declares an error whose every message passes [`line()`]: a variant cannot show what a file or a path holds in any other way.
-///
-/// `#[error(...)]` takes a format string, which may name the fields, and arguments; names and paths are arguments, through [`shown`].
-macro_rules! error {
-    (
-        $(#[$of_enum:meta])*
-        pub enum $Error:ident {
-            $(
-                $(#[doc = $doc:literal])*
-                #[error($($message:tt)+)]
-                $Variant:ident $({ $($(#[$of_field:meta])* $field:ident: $Type:ty),+ $(,)? })?
-            ),+ $(,)?
-        }
-    ) => {
-        $(#[$of_enum])*
-        pub enum $Error {
-            $($(#[doc = $doc])* $Variant $({ $($(#[$of_field])* $field: $Type),+ })?),+
-        }
-
-        impl fmt::Display for $Error {
-            #[allow(unused_variables, reason = "a message need not name every field")]
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                let message = match self {
-                    $($Error::$Variant $({ $($field),+ })? => format!($($message)+)),+
-                };
-                line(&message).at_most(LONGEST_MESSAGE).fmt(f)
-            }
-        }
-    };
-}
-
-error! {
+messages! {
+longest: LONGEST_MESSAGE;
 /// Everything the facade can fail with.
 ///
 /// [`Error::is_failed_check`] tells a readable file with wrong contents from a job that could not run. Its messages hold one line of printable text,
@@ -94,7 +86,7 @@ pub enum Error {
         /// INPUT.
         path: PathBuf,
         /// What is missing or ambiguous, and what to give instead.
-        reason: String,
+        reason: ModelReason,
     },
     /// A file of INPUT that is not opened: it is no regular file, or a link that leads out of the model's folder.
     #[error("{}: is {found}, which is not read; put a copy of the file in its place, or remove it", shown(path))]
@@ -105,14 +97,10 @@ pub enum Error {
         found: &'static str,
     },
     /// Two options that cannot be given together.
-    #[error("{one} and {other} exclude each other: {reason}")]
+    #[error("{which}")]
     OptionsExclude {
-        /// One.
-        one: &'static str,
-        /// The other.
-        other: &'static str,
-        /// Why, and what to do.
-        reason: String,
+        /// Which, and why.
+        which: Exclusive,
     },
     /// A file name read from a file would lead outside the model's directory.
     #[error("{}: the file name `{}` is refused: expected a plain name without separators or `..`", shown(path), shown(name))]
@@ -130,7 +118,7 @@ pub enum Error {
         /// The name.
         name: String,
         /// What is wrong with it.
-        reason: String,
+        reason: NameReason,
     },
     /// Two files of one model hold a tensor of the same name.
     #[error("tensor `{}` is in both {} and {}; keep one of them", shown(tensor), shown(first), shown(second))]
@@ -150,7 +138,7 @@ pub enum Error {
         /// The tensor.
         tensor: String,
         /// Who says that it should be there.
-        promised_by: String,
+        promised_by: Promise,
     },
     /// A tensor has another dtype, shape or size than its role asks for.
     #[error("{}: tensor `{}`: found {found}, expected {expected}", shown(path), shown(tensor))]
@@ -176,10 +164,9 @@ pub enum Error {
     },
     /// A model needs more memory than the job may take.
     #[error(
-        "{}: needs {bytes} bytes of memory, {headers} of them for headers and names{}; that is more than the {limit} allowed: allow more with --memory {}M",
+        "{}: needs {bytes} bytes of memory, {headers} of them for headers and names{}; that is more than the {limit} allowed",
         shown(path),
-        if unit.is_empty() { String::new() } else { format!(", and most of the rest for unit `{}`", shown(unit)) },
-        bytes.div_ceil(1_000_000)
+        if unit.is_empty() { String::new() } else { format!(", and most of the rest for unit `{}`", shown(unit)) }
     )]
     TooLittleMemory {
         /// The model.
@@ -198,7 +185,7 @@ pub enum Error {
     Stopped,
     /// The job failed for a reason that may pass, and what it has finished is kept to go on with.
     #[error(
-        "{error}; {files} finished files are kept in {}: the same command with --resume goes on from there, with --force it begins anew",
+        "{error}; {files} finished files are kept in {}: the same job can go on from there",
         shown(partial)
     )]
     Kept {
@@ -241,22 +228,28 @@ pub enum Error {
         weight: u64,
     },
     /// A unit's name is known but not the names or number of its matrices.
-    #[error("{}: unit `{}`: {reason}; give the right patterns with --pattern-dict", shown(path), shown(unit))]
+    #[error("{}: unit `{}`: {reason}; give the right patterns", shown(path), shown(unit))]
     MatricesUnknown {
         /// The file.
         path: PathBuf,
         /// The unit.
         unit: String,
         /// Why.
-        reason: String,
+        reason: MatricesReason,
     },
     /// `pattern_dict` has a pattern that a linear-time engine cannot express, or no pattern at all.
-    #[error("pattern `{}` cannot be used: {reason}; give the same patterns without it with --pattern-dict", shown(pattern))]
+    #[error(
+        "{} cannot be used: {reason}; give the same patterns without it",
+        match pattern {
+            Some(pattern) => format!("pattern `{}`", shown(pattern)),
+            None => "all patterns together".into(),
+        }
+    )]
     Pattern {
-        /// The pattern.
-        pattern: String,
-        /// What the engine said.
-        reason: String,
+        /// The pattern; `None` where it is all of them together.
+        pattern: Option<String>,
+        /// Why.
+        reason: PatternReason,
     },
     /// A JSON file (config.json, an index, a pattern dictionary) does not hold what it should.
     #[error("{}: {reason}", shown(path))]
@@ -264,7 +257,7 @@ pub enum Error {
         /// The file.
         path: PathBuf,
         /// What was found and what was expected.
-        reason: String,
+        reason: JsonReason,
     },
     /// `dfloat11_config` describes a layout that this version does not read.
     #[error("{}: dfloat11_config: {field} is {found}, expected {expected}", shown(path))]
@@ -286,7 +279,7 @@ pub enum Error {
         /// The metadata key.
         key: String,
         /// What was found and what was expected.
-        reason: String,
+        reason: RecordReason,
     },
     /// The record of the source is of a version that came after this program.
     #[error("{}: its record of the source is of version {found}, and this df11 reads 1 and 2; use a newer df11", shown(path))]
@@ -308,10 +301,10 @@ pub enum Error {
         /// The file.
         path: PathBuf,
         /// What was found and what was expected.
-        reason: String,
+        reason: FileReason,
     },
     /// Some of a model's files are missing or changed.
-    #[error("{}: is not whole:{}\n--partial restores what is there", shown(path), listed(faults))]
+    #[error("{}: is not whole: {}; what is there can be restored in part", shown(path), listed(faults))]
     NotWhole {
         /// The model.
         path: PathBuf,
@@ -345,7 +338,7 @@ pub enum Error {
         expected: String,
     },
     /// What is to be written would be a file that no reader takes. Nothing was written.
-    #[error("{}: its {file} would be a file that no reader takes: {fault}; {advice}", shown(path))]
+    #[error("{}: its {file} would be a file that no reader takes: {fault}; {fitting}", shown(path))]
     Unwritable {
         /// INPUT.
         path: PathBuf,
@@ -354,7 +347,7 @@ pub enum Error {
         /// The rule that it would break.
         fault: Box<Fault>,
         /// What to do.
-        advice: &'static str,
+        fitting: Fitting,
     },
     /// OUTPUT is there already, or may not be written where it is.
     #[error("{}: {reason}", shown(path))]
@@ -362,7 +355,7 @@ pub enum Error {
         /// OUTPUT.
         path: PathBuf,
         /// Why it is refused and what to do.
-        reason: String,
+        reason: OutputReason,
     },
     /// The model has no tensor of this name.
     #[error("{}: has no tensor `{}`", shown(path), shown(tensor))]
@@ -373,12 +366,12 @@ pub enum Error {
         tensor: String,
     },
     /// A backend failed at its work.
-    #[error("backend `{}` failed: {reason}; --backend cpu does without it", shown(name))]
+    #[error("backend `{}` failed: {source}; the processor does without it", shown(name))]
     BackendFailed {
         /// Its name.
         name: String,
         /// What failed.
-        reason: String,
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// A backend's name is unknown, or the backend cannot run here.
     #[error("backend `{}`: {reason}; available here: {available}", shown(name))]
@@ -397,6 +390,9 @@ impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Error::Io { source, .. } => Some(source),
+            Error::BackendFailed { source, .. } => Some(&**source),
+            Error::UnitDamaged { fault, .. } | Error::UnitNotCoded { fault, .. } => Some(fault),
+            Error::Kept { error, .. } => Some(&**error),
             _ => None,
         }
     }
@@ -441,14 +437,15 @@ impl Error {
     }
 
     /// What a backend says of itself.
-    pub(crate) fn from_backend(error: df11_core::BackendError) -> Error {
-        let name = match &error {
-            df11_core::BackendError::Device { backend, .. } | df11_core::BackendError::Unsupported { backend, .. } => {
-                *backend
+    pub(crate) fn from_backend(error: BackendError) -> Error {
+        match error {
+            BackendError::Device { backend, error } => Error::BackendFailed { name: backend.to_owned(), source: error },
+            BackendError::Unsupported { backend, .. } => {
+                Error::BackendFailed { name: backend.to_owned(), source: Box::new(error) }
             }
-            _ => "",
-        };
-        Error::BackendFailed { name: name.to_owned(), reason: error.to_string() }
+            // Its callers name the unit that is at fault; nothing of the backend failed.
+            other => Error::BackendFailed { name: "any".to_owned(), source: Box::new(other) },
+        }
     }
 
     /// `bytes` as the size of a buffer.
@@ -473,7 +470,11 @@ fn with_advice(error: std::io::Error) -> std::io::Error {
     error
 }
 
-/// Errors one below the other.
+/// Errors one after the other, each with its number where there are several.
 fn listed(errors: &[Error]) -> String {
-    errors.iter().map(|error| format!("\n  {error}")).collect()
+    let numbered = |(index, error): (usize, &Error)| match errors.len() {
+        1 => error.to_string(),
+        _ => format!("({}) {error}", index + 1),
+    };
+    errors.iter().enumerate().map(numbered).collect::<Vec<_>>().join("; ")
 }

@@ -35,14 +35,16 @@
 //! record               what is written beside the arrays, and a coded model read by it
 //! naming, writer       which tensors make a unit, and what it is called;  OUTPUT and its copies
 //! files                which files are the model, where each tensor lies, how weights are spelled
-//! safetensors, backend, error, and the gates `open`, `shown` and `progress`: the ground
+//! safetensors, backend, error, note, and the gates `open`, `shown` and `progress`: the ground
 //! ```
 //!
 //! - [`jobs`]: [`jobs::compress`], [`jobs::decompress`], [`jobs::verify`], [`jobs::inspect`].
 //! - [`safetensors`] reads and writes the container: strict headers, positioned reads and writes, no mapping.
 //! - [`backend`] lists and chooses what decodes and encodes.
 //! - [`shown`]: names and texts of strangers, as they are shown to people.
-//! - [`Error`] names the file, the unit or tensor, what was found, what was expected and the next step.
+//! - [`Error`] names the file, the unit or tensor, what was found, what was expected and the next
+//!   step; a [`Note`] is what one should know beside a result. Neither speaks of a command line: a
+//!   program says which of its flags helps.
 //!
 //! Every job holds one unit in memory at a time, works in parallel on the current rayon pool, and
 //! gives the same bytes for any number of threads.
@@ -54,6 +56,7 @@ pub mod error;
 mod files;
 pub mod jobs;
 mod naming;
+mod note;
 mod open;
 mod progress;
 pub mod reader;
@@ -66,6 +69,7 @@ pub use df11_core as core;
 pub use df11_core::{Backend, BackendError, Form, Loaded, Unit, Work, bf16};
 pub use df11_cpu as cpu;
 pub use error::Error;
+pub use note::Note;
 pub use reader::Model;
 
 /// The examples of the README are tests.

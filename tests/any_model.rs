@@ -20,6 +20,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 use support::architectures::{Model, models};
+use support::with;
 use support::{reference, safetensors, words};
 
 /// Fewest weights of a matrix outside blocks that is coded.
@@ -177,7 +178,7 @@ fn every_architecture_is_found_by_the_published_loader_and_comes_back() {
 
 #[test]
 fn everything_of_some_size_can_be_coded_and_comes_back() {
-    let options = CompressOptions { all: true, ..CompressOptions::default() };
+    let options = with!(CompressOptions::default(), all: true);
     for model in models(|file| file.starts_with("miniature")) {
         round_trip(&model, &options);
     }

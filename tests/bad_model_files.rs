@@ -9,6 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use support::models::{Contents, llama, tensor, weights};
 use support::vectors;
+use support::with;
 use tempfile::{TempDir, tempdir};
 
 /// A folder with a sound DFloat11 model in one file, `coded`, and its source, `source`.
@@ -194,7 +195,7 @@ fn all_that_differs_from_the_source_is_reported_by_tensor() {
     other.tensors.push(tensor("new", "U8", &[1], vec![0]));
     other.tensors.retain(|tensor| tensor.name != "steps");
     other.write(&work.path("other"), 0);
-    let options = VerifyOptions { against: Some(work.path("other")), ..VerifyOptions::default() };
+    let options = with!(VerifyOptions::default(), against: Some(work.path("other")));
     let report = verify(&work.path("coded"), &options, &()).expect("it can be compared");
     let messages: Vec<String> = report.failures.iter().map(Error::to_string).collect();
     assert!(report.failures.iter().all(Error::is_failed_check));
@@ -300,7 +301,7 @@ fn another_geometry_and_foreign_patterns_are_refused_with_the_way_on() {
     fs::copy(fixture.join("model.safetensors"), coded.join("model.safetensors")).expect("copied");
     let run = |config: Value, pattern_dict: Option<PatternDict>| {
         fs::write(coded.join("config.json"), config.to_string()).expect("written");
-        let options = DecompressOptions { pattern_dict, force: true, ..DecompressOptions::default() };
+        let options = with!(DecompressOptions::default(), pattern_dict, force: true);
         decompress(&coded, &work.path().join("out"), &options, &()).map(|report| report.tensors)
     };
     let config: Value = serde_json::from_slice(&fs::read(fixture.join("config.json")).expect("read")).expect("JSON");
@@ -382,7 +383,7 @@ fn a_changed_byte_is_refused_or_harmless_and_never_gives_other_words() {
     Contents { tensors, ..Contents::default() }.write(&work.path("source"), 0);
     compress(&work.path("source"), &work.path("coded"), &CompressOptions::default(), &()).expect("a sound model");
     let (source, sound) = (fs::read(work.path("source")).expect("read"), fs::read(work.path("coded")).expect("read"));
-    let options = DecompressOptions { force: true, ..DecompressOptions::default() };
+    let options = with!(DecompressOptions::default(), force: true);
     // Every byte takes minutes of writing files; with a step that is prime, every part of every array and of the header has its turn.
     let (step, mut tried, mut harmless) = (5, 0, 0);
     for at in (0..sound.len()).step_by(step) {

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use support::models::{Contents, assert_same_tree, tree, weights};
+use support::with;
 
 /// Longer than a tick of any file system's clock.
 const TICK: Duration = Duration::from_millis(30);
@@ -121,7 +122,7 @@ fn whatever_file_of_a_sharded_model_changes_compression_ends_and_names_it() {
 
 #[test]
 fn so_it_does_where_all_goes_into_one_file_and_where_a_card_is_written() {
-    every_change(sharded, &CompressOptions { single_file: true, model_card: true, ..CompressOptions::default() });
+    every_change(sharded, &with!(CompressOptions::default(), single_file: true, model_card: true));
 }
 
 #[test]
@@ -199,7 +200,7 @@ fn a_job_whose_source_changed_goes_on_only_with_the_source_that_it_began_with() 
         "{error}"
     );
     fs::write(&shard, sound).expect("restored");
-    let resume = CompressOptions { resume: true, ..CompressOptions::default() };
+    let resume = with!(CompressOptions::default(), resume: true);
     compress(&source, &output, &resume, &()).expect("resumed");
     let back = work.path().join("back");
     decompress(&output, &back, &DecompressOptions::default(), &()).expect("restored");

@@ -8,6 +8,7 @@ use df11::jobs::{
 use std::fs;
 use std::path::Path;
 use support::architectures::{Model, models};
+use support::with;
 use support::{reference, safetensors, words};
 
 type Filled = Vec<(String, String, Vec<u64>, Vec<u8>)>;
@@ -59,10 +60,16 @@ fn bf16_in_disguise_is_coded_and_comes_back_in_disguise() {
         write(&disguised(dtype), &source);
         let report = compress(&source, &df11, &CompressOptions::default(), &()).expect("compressed");
         assert_eq!(report.units, 4, "{dtype}");
-        assert!(report.notes.iter().any(|note| note.contains("come back as they were")), "{:?}", report.notes);
-        let gate = report.notes.iter().find(|note| note.contains("model.layers.1.mlp.gate_proj.weight"));
         assert!(
-            gate.is_some_and(|note| note.contains("value 1000 is the first") && note.contains(dtype)),
+            report.notes.iter().any(|note| note.to_string().contains("come back as they were")),
+            "{:?}",
+            report.notes
+        );
+        let gate = report.notes.iter().find(|note| note.to_string().contains("model.layers.1.mlp.gate_proj.weight"));
+        assert!(
+            gate.is_some_and(
+                |note| note.to_string().contains("value 1000 is the first") && note.to_string().contains(dtype)
+            ),
             "{:?}",
             report.notes
         );
@@ -74,7 +81,7 @@ fn bf16_in_disguise_is_coded_and_comes_back_in_disguise() {
         let expected = disguised(dtype).into_iter().find(|(tensor, ..)| tensor == name).expect("there").3;
         assert_eq!(respell(&embedding, dtype), expected);
         let against = Some(source.clone());
-        let verified = verify(&df11, &VerifyOptions { against, ..VerifyOptions::default() }, &()).expect("verified");
+        let verified = verify(&df11, &with!(VerifyOptions::default(), against), &()).expect("verified");
         assert!(verified.failures.is_empty(), "{:?}", verified.failures);
         decompress(&df11, &restored, &DecompressOptions::default(), &()).expect("decompressed");
         assert_eq!(fs::read(&source).expect("read"), fs::read(&restored).expect("read"));

@@ -7,11 +7,12 @@ use regex::Regex;
 use std::path::Path;
 use support::architectures::{Model, models};
 use support::vectors;
+use support::with;
 
 /// Bytes of the weight files that compression writes.
 fn written(source: &Path, single_file: bool) -> u64 {
     let work = tempfile::tempdir().expect("a folder");
-    let options = CompressOptions { single_file, ..CompressOptions::default() };
+    let options = with!(CompressOptions::default(), single_file);
     compress(source, &work.path().join("df11"), &options, &()).expect("compressed").output_bytes
 }
 
@@ -23,7 +24,7 @@ fn relative_error(found: u64, expected: u64) -> f64 {
 fn trained_weights_are_foretold_within_0_3_percent_from_5_percent_of_them() {
     for source in [vectors("minilm-sample"), vectors("minilm-sample").join("model.safetensors")] {
         for single_file in [false, true] {
-            let options = EstimateOptions { single_file, ..EstimateOptions::default() };
+            let options = with!(EstimateOptions::default(), single_file);
             let report = estimate(&source, &options).expect("estimated");
             let error = relative_error(report.output_bytes, written(&source, single_file));
             assert!(error < 0.003, "{error}");
@@ -93,9 +94,10 @@ fn check_units(model: &Model, report: &EstimateReport) {
     const COMPILED_PATTERNS: usize = 512;
     const MOST_WEIGHTS_OF_SEVERAL: u64 = 1 << 30;
     let file = tempfile::NamedTempFile::new().expect("a file");
-    std::fs::write(file.path(), report.pattern_dict.to_string()).expect("written");
+    let patterns = report.pattern_dict.to_string();
+    std::fs::write(file.path(), &patterns).expect("written");
     PatternDict::read(file.path()).expect("usable patterns");
-    let dictionary = report.pattern_dict.as_object().expect("patterns");
+    let dictionary: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&patterns).expect("patterns");
     assert!(dictionary.len() < COMPILED_PATTERNS, "{}: {} patterns", model.name, dictionary.len());
     let patterns: Vec<_> =
         dictionary.iter().map(|(p, list)| (Regex::new(&format!("^(?:{p})$")).expect("a regex"), list)).collect();
@@ -160,7 +162,7 @@ fn work_grows_with_the_number_of_names_and_not_with_its_square() {
         std::fs::write(&path, serde_json::json!({"tensors": rows}).to_string()).expect("written");
         for all in [false, true] {
             let before = seconds();
-            let report = estimate(&path, &EstimateOptions { all, ..EstimateOptions::default() }).expect("estimated");
+            let report = estimate(&path, &with!(EstimateOptions::default(), all)).expect("estimated");
             let took = seconds() - before;
             println!("{name}: {} tensors, {} units, {took:.1} s", tensors.len(), report.units.len());
             assert!(took < 20.0, "{name}: {took} s");

@@ -11,6 +11,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use support::models::{Contents, Tensor, assert_same_tree};
 use support::random::Random;
+use support::with;
 
 /// Fewest weights of a matrix that is a unit wherever it stands.
 const UNIT: [u64; 2] = [128, 128];
@@ -72,7 +73,7 @@ fn refusal(source: &Path, work: &Path, options: &CompressOptions) -> String {
 }
 
 fn single_file() -> CompressOptions {
-    CompressOptions { single_file: true, ..CompressOptions::default() }
+    with!(CompressOptions::default(), single_file: true)
 }
 
 #[test]
@@ -102,7 +103,7 @@ fn a_header_that_would_be_too_long_is_refused_before_anything_is_coded() {
         (0..count).map(|i| tensor(&name(i), UNIT, false)).collect()
     };
     for (tensors, alone, options, advice) in [
-        (named(14, ".weight"), false, single_file(), "run without --single-file"),
+        (named(14, ".weight"), false, single_file(), "write a file for each unit"),
         (named(50, ""), true, CompressOptions::default(), "put it into a directory"),
         (named(34, ".weight"), false, CompressOptions::default(), "split the model into directories"),
     ] {
@@ -173,18 +174,18 @@ fn names_of_every_kind_come_back_in_every_form() {
     for (turn, code, options) in [
         (0, CodeKind::Canonical, CompressOptions::default()),
         (1, CodeKind::Canonical, single_file()),
-        (2, CodeKind::Canonical, CompressOptions { all: true, ..CompressOptions::default() }),
-        (3, CodeKind::Canonical, CompressOptions { all: true, ..single_file() }),
+        (2, CodeKind::Canonical, with!(CompressOptions::default(), all: true)),
+        (3, CodeKind::Canonical, with!(single_file(), all: true)),
         (4, CodeKind::Published, CompressOptions::default()),
         (5, CodeKind::Published, single_file()),
     ] {
         let folder = work.path().join(turn.to_string());
         fs::create_dir(&folder).expect("created");
-        let units = round_trip(&source, &folder, &CompressOptions { code, ..options }).expect("taken");
+        let units = round_trip(&source, &folder, &with!(options, code)).expect("taken");
         assert!(units > 20, "{units} units");
         let folder = folder.join("alone");
         fs::create_dir(&folder).expect("created");
-        let options = CompressOptions { code, all: turn > 1 && turn < 4, ..CompressOptions::default() };
+        let options = with!(CompressOptions::default(), code, all: turn > 1 && turn < 4);
         round_trip(&source.join("model.safetensors"), &folder, &options).expect("taken");
     }
 }
@@ -204,8 +205,7 @@ fn whatever_names_are_drawn_what_is_taken_comes_back() {
         names.sort();
         names.dedup();
         let code = if turn % 3 == 0 { CodeKind::Published } else { CodeKind::Canonical };
-        let options =
-            CompressOptions { code, single_file: turn % 2 == 0, all: turn % 3 == 1, ..CompressOptions::default() };
+        let options = with!(CompressOptions::default(), code, single_file: turn % 2 == 0, all: turn % 3 == 1);
         let tensors = names.iter().map(|name| tensor(name, UNIT, false)).collect();
         let source = write(&work.path().join("source"), tensors, turn % 5 == 0);
         if round_trip(&source, work.path(), &options).is_ok() {
@@ -242,7 +242,7 @@ fn patterns_of_the_published_form_are_those_that_both_engines_read_alike() {
         let path = work.path().join("patterns.json");
         fs::write(&path, serde_json::json!({ pattern: ["a"] }).to_string()).expect("written");
         let pattern_dict = Some(PatternDict::read(&path).expect("a pattern of ours"));
-        CompressOptions { code, pattern_dict, ..CompressOptions::default() }
+        with!(CompressOptions::default(), code, pattern_dict)
     };
     for pattern in [r"m\.(?<n>\d)", r"m\.\d\z", "m.[[:digit:]]", "m.[0-9&&[^7]]", r"m\.(?i)\d", r"m\.\d$|x$\n"] {
         let message = refusal(&source, work.path(), &with(pattern, CodeKind::Published));
@@ -262,7 +262,7 @@ fn patterns_that_a_reader_would_refuse_are_not_written() {
     let number = |i: usize| format!("{}{}", "1".repeat(4000), 2 * i);
     let tensors = (0..500).map(|i| tensor(&format!("l.{}.weight", number(i)), [2, 2], false)).collect();
     let source = write(&work.path().join("source"), tensors, false);
-    let published = CompressOptions { code: CodeKind::Published, ..single_file() };
+    let published = with!(single_file(), code: CodeKind::Published);
     let message = refusal(&source, work.path(), &published);
     assert!(message.contains("larger patterns than a reader compiles"), "{message}");
 }

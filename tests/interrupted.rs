@@ -3,6 +3,7 @@
 mod support;
 
 use df11::Error;
+use df11::error::{JobDifference, OutputReason};
 use df11::jobs::{
     CodeKind, CompressOptions, DecompressOptions, PatternDict, Progress, SynthOptions, compress, decompress, synth,
 };
@@ -12,6 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use support::architectures::models;
 use support::models::{Contents, assert_same_tree, tree, weights};
 use support::vectors;
+use support::with;
 use tempfile::TempDir;
 
 const JOURNAL: &str = "journal";
@@ -73,7 +75,7 @@ impl Work {
 }
 
 fn resume() -> CompressOptions {
-    CompressOptions { resume: true, ..CompressOptions::default() }
+    with!(CompressOptions::default(), resume: true)
 }
 
 /// What a stopped run has left: the finished files, each as it is in `whole`. What the run keeps for itself and nothing else is beside them.
@@ -92,7 +94,7 @@ fn kept(partial: &Path, whole: &Path) -> usize {
 
 /// Stops compression wherever it can be stopped, or there every so many places, and goes on.
 fn stopped_anywhere(work: &Work, step: usize, options: &CompressOptions) {
-    let resume = CompressOptions { resume: true, ..options.clone() };
+    let resume = with!(options.clone(), resume: true);
     let (source, whole, output, partial) =
         (work.at("source"), work.at("whole"), work.at("out"), work.at("out.partial"));
     compress(&source, &whole, options, &()).expect("compressed");
@@ -149,9 +151,9 @@ fn the_published_form_stopped_anywhere_goes_on_to_the_same_bytes_and_tells_the_s
     let head = file.tensor("lm_head.weight");
     head.bytes = 0x3F80_u16.to_le_bytes().repeat(head.bytes.len() / 2);
     file.write(&work.at("source/model.safetensors"), 0);
-    let published = CompressOptions { code: CodeKind::Published, ..CompressOptions::default() };
+    let published = with!(CompressOptions::default(), code: CodeKind::Published);
     let report = compress(&work.at("source"), &work.at("out"), &published, &()).expect("compressed");
-    assert!(report.notes.iter().any(|note| note.contains("lm_head")), "{:?}", report.notes);
+    assert!(report.notes.iter().any(|note| note.to_string().contains("lm_head")), "{:?}", report.notes);
     fs::remove_dir_all(work.at("out")).expect("removed");
     stopped_anywhere(&work, 1, &published);
 }
@@ -160,16 +162,16 @@ fn the_published_form_stopped_anywhere_goes_on_to_the_same_bytes_and_tells_the_s
 fn of_a_single_file_nothing_is_left_and_resuming_it_is_refused() {
     let work = Work::new();
     work.write_model("llama", "source");
-    let single = CompressOptions { single_file: true, ..CompressOptions::default() };
+    let single = with!(CompressOptions::default(), single_file: true);
     for input in [work.at("source"), work.at("source/model.safetensors")] {
         for at in 0..5 {
             let error = compress(&input, &work.at("out"), &single, &StopAt::the(at)).expect_err("stopped");
             assert!(matches!(error, Error::Stopped), "{error}");
             assert_eq!(work.names(), ["source"]);
         }
-        let error = compress(&input, &work.at("out"), &CompressOptions { resume: true, ..single.clone() }, &());
+        let error = compress(&input, &work.at("out"), &with!(single.clone(), resume: true), &());
         let message = error.expect_err("refused").to_string();
-        assert!(message.contains("without --resume"), "{message}");
+        assert!(message.contains("single file is written all at once"), "{message}");
     }
 }
 
@@ -198,18 +200,32 @@ fn stopped() -> Work {
     work
 }
 
-fn refused(work: &Work, options: &CompressOptions, word: &str) {
+fn refused(work: &Work, options: &CompressOptions, word: &str) -> OutputReason {
     let before = tree(&work.at("out.partial"));
-    let message = compress(&work.at("source"), &work.at("out"), options, &()).expect_err("refused").to_string();
+    let error = compress(&work.at("source"), &work.at("out"), options, &()).expect_err("refused");
+    let message = error.to_string();
     assert!(message.contains(word) && message.contains("out.partial"), "{message}");
     assert!(before == tree(&work.at("out.partial")), "what was finished was touched");
+    match error {
+        Error::Output { reason, .. } => reason,
+        error => panic!("not refused for OUTPUT: {error:?}"),
+    }
+}
+
+/// What tells the job that was interrupted from the one with these options.
+fn difference(work: &Work, options: &CompressOptions, word: &str) -> JobDifference {
+    match refused(work, options, word) {
+        OutputReason::OtherJob { difference } => difference,
+        reason => panic!("not refused for another job: {reason:?}"),
+    }
 }
 
 #[test]
 fn what_is_left_is_in_the_way_until_it_is_resumed_or_replaced() {
     let work = stopped();
-    refused(&work, &CompressOptions::default(), "--resume");
-    let force = CompressOptions { force: true, ..CompressOptions::default() };
+    let reason = refused(&work, &CompressOptions::default(), "go on with them");
+    assert!(matches!(reason, OutputReason::LeftFiles { files: 1.., .. }), "{reason:?}");
+    let force = with!(CompressOptions::default(), force: true);
     compress(&work.at("source"), &work.at("out"), &force, &()).expect("begun anew");
     assert_same_tree(&work.at("whole"), &work.at("out"));
     assert_eq!(work.names(), ["out", "source", "whole"]);
@@ -219,18 +235,13 @@ fn what_is_left_is_in_the_way_until_it_is_resumed_or_replaced() {
 fn an_output_that_exists_is_replaced_by_a_resumed_run_only_by_force() {
     let work = stopped();
     fs::rename(work.at("out.partial"), work.at("aside")).expect("renamed");
-    compress(
-        &work.at("source"),
-        &work.at("out"),
-        &CompressOptions { verify: false, ..CompressOptions::default() },
-        &(),
-    )
-    .expect("compressed");
+    compress(&work.at("source"), &work.at("out"), &with!(CompressOptions::default(), verify: false), &())
+        .expect("compressed");
     fs::write(work.at("out/README.md"), "old").expect("written");
     fs::rename(work.at("aside"), work.at("out.partial")).expect("renamed");
     let message = compress(&work.at("source"), &work.at("out"), &resume(), &()).expect_err("refused").to_string();
     assert!(message.contains("exists already"), "{message}");
-    let both = CompressOptions { force: true, ..resume() };
+    let both = with!(resume(), force: true);
     compress(&work.at("source"), &work.at("out"), &both, &()).expect("resumed");
     assert_same_tree(&work.at("whole"), &work.at("out"));
 }
@@ -238,13 +249,15 @@ fn an_output_that_exists_is_replaced_by_a_resumed_run_only_by_force() {
 #[test]
 fn another_job_is_not_resumed() {
     let work = stopped();
-    refused(&work, &CompressOptions { verify: false, ..resume() }, "--no-verify");
-    refused(&work, &CompressOptions { code: CodeKind::Published, ..resume() }, "--code published");
+    let found = difference(&work, &with!(resume(), verify: false), "begun with verification");
+    assert_eq!(found, JobDifference::Verification { begun: true });
+    let found = difference(&work, &with!(resume(), code: CodeKind::Published), "with `published`");
+    assert_eq!(found, JobDifference::Code { begun: "canonical".into(), now: "published".into() });
     fs::write(work.at("patterns.json"), "{\"lm_head\": []}").expect("written");
     let pattern_dict = Some(PatternDict::read(&work.at("patterns.json")).expect("patterns"));
-    refused(&work, &CompressOptions { pattern_dict, ..resume() }, "units");
+    assert_eq!(difference(&work, &with!(resume(), pattern_dict), "units"), JobDifference::Source);
     fs::write(work.at("source/config.json"), "{\"another\": 1}").expect("written");
-    refused(&work, &resume(), "another job");
+    assert_eq!(difference(&work, &resume(), "another job"), JobDifference::Source);
 }
 
 #[test]
@@ -260,7 +273,8 @@ fn a_source_that_has_changed_is_not_resumed_whatever_its_dates_say() {
     bytes[8 + header + begin + 1000] ^= 1;
     fs::write(&path, bytes).expect("written");
     fs::File::options().append(true).open(&path).expect("opened").set_modified(modified).expect("dated");
-    refused(&work, &resume(), "lm_head.weight");
+    let reason = refused(&work, &resume(), "lm_head.weight");
+    assert!(matches!(reason, OutputReason::OtherTensor { .. }), "{reason:?}");
 }
 
 #[test]
@@ -276,7 +290,11 @@ fn a_finished_file_that_was_damaged_is_written_again() {
         bytes[damage] ^= 1;
         fs::write(&file, bytes).expect("written");
         let report = compress(&work.at("source"), &work.at("out"), &resume(), &()).expect("resumed");
-        assert!(report.notes.iter().any(|note| note.contains("lm_head.safetensors was damaged")), "{:?}", report.notes);
+        assert!(
+            report.notes.iter().any(|note| note.to_string().contains("lm_head.safetensors was damaged")),
+            "{:?}",
+            report.notes
+        );
         assert_same_tree(&work.at("whole"), &work.at("out"));
         fs::remove_dir_all(work.at("out")).expect("removed");
         fs::rename(aside, partial).expect("renamed");
@@ -307,7 +325,7 @@ fn no_journal_whatever_it_holds_makes_a_wrong_model() {
         fs::write(cut.at("out.partial").join(JOURNAL), &journal[..length]).expect("written");
         match compress(&cut.at("source"), &cut.at("out"), &resume(), &()) {
             Ok(_) => assert_same_tree(&work.at("whole"), &cut.at("out")),
-            Err(error) => assert!(error.to_string().contains("--force"), "{error}"),
+            Err(error) => assert!(error.to_string().contains("begin anew"), "{error}"),
         }
     }
 }
@@ -324,7 +342,7 @@ struct Meddler<'a>(&'a Work, AtomicUsize);
 
 impl Progress for Meddler<'_> {
     fn unit(&self, _: &str) {
-        for options in [resume(), CompressOptions { force: true, ..CompressOptions::default() }] {
+        for options in [resume(), with!(CompressOptions::default(), force: true)] {
             let error = compress(&self.0.at("source"), &self.0.at("out"), &options, &()).expect_err("refused");
             assert!(error.to_string().contains("another run is writing"), "{error}");
             self.1.fetch_add(1, Ordering::Relaxed);

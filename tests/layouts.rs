@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use support::architectures::{Model, models};
 use support::models::Contents;
 use support::safetensors;
+use support::with;
 use tempfile::TempDir;
 
 type Filled = Vec<(String, String, Vec<u64>, Vec<u8>)>;
@@ -41,10 +42,10 @@ fn there_and_back(source: &Path, work: &Path) -> (PathBuf, PathBuf, Vec<String>)
     let report = compress(source, &df11, &CompressOptions::default(), &()).expect("compressed");
     assert!(report.units > 0);
     let against = Some(source.to_owned());
-    let verified = verify(&df11, &VerifyOptions { against, ..VerifyOptions::default() }, &()).expect("verified");
+    let verified = verify(&df11, &with!(VerifyOptions::default(), against), &()).expect("verified");
     assert!(verified.failures.is_empty() && verified.compared > Some(0), "{:?}", verified.failures);
     decompress(&df11, &restored, &DecompressOptions::default(), &()).expect("decompressed");
-    (df11, restored, report.notes)
+    (df11, restored, report.notes.iter().map(ToString::to_string).collect())
 }
 
 fn refusal(source: &Path, work: &Path) -> String {

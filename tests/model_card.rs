@@ -8,6 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use support::architectures::models;
 use support::models::{assert_same_tree, tree};
+use support::with;
 
 const SOURCE_CARD: &str = "---\nlanguage: en\nlicense: llama3.1\npipeline_tag: text-generation\nlibrary_name: transformers\ntags:\n- old\n---\n\n# The original\n";
 
@@ -38,7 +39,7 @@ fn write(family: &str, folder: &Path) {
 /// Compresses with a card, decompresses, compares every file; returns the card and all files.
 fn with_card(source: &Path, work: &Path, more: CompressOptions) -> (String, BTreeMap<String, Vec<u8>>) {
     let (coded, back) = (work.join("Name-DF11"), work.join("back"));
-    let report = compress(source, &coded, &CompressOptions { model_card: true, ..more }, &()).expect("compressed");
+    let report = compress(source, &coded, &with!(more, model_card: true), &()).expect("compressed");
     let files = tree(&coded);
     assert_eq!(report.files, files.len());
     decompress(&coded, &back, &DecompressOptions::default(), &()).expect("decompressed");
@@ -91,7 +92,7 @@ fn a_source_without_a_card_comes_back_without_one() {
     for single_file in [false, true] {
         let work = work.path().join(format!("{single_file}"));
         fs::create_dir(&work).expect("created");
-        let (card, files) = with_card(&source, &work, CompressOptions { single_file, ..CompressOptions::default() });
+        let (card, files) = with_card(&source, &work, with!(CompressOptions::default(), single_file));
         assert!(front_matter(&card).starts_with("base_model: OWNER/my-model\n"), "{card}");
         assert!(!front_matter(&card).contains("license") && !files.contains_key("README.source.md"));
         assert!(card.contains("bfloat16_model=model"), "not a causal language model: {card}");
@@ -103,8 +104,7 @@ fn an_edited_card_is_still_no_file_of_the_source() {
     let work = work();
     let [source, coded, back] = ["source", "coded", "back"].map(|name| work.path().join(name));
     write("llama", &source);
-    compress(&source, &coded, &CompressOptions { model_card: true, ..CompressOptions::default() }, &())
-        .expect("compressed");
+    compress(&source, &coded, &with!(CompressOptions::default(), model_card: true), &()).expect("compressed");
     let card = fs::read_to_string(coded.join("README.md")).expect("a card");
     fs::write(coded.join("README.md"), card.replace("OWNER/", "me/").replace('\n', "\r\n") + "More of it.\r\n")
         .expect("edited");
@@ -135,7 +135,7 @@ fn where_the_published_loader_cannot_read_the_model_the_card_says_so() {
     let work = work();
     let source = work.path().join("source");
     models(|file| file == "miniature-fused")[0].write(&source);
-    let (card, _) = with_card(&source, work.path(), CompressOptions { all: true, ..CompressOptions::default() });
+    let (card, _) = with_card(&source, work.path(), with!(CompressOptions::default(), all: true));
     assert!(card.contains("cannot read this model") && !card.contains("from_pretrained"), "{card}");
 }
 
@@ -156,11 +156,11 @@ fn what_would_not_come_back_is_refused() {
     let (source, coded) = (work.path().join("source"), work.path().join("coded"));
     write("llama", &source);
     let refusal = |input: &Path, model_card| {
-        let options = CompressOptions { model_card, ..CompressOptions::default() };
+        let options = with!(CompressOptions::default(), model_card);
         compress(input, &coded, &options, &()).expect_err("refused").to_string()
     };
     assert!(refusal(&source.join("model.safetensors"), true).contains("one file"));
-    let published = CompressOptions { model_card: true, code: CodeKind::Published, ..CompressOptions::default() };
+    let published = with!(CompressOptions::default(), model_card: true, code: CodeKind::Published);
     let message = compress(&source, &coded, &published, &()).expect_err("refused").to_string();
     assert!(message.contains("--model-card") && message.contains("--code published"), "{message}");
     fs::write(source.join("README.source.md"), "the user's own").expect("written");
@@ -196,7 +196,7 @@ fn what_a_card_takes_over_is_told_and_a_readme_of_any_bytes_comes_back() {
     ] {
         fs::write(source.join("README.md"), readme).expect("written");
         let coded = work.path().join(format!("coded {turn}"));
-        let options = CompressOptions { model_card: true, ..CompressOptions::default() };
+        let options = with!(CompressOptions::default(), model_card: true);
         let report = compress(&source, &coded, &options, &()).expect("compressed");
         let card = fs::read_to_string(coded.join("README.md")).expect("a card");
         let expected = format!(
@@ -204,8 +204,11 @@ fn what_a_card_takes_over_is_told_and_a_readme_of_any_bytes_comes_back() {
             kept.unwrap_or("")
         );
         assert_eq!(front_matter(&card), expected);
-        let note = report.notes.iter().find(|note| note.starts_with("README.md"));
-        assert!(note.map_or(told.is_empty(), |note| !told.is_empty() && note.contains(told)), "{turn}: {note:?}");
+        let note = report.notes.iter().map(ToString::to_string).find(|note| note.starts_with("README.md"));
+        assert!(
+            note.as_ref().map_or(told.is_empty(), |note| !told.is_empty() && note.contains(told)),
+            "{turn}: {note:?}"
+        );
         assert!(fs::read(coded.join("README.source.md")).expect("kept") == readme);
         let back = work.path().join(format!("back {turn}"));
         decompress(&coded, &back, &DecompressOptions::default(), &()).expect("decompressed");
@@ -222,7 +225,7 @@ fn no_name_of_a_folder_says_more_in_a_card_than_a_name() {
         let (source, coded) = (folder.join(&name), folder.join("coded").join(&name));
         write("whisper", &source);
         fs::create_dir(folder.join("coded")).expect("created");
-        let options = CompressOptions { model_card: true, ..CompressOptions::default() };
+        let options = with!(CompressOptions::default(), model_card: true);
         compress(&source, &coded, &options, &()).expect("compressed");
         let card = fs::read_to_string(coded.join("README.md")).expect("a card");
         let fields: Vec<&str> = front_matter(&card).lines().filter_map(|line| Some(line.split_once(':')?.0)).collect();

@@ -11,7 +11,7 @@
 
 mod support;
 
-use df11::backend::Backend;
+use df11::backend::Choice;
 use df11::jobs::{CompressOptions, DecompressOptions, PatternDict, VerifyOptions, compress, decompress, verify};
 use std::collections::BTreeMap;
 use std::fs;
@@ -20,6 +20,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use support::model_damages::{Counts, Damage, FileDamage, print, small_model, stride};
 use support::models::{Contents, Tensor, tree};
+use support::with;
 use support::{on_all_processors, vectors};
 use tempfile::TempDir;
 
@@ -31,7 +32,7 @@ struct Model {
     work: TempDir,
     source: Vec<u8>,
     coded: Vec<u8>,
-    backends: Vec<Backend>,
+    backends: Vec<Choice>,
     counts: Mutex<BTreeMap<&'static str, Counts>>,
     files: AtomicUsize,
 }
@@ -44,8 +45,8 @@ impl Model {
         let report = compress(&source, &coded, &CompressOptions::default(), &()).expect("a sound model");
         assert!(report.units >= 1, "{report:?}");
         let [source, coded] = [source, coded].map(|path| fs::read(path).expect("read"));
-        let backends = Backend::list().into_iter().filter(|listing| listing.available.is_ok());
-        let backends = backends.map(|listing| Backend::named(listing.name).expect("it is listed")).collect();
+        let backends = Choice::list().into_iter().filter(|listing| listing.available.is_ok());
+        let backends = backends.map(|listing| Choice::named(listing.name).expect("it is listed")).collect();
         Model { work, source, coded, backends, counts: Mutex::default(), files: AtomicUsize::new(0) }
     }
 
@@ -104,7 +105,7 @@ fn a_damaged_model_is_refused_or_comes_back_as_it_was() {
         fs::write(&input, damage.of(&model.coded)).expect("written");
         let mut counts = Counts::default();
         for backend in &model.backends {
-            let options = DecompressOptions { backend: backend.clone(), ..DecompressOptions::default() };
+            let options = with!(DecompressOptions::default(), backend: backend.clone());
             match model.decompressed(&input, &what, options) {
                 Some(found) => {
                     assert!(found == model.source, "{what}, {backend}: another model");
@@ -140,8 +141,7 @@ fn a_damaged_model_without_checksums_is_refused_or_differs_in_values_alone() {
         let (mut counts, mut first) = (Counts::default(), None);
         for backend in &model.backends {
             let (pattern_dict, like) = (Some(patterns.clone()), Some(source.clone()));
-            let options =
-                DecompressOptions { backend: backend.clone(), pattern_dict, like, ..DecompressOptions::default() };
+            let options = with!(DecompressOptions::default(), backend: backend.clone(), pattern_dict, like);
             let Some(found) = model.decompressed(&input, &what, options) else {
                 counts.refused += 1;
                 continue;
@@ -171,7 +171,7 @@ type Files = BTreeMap<String, Vec<u8>>;
 fn damaged_directory(source: &Path) {
     let work = work_folder();
     let coded = work.path().join("coded");
-    let options = CompressOptions { model_card: true, ..CompressOptions::default() };
+    let options = with!(CompressOptions::default(), model_card: true);
     compress(source, &coded, &options, &()).expect("a sound model");
     let (source, coded): (Files, Files) = (tree(source), tree(&coded));
     let (counts, number) = (Mutex::new(BTreeMap::<_, Counts>::new()), AtomicUsize::new(0));
@@ -191,7 +191,7 @@ fn damaged_directory(source: &Path) {
         match (kind, &damage.bytes) {
             ("model card", Some(_)) => {
                 let notes = found.expect("readable").notes;
-                assert!(fine && notes.iter().any(|note| note.contains("README.md")), "{what}: {notes:?}");
+                assert!(fine && notes.iter().any(|note| note.to_string().contains("README.md")), "{what}: {notes:?}");
             }
             // Bits of a header that mean nothing, and white space at the end of a list.
             ("main file", _) => {}
@@ -208,7 +208,7 @@ fn damaged_directory(source: &Path) {
                     "{what}: {failures:?}"
                 );
                 assert!(restored.is_err_and(|error| names(&error)), "{what}: not named");
-                let options = DecompressOptions { partial: true, ..DecompressOptions::default() };
+                let options = with!(DecompressOptions::default(), partial: true);
                 let report = decompress(&input, &partial, &options, &()).expect(what);
                 assert!(report.missing.iter().any(names) && !report.byte_exact, "{what}: {report:?}");
                 let (expected, left) = (by_name_of(&source), by_name_of(&tree(&partial)));

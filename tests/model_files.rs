@@ -12,6 +12,7 @@ use std::fs;
 use std::path::Path;
 use support::cases::every_word;
 use support::models::{Contents, Tensor, assert_same_tree, llama, tensor, tree, weights};
+use support::with;
 use support::{safetensors, vectors};
 use tempfile::{TempDir, tempdir};
 
@@ -55,7 +56,7 @@ fn compress_with(source: &Path, output: &Path, options: CompressOptions) -> Comp
 fn there_and_back(source: &Path, work: &Path, options: CompressOptions) -> CompressReport {
     let (coded, back) = (work.join("coded"), work.join("back"));
     let report = compress_with(source, &coded, options);
-    let against = VerifyOptions { against: Some(source.to_path_buf()), ..VerifyOptions::default() };
+    let against = with!(VerifyOptions::default(), against: Some(source.to_path_buf()));
     let verified = verify(&coded, &against, &()).expect("it can be verified");
     assert!(verified.failures.is_empty(), "{:?}", verified.failures);
     assert_eq!(verified.units, report.units);
@@ -77,8 +78,7 @@ fn a_directory_comes_back_byte_for_byte_from_both_forms() {
             let work = folder();
             let source = work.path().join("source");
             make(&source);
-            let report =
-                there_and_back(&source, work.path(), CompressOptions { single_file, ..CompressOptions::default() });
+            let report = there_and_back(&source, work.path(), with!(CompressOptions::default(), single_file));
             assert_eq!((report.units, report.kept_raw.len()), (4, 0));
             assert!(report.output_bytes < report.source_bytes * 8 / 10, "{report:?}");
         }
@@ -188,8 +188,7 @@ fn a_unit_that_would_not_shrink_stays_raw_and_is_reported() {
     Contents { tensors, ..Contents::default() }.write(&source.join("model.safetensors"), 0);
     for single_file in [false, true] {
         let work = folder();
-        let report =
-            there_and_back(&source, work.path(), CompressOptions { single_file, ..CompressOptions::default() });
+        let report = there_and_back(&source, work.path(), with!(CompressOptions::default(), single_file));
         assert_eq!((report.units, report.kept_raw[0].unit.as_str()), (1, "flat"));
         let config = fs::read_to_string(work.path().join("coded/config.json")).expect("made");
         assert!(config.contains("good") && !config.contains("flat"), "{config}");
@@ -212,11 +211,11 @@ fn given_patterns_replace_the_inference() {
     let dictionary = json!({"model\\.layers\\.\\d+\\.mlp": ["down_proj", "up_proj"], "lm_head": []});
     fs::write(&patterns, dictionary.to_string()).expect("written");
     let pattern_dict = Some(PatternDict::read(&patterns).expect("patterns"));
-    let report = there_and_back(&source, work.path(), CompressOptions { pattern_dict, ..CompressOptions::default() });
+    let report = there_and_back(&source, work.path(), with!(CompressOptions::default(), pattern_dict));
     assert_eq!(report.units, 3);
     fs::write(&patterns, json!({"model\\.layers\\.\\d+": ["mlp.up_proj", "moe"]}).to_string()).expect("written");
     let pattern_dict = Some(PatternDict::read(&patterns).expect("patterns"));
-    let options = CompressOptions { pattern_dict, force: true, ..CompressOptions::default() };
+    let options = with!(CompressOptions::default(), pattern_dict, force: true);
     let error = compress(&source, &work.path().join("coded"), &options, &()).expect_err("a matrix that is not there");
     assert!(matches!(&error, Error::TensorMissing { tensor, .. } if tensor == "model.layers.0.moe.weight"), "{error}");
 }
@@ -230,9 +229,7 @@ fn the_bytes_do_not_depend_on_the_number_of_threads() {
         let outputs = [1, 2].map(|threads| {
             let output = work.path().join(format!("coded-{threads}-{single_file}"));
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
-            pool.install(|| {
-                compress_with(&source, &output, CompressOptions { single_file, ..CompressOptions::default() })
-            });
+            pool.install(|| compress_with(&source, &output, with!(CompressOptions::default(), single_file)));
             output
         });
         assert_same_tree(&outputs[0], &outputs[1]);
@@ -251,7 +248,7 @@ fn what_the_published_compressor_wrote_is_restored() {
         let work = folder();
         let (coded, source) =
             (vectors("official").join(name).join("df11"), vectors("official").join(name).join("bf16"));
-        let options = DecompressOptions { like: like.then(|| source.clone()), ..DecompressOptions::default() };
+        let options = with!(DecompressOptions::default(), like: like.then(|| source.clone()));
         let report = decompress(&coded, &work.path().join("back"), &options, &()).expect("it is restored");
         assert!(!report.byte_exact);
         assert_eq!(report.notes.is_empty(), shapes_known, "{:?}", report.notes);
@@ -263,7 +260,7 @@ fn what_the_published_compressor_wrote_is_restored() {
             assert!(expected.bytes == found.bytes, "{name}: {tensor}");
             assert!(expected.shape == found.shape || !shapes_known, "{name}: {tensor}");
         }
-        let against = VerifyOptions { against: Some(source), ..VerifyOptions::default() };
+        let against = with!(VerifyOptions::default(), against: Some(source));
         let verified = verify(&coded, &against, &()).expect("it can be verified");
         assert!(verified.failures.is_empty() && verified.checksums.is_none(), "{:?}", verified.failures);
     }

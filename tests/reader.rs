@@ -255,7 +255,9 @@ fn what_is_not_there_is_refused_by_name() {
 fn a_damaged_unit_is_named_with_its_file() {
     let work = folder();
     let source = source(work.path());
-    let path = coded(&source, work.path(), &CompressOptions { single_file: true, ..CompressOptions::default() });
+    let mut options = CompressOptions::default();
+    options.single_file = true;
+    let path = coded(&source, work.path(), &options);
     let model = opened(&path);
     let entry = model.units().next().expect("it has units");
     let stream = entry.name().to_owned() + ".output_positions";

@@ -17,6 +17,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use support::models::{Contents, Tensor, assert_same_tree, tree};
+use support::with;
 use support::{on_all_processors, vectors};
 use tempfile::TempDir;
 
@@ -85,7 +86,7 @@ fn forms_of_the_published_tool_get_no_mark_of_ours() {
     let work = work();
     let coded = work.path().join("coded");
     for single_file in [false, true] {
-        let options = CompressOptions { code: CodeKind::Published, single_file, force: true, ..patterns(work.path()) };
+        let options = with!(patterns(work.path()), code: CodeKind::Published, single_file, force: true);
         compress(&source(), &coded, &options, &()).expect("compressed");
         for (name, bytes) in tree(&coded) {
             let found = bytes.windows(5).any(|five| five == b"df11.") || name.contains("df11");
@@ -97,7 +98,7 @@ fn forms_of_the_published_tool_get_no_mark_of_ours() {
 fn patterns(work: &Path) -> CompressOptions {
     let path = work.join("patterns.json");
     fs::write(&path, r#"{"b\\.0": ["x", "y"], "lm_head": []}"#).expect("written");
-    CompressOptions { pattern_dict: Some(PatternDict::read(&path).expect("patterns")), ..CompressOptions::default() }
+    with!(CompressOptions::default(), pattern_dict: Some(PatternDict::read(&path).expect("patterns")))
 }
 
 /// Every change of a JSON value: of each of its parts by each of a few others.
@@ -304,7 +305,7 @@ fn what_verify_calls_fine_decompress_restores_whatever_the_record_of_a_directory
     let work = work();
     for single_file in [false, true] {
         let coded = work.path().join(format!("{single_file}"));
-        let options = CompressOptions { model_card: true, single_file, ..patterns(work.path()) };
+        let options = with!(patterns(work.path()), model_card: true, single_file);
         compress(&source(), &coded, &options, &()).expect("compressed");
         let (accepted, total) = both_agree(&coded, "model.safetensors", &tensors(&source()), None);
         println!("single_file {single_file}: {accepted} of {total} changed records are accepted by both");
@@ -343,7 +344,7 @@ fn names_that_another_system_takes_for_something_else_are_refused_before_any_wor
         copy(&source(), &from);
         fs::create_dir_all(from.join("assets")).expect("created");
         fs::write(from.join(name), "x").expect("written");
-        let error = compress(&from, &coded, &CompressOptions { all: true, ..CompressOptions::default() }, &());
+        let error = compress(&from, &coded, &with!(CompressOptions::default(), all: true), &());
         let error = error.expect_err("refused");
         assert!(error.to_string().contains(name), "{name}: {error}");
         assert!(!coded.exists());

@@ -20,8 +20,9 @@ use super::our_files::Digits;
 use super::own::{MAIN_KEY, Own, PREFIX, has_record};
 use super::shapes::read_shapes;
 use super::weight_files::{Found, find_source_files, no_weights, shard_names, weight_map};
-use crate::Error;
+use crate::error::{FileReason, ModelReason, Promise};
 use crate::safetensors::{Reader, TensorInfo};
+use crate::{Error, Note};
 
 /// Files of a model that stay open while it is read; those past them are opened for each reading. Why 64: with OUTPUT's files it is far from the 256
 /// that some systems allow, and most models have fewer.
@@ -53,7 +54,7 @@ pub(crate) struct Checkpoint {
     /// Weight files beside a DFloat11 model that are none of its own.
     pub strangers: Vec<String>,
     /// What was passed over, for the report.
-    pub notes: Vec<String>,
+    pub notes: Vec<Note>,
 }
 
 /// One weight file.
@@ -99,12 +100,10 @@ impl Checkpoint {
         }
         for name in weights_files(path)? {
             if !names.contains(&name) {
-                let why = if is_consolidated(&name) {
-                    "holds the same weights in another form"
-                } else {
-                    "is not part of the model"
-                };
-                checkpoint.notes.push(format!("{name} {why} and was left out"));
+                checkpoint.notes.push(match is_consolidated(&name) {
+                    true => Note::OtherForm { file: name },
+                    false => Note::NotOfModel { file: name },
+                });
             }
         }
         Ok(checkpoint)
@@ -161,9 +160,8 @@ impl Checkpoint {
                 checkpoint.relaid |= !is_named;
                 checkpoint.add_coded(name, reader, None)?;
             } else if is_named {
-                let reason = "its header is another one, and its tensors are not those of the model".into();
                 let path = path.join(&name);
-                checkpoint.unreadable.push((name, Error::FileDiffers { path, reason }));
+                checkpoint.unreadable.push((name, Error::FileDiffers { path, reason: FileReason::OtherTensors }));
             } else {
                 checkpoint.strangers.push(name);
             }
@@ -240,7 +238,7 @@ impl Checkpoint {
         for (tensor, file) in weight_map {
             let found = self.tensors.get(&tensor).is_some_and(|place| self.files[place.file].name == file);
             if !found {
-                let promised_by = index.display().to_string();
+                let promised_by = Promise::Index { index: index.to_path_buf() };
                 return Err(Error::TensorMissing { path: self.path.join(file), tensor, promised_by });
             }
         }
@@ -314,7 +312,7 @@ impl Checkpoint {
 fn record_among<'a>(
     opened: &'a [(String, Result<Reader, Error>)],
     main_file: &str,
-) -> Result<Option<(&'a str, &'a Reader)>, String> {
+) -> Result<Option<(&'a str, &'a Reader)>, ModelReason> {
     let holders: Vec<(&str, &Reader)> = opened
         .iter()
         .filter_map(|(name, reader)| Some((name.as_str(), reader.as_ref().ok()?)))
@@ -323,7 +321,7 @@ fn record_among<'a>(
     match (holders.iter().find(|(name, _)| *name == main_file), holders.as_slice()) {
         (Some(main), _) | (None, [main]) => Ok(Some(*main)),
         (None, []) => Ok(None),
-        (None, many) => Err(format!("holds {} models in files of their own; give one of the files", many.len())),
+        (None, many) => Err(ModelReason::SeveralModels { models: many.len() }),
     }
 }
 

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use super::file_names::{CONFIG_FILE, INDEX_SUFFIX, is_weights_file};
 use super::links::{Entry, Home, is_weights};
 use crate::Error;
+use crate::error::JsonReason;
 use crate::safetensors::{MAX_HEADER_BYTES, Witness};
 
 /// A small file that was read whole.
@@ -62,7 +63,7 @@ pub(crate) fn read_whole(file: fs::File, path: &Path) -> Result<Vec<u8>, Error> 
     let mut bytes = Vec::new();
     file.take(MAX_HEADER_BYTES + 1).read_to_end(&mut bytes).map_err(Error::io("read", path))?;
     if bytes.len() as u64 > MAX_HEADER_BYTES {
-        let reason = format!("is larger than {MAX_HEADER_BYTES} bytes, too much for a JSON file of a model");
+        let reason = JsonReason::TooLarge { most: MAX_HEADER_BYTES };
         return Err(Error::Json { path: path.to_path_buf(), reason });
     }
     Ok(bytes)

@@ -6,6 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::portable::Names;
 use crate::Error;
+use crate::error::NameReason;
 
 /// A checksum as it is written: 16 lower-case hexadecimal digits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -93,7 +94,7 @@ impl OurFile {
 ///
 /// # Errors
 /// The first name that is refused, and why.
-pub(crate) fn check_names<'a>(names: impl IntoIterator<Item = &'a str>) -> Result<(), (String, String)> {
+pub(crate) fn check_names<'a>(names: impl IntoIterator<Item = &'a str>) -> Result<(), (String, NameReason)> {
     let mut taken = Names::default();
     names.into_iter().try_for_each(|name| taken.take(name).map_err(|reason| (name.to_owned(), reason)))
 }

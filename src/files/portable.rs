@@ -5,6 +5,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::error::NameReason;
+
 /// Most folders in a name. Copying ends long before; a record must not make us look at every prefix of a name of a million folders.
 const MAX_COMPONENTS: usize = 32;
 
@@ -23,9 +25,9 @@ impl Names {
     ///
     /// # Errors
     /// Why the name is refused.
-    pub fn take(&mut self, name: &str) -> Result<(), String> {
+    pub fn take(&mut self, name: &str) -> Result<(), NameReason> {
         if name.split('/').count() > MAX_COMPONENTS {
-            return Err(format!("it has more than {MAX_COMPONENTS} folders"));
+            return Err(NameReason::TooDeep { most: MAX_COMPONENTS });
         }
         if let Some(reason) = name.split('/').find_map(refused) {
             return Err(reason);
@@ -34,9 +36,7 @@ impl Names {
         for (path, is_file) in folders.chain([(name, true)]) {
             match self.taken.insert(without_case(path), (path.to_owned(), is_file)) {
                 Some((before, false)) if before == path && !is_file => {}
-                Some((before, _)) => {
-                    return Err(format!("it meets `{before}` on a file system that ignores case, or is there twice"));
-                }
+                Some((other, _)) => return Err(NameReason::Meets { other }),
                 None => {}
             }
         }
@@ -50,25 +50,24 @@ fn without_case(name: &str) -> String {
 }
 
 /// Why a name of one file or folder is refused.
-pub(crate) fn refused(name: &str) -> Option<String> {
+pub(crate) fn refused(name: &str) -> Option<NameReason> {
     let folded = without_case(name);
     let stem = folded.split('.').next().unwrap_or_default().trim_end_matches(' ');
     let is_port = ["com", "lpt"].iter().any(|port| {
         let number = stem.strip_prefix(port).map(|rest| rest.chars().collect::<Vec<_>>());
         matches!(number.as_deref(), Some(['0'..='9' | '\u{b9}' | '\u{b2}' | '\u{b3}']))
     });
-    let reason = if matches!(name, "" | "." | "..") {
-        "it leads out of its folder, or is empty"
+    if matches!(name, "" | "." | "..") {
+        Some(NameReason::LeadsOut)
     } else if name.contains(['\\', ':', '\0']) {
-        "it holds `\\`, `:` or a zero byte, which lead elsewhere on some systems"
+        Some(NameReason::Separator)
     } else if name.ends_with(['.', ' ']) {
-        "it ends in a dot or a space, which Windows leaves out"
+        Some(NameReason::End)
     } else if DEVICES.contains(&stem) || is_port {
-        "Windows keeps the name for a device"
+        Some(NameReason::Device)
     } else {
-        return None;
-    };
-    Some(reason.to_owned())
+        None
+    }
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ use serde_json::value::RawValue;
 
 use super::folder::read_whole;
 use super::values;
+use crate::error::JsonReason;
 use crate::safetensors::{Dtype, MAX_HEADER_BYTES, TensorInfo};
 use crate::shown::{line, shown};
 use crate::{Error, open};
@@ -41,7 +42,10 @@ pub(crate) fn is_shapes(input: &Path) -> bool {
 
 /// The tensors of the file at `path`, data laid out in order of name.
 pub(crate) fn read_shapes(path: &Path) -> Result<BTreeMap<String, TensorInfo>, Error> {
-    let wrong = |what: String| Error::Json { path: path.to_path_buf(), reason: format!("expected {what}") };
+    let wrong = |expected: String| {
+        let reason = JsonReason::NotShapes { expected };
+        Error::Json { path: path.to_path_buf(), reason }
+    };
     let json = read_whole(open::regular(path)?, path)?;
     let Shapes { tensors: AtMost(rows) } = values::check(&json)
         .and_then(|()| serde_json::from_slice(&json))

@@ -19,6 +19,7 @@ use super::folder::{has, names, weights_files};
 use super::links::is_weights;
 use super::pipeline::PIPELINE_FILE;
 use crate::Error;
+use crate::error::{JsonReason, ModelReason};
 
 /// What a directory holds of a BF16 model.
 pub(crate) enum Found {
@@ -42,7 +43,7 @@ pub(crate) fn find_source_files(path: &Path) -> Result<Found, Error> {
             return Ok(Found::Sharded(index, main));
         }
     }
-    let refused = |reason: String| Err(Error::NotAModel { path: path.to_path_buf(), reason });
+    let refused = |reason| Err(Error::NotAModel { path: path.to_path_buf(), reason });
     let own: Vec<String> = weights_files(path)?.into_iter().filter(|name| !is_consolidated(name)).collect();
     if let Some(shards) = whole_set(&own) {
         return Ok(Found::Whole(shards, MAIN_FILES[0]));
@@ -53,11 +54,7 @@ pub(crate) fn find_source_files(path: &Path) -> Result<Found, Error> {
             [_] => Ok(Found::Whole(weights_files(path)?, MAIN_FILES[0])),
             _ => refused(no_weights(path)?),
         },
-        many => refused(format!(
-            "holds {} .safetensors files and none of {}, nor an index; give one of the files",
-            many.len(),
-            MAIN_FILES.join(", ")
-        )),
+        many => refused(ModelReason::SeveralFiles { files: many.len(), main_files: MAIN_FILES.join(", ") }),
     }
 }
 
@@ -70,21 +67,19 @@ fn whole_set(names: &[String]) -> Option<Vec<String>> {
 }
 
 /// Why a directory without safetensors files is refused, by what it holds instead.
-pub(crate) fn no_weights(path: &Path) -> Result<String, Error> {
+pub(crate) fn no_weights(path: &Path) -> Result<ModelReason, Error> {
     let parts = parts(path)?;
     if !parts.is_empty() {
-        let parts: Vec<_> = parts.iter().map(|part| part.display().to_string()).collect();
-        return Ok(format!("is a pipeline folder; give one of its parts: {}", parts.join(", ")));
+        return Ok(ModelReason::Pipeline { parts });
     }
     let names = names(path)?;
     let of_kind = |endings: &[&str]| {
-        names.iter().find(|name| name.extension().is_some_and(|e| endings.iter().any(|end| e == *end)))
+        names.iter().find(|name| name.extension().is_some_and(|e| endings.iter().any(|end| e == *end))).cloned()
     };
-    let found = |name: &Path, advice: &str| format!("holds no .safetensors file, but {}: {advice}", name.display());
     Ok(match (of_kind(&["gguf"]), of_kind(&["bin", "pt", "pth", "ckpt"])) {
-        (Some(name), _) => found(name, "GGUF weights are not read; get the BF16 safetensors that they were made from"),
-        (_, Some(name)) => found(name, "pickled weights can run code and are not read; save them as safetensors first"),
-        _ => "holds no .safetensors file; give a file or directory of safetensors weights".into(),
+        (Some(file), _) => ModelReason::Gguf { file },
+        (_, Some(file)) => ModelReason::Pickled { file },
+        _ => ModelReason::NoWeights,
     })
 }
 
@@ -103,13 +98,11 @@ pub(crate) fn weight_map(bytes: &[u8], index: &Path) -> Result<BTreeMap<String, 
     struct Index {
         weight_map: BTreeMap<String, String>,
     }
-    let refused = |found: String| Error::Json {
-        path: index.to_path_buf(),
-        reason: format!("expected an index with a `weight_map` of tensor to file: {found}"),
-    };
-    let parsed: Index = serde_json::from_slice(bytes).map_err(|error| refused(error.to_string()))?;
+    let refused = |reason| Error::Json { path: index.to_path_buf(), reason };
+    let not_an_index = |error: serde_json::Error| refused(JsonReason::NotAnIndex { message: error.to_string() });
+    let parsed: Index = serde_json::from_slice(bytes).map_err(not_an_index)?;
     if parsed.weight_map.is_empty() {
-        return Err(refused("it names no tensor; without the index, give the weight file itself".into()));
+        return Err(refused(JsonReason::EmptyIndex));
     }
     Ok(parsed.weight_map)
 }

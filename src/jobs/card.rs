@@ -14,10 +14,11 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::compress::options::CompressReport;
+use crate::error::ModelReason;
 use crate::files::folder::has;
 use crate::record::config::ConfigFile;
 use crate::writer::copies::Named;
-use crate::{Error, open};
+use crate::{Error, Note, open};
 use front_matter::{Field, Value as FieldValue, kept_fields, written};
 
 pub(crate) const README: &str = "README.md";
@@ -46,8 +47,7 @@ pub(crate) fn without_card(folder: &Path) -> Result<Box<Named<'static>>, Error> 
 /// Refuses a source that would not come back as it is, since its README.md looks like a card.
 pub(crate) fn refuse_card(folder: &Path) -> Result<(), Error> {
     if is_card(&folder.join(README))? {
-        let reason =
-            format!("its {README} is a model card of df11 (`{CARD_MARK}`); take it, or that line, out of the source");
+        let reason = ModelReason::HasCard { readme: README, mark: CARD_MARK };
         return Err(Error::NotAModel { path: folder.to_path_buf(), reason });
     }
     Ok(())
@@ -56,7 +56,7 @@ pub(crate) fn refuse_card(folder: &Path) -> Result<(), Error> {
 /// Refuses a source that has a file of the name that its README.md is to get.
 pub(crate) fn refuse_source_readme(folder: &Path) -> Result<(), Error> {
     if fs::symlink_metadata(folder.join(SOURCE_README)).is_ok() {
-        let reason = format!("has a {SOURCE_README}, which is what --model-card would call its {README}; rename it");
+        let reason = ModelReason::HasKeptReadme { kept: SOURCE_README, readme: README };
         return Err(Error::NotAModel { path: folder.to_path_buf(), reason });
     }
     Ok(())
@@ -79,14 +79,14 @@ fn read_start(readme: &Path) -> Result<Vec<u8>, Error> {
 }
 
 /// What a card takes from the source's README.md, and a note of what it does not.
-fn taken_over(readme: &Path) -> Result<(Vec<Field>, Option<String>), Error> {
+fn taken_over(readme: &Path) -> Result<(Vec<Field>, Option<Note>), Error> {
     if !has(readme)? {
         return Ok((Vec::new(), None));
     }
     let bytes = read_start(readme)?;
     if bytes.len() as u64 > MAX_README_BYTES {
-        let note = format!("has more than {MAX_README_BYTES} bytes, so nothing of it is in the model card");
-        return Ok((Vec::new(), Some(note)));
+        let reason = format!("has more than {MAX_README_BYTES} bytes");
+        return Ok((Vec::new(), Some(Note::ReadmeNotTaken { reason })));
     }
     Ok(kept_fields(&bytes))
 }
@@ -97,7 +97,7 @@ pub(crate) fn card(
     output: &Path,
     parts: &[PathBuf],
     report: &CompressReport,
-) -> Result<(String, Option<String>), Error> {
+) -> Result<(String, Option<Note>), Error> {
     let config = ConfigFile::read(input)?;
     let base = base_model(input, config.as_ref());
     let (kept, mut note) = taken_over(&input.join(README))?;
@@ -108,7 +108,7 @@ pub(crate) fn card(
         written(&[&relation[..], kept, &tags].concat())
     };
     let front_matter = with(&kept).unwrap_or_else(|| {
-        note = Some("has front matter that cannot be written anew, so nothing of it is in the model card".into());
+        note = Some(Note::ReadmeNotTaken { reason: "has front matter that cannot be written anew".into() });
         with(&[]).unwrap_or_default()
     });
     let name = plain(&output.file_name().unwrap_or_default().to_string_lossy());
@@ -153,7 +153,7 @@ Every file of the original, byte for byte.
 
 {original}"
     );
-    Ok((card, note.map(|note| format!("{README} {note}"))))
+    Ok((card, note))
 }
 
 /// The repository of the original: by its place in a hub's cache, by its configuration, else something to complete.

@@ -54,7 +54,7 @@ use crate::writer::copies::Copied;
 use crate::writer::output::{Form, Output};
 use begin::begin;
 use model::compress_model;
-pub use options::{CodeKind, CompressOptions, CompressReport, KeptRaw};
+pub use options::{CodeKind, CompressOptions, CompressReport, KeptRaw, KeptReason};
 use parts::compress_parts;
 use source::{Passed, ToCode, refuse_without_bf16};
 use task::Destination;

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! plan (restoration)  ->  copies, each with its checksum  ->  units and raw tensors, each with its checksum  ->  commit
-//!      \_ a file missing or changed: an error that names each.  --partial: what is unsound is found first, and left out
+//!      \_ a file missing or changed: an error that names each.  `partial`: what is unsound is found first, and left out
 //! ```
 
 mod model;

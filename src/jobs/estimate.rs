@@ -9,6 +9,7 @@
 //! weights, since checksums and offsets have fixed or nearly fixed widths.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::path::Path;
 
 use df11_core::limits::{BLOCK_BYTES, BLOCK_GAP_BYTES, TABLE_ENTRIES};
@@ -22,8 +23,7 @@ use super::compress::layout::{Metadata, header, layout, split_positions, unwrita
 use super::compress::options::CodeKind;
 use super::compress::published::{self, Saver};
 use super::compress::source::{refuse_coded, refuse_without_bf16};
-use crate::Error;
-use crate::backend::Backend;
+use crate::backend::Choice;
 use crate::files::checkpoint::Checkpoint;
 use crate::files::our_files::{Digits, OurFile};
 use crate::files::sampling::runs;
@@ -31,12 +31,14 @@ use crate::files::shapes::is_shapes;
 use crate::files::weight_files::parts;
 use crate::naming::by_pattern::units_by_pattern;
 use crate::naming::infer::{Inferred, infer_units};
+use crate::naming::owners::RawReason;
 use crate::naming::pattern::PatternDict;
 use crate::naming::unit_files::file_names;
 use crate::naming::units::UnitSpec;
+use crate::note::words;
 use crate::record::config::dfloat11_config;
 use crate::record::source::Written;
-use crate::shown::shown;
+use crate::{Error, Note};
 
 /// One weight in so many is read: less than 5 % with what rounding adds.
 const SAMPLE_SHARE: u64 = 24;
@@ -52,9 +54,10 @@ const TYPICAL_TABLES: usize = 3;
 
 /// What to estimate.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct EstimateOptions {
     /// What plans the samples' codes.
-    pub backend: Backend,
+    pub backend: Choice,
     /// Whose codes and files would be written.
     pub code: CodeKind,
     /// Which modules are units; by default they are inferred from the headers.
@@ -69,14 +72,15 @@ pub struct EstimateOptions {
 
 impl Default for EstimateOptions {
     fn default() -> Self {
-        let backend = Backend::best();
+        let backend = Choice::best();
         let code = CodeKind::default();
         EstimateOptions { backend, code, pattern_dict: None, all: false, single_file: false, headers_only: false }
     }
 }
 
-/// What compression would come to. Serialises to the JSON of `df11 estimate --json`.
+/// What compression would come to. Serialises to the JSON that the program prints on request.
 #[derive(Clone, Debug, Default, Serialize)]
+#[non_exhaustive]
 pub struct EstimateReport {
     /// The units in natural order, those of a pipeline's parts with `PART/` before.
     pub units: Vec<EstimatedUnit>,
@@ -90,14 +94,28 @@ pub struct EstimateReport {
     pub weights: u64,
     /// Of those, weights that were read.
     pub weights_read: u64,
-    /// What the published loader would find the units by; for a pipeline, by part.
-    pub pattern_dict: Value,
+    /// What the published loader would find the units by.
+    pub pattern_dict: EstimatedPatterns,
     /// What the user should know.
-    pub notes: Vec<String>,
+    #[serde(serialize_with = "words")]
+    pub notes: Vec<Note>,
+}
+
+/// Patterns of units, as a config.json would hold them: a JSON object of patterns to lists of
+/// attributes; for a pipeline, one for each part. Displayed as JSON.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(transparent)]
+pub struct EstimatedPatterns(Value);
+
+impl fmt::Display for EstimatedPatterns {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
 }
 
 /// A unit to be.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct EstimatedUnit {
     /// The module path.
     pub name: String,
@@ -111,6 +129,7 @@ pub struct EstimatedUnit {
 
 /// A tensor that stays raw.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct EstimatedRaw {
     /// Its name.
     pub name: String,
@@ -120,8 +139,8 @@ pub struct EstimatedRaw {
     pub shape: Vec<u64>,
     /// Bytes of its data.
     pub bytes: u64,
-    /// Why it is not coded.
-    pub reason: String,
+    /// Why it is not coded. Serialises to its words.
+    pub reason: RawReason,
 }
 
 /// Estimates the model at `input`: a file, a directory, a pipeline folder, or a file of shapes ("Shapes without weights" in FORMAT.md), of which
@@ -138,7 +157,8 @@ pub fn estimate(input: &Path, options: &EstimateOptions) -> Result<EstimateRepor
     if parts.is_empty() {
         return estimate_one(&open(input, options)?, options);
     }
-    let mut all = EstimateReport { pattern_dict: Value::Object(serde_json::Map::new()), ..EstimateReport::default() };
+    let pattern_dict = EstimatedPatterns(Value::Object(serde_json::Map::new()));
+    let mut all = EstimateReport { pattern_dict, ..EstimateReport::default() };
     for part in parts {
         all.add(&part, estimate_one(&open(&input.join(&part), options)?, options)?);
     }
@@ -156,8 +176,8 @@ impl EstimateReport {
         self.output_bytes += report.output_bytes;
         self.weights += report.weights;
         self.weights_read += report.weights_read;
-        self.pattern_dict[name.to_string()] = report.pattern_dict;
-        self.notes.extend(report.notes.into_iter().map(|note| format!("{}/{note}", shown(part))));
+        self.pattern_dict.0[name.to_string()] = report.pattern_dict.0;
+        self.notes.extend(report.notes.into_iter().map(|note| note.of_part(&name)));
     }
 }
 
@@ -197,7 +217,7 @@ fn estimate_one(source: &Checkpoint, options: &EstimateOptions) -> Result<Estima
     }
     specs.retain(|spec| !kept.contains(&spec.tensors[0]));
     let published: Vec<&UnitSpec> = specs.iter().filter(|spec| !spec.is_extension()).collect();
-    report.pattern_dict = match options.code {
+    let patterns = match options.code {
         CodeKind::Canonical => PatternDict::to_json(&published, source.tensors.keys().map(String::as_str)),
         CodeKind::Published => published::pattern_dict(options.pattern_dict.as_ref(), &specs, &published, source),
     };
@@ -206,14 +226,15 @@ fn estimate_one(source: &Checkpoint, options: &EstimateOptions) -> Result<Estima
         source.tensors.iter().filter(|(name, _)| !coded.contains(name)).map(|(name, place)| (name, &place.info))
     {
         let reason = match reasons.get(name) {
-            Some(reason) => reason.to_string(),
-            None if kept.contains(name) => "coded it would not be smaller".into(),
-            None => "in no unit of the patterns".into(),
+            Some(reason) => reason.clone(),
+            None if kept.contains(name) => RawReason::NotSmaller,
+            None => RawReason::NoPattern,
         };
         let (dtype, shape) = (info.dtype.name().to_owned(), info.shape.clone());
         report.raw.push(EstimatedRaw { name: name.clone(), dtype, shape, bytes: info.bytes(), reason });
     }
-    report.output_bytes = output_bytes(source, &specs, &sizes, &report.pattern_dict, options)?;
+    report.output_bytes = output_bytes(source, &specs, &sizes, &patterns, options)?;
+    report.pattern_dict = EstimatedPatterns(patterns);
     Ok(report)
 }
 

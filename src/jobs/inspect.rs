@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::Error;
-use crate::backend::Backend;
+use crate::backend::Choice;
 use crate::files::checkpoint::Checkpoint;
 use crate::files::leaves::has_units;
 use crate::files::words;
@@ -24,13 +24,15 @@ const COUNT_WEIGHTS: usize = 1 << 16;
 
 /// How to inspect.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct InspectOptions {
     /// What decodes.
-    pub backend: Backend,
+    pub backend: Choice,
 }
 
-/// A model's units and raw tensors. Serialises to the JSON of `df11 inspect --json`.
+/// A model's units and raw tensors. Serialises to the JSON that the program prints on request.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct InspectReport {
     /// The units in natural order; of a BF16 model, those that `compress` would make.
     pub units: Vec<UnitReport>,
@@ -40,6 +42,7 @@ pub struct InspectReport {
 
 /// A unit.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct UnitReport {
     /// The module path.
     pub name: String,
@@ -62,6 +65,7 @@ pub struct UnitReport {
 
 /// Shannon entropies, in bits a weight.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Entropy {
     /// Of the sign, at most 1.
     pub sign: f64,
@@ -73,6 +77,7 @@ pub struct Entropy {
 
 /// A tensor that is not coded.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct RawReport {
     /// Its name.
     pub name: String,

@@ -14,7 +14,7 @@ use std::path::Path;
 
 use xxhash_rust::xxh3::{Xxh3Default, xxh3_64};
 
-use crate::Error;
+use crate::error::{FileReason, RecordReason};
 use crate::files::folder::names;
 use crate::files::our_files::{Digits, OurFile, check_names};
 use crate::files::own::FILES_KEY;
@@ -24,6 +24,7 @@ use crate::record::manifest::{MANIFEST_FILE, Part};
 use crate::record::source::Written;
 use crate::safetensors::Witness;
 use crate::writer::copies::is_housekeeping;
+use crate::{Error, Note};
 
 /// Bytes that are read at a time.
 const READ_BYTES: usize = 1 << 20;
@@ -39,7 +40,7 @@ pub(crate) struct Judgement {
     /// Weight files that are gone.
     pub gone: Vec<Error>,
     /// What the user should know.
-    pub notes: Vec<String>,
+    pub notes: Vec<Note>,
 }
 
 impl Judgement {
@@ -47,7 +48,7 @@ impl Judgement {
     fn card(&mut self, path: &Path, xxh3: Digits) -> Result<(), Error> {
         match read_checked(path, find(path)?, xxh3, |_, _| Ok(())) {
             Err(Error::FileDiffers { .. }) => {
-                self.notes.push(format!("{}: the model card was changed since it was written", path.display()));
+                self.notes.push(Note::CardChanged { card: path.to_string_lossy().into_owned() });
                 Ok(())
             }
             result => result,
@@ -83,13 +84,13 @@ impl Judgement {
 /// The record names what no writer of ours names, or a file cannot be read.
 pub(crate) fn judge_files(model: &CodedModel, written: &Written) -> Result<Judgement, Error> {
     let (main, key) = (model.checkpoint.main_path(), FILES_KEY.to_owned());
-    let refused = |reason: String| Error::Record { path: main.clone(), key, reason };
+    let refused = |reason| Error::Record { path: main.clone(), key, reason };
     let mut judgement = Judgement::default();
     if let Err((name, reason)) = check_names(written.files.iter().map(OurFile::name)) {
-        return Err(refused(format!("`{name}`: {reason}")));
+        return Err(refused(RecordReason::Name { name, reason }));
     }
     if let Some(part) = written.files.iter().find(|file| matches!(file, OurFile::Part { .. })) {
-        return Err(refused(format!("`{}`: a model has no parts", part.name())));
+        return Err(refused(RecordReason::PartOfModel { name: part.name().to_owned() }));
     }
     if !model.checkpoint.is_dir {
         return Ok(judgement);
@@ -105,7 +106,8 @@ pub(crate) fn judge_files(model: &CodedModel, written: &Written) -> Result<Judge
                 true => Ok(()),
                 false => match unreadable.get(name.as_str()) {
                     Some(Error::Unreadable { fault, .. }) => {
-                        Err(Error::FileDiffers { path, reason: fault.to_string() })
+                        let reason = FileReason::Unreadable { fault: Box::new(fault.clone()) };
+                        Err(Error::FileDiffers { path, reason })
                     }
                     Some(Error::FileDiffers { reason, .. }) => Err(Error::FileDiffers { path, reason: reason.clone() }),
                     _ => {
@@ -132,16 +134,12 @@ pub(crate) fn judge_files(model: &CodedModel, written: &Written) -> Result<Judge
 /// The manifest names what no writer of ours names, or a file cannot be read.
 pub(crate) fn judge_manifest(folder: &Path, files: &[OurFile], parts: &[Part]) -> Result<Judgement, Error> {
     let mut judgement = Judgement::default();
-    let refused = |name: &str, reason: String| Error::Record {
-        path: folder.join(MANIFEST_FILE),
-        key: "files".into(),
-        reason: format!("`{name}`: {reason}"),
-    };
+    let refused = |reason| Error::Record { path: folder.join(MANIFEST_FILE), key: "files".into(), reason };
     let in_source = files.iter().filter_map(OurFile::source_name);
     let folders = files.iter().filter(|file| matches!(file, OurFile::Part { .. })).map(OurFile::name);
     check_names(files.iter().map(OurFile::name).chain([MANIFEST_FILE]))
         .and_then(|()| check_names(in_source.chain(folders)))
-        .map_err(|(name, reason)| refused(&name, reason))?;
+        .map_err(|(name, reason)| refused(RecordReason::Name { name, reason }))?;
     for file in files {
         let path = folder.join(file.name());
         let result = match file {
@@ -152,7 +150,7 @@ pub(crate) fn judge_manifest(folder: &Path, files: &[OurFile], parts: &[Part]) -
                 None => Err(Error::FileMissing { path }),
             },
             OurFile::Weights { name, .. } | OurFile::Config { name, .. } => {
-                return Err(refused(name, "a pipeline has it in its parts".into()));
+                return Err(refused(RecordReason::FileOfPart { name: name.clone() }));
             }
         };
         judgement.note(result)?;
@@ -224,12 +222,11 @@ pub(crate) fn read_checked(
 }
 
 /// Files in a folder and below it that are not `ours`, in one note. Links are not followed.
-pub(crate) fn strangers(folder: &Path, ours: &BTreeSet<String>) -> Result<Option<String>, Error> {
+pub(crate) fn strangers(folder: &Path, ours: &BTreeSet<String>) -> Result<Option<Note>, Error> {
     let mut found = Vec::new();
     list(folder, Path::new(""), 0, ours, &mut found)?;
-    let Some(first) = found.first() else { return Ok(None) };
-    let more = if found.len() > 1 { format!(" and {} more", found.len() - 1) } else { String::new() };
-    Ok(Some(format!("{first}{more}: not among the files that were written, so nothing is known of what it should be")))
+    let more = found.len().saturating_sub(1);
+    Ok(found.into_iter().next().map(|first| Note::Strangers { first, more }))
 }
 
 /// What is below a part of a pipeline is judged with the part.
@@ -260,7 +257,7 @@ fn list(
 fn find(path: &Path) -> Result<u64, Error> {
     match fs::metadata(path) {
         Ok(metadata) if metadata.is_file() => Ok(metadata.len()),
-        Ok(_) => Err(Error::FileDiffers { path: path.to_path_buf(), reason: "it is not a regular file".into() }),
+        Ok(_) => Err(Error::FileDiffers { path: path.to_path_buf(), reason: FileReason::NotAFile }),
         Err(error) => match error.kind() {
             std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory => {
                 Err(Error::FileMissing { path: path.to_path_buf() })
@@ -274,12 +271,13 @@ fn same_size(path: &Path, found: u64, expected: u64) -> Result<(), Error> {
     if found == expected {
         return Ok(());
     }
-    Err(Error::FileDiffers { path: path.to_path_buf(), reason: format!("it has {found} bytes, expected {expected}") })
+    Err(Error::FileDiffers { path: path.to_path_buf(), reason: FileReason::Size { found, expected } })
 }
 
 fn same_checksum(path: &Path, found: Digits, expected: Digits) -> Result<(), Error> {
     if found == expected {
         return Ok(());
     }
-    Err(Error::FileDiffers { path: path.to_path_buf(), reason: format!("xxh3 is {found}, expected {expected}") })
+    let reason = FileReason::Checksum { found: found.0, expected: expected.0 };
+    Err(Error::FileDiffers { path: path.to_path_buf(), reason })
 }

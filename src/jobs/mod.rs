@@ -25,11 +25,12 @@ mod restoration;
 mod synth;
 mod verify;
 
+pub use crate::naming::owners::RawReason;
 pub use crate::naming::pattern::PatternDict;
 pub use crate::progress::Progress;
-pub use compress::{CodeKind, CompressOptions, CompressReport, KeptRaw, compress};
+pub use compress::{CodeKind, CompressOptions, CompressReport, KeptRaw, KeptReason, compress};
 pub use decompress::{DecompressOptions, DecompressReport, decompress};
-pub use estimate::{EstimateOptions, EstimateReport, EstimatedRaw, EstimatedUnit, estimate};
+pub use estimate::{EstimateOptions, EstimateReport, EstimatedPatterns, EstimatedRaw, EstimatedUnit, estimate};
 pub use inspect::{Entropy, InspectOptions, InspectReport, RawReport, UnitReport, inspect};
 pub use synth::{SynthOptions, SynthReport, synth};
 pub use verify::{VerifyOptions, VerifyReport, verify};

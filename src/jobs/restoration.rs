@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::judge::{Judgement, judge_files};
-use crate::Error;
+use crate::error::{Fitting, NameReason, Promise, RecordReason};
 use crate::files::checkpoint::Checkpoint;
 use crate::files::file_names::CONFIG_FILE;
 use crate::files::our_files::{OurFile, check_names};
@@ -18,6 +18,7 @@ use crate::record::matrices::{Matrix, Naming};
 use crate::record::source::{Record, SOURCES_KEY, SourceKind};
 use crate::safetensors::{Dtype, Header, Layout, Most, NewTensor};
 use crate::writer::output::Form;
+use crate::{Error, Note};
 
 /// Bytes of one weight.
 const WEIGHT_BYTES: u64 = 2;
@@ -44,7 +45,7 @@ pub(crate) struct Restoration {
     /// Tensors of the source that the model does not hold.
     pub missing: BTreeSet<String>,
     /// What the user should know.
-    pub notes: Vec<String>,
+    pub notes: Vec<Note>,
 }
 
 /// Where a tensor goes, and what it must be.
@@ -110,9 +111,9 @@ impl Restoration {
         }
         let Judgement { faults: of_files, gone, notes } = &mut restoration.judgement;
         match gone.first() {
-            Some(first) if model.checkpoint.relaid && restoration.missing.is_empty() => notes.push(format!(
-                "the weights were laid out in other files since they were written; every tensor is there all the same ({first})"
-            )),
+            Some(first) if model.checkpoint.relaid && restoration.missing.is_empty() => {
+                notes.push(Note::LaidOutAnew { missing: first.to_string() });
+            }
             _ => faults.append(gone),
         }
         faults.append(of_files);
@@ -156,7 +157,7 @@ impl Restoration {
         let targets = &self.targets;
         let mut open: BTreeSet<&str> = targets.keys().map(String::as_str).collect();
         let unknown = |name: &str| {
-            let reason = format!("it does not know tensor `{name}`, or the model holds it twice");
+            let reason = RecordReason::TensorUnknown { tensor: name.to_owned() };
             Error::Record { path: model.checkpoint.main_path(), key: TENSORS_KEY.into(), reason }
         };
         for (unit, matrices) in model.units.iter().zip(&mut self.matrices) {
@@ -192,14 +193,14 @@ impl Restoration {
 }
 
 fn missing(model: &CodedModel, tensor: &str) -> Error {
-    let promised_by = "the record of the source".into();
-    Error::TensorMissing { path: model.checkpoint.path.clone(), tensor: tensor.to_owned(), promised_by }
+    let (path, tensor) = (model.checkpoint.path.clone(), tensor.to_owned());
+    Error::TensorMissing { path, tensor, promised_by: Promise::Record }
 }
 
 /// The source's own headers say where everything goes.
 fn from_record(model: &CodedModel, record: &Record) -> Result<Restoration, Error> {
     let main = model.checkpoint.main_path();
-    let damaged = |key: &str, reason: String| Error::Record { path: main.clone(), key: key.to_owned(), reason };
+    let damaged = |key: &str, reason| Error::Record { path: main.clone(), key: key.to_owned(), reason };
     let (mut files, mut verbatim, mut targets) = (Vec::new(), Vec::new(), BTreeMap::new());
     let shape_entries = record.tensors.values().map(|tensor| tensor.shape.len()).sum();
     let most = Most { tensors: record.tensors.len(), shape_entries };
@@ -208,21 +209,19 @@ fn from_record(model: &CodedModel, record: &Record) -> Result<Restoration, Error
             verbatim.push((source.name.clone(), source.bytes.clone()));
             continue;
         }
-        let of_file = |reason: String| damaged(SOURCES_KEY, format!("`{}`: {reason}", source.name));
+        let file = || source.name.clone();
         let json =
             source.bytes.split_first_chunk().filter(|(length, json)| u64::from_le_bytes(**length) == json.len() as u64);
-        let (_, json) = json.ok_or_else(|| of_file("its header is cut".into()))?;
-        let header = Header::parse_without_file(json, most).map_err(|fault| of_file(fault.to_string()))?;
+        let (_, json) = json.ok_or_else(|| damaged(SOURCES_KEY, RecordReason::HeaderCut { file: file() }))?;
+        let header = Header::parse_without_file(json, most)
+            .map_err(|fault| damaged(SOURCES_KEY, RecordReason::Header { file: file(), fault: Box::new(fault) }))?;
         for (name, info) in header.tensors {
             let bytes = info.bytes();
             let known = record.tensors.get(&name).filter(|t| t.dtype == info.dtype.name() && t.shape == info.shape);
             let position =
                 info.begin.checked_add(source.bytes.len() as u64).filter(|begin| begin.checked_add(bytes).is_some());
             let (Some(known), Some(position)) = (known, position) else {
-                return Err(damaged(
-                    TENSORS_KEY,
-                    format!("it contradicts the header of `{}` about `{name}`", source.name),
-                ));
+                return Err(damaged(TENSORS_KEY, RecordReason::Contradicts { file: file(), tensor: name }));
             };
             let target = Target {
                 file: files.len(),
@@ -233,13 +232,13 @@ fn from_record(model: &CodedModel, record: &Record) -> Result<Restoration, Error
                 xxh3: Some(known.xxh3),
             };
             if targets.insert(name.clone(), target).is_some() {
-                return Err(of_file(format!("tensor `{name}` is in another file too")));
+                return Err(damaged(SOURCES_KEY, RecordReason::TensorTwice { file: file(), tensor: name }));
             }
         }
         files.push((source.name.clone(), source.bytes.clone()));
     }
     if let Some(name) = record.tensors.keys().find(|name| !targets.contains_key(*name)) {
-        return Err(damaged(SOURCES_KEY, format!("no header holds tensor `{name}`")));
+        return Err(damaged(SOURCES_KEY, RecordReason::TensorNowhere { tensor: name.clone() }));
     }
     let form = if model.checkpoint.is_dir || files.len() != 1 { Form::Directory } else { Form::File };
     let mut copies: Option<Vec<OurFile>> = record
@@ -249,26 +248,24 @@ fn from_record(model: &CodedModel, record: &Record) -> Result<Restoration, Error
     let mut notes = Vec::new();
     let mut byte_exact = true;
     if !model.checkpoint.is_dir && copies.as_ref().is_some_and(|copies| !copies.is_empty()) {
-        notes
-            .push("the other files of its source lie in the folder of the model; give that to restore them too".into());
+        notes.push(Note::FolderNotGiven);
         copies = Some(Vec::new());
         byte_exact = form == Form::File;
     }
     if form == Form::Directory {
         let sources = files.iter().chain(&verbatim).map(|(name, _)| name.as_str());
         if let Some(name) = sources.clone().find(|name| name.contains('/')) {
-            return Err(damaged(SOURCES_KEY, format!("the file name `{name}` is refused: it names a folder too")));
+            let (name, reason) = (name.to_owned(), NameReason::Folder);
+            return Err(damaged(SOURCES_KEY, RecordReason::Name { name, reason }));
         }
         let copied = copies.iter().flatten().filter_map(OurFile::source_name);
         check_names(sources.chain(copied)).map_err(|(name, reason)| {
             let key = if record.sources.iter().any(|source| source.name == name) { SOURCES_KEY } else { FILES_KEY };
-            damaged(key, format!("the file name `{name}` is refused: {reason}"))
+            damaged(key, RecordReason::Name { name, reason })
         })?;
     } else {
         if !verbatim.is_empty() {
-            notes.push(
-                "a file gives one file; decompress its directory for config.json and all that was beside it".into(),
-            );
+            notes.push(Note::FileGivesFile);
         }
         verbatim.clear();
     }
@@ -300,7 +297,7 @@ fn from_shapes(model: &CodedModel, matrices: &[Vec<Matrix>], like: Option<&Path>
         path: model.checkpoint.path.clone(),
         file: model.checkpoint.main_file.to_owned(),
         fault: Box::new(fault),
-        advice: "without a record of its source it can only be one file; decompress parts of it by themselves",
+        fitting: Fitting::PartsAlone,
     };
     let layout = Layout::new(tensors).map_err(unwritable)?;
     let header = layout.header(&metadata).map_err(unwritable)?;
@@ -321,11 +318,7 @@ fn from_shapes(model: &CodedModel, matrices: &[Vec<Matrix>], like: Option<&Path>
     }
     let mut notes = Vec::new();
     if let Some(first) = flat.first() {
-        notes.push(format!(
-            "the shapes of {} tensors are known from nowhere (`{first}` is the first): they are flat, one dimension each; \
-             give the BF16 model with --like to restore their shapes",
-            flat.len()
-        ));
+        notes.push(Note::Flat { tensors: flat.len(), first: (*first).to_owned() });
     }
     let files = vec![(model.checkpoint.main_file.to_owned(), header)];
     Ok(Restoration { files, verbatim, targets, notes, ..Restoration::empty(form) })

@@ -16,6 +16,7 @@ use df11_core::bf16;
 use rayon::prelude::*;
 use serde_json::{Value, json};
 
+use crate::error::{Fitting, JsonReason};
 use crate::files::dotted::is_decimal;
 use crate::files::file_names::{CONFIG_FILE, MAIN_FILES};
 use crate::files::folder::read_whole;
@@ -38,6 +39,7 @@ const QUANTILES: usize = 1 << 15;
 
 /// What to make.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct SynthOptions {
     /// Leave out blocks of this number and above.
     pub layers: Option<u64>,
@@ -49,6 +51,7 @@ pub struct SynthOptions {
 
 /// What was made.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct SynthReport {
     /// Tensors.
     pub tensors: usize,
@@ -125,7 +128,7 @@ impl Shard {
             path: shapes.to_path_buf(),
             file: MAIN_FILES[0].to_owned(),
             fault: Box::new(fault),
-            advice: "take these tensors out of the shapes",
+            fitting: Fitting::FewerShapes,
         })
     }
 
@@ -158,8 +161,7 @@ fn small_files(shards: &[Shard], shapes: &Path, options: &SynthOptions) -> Resul
     let written = small.into_iter().map(|(name, value)| {
         let text = format!("{value:#}\n");
         if text.len() as u64 > MAX_HEADER_BYTES {
-            let reason =
-                format!("its {name} would have more than the {MAX_HEADER_BYTES} bytes that are read; take tensors out");
+            let reason = JsonReason::MakesTooLarge { file: name, most: MAX_HEADER_BYTES };
             return Err(Error::Json { path: shapes.to_path_buf(), reason });
         }
         Ok((name, text))
@@ -192,7 +194,7 @@ fn config_of(shapes: &Path, options: &SynthOptions) -> Result<Option<Value>, Err
     let json = read_whole(open::regular(shapes)?, shapes)?;
     let Config { mut config } = serde_json::from_slice(&json).map_err(|error| Error::Json {
         path: shapes.to_path_buf(),
-        reason: format!("expected JSON with a `config`: {error}"),
+        reason: JsonReason::NoConfig { message: error.to_string() },
     })?;
     if let (Some(config), Some(layers)) = (&mut config, options.layers)
         && let Some(all) = config.get(LAYERS).and_then(Value::as_u64)

@@ -8,7 +8,7 @@ use df11_core::bf16;
 use super::judge::{Judgement, judge_data, judge_manifest};
 use super::memory::check_units;
 use super::restoration::{Restoration, Target};
-use crate::Error;
+use crate::error::Promise;
 use crate::files::checkpoint::Checkpoint;
 use crate::files::our_files::OurFile;
 use crate::files::spelling::Spelling;
@@ -20,9 +20,11 @@ use crate::record::manifest::{Input, Part, Pipeline};
 use crate::record::matrices::{Matrix, Naming, matrices_of_tile};
 use crate::record::source::Record;
 use crate::record::tiles::{Decoding, decode_tiles};
+use crate::{Error, Note};
 
 /// How to verify.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct VerifyOptions {
     /// For a model without a record of its source: which modules are units, instead of its own `pattern_dict`.
     pub pattern_dict: Option<PatternDict>,
@@ -34,6 +36,7 @@ pub struct VerifyOptions {
 
 /// What was found.
 #[derive(Debug, Default)]
+#[non_exhaustive]
 pub struct VerifyReport {
     /// Units that decode, every gap and position checked.
     pub units: usize,
@@ -51,7 +54,7 @@ pub struct VerifyReport {
     /// What is wrong, in the order found; empty for a sound model.
     pub failures: Vec<Error>,
     /// What the user should know.
-    pub notes: Vec<String>,
+    pub notes: Vec<Note>,
 }
 
 /// Verifies the model at `input`, a file or a directory. Decodes plainly, in parallel on the current rayon pool.
@@ -376,7 +379,7 @@ impl<'a> Job<'a> {
         self.report.failures.extend(missing.map(|tensor| Error::TensorMissing {
             path: path.clone(),
             tensor: tensor.clone(),
-            promised_by: source.path.display().to_string(),
+            promised_by: Promise::Model { model: source.path.clone() },
         }));
     }
 }

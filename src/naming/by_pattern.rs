@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::pattern::PatternDict;
 use super::units::{MAX_COMPONENTS, UnitSpec};
 use crate::Error;
+use crate::error::Promise;
 use crate::files::checkpoint::Checkpoint;
 use crate::files::dotted::{natural_order, parent_and_last, prefixes};
 use crate::files::shapes::weights;
@@ -25,7 +26,7 @@ pub(crate) fn units_by_pattern(source: &Checkpoint, patterns: &PatternDict) -> R
         let mut all = 0;
         for tensor in &tensors {
             let Some(place) = source.tensors.get(tensor) else {
-                let promised_by = format!("a pattern that matches module `{}`", shown(module));
+                let promised_by = Promise::Pattern { module: module.to_owned() };
                 return Err(Error::TensorMissing { path: source.path.clone(), tensor: tensor.clone(), promised_by });
             };
             let unfit = |expected: &str| Error::TensorUnfit {

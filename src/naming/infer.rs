@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use df11_core::limits::MAX_WEIGHTS;
 
-use super::owners::{Reason, Tree};
+use super::owners::{RawReason, Tree};
 use super::units::{MIN_LONE_WEIGHTS, UnitSpec, sort_attributes};
 use crate::files::dotted::{is_decimal, natural_order, parent_and_last, prefixes};
 use crate::files::shapes::weights;
@@ -28,7 +28,7 @@ pub(crate) struct Inferred {
     /// The units in natural order.
     pub units: Vec<UnitSpec>,
     /// The tensors in none of them.
-    pub raw: BTreeMap<String, Reason>,
+    pub raw: BTreeMap<String, RawReason>,
 }
 
 /// The units of a model, from the headers of its tensors. `everything`: also a unit for each BF16 tensor of some size that the published loader
@@ -58,13 +58,13 @@ pub(crate) fn infer_units<'a>(tensors: impl Iterator<Item = (&'a str, &'a Tensor
     let mut blocks: BTreeMap<&str, Vec<(&str, u64)>> = BTreeMap::new();
     for (&module, &size) in &matrices {
         let reason = match block_of(module) {
-            Some(block) if block != module && tree.is_embedding(module) => Reason::EmbeddingInBlock,
+            Some(block) if block != module && tree.is_embedding(module) => RawReason::EmbeddingInBlock,
             Some(block) => {
                 blocks.entry(block).or_default().push((module, size));
                 continue;
             }
-            None if size < MIN_LONE_WEIGHTS => Reason::Small,
-            None if tree.is_not_called(module) => Reason::NotCalled,
+            None if size < MIN_LONE_WEIGHTS => RawReason::Small,
+            None if tree.is_not_called(module) => RawReason::NotCalled,
             None => {
                 inferred.units.push(unit(module, &[(module, size)]));
                 continue;

@@ -3,7 +3,7 @@
 pub(crate) mod by_pattern;
 mod family;
 pub(crate) mod infer;
-mod owners;
+pub(crate) mod owners;
 pub(crate) mod pattern;
 mod pattern_cost;
 pub(crate) mod unit_files;

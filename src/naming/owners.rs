@@ -9,59 +9,74 @@
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::fmt;
 use std::ops::Bound;
 
 use df11_core::limits::MAX_WEIGHTS;
+use serde::{Serialize, Serializer};
 
 use super::units::{MAX_COMPONENTS, MIN_LONE_WEIGHTS};
+use crate::error::messages::messages;
 use crate::files::dotted::{is_decimal, module_of, parent_and_last, prefixes};
 use crate::files::shapes::weights;
 use crate::safetensors::TensorInfo;
 use crate::shown::shown;
 
-/// Why a tensor stays raw unless everything is to be coded.
+messages! {
+/// Why a tensor is not coded.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Reason {
+#[non_exhaustive]
+pub enum RawReason {
     /// Another dtype.
-    NotBf16(String),
+    #[error("{}, not BF16", shown(dtype))]
+    NotBf16 {
+        /// The dtype.
+        dtype: String,
+    },
     /// No module's `.weight`.
+    #[error("not the .weight of a module")]
     NotWeight,
     /// Not of two dimensions: a convolution, experts in one tensor, a norm.
-    NotMatrix(usize),
+    #[error("of {dimensions} dimensions, not 2")]
+    NotMatrix {
+        /// How many it has.
+        dimensions: usize,
+    },
     /// No weights, or more than a unit can hold.
+    #[error("no weights, or more than the {MAX_WEIGHTS} that a unit can hold")]
     Size,
     /// Outside blocks, and not worth a unit.
+    #[error("fewer than {MIN_LONE_WEIGHTS} weights")]
     Small,
     /// Its module holds more than a weight and a bias.
+    #[error("its module holds more than a weight and a bias")]
     OtherOwner,
     /// Chooses experts.
+    #[error("a router")]
     Router,
     /// Relative positions.
+    #[error("a table of relative positions")]
     RelativePositions,
     /// Input by output, as a Conv1D has it.
+    #[error("stored transposed (Conv1D)")]
     Transposed,
     /// An Embedding inside a block, whose list takes only what has `out_features` and `in_features`.
+    #[error("an embedding inside a block")]
     EmbeddingInBlock,
     /// Used by an attention of PyTorch without a call.
+    #[error("the output projection of an attention that is not called by itself")]
     NotCalled,
+    /// Coding its unit saves nothing.
+    #[error("coded it would not be smaller")]
+    NotSmaller,
+    /// No pattern that was given matches it.
+    #[error("in no unit of the patterns")]
+    NoPattern,
+}
 }
 
-impl fmt::Display for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Reason::NotBf16(dtype) => write!(f, "{}, not BF16", shown(dtype)),
-            Reason::NotWeight => write!(f, "not the .weight of a module"),
-            Reason::NotMatrix(rank) => write!(f, "of {rank} dimensions, not 2"),
-            Reason::Size => write!(f, "no weights, or more than the {MAX_WEIGHTS} that a unit can hold"),
-            Reason::Small => write!(f, "fewer than {MIN_LONE_WEIGHTS} weights"),
-            Reason::OtherOwner => write!(f, "its module holds more than a weight and a bias"),
-            Reason::Router => write!(f, "a router"),
-            Reason::RelativePositions => write!(f, "a table of relative positions"),
-            Reason::Transposed => write!(f, "stored transposed (Conv1D)"),
-            Reason::EmbeddingInBlock => write!(f, "an embedding inside a block"),
-            Reason::NotCalled => write!(f, "the output projection of an attention that is not called by itself"),
-        }
+impl Serialize for RawReason {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 
@@ -129,26 +144,28 @@ impl<'a> Tree<'a> {
     }
 
     /// The module whose matrix a tensor is, with its number of weights, or why it is none that the published loader could inject.
-    pub fn matrix(&self, name: &'a str, info: &TensorInfo) -> Result<(&'a str, u64), Reason> {
+    pub fn matrix(&self, name: &'a str, info: &TensorInfo) -> Result<(&'a str, u64), RawReason> {
         if !info.dtype.is_bf16() {
-            return Err(Reason::NotBf16(info.dtype.name().to_owned()));
+            return Err(RawReason::NotBf16 { dtype: info.dtype.name().to_owned() });
         }
         let is_path = |module: &&str| module.split('.').count() < MAX_COMPONENTS;
-        let module = module_of(name).filter(is_path).ok_or(Reason::NotWeight)?;
-        let &[rows, _] = info.shape.as_slice() else { return Err(Reason::NotMatrix(info.shape.len())) };
-        let size = weights(&info.shape).filter(|size| (1..=MAX_WEIGHTS).contains(size)).ok_or(Reason::Size)?;
+        let module = module_of(name).filter(is_path).ok_or(RawReason::NotWeight)?;
+        let &[rows, _] = info.shape.as_slice() else {
+            return Err(RawReason::NotMatrix { dimensions: info.shape.len() });
+        };
+        let size = weights(&info.shape).filter(|size| (1..=MAX_WEIGHTS).contains(size)).ok_or(RawReason::Size)?;
         let last = parent_and_last(module).1;
         if self.is_router(module, rows) {
-            return Err(Reason::Router);
+            return Err(RawReason::Router);
         }
         if last.contains("relative") || last.split('_').any(|word| word == "rel") {
-            return Err(Reason::RelativePositions);
+            return Err(RawReason::RelativePositions);
         }
         if self.holds_more(module) {
-            return Err(Reason::OtherOwner);
+            return Err(RawReason::OtherOwner);
         }
         if self.is_transposed(module, &info.shape) {
-            return Err(Reason::Transposed);
+            return Err(RawReason::Transposed);
         }
         Ok((module, size))
     }

@@ -28,6 +28,7 @@ use serde_json::{Map, Value};
 use super::family::Families;
 use super::pattern_cost;
 use super::units::UnitSpec;
+use crate::error::{JsonReason, PatternReason};
 use crate::files::dotted::{is_decimal, natural_order, parent_and_last, prefixes};
 use crate::files::folder::read_whole;
 use crate::files::values;
@@ -56,7 +57,7 @@ impl PatternDict {
     pub fn read(path: &Path) -> Result<PatternDict, Error> {
         let bytes = read_whole(open::regular_or_pipe(path)?, path)?;
         let value = values::parse(&bytes)
-            .map_err(|error| Error::Json { path: path.to_path_buf(), reason: format!("is not JSON: {error}") })?;
+            .map_err(|error| not_patterns(JsonReason::NotJson { message: error.to_string() }, path))?;
         let patterns = PatternDict::from_json(&value, path)?;
         // A pipe has no file that could be lost.
         Ok(PatternDict { given: Some(path.to_path_buf()).filter(|path| path.is_file()), ..patterns })
@@ -69,10 +70,6 @@ impl PatternDict {
 
     /// Takes the value of `pattern_dict` that was found in the file at `path`.
     pub(crate) fn from_json(value: &Value, path: &Path) -> Result<PatternDict, Error> {
-        let wrong = || Error::Json {
-            path: path.to_path_buf(),
-            reason: "expected a pattern dictionary: an object of pattern to list of attribute paths".into(),
-        };
         let strings = |list: &Value| -> Option<Vec<String>> {
             list.as_array()?.iter().map(|attribute| Some(attribute.as_str()?.to_owned())).collect()
         };
@@ -81,7 +78,7 @@ impl PatternDict {
             .and_then(|patterns| {
                 patterns.iter().map(|(pattern, list)| Some((pattern.clone(), strings(list)?))).collect()
             })
-            .ok_or_else(wrong)?;
+            .ok_or_else(|| not_patterns(JsonReason::NotPatterns, path))?;
         PatternDict::new(patterns)
     }
 
@@ -95,7 +92,10 @@ impl PatternDict {
             .size_limit(MAX_SET_BYTES)
             .dfa_size_limit(MAX_SET_BYTES)
             .build()
-            .map_err(|error| Error::Pattern { pattern: "all patterns together".into(), reason: error.to_string() })?;
+            .map_err(|error| Error::Pattern {
+                pattern: None,
+                reason: PatternReason::Engine { message: error.to_string() },
+            })?;
         Ok(PatternDict { patterns, set, given: None })
     }
 
@@ -106,7 +106,8 @@ impl PatternDict {
     pub(crate) fn check_common<'a>(&self, tensors: impl Iterator<Item = &'a str>) -> Result<(), Error> {
         let are_plain = common::are_plain(tensors);
         self.patterns.iter().try_for_each(|(pattern, _)| {
-            common::check(pattern, are_plain).map_err(|reason| Error::Pattern { pattern: pattern.clone(), reason })
+            let refused = |reason| Error::Pattern { pattern: Some(pattern.clone()), reason };
+            common::check(pattern, are_plain).map_err(refused)
         })
     }
 
@@ -153,6 +154,10 @@ impl PatternDict {
     }
 }
 
+fn not_patterns(reason: JsonReason, path: &Path) -> Error {
+    Error::Json { path: path.to_path_buf(), reason }
+}
+
 /// The pattern as one that matches a whole path.
 fn whole(pattern: &str) -> String {
     format!(r"\A(?:{pattern})\z")
@@ -162,11 +167,11 @@ fn compile(pattern: &str) -> Result<Regex, Error> {
     let build = |text: &str| RegexBuilder::new(text).size_limit(MAX_PATTERN_BYTES).build();
     // Alone first: `a)|(b` is no pattern, though it would be one between parentheses.
     build(pattern).and_then(|_| build(&whole(pattern))).map_err(|error| {
-        let reason = match error.to_string().lines().last() {
+        let message = match error.to_string().lines().last() {
             Some(line) => line.trim_start_matches("error: ").to_owned(),
             None => "is not a pattern".to_owned(),
         };
-        Error::Pattern { pattern: pattern.to_owned(), reason }
+        Error::Pattern { pattern: Some(pattern.to_owned()), reason: PatternReason::Engine { message } }
     })
 }
 
@@ -309,7 +314,7 @@ mod tests {
         for pattern in [r"model\.(?!vision).*", r"(a)\1", "a)|(b", "(?:a{1000}){1000}"] {
             let json = serde_json::json!({ pattern: [] });
             let message = PatternDict::from_json(&json, Path::new("p")).expect_err("refused").to_string();
-            assert!(message.contains(pattern) && message.contains("--pattern-dict"), "{message}");
+            assert!(message.contains(pattern) && message.contains("give the same patterns without it"), "{message}");
         }
     }
 }

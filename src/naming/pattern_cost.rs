@@ -4,6 +4,7 @@
 //! largest pattern allowed 30 ms. The unit is a letter, 1.6 µs.
 
 use crate::Error;
+use crate::error::PatternReason;
 
 /// Most that the patterns of a model may cost together: two seconds and 250 MB. It lets 10,000 patterns of 40 letters pass.
 const MOST: usize = 1 << 20;
@@ -19,8 +20,7 @@ pub(super) fn check<'a>(patterns: impl Iterator<Item = &'a str>) -> Result<(), E
     for pattern in patterns {
         total += cost(pattern);
         if total > MOST {
-            let reason = "they are too many or too costly (classes like \\w, repetitions like {9}) to be compiled; give simpler ones with --pattern-dict";
-            return Err(Error::Pattern { pattern: "all patterns together".into(), reason: reason.into() });
+            return Err(Error::Pattern { pattern: None, reason: PatternReason::TooCostly });
         }
     }
     Ok(())

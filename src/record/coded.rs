@@ -13,6 +13,7 @@ use super::config::{ConfigFile, DFLOAT11_CONFIG, check_layout};
 use super::source::{Record, config_inside};
 use super::tiles::Stopped;
 use crate::Error;
+use crate::error::{ModelReason, Promise};
 use crate::files::checkpoint::{Checkpoint, Place};
 use crate::files::dotted::natural_order;
 use crate::files::file_names::CONFIG_FILE;
@@ -108,10 +109,7 @@ impl CodedModel {
         if let Some((value, path)) = &dfloat11_config {
             check_layout(value, path)?;
         } else if config.as_ref().is_some_and(|config| config.get("dfloat11_version").is_some()) {
-            return Err(Error::NotAModel {
-                path,
-                reason: "was written by dfloat11 0.1 (pickled Python objects), which is not read; compress the BF16 model again".into(),
-            });
+            return Err(Error::NotAModel { path, reason: ModelReason::PickledUnits });
         }
         let dfloat11_config = dfloat11_config.map(|(value, _)| value);
         let record = match (newer, checkpoint.record_file, checkpoint.main_promised()) {
@@ -121,11 +119,7 @@ impl CodedModel {
         };
         let names = unit_names(checkpoint.tensors.keys().map(String::as_str));
         if names.is_empty() && matches!(record, Ok(None)) {
-            return Err(Error::NotAModel {
-                path,
-                reason: "holds no DFloat11 unit (tensors called <unit>.encoded_exponent, <unit>.sign_mantissa, ...)"
-                    .into(),
-            });
+            return Err(Error::NotAModel { path, reason: ModelReason::NoUnits });
         }
         let mut units = names.iter().map(|name| CodedUnit::find(name, &checkpoint)).collect::<Result<Vec<_>, _>>()?;
         units.sort_by(|a, b| natural_order(&a.name, &b.name));
@@ -212,7 +206,7 @@ impl CodedUnit {
         let find = |(leaf, dtype): (&str, &str)| {
             let tensor = format!("{name}.{leaf}");
             let Some(place) = checkpoint.tensors.get(&tensor) else {
-                let promised_by = format!("unit `{name}`, which has six arrays,");
+                let promised_by = Promise::Unit { unit: name.to_owned() };
                 return Err(Error::TensorMissing { path: checkpoint.path.clone(), tensor, promised_by });
             };
             let shape = &place.info.shape;

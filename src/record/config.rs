@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::python_json;
 use crate::Error;
+use crate::error::JsonReason;
 use crate::files::checkpoint::Checkpoint;
 use crate::files::dotted::WEIGHT_SUFFIX;
 use crate::files::file_names::CONFIG_FILE;
@@ -51,7 +52,7 @@ impl ConfigFile {
         let fields = values::check(bytes).and_then(|()| serde_json::from_slice(bytes));
         let Fields(fields) = fields.map_err(|error| Error::Json {
             path: path.to_path_buf(),
-            reason: format!("expected a JSON object: {error}"),
+            reason: JsonReason::NotAnObject { message: error.to_string() },
         })?;
         Ok(ConfigFile { path: path.to_path_buf(), fields })
     }
@@ -99,7 +100,10 @@ fn python_text(
         fields.push((DFLOAT11_CONFIG.to_owned(), config));
         python_json::object(&fields, sort_keys)
     });
-    text.map_err(|error| Error::Json { path: path.to_path_buf(), reason: format!("cannot be written anew: {error}") })
+    text.map_err(|error| Error::Json {
+        path: path.to_path_buf(),
+        reason: JsonReason::NotWritten { message: error.to_string() },
+    })
 }
 
 fn text<'a>(fields: impl Iterator<Item = (&'a str, &'a str)>, dfloat11_config: Option<&Value>) -> Option<String> {

@@ -15,6 +15,7 @@ use super::coded::CodedModel;
 use super::config::canonical;
 use super::source::checksum_of;
 use crate::Error;
+use crate::error::{FileReason, ModelReason, RecordReason};
 use crate::files::checkpoint::Checkpoint;
 use crate::files::folder::read_small;
 use crate::files::our_files::{Digits, OurFile, check_names};
@@ -50,7 +51,7 @@ pub(crate) fn text_of(files: &[OurFile]) -> String {
 /// Refuses a source that has a file of the list's name.
 pub(crate) fn refuse_list(folder: &Path) -> Result<(), Error> {
     if std::fs::symlink_metadata(folder.join(MANIFEST_FILE)).is_ok() {
-        let reason = format!("has a {MANIFEST_FILE}, which is what df11 would call its own list of files; rename it");
+        let reason = ModelReason::HasList { list: MANIFEST_FILE };
         return Err(Error::NotAModel { path: folder.to_path_buf(), reason });
     }
     Ok(())
@@ -68,24 +69,26 @@ fn read(folder: &Path) -> Result<Option<Vec<OurFile>>, Error> {
     if !path.is_file() {
         return Ok(None);
     }
-    let damaged = |reason: String| Error::Record { path: path.clone(), key: MANIFEST_FILE.into(), reason };
-    let value: Value = serde_json::from_slice(&read_small(&path)?).map_err(|error| damaged(error.to_string()))?;
+    let damaged = |reason| Error::Record { path: path.clone(), key: MANIFEST_FILE.into(), reason };
+    let not_json = |error: serde_json::Error| damaged(RecordReason::Json { message: error.to_string() });
+    let value: Value = serde_json::from_slice(&read_small(&path)?).map_err(not_json)?;
     if let Some(found) = value["version"].as_str().filter(|found| found.parse::<u64>().is_ok_and(|found| found > 2)) {
         return Err(Error::RecordVersion { path, found: found.to_owned() });
     }
-    let found: Manifest = serde_json::from_value(value).map_err(|error| damaged(error.to_string()))?;
+    let found: Manifest = serde_json::from_value(value).map_err(not_json)?;
     let expected = Manifest::of(&found.files);
     if found.version != VERSION {
-        return Err(damaged(format!("its version is `{}`, expected `{VERSION}`", found.version)));
+        return Err(damaged(RecordReason::Version { found: found.version, expected: "`2`" }));
     }
     if found.checksum != expected.checksum {
-        return Err(damaged(format!("it has checksum {}, expected {}", expected.checksum, found.checksum)));
+        let (found, expected) = (expected.checksum.to_string(), found.checksum.to_string());
+        return Err(damaged(RecordReason::Checksum { sealed: "it has", found, expected }));
     }
     let parts = found.files.iter().filter(|file| matches!(file, OurFile::Part { .. })).map(OurFile::name);
     if let Some(part) = parts.clone().find(|part| part.contains('/')) {
-        return Err(damaged(format!("part `{part}` is in a folder below another")));
+        return Err(damaged(RecordReason::PartBelow { part: part.to_owned() }));
     }
-    check_names(parts).map_err(|(part, reason)| damaged(format!("part `{part}`: {reason}")))?;
+    check_names(parts).map_err(|(name, reason)| damaged(RecordReason::Name { name, reason }))?;
     Ok(Some(found.files))
 }
 
@@ -108,7 +111,8 @@ impl Part {
             return Ok(());
         }
         let path = checkpoint.main_path();
-        Err(Error::FileDiffers { path, reason: format!("its record is not that of {MANIFEST_FILE}, {record}") })
+        let reason = FileReason::OtherRecord { list: MANIFEST_FILE, expected: record.0 };
+        Err(Error::FileDiffers { path, reason })
     }
 
     fn says_so(&self) -> bool {

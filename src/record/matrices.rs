@@ -10,6 +10,7 @@ use df11_core::bf16;
 use super::coded::{CodedModel, CodedUnit};
 use super::source::Record;
 use crate::Error;
+use crate::error::{MatricesReason, RecordReason};
 use crate::files::dotted::{is_decimal, parent_and_last};
 use crate::files::own::UNITS_KEY;
 use crate::naming::pattern::PatternDict;
@@ -53,34 +54,33 @@ impl<'a> Naming<'a> {
     /// Nothing names them, or as many as there are.
     pub fn matrices(&self, model: &CodedModel, unit: &CodedUnit) -> Result<Vec<Matrix>, Error> {
         let ranges = model.splits(unit)?;
-        let unknown = |reason: String| {
-            Err(Error::MatricesUnknown { path: model.unit_path(unit), unit: unit.name.clone(), reason })
-        };
-        let contradicted = |reason: String| {
+        let unknown =
+            |reason| Err(Error::MatricesUnknown { path: model.unit_path(unit), unit: unit.name.clone(), reason });
+        let contradicted = |reason| {
             let (path, key) = (model.checkpoint.main_path(), UNITS_KEY.to_owned());
-            Err(Error::Record { path, key, reason: format!("unit `{}`: {reason}", unit.name) })
+            Err(Error::Record { path, key, reason })
         };
         let tensors = match self {
             Naming::Record(record) => match record.units.get(&unit.name) {
                 Some(tensors) => tensors.clone(),
-                None => return contradicted("it does not name the unit".into()),
+                None => return contradicted(RecordReason::UnitUnknown { unit: unit.name.clone() }),
             },
             Naming::Patterns(patterns) => match patterns.attributes(&unit.name) {
                 Some(attributes) => UnitSpec::tensor_names(&unit.name, attributes),
-                None => return unknown("no pattern of pattern_dict matches its name".into()),
+                None => return unknown(MatricesReason::NoPattern),
             },
             Naming::Guess if ranges.len() == 1 => UnitSpec::tensor_names(&unit.name, &[]),
             Naming::Guess if ranges.len() == LLAMA_ATTRIBUTES.len() && is_decimal(parent_and_last(&unit.name).1) => {
                 UnitSpec::tensor_names(&unit.name, &LLAMA_ATTRIBUTES.map(str::to_owned))
             }
-            Naming::Guess => {
-                return unknown(format!("it has {} matrices, and nothing tells their names", ranges.len()));
-            }
+            Naming::Guess => return unknown(MatricesReason::NoNames { matrices: ranges.len() }),
         };
         if tensors.len() != ranges.len() {
-            let (found, expected) = (ranges.len(), tensors.len());
-            let reason = format!("it has {found} matrices, expected {expected}: {}", tensors.join(", "));
-            return if matches!(self, Naming::Record(_)) { contradicted(reason) } else { unknown(reason) };
+            let (found, expected) = (ranges.len(), tensors);
+            return match self {
+                Naming::Record(_) => contradicted(RecordReason::Matrices { unit: unit.name.clone(), found, expected }),
+                _ => unknown(MatricesReason::Number { found, expected }),
+            };
         }
         Ok(tensors.into_iter().zip(ranges).map(|(tensor, weights)| Matrix { tensor, weights }).collect())
     }

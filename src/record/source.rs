@@ -14,6 +14,7 @@ use xxhash_rust::xxh3::Xxh3Default;
 
 use super::config::canonical;
 use crate::Error;
+use crate::error::RecordReason;
 use crate::files::our_files::{Digits, OurFile};
 use crate::files::own::{FILES_KEY, MAIN_KEY, PREFIX, TENSORS_KEY, UNITS_KEY, VERSION_KEY, WrittenTensor};
 use crate::files::values;
@@ -146,11 +147,10 @@ impl Record {
         dfloat11_config: Option<&Value>,
         path: &Path,
     ) -> Result<Option<Record>, Error> {
-        let damaged =
-            |key: &str, reason: String| Error::Record { path: path.to_path_buf(), key: key.to_owned(), reason };
+        let damaged = |key: &str, reason| Error::Record { path: path.to_path_buf(), key: key.to_owned(), reason };
         let Some(version) = metadata.get(VERSION_KEY) else {
             return match metadata.keys().find(|key| key.starts_with(PREFIX) && *key != MAIN_KEY) {
-                Some(key) => Err(damaged(key, format!("{VERSION_KEY} is missing"))),
+                Some(key) => Err(damaged(key, RecordReason::NoVersion { version_key: VERSION_KEY })),
                 None => Ok(None),
             };
         };
@@ -159,14 +159,16 @@ impl Record {
             VERSION_2 => None,
             other => return Err(other_version(other, path)),
         };
-        let value = |key: &str| metadata.get(key).ok_or_else(|| damaged(key, "it is missing".into()));
+        let value = |key: &str| metadata.get(key).ok_or_else(|| damaged(key, RecordReason::Missing));
         let (found, expected) = (checksum(metadata, sealed_config).to_string(), value(CHECKSUM_KEY)?);
         if found != *expected {
             let sealed = if sealed_config.is_some() { "the record and dfloat11_config have" } else { "the record has" };
-            let reason = format!("{sealed} checksum {found}, expected {expected}");
+            let reason = RecordReason::Checksum { sealed, found, expected: expected.clone() };
             return Err(damaged(CHECKSUM_KEY, reason));
         }
-        let not_json = |key: &'static str| move |error: serde_json::Error| damaged(key, error.to_string());
+        let not_json = |key: &'static str| {
+            move |error: serde_json::Error| damaged(key, RecordReason::Json { message: error.to_string() })
+        };
         let units = serde_json::from_str(value(UNITS_KEY)?).map_err(not_json(UNITS_KEY))?;
         let tensors: BTreeMap<String, WrittenTensor> =
             serde_json::from_str(value(TENSORS_KEY)?).map_err(not_json(TENSORS_KEY))?;
@@ -180,10 +182,11 @@ impl Record {
         let sources = written
             .into_iter()
             .map(|WrittenSource { name, kind, bytes }| {
-                let packed =
-                    STANDARD.decode(bytes).map_err(|error| damaged(SOURCES_KEY, format!("`{name}`: {error}")))?;
+                let not_packed =
+                    |message: String| damaged(SOURCES_KEY, RecordReason::Packed { file: name.clone(), message });
+                let packed = STANDARD.decode(bytes).map_err(|error| not_packed(error.to_string()))?;
                 let bytes = inflate::decompress_to_vec_with_limit(&packed, room)
-                    .map_err(|error| damaged(SOURCES_KEY, format!("`{name}`: {error}")))?;
+                    .map_err(|error| not_packed(error.to_string()))?;
                 room -= bytes.len();
                 Ok(SourceFile { name, kind, bytes })
             })
@@ -192,8 +195,7 @@ impl Record {
             Some(_) => None,
             None => Some(Written {
                 files: serde_json::from_str(value(FILES_KEY)?).map_err(not_json(FILES_KEY))?,
-                data: Digits::parse(value(DATA_KEY)?)
-                    .ok_or_else(|| damaged(DATA_KEY, "expected 16 hexadecimal digits".into()))?,
+                data: Digits::parse(value(DATA_KEY)?).ok_or_else(|| damaged(DATA_KEY, RecordReason::NoDigits))?,
                 part: metadata.get(PART_KEY).cloned(),
             }),
         };
@@ -212,7 +214,7 @@ fn other_version(found: &str, path: &Path) -> Error {
     if is_number {
         return Error::RecordVersion { path: path.to_path_buf(), found: found.to_owned() };
     }
-    let reason = format!("found `{found}`, which no df11 has written; expected `{VERSION_1}` or `{VERSION_2}`");
+    let reason = RecordReason::Version { found: found.to_owned(), expected: "`1` or `2`" };
     Error::Record { path: path.to_path_buf(), key: VERSION_KEY.into(), reason }
 }
 
@@ -228,7 +230,7 @@ pub(crate) fn config_inside(metadata: &BTreeMap<String, String>, path: &Path) ->
     values::parse(text.as_bytes()).map(Some).map_err(|error| Error::Record {
         path: path.to_path_buf(),
         key: CONFIG_KEY.into(),
-        reason: error.to_string(),
+        reason: RecordReason::Json { message: error.to_string() },
     })
 }
 

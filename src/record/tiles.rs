@@ -2,11 +2,11 @@
 
 use std::ops::Range;
 
-use df11_core::{Unit, bf16, check_index, decode_range};
+use df11_core::{BackendError, Unit, Work, bf16, check_index, decode_range};
 use rayon::prelude::*;
 
 use crate::Error;
-use crate::backend::{Backend, Fault};
+use crate::backend::Choice;
 
 /// Weights that a tile aims at: 16 MiB of BF16, enough work for many threads, little beside a unit.
 const TILE_WEIGHTS: u64 = 8 << 20;
@@ -15,9 +15,9 @@ const TILE_WEIGHTS: u64 = 8 << 20;
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Decoding<'a> {
     /// By a backend, as fast as it can.
-    Fast(&'a Backend),
+    Fast(&'a Choice),
     /// By a backend, every gap and every output position checked behind it.
-    Checked(&'a Backend),
+    Checked(&'a Choice),
     /// Plainly: the definition of correct, which checks every gap and every output position on its way.
     Plain,
 }
@@ -32,11 +32,11 @@ pub(crate) enum Stopped<E> {
     Taker(E),
 }
 
-impl<E> From<Fault> for Stopped<E> {
-    fn from(fault: Fault) -> Self {
-        match fault {
-            Fault::Unit(fault) => Stopped::Unit(fault),
-            Fault::Backend(error) => Stopped::Backend(error),
+impl<E> From<BackendError> for Stopped<E> {
+    fn from(error: BackendError) -> Self {
+        match error {
+            BackendError::Unit(fault) => Stopped::Unit(fault),
+            failed => Stopped::Backend(Error::from_backend(failed)),
         }
     }
 }
@@ -55,16 +55,15 @@ pub(crate) fn decode_tiles<E>(
     mut take: impl FnMut(u64, &[bf16]) -> Result<(), E>,
 ) -> Result<(), Stopped<E>> {
     let decoder = match decoding {
-        Decoding::Fast(backend) | Decoding::Checked(backend) => Some(backend.decoder(unit)?),
+        Decoding::Fast(backend) | Decoding::Checked(backend) => Some(backend.load(unit)?),
         Decoding::Plain => None,
     };
-    let mut blocks = 0..0;
-    while blocks.end < unit.blocks() {
-        blocks = tile_from(unit, blocks.end);
-        let (first, end) = (unit.block(blocks.start).weights.start, unit.block(blocks.end - 1).weights.end);
+    for tile in unit.tiles(TILE_WEIGHTS) {
+        let (first, end) = (tile.start, tile.end);
+        let blocks = unit.block_of(first)..unit.block_of(end - 1) + 1;
         buffer.resize((end - first) as usize, bf16::ZERO);
         match &decoder {
-            Some(decoder) => decoder.decode_range(first, buffer)?,
+            Some(decoder) => decoder.decode_range(first, buffer, Work::Pool)?,
             None => {
                 each_block(unit, blocks.clone(), buffer, |block, weights| {
                     decode_range(unit, unit.block(block).weights.start, weights)
@@ -77,16 +76,6 @@ pub(crate) fn decode_tiles<E>(
         take(first, buffer).map_err(Stopped::Taker)?;
     }
     Ok(())
-}
-
-/// The blocks of the tile that begins with `block`.
-fn tile_from(unit: &Unit<'_>, block: usize) -> Range<usize> {
-    let first = unit.block(block).weights.start;
-    let mut end = block + 1;
-    while end < unit.blocks() && unit.block(end).weights.end - first <= TILE_WEIGHTS {
-        end += 1;
-    }
-    block..end
 }
 
 /// Does `work` on every block and its weights in the tile, in parallel. The fault of the first block counts.

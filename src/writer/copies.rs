@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use xxhash_rust::xxh3::Xxh3Default;
 
-use crate::Error;
+use crate::error::NameReason;
 use crate::files::file_names::{CONFIG_FILE, INDEX_SUFFIX, is_other_form, is_weights_file};
 use crate::files::folder::{has, names, weights_files};
 use crate::files::links::{Entry, Home};
@@ -14,6 +14,7 @@ use crate::files::our_files::{Digits, OurFile};
 use crate::progress::{PIECE_BYTES, Progress, check_stopped};
 use crate::safetensors::{Reader, Witness};
 use crate::writer::output::Output;
+use crate::{Error, Note};
 
 /// What a file or folder beside the weights is called in a copy; `None` where it is left out.
 pub(crate) type Named<'a> = dyn Fn(&Path) -> Option<PathBuf> + 'a;
@@ -49,7 +50,7 @@ pub(crate) fn copy_beside(
     let left_out = weights_files(input)?;
     let named = |name: &Path| named(name).filter(|_| !parts.iter().any(|part| part == name));
     let mut copied = copy_others(input, output, Path::new(""), &named, progress)?;
-    copied.notes.extend(left_out.iter().map(|name| format!("{name} is not part of the pipeline and was left out")));
+    copied.notes.extend(left_out.into_iter().map(|file| Note::NotOfPipeline { file }));
     Ok(copied)
 }
 
@@ -74,7 +75,7 @@ pub(crate) struct Copied {
     /// Files copied.
     pub files: Vec<CopiedFile>,
     /// What the user should know.
-    pub notes: Vec<String>,
+    pub notes: Vec<Note>,
 }
 
 /// What is to be copied of a directory.
@@ -83,7 +84,7 @@ struct Others {
     /// Folders by the names of their copies, each after the one that it is in.
     folders: Vec<PathBuf>,
     files: Vec<Other>,
-    notes: Vec<String>,
+    notes: Vec<Note>,
 }
 
 /// A file to be copied.
@@ -132,16 +133,14 @@ impl Others {
                     continue;
                 }
                 if is_other_form(&name) && !path.is_dir() {
-                    let note =
-                        format!("{} holds the same weights in another form and was left out", relative.display());
-                    others.notes.push(note);
+                    others.notes.push(Note::OtherForm { file: text_of(&relative) });
                     continue;
                 }
                 let (Some(entry), Some(copy)) = (home.look(&path)?, named(&relative)) else { continue };
                 match entry {
                     _ if is_housekeeping(&name) && path.is_dir() => {}
                     Entry::Folder(real) if !entered.insert(real.clone()) => {
-                        others.notes.push(format!("{} is a folder seen before and was left out", relative.display()));
+                        others.notes.push(Note::SeenBefore { folder: text_of(&relative) });
                     }
                     Entry::Folder(_) => {
                         others.folders.push(copy);
@@ -153,7 +152,7 @@ impl Others {
                         others.files.push(Other { path, relative, copy });
                     }
                     Entry::LeftOut(found) => {
-                        others.notes.push(format!("{} is {found} and was left out", relative.display()));
+                        others.notes.push(Note::NotRead { file: text_of(&relative), found: found.to_owned() });
                     }
                 }
             }
@@ -203,12 +202,17 @@ fn copy_file(other: &Other, output: &Output, to: &Path, progress: &dyn Progress)
     Ok(CopiedFile { ours: OurFile::Copied { name, size, xxh3: Digits(hash.digest()), source }, witness })
 }
 
+/// A path for a note.
+fn text_of(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}
+
 /// A relative path as a record spells it: `/` between folders.
 pub(crate) fn portable(path: &Path, relative: &Path) -> Result<String, Error> {
     let components: Option<Vec<&str>> = relative.iter().map(|component| component.to_str()).collect();
     components.map(|components| components.join("/")).ok_or_else(|| Error::NameNotPortable {
         path: path.to_path_buf(),
         name: relative.to_string_lossy().into_owned(),
-        reason: "it is not UTF-8".into(),
+        reason: NameReason::NotUtf8,
     })
 }

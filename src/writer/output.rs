@@ -11,7 +11,7 @@
 //!   replaced       what OUTPUT was, where the two cannot be exchanged in one step
 //! ```
 //!
-//! For files as for folders, and whatever the verb. Rooms: [`place`] asks whether a job may write there at all, [`replaceable`] what `--force` may replace,
+//! For files as for folders, and whatever the verb. Rooms: [`place`] asks whether a job may write there at all, [`replaceable`] what `force` may replace,
 //! [`lock`] keeps other runs out, [`working`] is the folder, [`remains`] what an earlier run left in it, [`commit`] the last step, with the renames of
 //! [`rename`]; [`mode`] is about who may read, [`identity`] about which file a path means.
 
@@ -33,6 +33,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use crate::Error;
+use crate::error::OutputReason;
 use journal::{Finished, JobLine, Journal};
 use mode::{Mode, Modes};
 pub(crate) use new_file::{NewFile, NewFiles};
@@ -205,10 +206,8 @@ impl Output {
             .and_then(|()| remove_replaced(&self.working.replaced(), &self.gate))
             .and_then(|()| self.working.end());
         removed.map_err(|error| {
-            refused(
-                place,
-                format!("is complete and in its place, but the run could not clean up after itself: {error}"),
-            )
+            let source = Box::new(error);
+            refused(place, OutputReason::NotCleaned { source })
         })
     }
 }

@@ -18,7 +18,7 @@
 //! - [`random`]: numbers that are the same on every machine.
 
 // Each test file compiles this module for itself and uses a part of it.
-#![allow(dead_code)]
+#![allow(dead_code, unused_macros)]
 
 pub mod adversarial;
 pub mod agreement;
@@ -37,6 +37,20 @@ pub mod published_writer;
 pub mod random;
 pub mod reference;
 pub mod safetensors;
+
+/// Options that differ from others in some fields: what `Options { field, ..others }` is where a
+/// struct is not `#[non_exhaustive]`.
+macro_rules! with {
+    (@value $field:ident) => { $field };
+    (@value $field:ident $value:expr) => { $value };
+    ($others:expr, $($field:ident $(: $value:expr)?),+ $(,)?) => {{
+        let mut options = $others;
+        $(options.$field = $crate::support::with!(@value $field $($value)?);)+
+        options
+    }};
+}
+#[allow(unused_imports, reason = "as above")]
+pub(crate) use with;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -3,6 +3,7 @@
 use crate::support::draw::{Bytes, Draw};
 use crate::support::models::{Contents, tensor, tree, weights};
 use crate::support::safetensors;
+use crate::support::with;
 use df11::jobs::{
     CompressOptions, DecompressOptions, InspectOptions, VerifyOptions, compress, decompress, inspect, verify,
 };
@@ -104,7 +105,7 @@ fn coded(source: &Tree, single_file: bool) -> Tree {
     let work = tempfile::tempdir().expect("a temporary folder");
     let (from, to) = (work.path().join("source"), work.path().join("coded"));
     write(source, &from);
-    let options = CompressOptions { single_file, ..CompressOptions::default() };
+    let options = with!(CompressOptions::default(), single_file);
     compress(&from, &to, &options, &()).expect("a sound model is compressed");
     read(&to)
 }
@@ -141,7 +142,7 @@ pub fn model_directory(data: &[u8]) {
     if damage_source {
         if let Ok(report) = compress(&input, &output, &CompressOptions::default(), &()) {
             // a weight file that the model does not name is left out, and a note says so
-            let left_out = |name: &str| report.notes.iter().any(|note| note.starts_with(name));
+            let left_out = |name: &str| report.notes.iter().any(|note| note.to_string().starts_with(name));
             files.retain(|name, _| name.is_empty() || !left_out(name));
             let report = decompress(&output, &back, &DecompressOptions::default(), &());
             let report = report.unwrap_or_else(|e| panic!("what was compressed does not come back: {e}"));

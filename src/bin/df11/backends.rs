@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use df11::backend::Backend;
+use df11::backend::Choice;
 use df11::shown::line;
 
 use crate::exit::{Outcome, Verdict};
@@ -26,12 +26,12 @@ struct Row {
 
 impl Backends {
     pub fn run(&self, terminal: &Terminal) -> Outcome {
-        let best = Backend::best().to_string();
+        let best = Choice::best().to_string();
         let row = |name: &'static str, available: Result<(), String>| {
             let reason = available.err();
             Row { name, available: reason.is_none(), reason, best: name == best }
         };
-        let rows: Vec<Row> = Backend::list().into_iter().map(|listing| row(listing.name, listing.available)).collect();
+        let rows: Vec<Row> = Choice::list().into_iter().map(|listing| row(listing.name, listing.available)).collect();
         if self.json {
             terminal.json(&rows)?;
         } else {

@@ -6,6 +6,7 @@ use std::time::Instant;
 use df11::jobs::{self, CodeKind, CompressOptions, CompressReport, EstimateOptions};
 use df11::shown::shown;
 
+use crate::advice;
 use crate::estimate::tell;
 use crate::exit::{Failure, Outcome, Verdict};
 use crate::options::{Machine, Memory, pattern_dict};
@@ -83,18 +84,7 @@ impl From<Code> for CodeKind {
 
 impl Compress {
     pub fn run(&self, terminal: &Terminal) -> Outcome {
-        let options = CompressOptions {
-            backend: self.machine.backend()?,
-            code: self.code.into(),
-            pattern_dict: pattern_dict(self.pattern_dict.as_deref())?,
-            all: self.all,
-            single_file: self.single_file,
-            verify: !self.no_verify,
-            force: self.force,
-            resume: self.resume,
-            memory: self.memory.limit(),
-            model_card: self.model_card,
-        };
+        let options = self.options()?;
         let Some(output) = self.output.as_ref().filter(|_| !self.dry_run) else {
             self.foretell(options, terminal)?;
             return Ok(Verdict::Fine);
@@ -107,16 +97,35 @@ impl Compress {
             terminal.note(format_args!("unit `{}` is kept as it is: {}", shown(&kept.unit), kept.reason));
         }
         for note in &report.notes {
-            terminal.note(note);
+            terminal.note(advice::note(note));
         }
         let seconds = began.elapsed().as_secs_f64();
         terminal.summary_of_output(output, &summary(&report, options.verify, seconds))?;
         Ok(Verdict::Fine)
     }
 
-    fn foretell(&self, options: CompressOptions, terminal: &Terminal) -> Result<(), Failure> {
-        let CompressOptions { backend, code, pattern_dict, all, single_file, .. } = options;
-        let options = EstimateOptions { backend, code, pattern_dict, all, single_file, headers_only: false };
+    fn options(&self) -> Result<CompressOptions, Failure> {
+        let mut options = CompressOptions::default();
+        options.backend = self.machine.backend()?;
+        options.code = self.code.into();
+        options.pattern_dict = pattern_dict(self.pattern_dict.as_deref())?;
+        options.all = self.all;
+        options.single_file = self.single_file;
+        options.verify = !self.no_verify;
+        options.force = self.force;
+        options.resume = self.resume;
+        options.memory = self.memory.limit();
+        options.model_card = self.model_card;
+        Ok(options)
+    }
+
+    fn foretell(&self, of: CompressOptions, terminal: &Terminal) -> Result<(), Failure> {
+        let mut options = EstimateOptions::default();
+        options.backend = of.backend;
+        options.code = of.code;
+        options.pattern_dict = of.pattern_dict;
+        options.all = of.all;
+        options.single_file = of.single_file;
         let report = self.machine.pool()?.install(|| jobs::estimate(&self.input, &options))?;
         tell(&self.input, &report, true, terminal)
     }

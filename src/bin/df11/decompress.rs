@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use df11::jobs::{self, DecompressOptions, DecompressReport};
 
+use crate::advice;
 use crate::exit::{Outcome, Verdict};
 use crate::options::{Destination, Machine, Memory, pattern_dict};
 use crate::progress::Progress;
@@ -38,21 +39,20 @@ pub struct Decompress {
 
 impl Decompress {
     pub fn run(&self, terminal: &Terminal) -> Outcome {
-        let options = DecompressOptions {
-            backend: self.machine.backend()?,
-            pattern_dict: pattern_dict(self.pattern_dict.as_deref())?,
-            like: self.like.clone(),
-            force: self.destination.force,
-            memory: self.memory.limit(),
-            partial: self.partial,
-        };
+        let mut options = DecompressOptions::default();
+        options.backend = self.machine.backend()?;
+        options.pattern_dict = pattern_dict(self.pattern_dict.as_deref())?;
+        options.like = self.like.clone();
+        options.force = self.destination.force;
+        options.memory = self.memory.limit();
+        options.partial = self.partial;
         let output = &self.destination.output;
         let began = Instant::now();
         let progress = Progress::stoppable(terminal)?;
         let report = self.machine.pool()?.install(|| jobs::decompress(&self.input, output, &options, &progress))?;
         drop(progress);
         for note in &report.notes {
-            terminal.note(note);
+            terminal.note(advice::note(note));
         }
         for missing in &report.missing {
             terminal.note(format_args!("not restored: {missing}"));

@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use df11::jobs::{self, CodeKind, EstimateOptions, EstimateReport};
+use df11::jobs::{self, EstimateOptions, EstimateReport};
 use df11::shown::shown;
 
+use crate::advice;
 use crate::exit::{Failure, Outcome, Verdict};
 use crate::options::{Machine, pattern_dict};
 use crate::table::{Side, columns};
@@ -38,14 +39,12 @@ pub struct Estimate {
 
 impl Estimate {
     pub fn run(&self, terminal: &Terminal) -> Outcome {
-        let options = EstimateOptions {
-            backend: self.machine.backend()?,
-            code: CodeKind::default(),
-            pattern_dict: pattern_dict(self.pattern_dict.as_deref())?,
-            all: self.all,
-            single_file: self.single_file,
-            headers_only: self.headers_only,
-        };
+        let mut options = EstimateOptions::default();
+        options.backend = self.machine.backend()?;
+        options.pattern_dict = pattern_dict(self.pattern_dict.as_deref())?;
+        options.all = self.all;
+        options.single_file = self.single_file;
+        options.headers_only = self.headers_only;
         let report = self.machine.pool()?.install(|| jobs::estimate(&self.input, &options))?;
         if self.json {
             terminal.json(&report)?;
@@ -59,7 +58,7 @@ impl Estimate {
 /// Prints a report: every unit and every raw tensor if `in_full`, then the sizes.
 pub fn tell(input: &Path, report: &EstimateReport, in_full: bool, terminal: &Terminal) -> Result<(), Failure> {
     for note in &report.notes {
-        terminal.note(note);
+        terminal.note(advice::note(note));
     }
     let lists = if in_full { lists(report) } else { String::new() };
     terminal.result(&format!("{lists}{}: {}\n", shown(input), summary(report)))
@@ -82,7 +81,7 @@ fn lists(report: &EstimateReport) -> String {
     let heading = ["stays as it is", "dtype", "shape", "bytes", "because it is"].map(str::to_owned);
     let raw = report.raw.iter().map(|raw| {
         let shape = format!("{:?}", raw.shape);
-        [shown(&raw.name).to_string(), shown(&raw.dtype).to_string(), shape, grouped(raw.bytes), raw.reason.clone()]
+        [shown(&raw.name).to_string(), shown(&raw.dtype).to_string(), shape, grouped(raw.bytes), raw.reason.to_string()]
     });
     let raw = columns(
         std::iter::once(heading).chain(raw).collect(),

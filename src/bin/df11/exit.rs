@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use df11::shown::shown;
 
+use crate::advice;
+
 /// For `--help`.
 pub const CODES: &str = "\
 Exit codes:
@@ -71,7 +73,7 @@ impl From<rayon::ThreadPoolBuildError> for Failure {
 impl std::fmt::Display for Failure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Failure::Job(error) => error.fmt(f),
+            Failure::Job(error) => f.write_str(&advice::error(error)),
             Failure::Coder(error) => error.fmt(f),
             Failure::Threads(error) => write!(f, "cannot start the threads: {error}; give fewer with --threads"),
             Failure::WrongWeights { level, threads } => write!(

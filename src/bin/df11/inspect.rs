@@ -33,7 +33,8 @@ pub struct Inspect {
 
 impl Inspect {
     pub fn run(&self, terminal: &Terminal) -> Outcome {
-        let options = InspectOptions { backend: self.machine.backend()? };
+        let mut options = InspectOptions::default();
+        options.backend = self.machine.backend()?;
         let progress = Progress::new(terminal);
         let report = self.machine.pool()?.install(|| jobs::inspect(&self.input, &options, &progress))?;
         drop(progress);

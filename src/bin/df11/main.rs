@@ -3,6 +3,7 @@
 //! # Map
 //!
 //! - one file per verb: the arguments it takes, the job of the library it calls, the words it answers with;
+//! - [`advice`]: which flag helps where the library says what is wrong;
 //! - [`options`]: arguments that several verbs share, threads and backend among them;
 //! - [`table`]: rows as aligned columns;
 //! - [`terminal`]: results to stdout, all else to stderr, numbers for people;
@@ -14,6 +15,7 @@
 #![deny(clippy::print_stdout, clippy::print_stderr, reason = "`terminal` is the one way out")]
 #![deny(clippy::disallowed_methods)]
 
+mod advice;
 mod backends;
 mod bench;
 mod completions;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use bytesize::ByteSize;
 use clap::value_parser;
-use df11::backend::Backend;
+use df11::backend::Choice;
 use df11::jobs::PatternDict;
 
 use crate::exit::Failure;
@@ -65,8 +65,8 @@ pub struct Machine {
 
 impl Machine {
     /// The backend asked for, or the best.
-    pub fn backend(&self) -> Result<Backend, Failure> {
-        Ok(Backend::choose(self.backend.as_deref())?)
+    pub fn backend(&self) -> Result<Choice, Failure> {
+        Ok(Choice::choose(self.backend.as_deref())?)
     }
 
     /// Whether one was asked for, here or in the environment.

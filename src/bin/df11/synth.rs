@@ -32,7 +32,10 @@ pub struct Synth {
 
 impl Synth {
     pub fn run(&self, terminal: &Terminal) -> Outcome {
-        let options = SynthOptions { layers: self.layers, seed: self.seed, force: self.destination.force };
+        let mut options = SynthOptions::default();
+        options.layers = self.layers;
+        options.seed = self.seed;
+        options.force = self.destination.force;
         let output = &self.destination.output;
         let progress = Progress::stoppable(terminal)?;
         let report = self.threads.pool()?.install(|| jobs::synth(&self.shapes, output, &options, &progress))?;

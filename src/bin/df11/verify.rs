@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use df11::jobs::{self, VerifyOptions, VerifyReport};
 use df11::shown::shown;
 
+use crate::advice;
 use crate::exit::{CODES, Failure, Outcome, Verdict};
 use crate::options::{Memory, Threads, pattern_dict};
 use crate::progress::Progress;
@@ -51,7 +52,7 @@ impl Verify {
     pub fn run(&self, terminal: &Terminal) -> Outcome {
         match self.check(terminal) {
             Err(Failure::Job(error)) if error.is_failed_check() => {
-                terminal.error(&error);
+                terminal.error(advice::error(&error));
                 Ok(Verdict::CheckFailed)
             }
             outcome => outcome,
@@ -59,23 +60,22 @@ impl Verify {
     }
 
     fn check(&self, terminal: &Terminal) -> Outcome {
-        let options = VerifyOptions {
-            pattern_dict: pattern_dict(self.pattern_dict.as_deref())?,
-            against: self.against.clone(),
-            memory: self.memory.limit(),
-        };
+        let mut options = VerifyOptions::default();
+        options.pattern_dict = pattern_dict(self.pattern_dict.as_deref())?;
+        options.against = self.against.clone();
+        options.memory = self.memory.limit();
         let progress = Progress::new(terminal);
         let report = self.threads.pool()?.install(|| jobs::verify(&self.input, &options, &progress))?;
         drop(progress);
         let failed = !report.failures.is_empty();
         for failure in &report.failures {
-            terminal.error(failure);
+            terminal.error(advice::error(failure));
         }
         if self.json {
             terminal.json(&Findings::from(report))?;
         } else {
             for note in &report.notes {
-                terminal.note(note);
+                terminal.note(advice::note(note));
             }
             terminal.summary(&self.input, &self.summary(&report))?;
         }
@@ -120,7 +120,7 @@ impl From<VerifyReport> for Findings {
             files: report.files,
             compared: report.compared,
             failures: report.failures.iter().map(ToString::to_string).collect(),
-            notes: report.notes,
+            notes: report.notes.iter().map(ToString::to_string).collect(),
         }
     }
 }

@@ -12,6 +12,8 @@ use std::borrow::Cow;
 
 use saphyr_parser::{Event, Parser, ScalarStyle};
 
+use crate::Note;
+
 /// What of the source's card holds for the coded model too.
 const KEPT_FIELDS: [&str; 5] = ["license", "license_name", "license_link", "library_name", "pipeline_tag"];
 
@@ -45,9 +47,9 @@ impl Field {
 }
 
 /// The fields of a README that stay, in their order, and a note of what does not.
-pub(super) fn kept_fields(readme: &[u8]) -> (Vec<Field>, Option<String>) {
+pub(super) fn kept_fields(readme: &[u8]) -> (Vec<Field>, Option<Note>) {
     let Ok(text) = std::str::from_utf8(readme) else {
-        return (Vec::new(), Some("is not UTF-8, so nothing of it is in the model card".into()));
+        return (Vec::new(), Some(Note::ReadmeNotTaken { reason: "is not UTF-8".into() }));
     };
     let Some(yaml) = between_marks(text) else { return (Vec::new(), None) };
     let read = yaml.and_then(|yaml| Reading::of(yaml).map(|reading| (reading, has_comments(yaml))));
@@ -56,7 +58,10 @@ pub(super) fn kept_fields(readme: &[u8]) -> (Vec<Field>, Option<String>) {
             let note = reading.note(has_comments);
             (reading.kept, note)
         }
-        Err(why) => (Vec::new(), Some(format!("has front matter that {why}, so nothing of it is in the model card"))),
+        Err(why) => {
+            let reason = format!("has front matter that {why}");
+            (Vec::new(), Some(Note::ReadmeNotTaken { reason }))
+        }
     }
 }
 
@@ -156,7 +161,7 @@ impl Reading {
         }
     }
 
-    fn note(&self, has_comments: bool) -> Option<String> {
+    fn note(&self, has_comments: bool) -> Option<Note> {
         let shown =
             |name: &String| format!("`{}`", name.chars().take(40).flat_map(char::escape_debug).collect::<String>());
         let mut named: Vec<String> = self.left_out.iter().take(MAX_NAMED).map(shown).collect();
@@ -166,8 +171,7 @@ impl Reading {
         if has_comments {
             named.push("comments".into());
         }
-        (!named.is_empty())
-            .then(|| format!("has front matter of which the model card leaves out: {}", named.join(", ")))
+        (!named.is_empty()).then(|| Note::FieldsNotTaken { fields: named.join(", ") })
     }
 }
 

@@ -8,6 +8,7 @@ use xxhash_rust::xxh3::Xxh3Default;
 use super::options::{CodeKind, CompressOptions};
 use super::source::{Passed, ToCode};
 use crate::Error;
+use crate::error::OutputReason;
 use crate::jobs::card::refuse_source_readme;
 use crate::naming::pattern::PatternDict;
 use crate::naming::units::UnitSpec;
@@ -40,16 +41,12 @@ pub(super) fn begin(
         progress.begin(work);
         return Output::begin_resumable(output, &inputs, options.force, options.resume, &job);
     }
-    let refused = |reason: &str| Err(Error::Output { path: output.to_path_buf(), reason: reason.into() });
+    let refused = |reason| Err(Error::Output { path: output.to_path_buf(), reason });
     if options.model_card && form == Form::File {
-        return refused(
-            "a model card is written into a directory, and the result is one file; run without --model-card",
-        );
+        return refused(OutputReason::CardWithoutDirectory);
     }
     if options.resume {
-        return refused(
-            "a single file is written all at once, so nothing of it is ever left to go on with; run without --resume",
-        );
+        return refused(OutputReason::NeverResumed);
     }
     progress.begin(work);
     Output::begin(output, &inputs, form, options.force)
@@ -94,6 +91,6 @@ fn job_line(models: &[(&Path, &ToCode)], options: &CompressOptions) -> Result<Jo
         CodeKind::Canonical => "canonical",
         CodeKind::Published => "published",
     };
-    let options = format!("--code {code} and {}", if *verify { "verification" } else { "--no-verify" });
-    Ok(JobLine { df11: env!("CARGO_PKG_VERSION").into(), options, source: hash.digest() })
+    let (df11, code) = (env!("CARGO_PKG_VERSION").into(), code.into());
+    Ok(JobLine { df11, code, verify: *verify, source: hash.digest() })
 }

@@ -16,7 +16,7 @@ use super::options::CompressReport;
 use super::task::{Ledger, Task};
 use super::unit::UnitBuffer;
 use crate::Error;
-use crate::backend::Backend;
+use crate::backend::Choice;
 use crate::files::leaves::LEAVES;
 use crate::files::our_files::{Digits, OurFile};
 use crate::progress::{PIECE_BYTES, check_between, check_stopped};
@@ -193,7 +193,7 @@ fn verify_unit(
     name: &str,
     view: UnitView<'_>,
     weights: &[bf16],
-    backend: &Backend,
+    backend: &Choice,
     check_stopped: impl Fn() -> Result<(), Error>,
 ) -> Result<(), Stopped<Error>> {
     let unit = view.validate().map_err(Stopped::Unit)?;

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! names       of source files, of files to be      the reader's own rules; no two the same, in whatever case
-//! patterns    of --code published                  our reader compiles them, and Python reads them alike
+//! patterns    of the published code                our reader compiles them, and Python reads them alike
 //! headers     least: no unit coded                 over the limits? refused
 //!             most: every unit coded, its tensors  within the limits? all files are, whichever units stay raw
 //!               also left beside, widest numbers
@@ -26,6 +26,7 @@ use super::layout::{Metadata, header, layout, unwritable};
 use super::options::{CodeKind, CompressOptions};
 use super::published::{Saver, pattern_dict};
 use crate::Error;
+use crate::error::{JsonReason, ModelReason};
 use crate::files::checkpoint::Checkpoint;
 use crate::files::file_names::{CONFIG_FILE, is_weights_file, plain_name};
 use crate::files::folder::names;
@@ -104,8 +105,7 @@ impl<'a> Gate<'a> {
             let is_replaced = is_weights_file(&name) || name == Path::new(CONFIG_FILE);
             let is_copied = path.is_dir() || !is_replaced;
             if is_copied && made.contains(&name.to_string_lossy().to_ascii_lowercase()) {
-                let reason = "a file of the coded model would have its name; rename it".into();
-                return Err(Error::NotAModel { path, reason });
+                return Err(Error::NotAModel { path, reason: ModelReason::NameOfCodedFile });
             }
         }
         Ok(())
@@ -114,10 +114,7 @@ impl<'a> Gate<'a> {
     /// What config.json will hold is read again: it is small enough, and the published form has nothing else to find matrices by.
     fn check_config(&self) -> Result<(), Error> {
         if self.code == CodeKind::Published && self.specs.is_empty() {
-            let reason =
-                "holds no matrix that the published tool codes, and without one its form is no DFloat11 model; \
-                          leave --code published out"
-                    .into();
+            let reason = ModelReason::NothingPublished;
             return Err(Error::NotAModel { path: self.source.path.clone(), reason });
         }
         if let Some(given) = self.pattern_dict.filter(|_| self.code == CodeKind::Published) {
@@ -131,9 +128,7 @@ impl<'a> Gate<'a> {
                 let patterns = pattern_dict(self.pattern_dict, self.specs, &codable, self.source);
                 PatternDict::from_json(&patterns, &self.source.main_path()).map_err(|_| Error::NotAModel {
                     path: self.source.path.clone(),
-                    reason: "its units need larger patterns than a reader compiles; leave --code published out: \
-                             our own form names them in its record"
-                        .into(),
+                    reason: ModelReason::PatternsTooLarge,
                 })?;
                 patterns
             }
@@ -147,11 +142,7 @@ impl<'a> Gate<'a> {
             _ => python_text_of_only(&config, &path)?,
         };
         if text.len() as u64 > MAX_HEADER_BYTES {
-            let reason = format!(
-                "with the names of the units it would have {} bytes, more than the {MAX_HEADER_BYTES} that are read; \
-                 split the model into directories of fewer tensors or shorter names",
-                text.len()
-            );
+            let reason = JsonReason::GrowsTooLarge { bytes: text.len() as u64, most: MAX_HEADER_BYTES };
             return Err(Error::Json { path, reason });
         }
         Ok(())

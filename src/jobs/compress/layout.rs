@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::options::CodeKind;
 use crate::Error;
+use crate::error::Fitting;
 use crate::files::checkpoint::Checkpoint;
 use crate::files::leaves::LEAVES;
 use crate::files::own::{MAIN_KEY, PREFIX};
@@ -98,10 +99,10 @@ pub(crate) fn split_positions(source: &Checkpoint, spec: &UnitSpec) -> Vec<u8> {
 /// The error for a file of `source`'s coded model that would break a rule of its readers.
 pub(crate) fn unwritable(source: &Checkpoint, file: &str, single_file: bool) -> impl Fn(Fault) -> Error + use<> {
     let (path, file) = (source.path.clone(), file.to_owned());
-    let advice = match (&source.is_dir, single_file) {
-        (true, true) => "run without --single-file, for a file of each unit",
-        (true, false) => "split the model into directories of fewer tensors or shorter names, and compress each",
-        (false, _) => "put it into a directory and compress that, for a file of each unit",
+    let fitting = match (&source.is_dir, single_file) {
+        (true, true) => Fitting::FileForEachUnit,
+        (true, false) => Fitting::Split,
+        (false, _) => Fitting::Directory,
     };
-    move |fault| Error::Unwritable { path: path.clone(), file: file.clone(), fault: Box::new(fault), advice }
+    move |fault| Error::Unwritable { path: path.clone(), file: file.clone(), fault: Box::new(fault), fitting }
 }

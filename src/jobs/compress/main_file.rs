@@ -16,7 +16,6 @@ use super::options::CodeKind;
 use super::published_main::write_published_main;
 use super::task::{Ledger, Task};
 use super::unit::UnitBuffer;
-use crate::Error;
 use crate::files::file_names::CONFIG_FILE;
 use crate::files::our_files::{Digits, OurFile, check_names_in};
 use crate::jobs::card::README;
@@ -24,6 +23,7 @@ use crate::naming::pattern::PatternDict;
 use crate::naming::units::UnitSpec;
 use crate::record::config::{ConfigFile, dfloat11_config, text_of_only};
 use crate::record::source::Written;
+use crate::{Error, Note};
 
 /// Writes the main file, with the record in it, and config.json.
 pub(super) fn write_main(
@@ -43,9 +43,7 @@ pub(super) fn write_main(
     if !extension.is_empty() {
         let count = extension.len();
         ledger.report.extension_units = count;
-        ledger.report.notes.push(format!(
-            "{count} tensors are coded that the published loader cannot inject; only df11 reads this model"
-        ));
+        ledger.report.notes.push(Note::Extension { tensors: count });
     }
     let pattern_dict = PatternDict::to_json(&published, source.tensors.keys().map(String::as_str));
     let config = dfloat11_config(pattern_dict);

@@ -3,7 +3,9 @@
 use df11_core::bf16;
 use df11_cpu::Plan;
 
-use crate::backend::Backend;
+use crate::Note;
+use crate::backend::Choice;
+use crate::error::messages::messages;
 use crate::naming::pattern::PatternDict;
 
 /// Whose codes and files are written.
@@ -20,7 +22,7 @@ impl CodeKind {
     /// Plans a unit. In the published code, where it has one; else also why not.
     pub(crate) fn plan(
         self,
-        backend: &Backend,
+        backend: &Choice,
         weights: &[bf16],
     ) -> Result<(Plan, Option<df11_core::Error>), df11_core::Error> {
         let fault = match self {
@@ -36,9 +38,10 @@ impl CodeKind {
 
 /// How to compress.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct CompressOptions {
     /// What encodes and what decodes for verification.
-    pub backend: Backend,
+    pub backend: Choice,
     /// Whose codes and files are written.
     pub code: CodeKind,
     /// Which modules are units; by default they are inferred from the headers.
@@ -62,7 +65,7 @@ pub struct CompressOptions {
 
 impl Default for CompressOptions {
     fn default() -> Self {
-        let backend = Backend::best();
+        let backend = Choice::best();
         let code = CodeKind::default();
         CompressOptions {
             backend,
@@ -81,6 +84,7 @@ impl Default for CompressOptions {
 
 /// What was compressed.
 #[derive(Debug, Default)]
+#[non_exhaustive]
 pub struct CompressReport {
     /// Units that were coded.
     pub units: usize,
@@ -95,14 +99,37 @@ pub struct CompressReport {
     /// Files written, copied ones included.
     pub files: usize,
     /// What the user should know.
-    pub notes: Vec<String>,
+    pub notes: Vec<Note>,
 }
 
 /// A unit that stays raw.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct KeptRaw {
     /// The module path.
     pub unit: String,
     /// Why.
-    pub reason: String,
+    pub reason: KeptReason,
+}
+
+messages! {
+/// Why a unit stays raw.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum KeptReason {
+    /// Coding it saves nothing.
+    #[error("coded it would have {coded} bytes, as BF16 it has {raw}")]
+    NotSmaller {
+        /// Bytes of its arrays.
+        coded: u64,
+        /// Bytes of its weights.
+        raw: u64,
+    },
+    /// It cannot be coded.
+    #[error("{fault}")]
+    NotCoded {
+        /// What the encoder said.
+        fault: df11_core::Error,
+    },
+}
 }

@@ -8,13 +8,13 @@ use super::model::compress_model;
 use super::options::{CodeKind, CompressOptions, CompressReport, KeptRaw};
 use super::source::{Passed, ToCode, refuse_without_bf16};
 use super::task::Destination;
-use crate::Error;
 use crate::files::our_files::{OurFile, check_names_in};
 use crate::jobs::card::{README, refuse_card};
 use crate::progress::Progress;
 use crate::record::manifest::{MANIFEST_FILE, record_checksum, refuse_list, text_of};
 use crate::writer::copies::{Copied, copy_beside, portable};
 use crate::writer::output::{Form, Output};
+use crate::{Error, Note};
 
 /// Compresses the parts of a pipeline that have units; the others are copied.
 pub(super) fn compress_parts(
@@ -31,7 +31,7 @@ pub(super) fn compress_parts(
     for part in parts {
         let model = ToCode::open(&input.join(part), options)?;
         if model.specs.is_empty() {
-            all.notes.push(format!("{}: nothing to code, copied", part.display()));
+            all.notes.push(Note::NothingToCode { part: part.to_string_lossy().into_owned() });
             all.source_bytes += model.source.file_bytes();
             all.output_bytes += model.source.file_bytes();
         } else {
@@ -105,6 +105,6 @@ impl CompressReport {
         self.source_bytes += part.source_bytes;
         self.output_bytes += part.output_bytes;
         self.files += part.files;
-        self.notes.extend(part.notes.into_iter().map(|note| format!("{name}: {note}")));
+        self.notes.extend(part.notes.into_iter().map(|note| note.of_part(name)));
     }
 }

@@ -6,11 +6,11 @@ use df11_core::{bf16, fullest_block};
 use df11_cpu::Plan;
 
 use super::layout::split_positions;
-use super::options::{CodeKind, CompressReport, KeptRaw};
+use super::options::{CodeKind, CompressReport, KeptRaw, KeptReason};
 use super::task::Task;
 use super::unit::UnitBuffer;
-use crate::Error;
 use crate::progress::check_stopped;
+use crate::{Error, Note};
 
 /// Reads a unit and plans it; `None` where it stays raw, which is reported.
 pub(super) fn plan(
@@ -29,9 +29,9 @@ pub(super) fn plan(
             if bytes < raw_bytes || task.options.code == CodeKind::Published {
                 return Ok(Some(plan));
             }
-            format!("coded it would have {bytes} bytes, as BF16 it has {raw_bytes}")
+            KeptReason::NotSmaller { coded: bytes, raw: raw_bytes }
         }
-        Err(fault) => fault.to_string(),
+        Err(fault) => KeptReason::NotCoded { fault },
     };
     report.kept_raw.push(KeptRaw { unit: spec.name.clone(), reason });
     Ok(None)
@@ -59,19 +59,16 @@ fn try_plan(
 }
 
 /// Notes what a reader of the published kind should know of a unit.
-fn tell_published(unit: &str, weights: &[bf16], plan: &Plan, fault: Option<df11_core::Error>, notes: &mut Vec<String>) {
+fn tell_published(unit: &str, weights: &[bf16], plan: &Plan, fault: Option<df11_core::Error>, notes: &mut Vec<Note>) {
+    let unit = unit.to_owned();
     if let Some(fault) = &fault {
-        notes.push(format!("unit `{unit}` is in our code, not in the published tool's: {fault}"));
+        notes.push(Note::InOurCode { unit: unit.clone(), reason: fault.to_string() });
     }
     if plan.as_core().breaks_tie() {
-        notes.push(format!(
-            "unit `{unit}`: the published tool might write other bytes, since its codes are too long and equally rare exponents are cut"
-        ));
+        notes.push(Note::TieBroken { unit: unit.clone() });
     }
     let fullest = if plan.code().shortest() == 1 { fullest_block(plan.code(), weights) } else { 0 };
     if fullest > PUBLISHED_MAX_BLOCK_WEIGHTS {
-        notes.push(format!(
-            "unit `{unit}`: a block holds {fullest} weights, and the published loader fails over {PUBLISHED_MAX_BLOCK_WEIGHTS}; --code canonical stays below"
-        ));
+        notes.push(Note::BlockTooFull { unit, weights: fullest });
     }
 }

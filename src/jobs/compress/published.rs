@@ -14,6 +14,7 @@ use serde_json::Value;
 use super::layout::Metadata;
 use super::options::{CodeKind, CompressOptions};
 use crate::Error;
+use crate::error::Exclusive;
 use crate::files::checkpoint::Checkpoint;
 use crate::files::dotted::parent_and_last;
 use crate::files::file_names::{CONFIG_FILE, MAIN_FILES};
@@ -52,16 +53,10 @@ impl Saver {
 
 /// The published code knows no extension, and the published tool writes no card.
 pub(super) fn refuse_what_it_lacks(options: &CompressOptions) -> Result<(), Error> {
-    let refused =
-        |other, reason: &str| Err(Error::OptionsExclude { one: "--code published", other, reason: reason.into() });
     match options {
         CompressOptions { code: CodeKind::Canonical, .. } => Ok(()),
-        CompressOptions { all: true, .. } => {
-            refused("--all", "the published tool cannot code what it cannot inject; choose one of them")
-        }
-        CompressOptions { model_card: true, .. } => {
-            refused("--model-card", "the published tool writes no README.md; choose one of them")
-        }
+        CompressOptions { all: true, .. } => Err(Error::OptionsExclude { which: Exclusive::PublishedAndAll }),
+        CompressOptions { model_card: true, .. } => Err(Error::OptionsExclude { which: Exclusive::PublishedAndCard }),
         _ => Ok(()),
     }
 }

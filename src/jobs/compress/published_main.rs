@@ -9,12 +9,12 @@ use super::published::{Saver, pattern_dict};
 use super::resume::is_finished;
 use super::task::{Ledger, Task};
 use super::unit::UnitBuffer;
-use crate::Error;
 use crate::files::file_names::CONFIG_FILE;
 use crate::files::folder::SmallFile;
 use crate::naming::units::UnitSpec;
 use crate::record::config::{ConfigFile, dfloat11_config, python_text_of_only};
 use crate::writer::copies::others;
+use crate::{Error, Note};
 
 /// What `transformers` writes beside config.json for a model that generates text.
 const GENERATION_CONFIG_FILE: &str = "generation_config.json";
@@ -38,7 +38,7 @@ pub(super) fn write_published_main(
     let patterns = pattern_dict(options.pattern_dict.as_ref(), task.specs, coded, source);
     let report = &mut ledger.report;
     if !source.is_dir {
-        report.notes.push(format!("the file does not hold its pattern_dict, which readers need: {patterns}"));
+        report.notes.push(Note::PatternsNotHeld { patterns: patterns.to_string() });
         return Ok(());
     }
     let config = dfloat11_config(patterns);
@@ -47,10 +47,7 @@ pub(super) fn write_published_main(
         Some(file) if saver == Saver::Transformers => file.python_text_with(&config)?,
         found => {
             if found.is_some() {
-                report.notes.push(
-                    "config.json holds dfloat11_config alone, as the published tool leaves it; loaders take the rest from the BF16 model"
-                        .into(),
-                );
+                report.notes.push(Note::ConfigAlone);
             }
             python_text_of_only(&config, &folder.join(CONFIG_FILE))?
         }
@@ -64,11 +61,8 @@ pub(super) fn write_published_main(
         file.witness.check()?;
     }
     if let Some(first) = left.first() {
-        report.notes.push(format!(
-            "not copied, as the published tool does not: {}{}",
-            first.display(),
-            if left.len() > 1 { format!(" and {} more", left.len() - 1) } else { String::new() }
-        ));
+        let (first, more) = (first.to_string_lossy().into_owned(), left.len() - 1);
+        report.notes.push(Note::NotCopied { first, more });
     }
     Ok(())
 }

@@ -10,13 +10,14 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::task::{Ledger, Task};
 use super::unit::UnitBuffer;
-use crate::Error;
+use crate::error::OutputReason;
 use crate::files::checkpoint::Checkpoint;
 use crate::files::our_files::{Digits, OurFile};
 use crate::progress::{Progress, check_between, check_stopped};
 use crate::record::checksum::{TensorHash, data_checksum};
 use crate::safetensors::Reader;
 use crate::writer::output::journal::Finished;
+use crate::{Error, Note};
 
 /// Whether an earlier run has finished the file `name`, of so many units: then it is counted and listed as if it had been written now.
 pub(super) fn is_finished(
@@ -32,14 +33,13 @@ pub(super) fn is_finished(
     progress.unit(name);
     let path = output.path(&place);
     let Some((size, xxh3)) = size_as_noted(&path, &noted, progress)? else {
-        ledger.report.notes.push(format!("{} was damaged since it was finished, and is written again", path.display()));
+        ledger.report.notes.push(Note::WrittenAgain { file: path.to_string_lossy().into_owned() });
         return Ok(false);
     };
     for (tensor, &expected) in &noted.tensors {
         check_stopped(progress)?;
         if checksum(source, tensor, progress)? != Some(expected) {
-            let reason =
-                format!("was made of another tensor `{tensor}` than the source has now; begin anew with --force");
+            let reason = OutputReason::OtherTensor { tensor: tensor.clone() };
             return Err(Error::Output { path, reason });
         }
         unit.note_hash(tensor, expected)?;

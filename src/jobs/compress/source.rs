@@ -8,7 +8,7 @@ use df11_core::bf16;
 use super::gate::{Gate, Room};
 use super::options::{CodeKind, CompressOptions};
 use super::published::refuse_what_it_lacks;
-use crate::Error;
+use crate::error::ModelReason;
 use crate::files::checkpoint::Checkpoint;
 use crate::files::leaves::LEAVES;
 use crate::files::shapes::weights;
@@ -17,6 +17,7 @@ use crate::jobs::memory::check_specs;
 use crate::naming::by_pattern::units_by_pattern;
 use crate::naming::infer::infer_units;
 use crate::naming::units::{MIN_LONE_WEIGHTS, UnitSpec};
+use crate::{Error, Note};
 
 /// Opens a model that is not coded yet, and looks which of its F32 and F16 tensors are BF16 in disguise.
 fn open_source(input: &Path, options: &CompressOptions) -> Result<Checkpoint, Error> {
@@ -34,18 +35,14 @@ fn open_source(input: &Path, options: &CompressOptions) -> Result<Checkpoint, Er
     let others = source.find_disguised(options.all, all_of)?;
     if !source.disguised.is_empty() {
         let count = source.disguised.len();
-        source.notes.push(format!(
-            "{count} tensors of F32 or F16 hold BF16 values only: they are coded, and come back as they were"
-        ));
+        source.notes.push(Note::Disguised { tensors: count });
     }
     for (tensor, index) in others {
         let info = &source.tensors[&tensor].info;
         // Smaller ones would stay raw as BF16 too.
         if weights(&info.shape) >= Some(MIN_LONE_WEIGHTS) {
-            source.notes.push(format!(
-                "`{tensor}` of {} holds values that BF16 does not have (value {index} is the first): it stays as it is",
-                info.dtype
-            ));
+            let dtype = info.dtype.to_string();
+            source.notes.push(Note::NotDisguised { tensor, dtype, index });
         }
     }
     Ok(source)
@@ -108,7 +105,7 @@ fn units_of(source: &Checkpoint, options: &CompressOptions) -> Result<Vec<UnitSp
 /// Refuses a model that is coded already.
 pub(crate) fn refuse_coded(source: &Checkpoint) -> Result<(), Error> {
     if source.is_coded() {
-        let reason = "is a DFloat11 model already; decompress it first, or give the BF16 model".into();
+        let reason = ModelReason::AlreadyCoded;
         return Err(Error::NotAModel { path: source.path.clone(), reason });
     }
     Ok(())
@@ -123,9 +120,8 @@ pub(crate) fn refuse_without_bf16(source: &Checkpoint) -> Result<(), Error> {
     if dtypes.is_empty() || dtypes.contains_key("BF16") {
         return Ok(());
     }
-    let found: Vec<_> = dtypes.iter().map(|(dtype, count)| format!("{count} of {dtype}")).collect();
-    let reason = format!("holds no BF16 values: {}; give the BF16 model, DFloat11 shrinks no other", found.join(", "));
-    Err(Error::NotAModel { path: source.path.clone(), reason })
+    let dtypes = dtypes.into_iter().map(|(dtype, count)| (dtype.to_owned(), count)).collect();
+    Err(Error::NotAModel { path: source.path.clone(), reason: ModelReason::NoBf16 { dtypes } })
 }
 
 /// No tensor of the source may be called like an array of a unit to be.

@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use super::options::{CompressOptions, CompressReport};
+use crate::Note;
 use crate::files::checkpoint::Checkpoint;
 use crate::files::our_files::OurFile;
 use crate::naming::units::UnitSpec;
@@ -59,13 +60,13 @@ impl Ledger {
     }
 
     /// Takes in the notes of a file that an earlier run has finished.
-    pub fn retell(&mut self, notes: Vec<String>) {
+    pub fn retell(&mut self, notes: Vec<Note>) {
         self.report.notes.extend(notes);
         self.told = self.report.notes.len();
     }
 
     /// The notes since a file was finished last: those of the file that is finished now.
-    pub fn notes_of_file(&mut self) -> Vec<String> {
+    pub fn notes_of_file(&mut self) -> Vec<Note> {
         let notes = self.report.notes[self.told..].to_vec();
         self.told = self.report.notes.len();
         notes

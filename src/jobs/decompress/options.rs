@@ -2,15 +2,16 @@
 
 use std::path::PathBuf;
 
-use crate::Error;
-use crate::backend::Backend;
+use crate::backend::Choice;
 use crate::naming::pattern::PatternDict;
+use crate::{Error, Note};
 
 /// How to decompress.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct DecompressOptions {
     /// What decodes.
-    pub backend: Backend,
+    pub backend: Choice,
     /// For a model without a record of its source: which modules are units, instead of its own `pattern_dict`.
     pub pattern_dict: Option<PatternDict>,
     /// For a model without a record of its source: a BF16 model of the same architecture, to take shapes from.
@@ -26,6 +27,7 @@ pub struct DecompressOptions {
 
 /// What was decompressed.
 #[derive(Debug, Default)]
+#[non_exhaustive]
 pub struct DecompressReport {
     /// Every file of the source is there, byte for byte: rebuilt from its own header, or compared with its checksum as it was copied.
     pub byte_exact: bool,
@@ -41,5 +43,5 @@ pub struct DecompressReport {
     /// What was missing or changed, where [`DecompressOptions::partial`] let the rest be restored.
     pub missing: Vec<Error>,
     /// What the user should know.
-    pub notes: Vec<String>,
+    pub notes: Vec<Note>,
 }

@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::pass::Pass;
-use crate::Error;
+use crate::error::ModelReason;
 use crate::jobs::restoration::{Restoration, Target};
 use crate::safetensors::{Header, Layout, Most, NewTensor};
+use crate::{Error, Note};
 
 /// Reads everything and finds which tensors are not what they should be.
 pub(super) fn find_unsound(pass: &Pass<'_>, faults: &mut Vec<Error>, lost: &mut BTreeSet<String>) -> Result<(), Error> {
@@ -54,12 +55,12 @@ impl Restoration {
             let header = match (lost.is_empty(), kept.is_empty()) {
                 (true, _) => header,
                 (false, true) => {
-                    self.notes.push(format!("{name}: none of its {all} tensors is left, so it is not written"));
+                    self.notes.push(Note::NothingLeft { file: name, tensors: all });
                     lost.iter().for_each(|tensor| drop(self.targets.remove(tensor)));
                     continue;
                 }
                 (false, false) => {
-                    self.notes.push(format!("{name}: {} of its {all} tensors are left", kept.len()));
+                    self.notes.push(Note::PartLeft { file: name.clone(), left: kept.len(), tensors: all });
                     lost.iter().for_each(|tensor| drop(self.targets.remove(tensor)));
                     self.lay_out_anew(index, &header, kept, model)?
                 }
@@ -68,8 +69,7 @@ impl Restoration {
             self.files.push((name, header));
         }
         if self.files.is_empty() {
-            let reason = "nothing is left of its weights".into();
-            return Err(Error::NotAModel { path: model.to_path_buf(), reason });
+            return Err(Error::NotAModel { path: model.to_path_buf(), reason: ModelReason::NothingLeft });
         }
         Ok(())
     }

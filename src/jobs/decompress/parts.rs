@@ -75,6 +75,6 @@ impl DecompressReport {
         self.output_bytes += part.output_bytes;
         self.files += part.files;
         self.missing.extend(part.missing);
-        self.notes.extend(part.notes.into_iter().map(|note| format!("{folder}: {note}")));
+        self.notes.extend(part.notes.into_iter().map(|note| note.of_part(folder)));
     }
 }

@@ -16,6 +16,8 @@ use regex_syntax::ast::{
     RepetitionKind, RepetitionRange, Span, SpecialLiteralKind,
 };
 
+use crate::error::PatternReason;
+
 /// Deepest nesting of groups. Python's parser calls itself several times a level, and gives up at a depth of 1000 calls.
 const MAX_DEPTH: u32 = 50;
 
@@ -23,9 +25,9 @@ const MAX_DEPTH: u32 = 50;
 ///
 /// # Errors
 /// What they read differently, by its text.
-pub(super) fn check(pattern: &str, are_plain: bool) -> Result<(), String> {
+pub(super) fn check(pattern: &str, are_plain: bool) -> Result<(), PatternReason> {
     let parsed = ParserBuilder::new().nest_limit(MAX_DEPTH).build().parse(pattern);
-    let ast = parsed.map_err(|error| format!("{}, so that Python's `re` may not take it", error.kind()))?;
+    let ast = parsed.map_err(|error| PatternReason::NotForPython { message: error.kind().to_string() })?;
     Checker { pattern, are_plain }.check(&ast, true)
 }
 
@@ -41,7 +43,7 @@ struct Checker<'a> {
 
 impl Checker<'_> {
     /// Checks a part of the pattern; `is_last`: nothing follows it.
-    fn check(&self, ast: &Ast, is_last: bool) -> Result<(), String> {
+    fn check(&self, ast: &Ast, is_last: bool) -> Result<(), PatternReason> {
         match ast {
             Ast::Empty(_) | Ast::Dot(_) => Ok(()),
             Ast::Literal(literal) => self.literal(literal),
@@ -71,22 +73,20 @@ impl Checker<'_> {
         }
     }
 
-    fn refuse(&self, span: &Span, why: &str) -> Result<(), String> {
+    fn refuse(&self, span: &Span, why: &'static str) -> Result<(), PatternReason> {
         let (begin, end) = (span.start.offset, span.end.offset);
-        let text = self.pattern.get(begin..end).unwrap_or_default();
-        Err(format!(
-            "`{text}` is not read alike by this program and by Python's `re`, which the published loader uses: {why}"
-        ))
+        let part = self.pattern.get(begin..end).unwrap_or_default().to_owned();
+        Err(PatternReason::ReadDifferently { part, why })
     }
 
-    fn needs_plain(&self, span: &Span) -> Result<(), String> {
+    fn needs_plain(&self, span: &Span) -> Result<(), PatternReason> {
         match self.are_plain {
             true => Ok(()),
             false => self.refuse(span, "names here are not all printable ASCII; write [0-9] or the characters"),
         }
     }
 
-    fn literal(&self, literal: &Literal) -> Result<(), String> {
+    fn literal(&self, literal: &Literal) -> Result<(), PatternReason> {
         match literal.kind {
             LiteralKind::Verbatim | LiteralKind::Meta | LiteralKind::Superfluous | LiteralKind::HexFixed(_) => Ok(()),
             LiteralKind::Special(SpecialLiteralKind::Space) => self.refuse(&literal.span, "write a space"),
@@ -97,7 +97,7 @@ impl Checker<'_> {
     }
 
     /// Checks what stands between the brackets at `class`.
-    fn item(&self, item: &ClassSetItem, class: &Span) -> Result<(), String> {
+    fn item(&self, item: &ClassSetItem, class: &Span) -> Result<(), PatternReason> {
         match item {
             ClassSetItem::Empty(_) => Ok(()),
             ClassSetItem::Literal(literal) if literal.kind == LiteralKind::Verbatim && literal.c == '-' => {
@@ -117,7 +117,7 @@ impl Checker<'_> {
     }
 
     /// A dash is itself at either end of a class; elsewhere one engine may see a range.
-    fn dash(&self, dash: &Span, class: &Span) -> Result<(), String> {
+    fn dash(&self, dash: &Span, class: &Span) -> Result<(), PatternReason> {
         let before = &self.pattern[class.start.offset..dash.start.offset];
         let after = &self.pattern[dash.end.offset..class.end.offset];
         let is_first = (before == "[" || before == "[^") && !after.starts_with('-');
@@ -125,7 +125,7 @@ impl Checker<'_> {
         if is_first || is_last { Ok(()) } else { self.refuse(class, r"put `-` at one end, or write \-") }
     }
 
-    fn repetition(&self, repetition: &Repetition) -> Result<(), String> {
+    fn repetition(&self, repetition: &Repetition) -> Result<(), PatternReason> {
         let Repetition { span, op, greedy, ast } = repetition;
         let text = &self.pattern[op.span.start.offset..op.span.end.offset];
         let text = if *greedy { text } else { text.strip_suffix('?').unwrap_or(text) };
@@ -152,7 +152,7 @@ impl Checker<'_> {
         self.check(ast, false)
     }
 
-    fn group(&self, group: &Group, is_last: bool) -> Result<(), String> {
+    fn group(&self, group: &Group, is_last: bool) -> Result<(), PatternReason> {
         match &group.kind {
             GroupKind::CaptureIndex(_) => {}
             GroupKind::CaptureName { starts_with_p, name } => {

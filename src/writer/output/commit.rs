@@ -3,7 +3,7 @@
 //! ```text
 //! OUTPUT is not there             rename that refuses to replace
 //! OUTPUT is an empty folder       rename of a folder, which replaces nothing else
-//! OUTPUT is there, --force        exchange: OUTPUT is old or new, never absent; then the old one lies in OUTPUT.partial, and is looked at once more
+//! OUTPUT is there, `force`        exchange: OUTPUT is old or new, never absent; then the old one lies in OUTPUT.partial, and is looked at once more
 //!                                 before it is removed: another may have come meanwhile, and goes back
 //! the same without an exchange    a file: rename over it.  A folder: away, and ours in its place
 //! ```
@@ -18,6 +18,7 @@ use super::rename::{exchange, without_replacing};
 use super::tidy::{exists, is_empty_folder, refused};
 use super::working::Working;
 use crate::Error;
+use crate::error::OutputReason;
 
 /// How often OUTPUT may come and go while it is replaced.
 const TRIES: usize = 100;
@@ -32,8 +33,8 @@ type Exchange = fn(&Path, &Path) -> io::Result<()>;
 pub(super) fn into_place(working: &Working, gate: &Gate) -> Result<(), Error> {
     put(working, gate, exchange).map_err(|error| match error {
         Error::Output { path, reason } => {
-            let kept = format!("{reason}. The finished work is kept: {}", working.output().display());
-            Error::Output { path, reason: kept }
+            let (reason, output) = (Box::new(reason), working.output());
+            Error::Output { path, reason: OutputReason::WorkKept { reason, output } }
         }
         error => error,
     })
@@ -51,7 +52,7 @@ fn put(working: &Working, gate: &Gate, exchange: Exchange) -> Result<(), Error> 
             return Ok(());
         }
         if !gate.force {
-            return Err(refused(place, "is there now, and was not when the run began; it was left alone"));
+            return Err(refused(place, OutputReason::CameMeanwhile));
         }
         // Again: it may have come meanwhile.
         gate.refuse_what_is_there()?;
@@ -62,7 +63,7 @@ fn put(working: &Working, gate: &Gate, exchange: Exchange) -> Result<(), Error> 
             Err(error) => return Err(renaming()(error)),
         }
     }
-    Err(refused(place, "comes and goes while it is replaced; stop what does that"))
+    Err(refused(place, OutputReason::ComesAndGoes))
 }
 
 /// What was OUTPUT at the moment of the exchange may be another than what was looked at before. Then all goes back.
@@ -70,7 +71,7 @@ fn look_once_more(old: &Path, gate: &Gate, exchange: Exchange) -> Result<(), Err
     let Err(error) = gate.check_replaced(old) else { return Ok(()) };
     exchange(old, &gate.place).map_err(Error::io("rename back", old))?;
     match error {
-        Error::Output { reason, .. } => Err(refused(&gate.place, format!("has changed: it {reason}"))),
+        Error::Output { reason, .. } => Err(refused(&gate.place, OutputReason::Changed { reason: Box::new(reason) })),
         error => Err(error),
     }
 }

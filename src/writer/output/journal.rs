@@ -9,15 +9,18 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::Error;
+use crate::error::{JobDifference, OutputReason};
+use crate::{Error, Note};
 
 /// What a job is. Two that are equal write the same bytes, given that the source's tensors are the same.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct JobLine {
     /// Version of the program.
     pub df11: String,
-    /// What was asked for, in words.
-    pub options: String,
+    /// Whose code is written.
+    pub code: String,
+    /// Whether each unit is verified.
+    pub verify: bool,
     /// Checksum of the source's headers and small files, and of the units.
     pub source: u64,
 }
@@ -34,7 +37,7 @@ pub(crate) struct Finished {
     /// Checksums of the source's tensors that went into it.
     pub tensors: BTreeMap<String, u64>,
     /// What the user should know of it.
-    pub notes: Vec<String>,
+    pub notes: Vec<Note>,
 }
 
 /// The journal of a job under way.
@@ -69,7 +72,7 @@ impl Journal {
     /// # Errors
     /// It is of another job.
     pub fn reopen(path: &Path, partial: &Path, job: &JobLine) -> Result<Journal, Error> {
-        let refused = |reason: String| Error::Output { path: partial.to_path_buf(), reason };
+        let refused = |reason| Error::Output { path: partial.to_path_buf(), reason };
         let file = OpenOptions::new().read(true).append(true).open(path);
         let mut file = file.map_err(Error::io("open", path))?;
         let mut text = Vec::new();
@@ -77,11 +80,9 @@ impl Journal {
         let mut lines = text.split_inclusive(|&byte| byte == b'\n').filter(|line| line.ends_with(b"\n"));
         let first = lines.next().unwrap_or_default();
         let found: JobLine = serde_json::from_slice(first)
-            .map_err(|error| refused(format!("its journal is unreadable ({error}); begin anew with --force")))?;
+            .map_err(|error| refused(OutputReason::JournalUnreadable { message: error.to_string() }))?;
         if let Some(difference) = difference(&found, job) {
-            return Err(refused(format!(
-                "is of another job: {difference}; repeat that one, or begin anew with --force"
-            )));
+            return Err(refused(OutputReason::OtherJob { difference }));
         }
         let mut end = first.len() as u64;
         let mut finished = BTreeMap::new();
@@ -127,12 +128,15 @@ fn is_of<T: serde::de::DeserializeOwned>(line: &[u8]) -> bool {
     serde_json::from_slice::<T>(line).is_ok()
 }
 
-fn difference(found: &JobLine, job: &JobLine) -> Option<String> {
+fn difference(found: &JobLine, job: &JobLine) -> Option<JobDifference> {
     if found.df11 != job.df11 {
-        return Some(format!("df11 {} began it, this is {}", found.df11, job.df11));
+        return Some(JobDifference::Version { begun: found.df11.clone(), now: job.df11.clone() });
     }
-    if found.options != job.options {
-        return Some(format!("it was begun with {}, and this is {}", found.options, job.options));
+    if found.code != job.code {
+        return Some(JobDifference::Code { begun: found.code.clone(), now: job.code.clone() });
     }
-    (found.source != job.source).then(|| "its source had other headers, files or units".into())
+    if found.verify != job.verify {
+        return Some(JobDifference::Verification { begun: found.verify });
+    }
+    (found.source != job.source).then_some(JobDifference::Source)
 }

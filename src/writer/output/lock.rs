@@ -21,6 +21,7 @@ use super::identity::is_at;
 use super::mode::Mode;
 use super::tidy::{is_empty_folder, refused};
 use crate::Error;
+use crate::error::OutputReason;
 
 /// The file that marks the folder of a run.
 pub(super) const MARK: &str = "df11.lock";
@@ -44,8 +45,7 @@ pub(super) fn refuse_unmarked(partial: &Path, place: &Path) -> Result<(), Error>
             Ok(_) => {}
         }
     }
-    let reason = format!("{} is in the way, and is not of df11; move it, or give another OUTPUT", partial.display());
-    Err(refused(place, reason))
+    Err(refused(place, OutputReason::InTheWay { found: partial.to_path_buf() }))
 }
 
 /// Whether a folder has our mark. One that a kill cut short marks a folder that holds nothing else.
@@ -84,8 +84,7 @@ pub(super) fn take(partial: &Path, place: &Path) -> Result<(File, bool), Error> 
         };
         match file.try_lock() {
             Err(TryLockError::WouldBlock) => {
-                let reason = format!("another run is writing here, in {}; wait for it, or stop it", partial.display());
-                return Err(refused(place, reason));
+                return Err(refused(place, OutputReason::Busy { partial: partial.to_path_buf() }));
             }
             // Where files cannot be locked, nothing keeps two runs apart but their users.
             Err(TryLockError::Error(_)) | Ok(()) => {}
@@ -104,7 +103,7 @@ pub(super) fn take(partial: &Path, place: &Path) -> Result<(File, bool), Error> 
         }
         return Ok((file, created));
     }
-    Err(refused(place, format!("other runs come and go in {}; wait for them", partial.display())))
+    Err(refused(place, OutputReason::BusyAgainAndAgain { partial: partial.to_path_buf() }))
 }
 
 /// Writes the mark, unless it is whole: a kill must not find it cut short in a folder with more in it.

@@ -1,7 +1,7 @@
 //! The gate that a job passes before it writes: which paths it may create, replace or remove, and that none of them is a path that it reads.
 //!
 //! ```text
-//! OUTPUT            created; replaced with --force
+//! OUTPUT            created; replaced where that is allowed
 //! OUTPUT.partial    created, and removed with what df11 made in it
 //! ```
 //!
@@ -19,6 +19,7 @@ use super::lock::refuse_unmarked;
 use super::replaceable::{refuse_all_but_a_model, refuse_strangers};
 use super::tidy::{exists, is_empty_folder, parent, refused, walk};
 use crate::Error;
+use crate::error::OutputReason;
 
 /// What OUTPUT will be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +47,7 @@ impl Gate {
     /// The paths of a job that reads `inputs`, INPUT first, and writes `place`.
     pub fn new(place: &Path, inputs: &[&Path], form: Form, force: bool) -> Result<Gate, Error> {
         let Some(name) = place.file_name() else {
-            return Err(refused(place, "expected a path that ends in a name"));
+            return Err(refused(place, OutputReason::NoName));
         };
         let mut partial = OsString::from(name);
         partial.push(".partial");
@@ -64,7 +65,7 @@ impl Gate {
         self.refuse_what_is_there()?;
         refuse_unmarked(&self.partial, &self.place)?;
         if exists(&self.partial) && is_mount_point(&self.partial) {
-            return Err(refused(&self.partial, "is in the way: a file system is mounted there; give another OUTPUT"));
+            return Err(refused(&self.partial, OutputReason::PartialMounted));
         }
         self.refuse_loss(&[&self.place, &self.partial])
     }
@@ -75,7 +76,7 @@ impl Gate {
         match self.form {
             Form::Directory if found.is_dir() => drop(refuse_strangers(path, self.input())?),
             Form::File if found.is_file() => {}
-            _ => return Err(refused(path, "is of another kind than it was when the run began")),
+            _ => return Err(refused(path, OutputReason::KindChanged)),
         }
         self.refuse_loss(&[path])
     }
@@ -100,17 +101,11 @@ impl Gate {
             let named = fs::canonicalize(parent(input)).map_err(Error::io("open", input))?;
             let is_ours = |found: Option<Identity>| ours.iter().find(|(_, own)| found.as_ref() == Some(own));
             if let Some((path, _)) = is_ours(Identity::of(&full).ok()) {
-                return Err(refused(
-                    path,
-                    format!("is the same as {}, which is read; give another OUTPUT", input.display()),
-                ));
+                return Err(refused(path, OutputReason::SameAsInput { input: input.clone() }));
             }
             let mut around_input = full.ancestors().skip(1).chain(named.ancestors());
             if let Some((path, _)) = around_input.find_map(|path| is_ours(Identity::of(path).ok())) {
-                return Err(refused(
-                    path,
-                    format!("has {} in it, which is read; give another OUTPUT", input.display()),
-                ));
+                return Err(refused(path, OutputReason::AroundInput { input: input.clone() }));
             }
             each(input, &mut |path, is_folder| {
                 let folder = match path == input {
@@ -119,10 +114,7 @@ impl Gate {
                     false => return Ok(()),
                 };
                 match folder.is_ok_and(|folder| around_output.contains(&folder)) {
-                    true => {
-                        let reason = format!("is inside {}, which is read; give a place outside", path.display());
-                        Err(refused(&self.place, reason))
-                    }
+                    true => Err(refused(&self.place, OutputReason::InsideInput { input: path.to_path_buf() })),
                     false => Ok(()),
                 }
             })?;
@@ -138,27 +130,23 @@ impl Gate {
             found => found.map_err(Error::io("open", place))?,
         };
         let reason = match self.form {
-            _ if found.is_symlink() => "is a link; give the path that it leads to, or remove it",
-            _ if !found.is_dir() && !found.is_file() => "is neither a file nor a directory; give another name",
-            Form::File if found.is_dir() => "is a directory, and the result is one file; give a file name",
-            Form::Directory if found.is_file() => "is a file, and the result is a directory; give another name",
-            Form::Directory if is_mount_point(place) => {
-                "is where a file system is mounted, and cannot be replaced; give a name inside of it"
-            }
-            _ => "",
+            _ if found.is_symlink() => Some(OutputReason::Link),
+            _ if !found.is_dir() && !found.is_file() => Some(OutputReason::Special),
+            Form::File if found.is_dir() => Some(OutputReason::Directory),
+            Form::Directory if found.is_file() => Some(OutputReason::File),
+            Form::Directory if is_mount_point(place) => Some(OutputReason::Mounted),
+            _ => None,
         };
-        if !reason.is_empty() {
+        if let Some(reason) = reason {
             return Err(refused(place, reason));
         }
         if is_empty_folder(place) {
             return Ok(());
         }
         if !self.force {
-            let mut reason = String::from("exists already; give another name, or replace it with --force");
-            if exists(&self.partial) && refuse_unmarked(&self.partial, place).is_ok() {
-                reason += &format!(", which removes {} too, left by an earlier run", self.partial.display());
-            }
-            return Err(refused(place, reason));
+            let is_left = exists(&self.partial) && refuse_unmarked(&self.partial, place).is_ok();
+            let partial = is_left.then(|| self.partial.clone());
+            return Err(refused(place, OutputReason::Exists { partial }));
         }
         if self.form == Form::Directory { refuse_all_but_a_model(place, self.input()) } else { Ok(()) }
     }
@@ -183,14 +171,8 @@ impl Gate {
         }
         for input in &self.inputs {
             each(input, &mut |path, _| match Identity::of(path).ok().and_then(|identity| lost.get(&identity)) {
-                Some(found) if found == path => {
-                    Err(refused(found, "is to be read, and would be removed; give another OUTPUT"))
-                }
-                Some(found) => {
-                    let reason =
-                        format!("is {} by another path, which is to be read; give another OUTPUT", path.display());
-                    Err(refused(found, reason))
-                }
+                Some(found) if found == path => Err(refused(found, OutputReason::InputRemoved)),
+                Some(found) => Err(refused(found, OutputReason::InputRemovedByOtherPath { input: path.to_path_buf() })),
                 None => Ok(()),
             })?;
         }

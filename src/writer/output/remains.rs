@@ -1,7 +1,7 @@
 //! What an earlier run has left in `OUTPUT.partial`, and what the next one may do with it.
 //!
 //! ```text
-//!                                                        without options    --resume        --force
+//!                                                        neither            `resume`        `force`
 //! nothing finished                                       begun anew         begun anew      begun anew
 //! finished files of a job with a journal                 refused            gone on with    begun anew
 //! all of the work, finished but not in its place         refused            the same        begun anew
@@ -20,6 +20,7 @@ use super::rename::without_replacing;
 use super::tidy::{exists, refused, remove};
 use super::working::Working;
 use crate::Error;
+use crate::error::OutputReason;
 
 /// What is left.
 enum Remains {
@@ -46,11 +47,10 @@ pub(super) enum Start {
 pub(super) fn settle(working: &Working, gate: &Gate, may_resume: bool) -> Result<Start, Error> {
     let remains = Remains::of(working, gate)?;
     if let Some(stranger) = working.stranger(!matches!(remains, Remains::Replaced(_)))? {
-        let reason = format!("{} is in the way, and is not of df11; move it away", stranger.display());
-        return Err(refused(&gate.place, reason));
+        return Err(refused(&gate.place, OutputReason::InTheWay { found: stranger }));
     }
-    let partial = working.path().display();
-    let (found, way_on) = match &remains {
+    let partial = working.path().to_path_buf();
+    let reason = match remains {
         Remains::Unfinished => {
             working.clear()?;
             return Ok(Start::Anew);
@@ -62,19 +62,10 @@ pub(super) fn settle(working: &Working, gate: &Gate, may_resume: bool) -> Result
             remains.remove(working, gate)?;
             return Ok(Start::Anew);
         }
-        Remains::Resumable(files) => (
-            format!("{files} finished files of an interrupted run"),
-            "go on with --resume if it is the same compression".into(),
-        ),
-        Remains::Finished => {
-            ("the finished work of an earlier run".into(), format!("move {} to its place", working.output().display()))
-        }
-        Remains::Replaced(path) => {
-            let path = path.display();
-            (format!("what an earlier run has replaced, {path}"), format!("move {path} away if it is still needed"))
-        }
+        Remains::Resumable(files) => OutputReason::LeftFiles { partial, files },
+        Remains::Finished => OutputReason::LeftWork { partial, output: working.output() },
+        Remains::Replaced(replaced) => OutputReason::LeftReplaced { partial, replaced },
     };
-    let reason = format!("{partial} is in the way, with {found}; {way_on}, or let --force remove it and begin anew");
     Err(refused(&gate.place, reason))
 }
 

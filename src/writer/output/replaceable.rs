@@ -1,4 +1,4 @@
-//! What `--force` may replace.
+//! What `force` may replace.
 //!
 //! A file is replaced by a file: it was named. A directory was named too, but not what is in it, so it is replaced only if it is a model and nothing else.
 //! It holds a weight file, and every file in it is
@@ -19,6 +19,7 @@ use std::path::{Path, PathBuf};
 
 use super::tidy::{exists, refused, walk};
 use crate::Error;
+use crate::error::OutputReason;
 use crate::files::checkpoint::Checkpoint;
 use crate::files::file_names::{INDEX_SUFFIX, MAIN_FILES, is_consolidated, is_weights_file, shard_of};
 use crate::files::folder::{read_small, weights_files};
@@ -62,10 +63,7 @@ pub(super) fn refuse_all_but_a_model(folder: &Path, input: &Path) -> Result<(), 
     if refuse_strangers(folder, input)? {
         return Ok(());
     }
-    Err(refused(
-        folder,
-        "is a directory without .safetensors files, and --force replaces only a model; remove it yourself",
-    ))
+    Err(refused(folder, OutputReason::NoModel))
 }
 
 /// Refuses a directory that holds something that is of no model. Returns whether there are weights in it.
@@ -77,11 +75,7 @@ pub(super) fn refuse_strangers(folder: &Path, input: &Path) -> Result<bool, Erro
         {
             return Ok(());
         }
-        let reason = format!(
-            "holds {}, which may be of no model, and --force replaces only a model; move that file away, or remove the directory yourself",
-            name.display()
-        );
-        Err(refused(folder, reason))
+        Err(refused(folder, OutputReason::Foreign { name: name.to_path_buf() }))
     })?;
     Ok(has_weights)
 }

@@ -5,6 +5,7 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use crate::Error;
+use crate::error::OutputReason;
 
 /// Whether something has this name, a link that leads nowhere included.
 pub(super) fn exists(path: &Path) -> bool {
@@ -66,6 +67,6 @@ pub(super) fn is_empty_folder(path: &Path) -> bool {
 }
 
 /// The error that names a path of OUTPUT.
-pub(super) fn refused(path: &Path, reason: impl Into<String>) -> Error {
-    Error::Output { path: path.to_path_buf(), reason: reason.into() }
+pub(super) fn refused(path: &Path, reason: OutputReason) -> Error {
+    Error::Output { path: path.to_path_buf(), reason }
 }

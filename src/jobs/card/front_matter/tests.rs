@@ -18,7 +18,7 @@ fn readme(yaml: &str) -> String {
 /// What stays, as JSON, and the note.
 fn kept(readme: impl AsRef<[u8]>) -> (Json, String) {
     let (fields, note) = kept_fields(readme.as_ref());
-    (as_json(&fields), note.unwrap_or_default())
+    (as_json(&fields), note.map(|note| note.to_string()).unwrap_or_default())
 }
 
 fn as_json(fields: &[Field]) -> Json {

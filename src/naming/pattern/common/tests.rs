@@ -170,7 +170,7 @@ fn what_the_engines_read_differently_is_refused_by_name() {
     ];
     for (pattern, named) in refused {
         assert!(Regex::new(pattern).is_ok(), "{pattern:?} is a pattern of ours");
-        let reason = check(pattern, true).expect_err(pattern);
+        let reason = check(pattern, true).expect_err(pattern).to_string();
         assert!(reason.contains(named) && reason.contains("Python"), "{pattern:?}: {reason}");
     }
     for pattern in [r"\d", r"\w", r"\s", r"\b", r"[\d]", r"\D", r"[^\w]"] {

@@ -1,0 +1,65 @@
+//! Why a unit's matrices have no names, and why patterns are refused.
+
+use super::messages::messages;
+use crate::shown::shown;
+
+messages! {
+/// Why nothing tells the matrices of a unit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum MatricesReason {
+    /// No pattern matches.
+    #[error("no pattern of pattern_dict matches its name")]
+    NoPattern,
+    /// There are no patterns, and the unit is of no known kind.
+    #[error("it has {matrices} matrices, and nothing tells their names")]
+    NoNames {
+        /// Matrices of the unit.
+        matrices: usize,
+    },
+    /// More or fewer than the patterns name.
+    #[error("it has {found} matrices, expected {}: {}", expected.len(), shown(&expected.join(", ")))]
+    Number {
+        /// Matrices of the unit.
+        found: usize,
+        /// The tensors that they would be.
+        expected: Vec<String>,
+    },
+}
+}
+
+messages! {
+/// Why a pattern is refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PatternReason {
+    /// Compiling all of them would take too long.
+    #[error(
+        "they are too many or too costly (classes like \\w, repetitions like {{9}}) to be compiled; give simpler ones"
+    )]
+    TooCostly,
+    /// The engine refuses it.
+    #[error("{message}")]
+    Engine {
+        /// What the engine said.
+        message: String,
+    },
+    /// Python's parser may not take it.
+    #[error("{message}, so that Python's `re` may not take it")]
+    NotForPython {
+        /// What is beyond it.
+        message: String,
+    },
+    /// Python reads a part of it as something else.
+    #[error(
+        "`{}` is not read alike by this program and by Python's `re`, which the published loader uses: {why}",
+        shown(part)
+    )]
+    ReadDifferently {
+        /// The part.
+        part: String,
+        /// What differs, or how to write it.
+        why: &'static str,
+    },
+}
+}
