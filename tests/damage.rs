@@ -3,8 +3,8 @@
 //! stream never gives other weights.
 //!
 //! Without a checksum, a changed stream, table, sign or mantissa can be a sound unit of other
-//! weights, and changed split positions can be one of other matrices. These are counted. `cargo
-//! test --test damage -- --nocapture` prints the counts that tests/README.md records.
+//! weights, and changed split positions can be one of other matrices. These are counted.
+//! `cargo test --test damage -- --nocapture` prints the counts that tests/README.md records.
 
 mod support;
 

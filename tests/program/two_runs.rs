@@ -134,7 +134,7 @@ fn an_output_that_appears_meanwhile_is_left_alone_and_the_work_is_kept() {
                 if is_folder { tree(&output)["model.safetensors"].clone() } else { fs::read(&output).expect("read") };
             assert!(found == b"precious", "{:?}", job.arguments);
             job.wrote(&work);
-            // The output is named as long as it is there, and anyone who wants the work can have
+            // The output is named as long as it is there, and anyone who needs the work can have
             // it.
             let named = if is_folder == work.is_dir() { "out.partial" } else { text(&output) };
             df11(job.to(&output, &[])).fails(2, &[text(&output), named]);

@@ -1,6 +1,6 @@
-//! Randomness that is the same on every machine: integer steps, and floating point made only of `+
-//! - * /` and `sqrt`, which IEEE 754 rounds exactly. The logarithm is our own, because a platform's
-//! `ln` may differ in the last bit.
+//! Randomness that is the same on every machine: integer steps, and floating point made only of
+//! `+ - * /` and `sqrt`, which IEEE 754 rounds exactly. The logarithm is our own, because a
+//! platform's `ln` may differ in the last bit.
 
 /// SplitMix64 (Steele, Lea, Flood 2014).
 #[derive(Clone, Debug)]
