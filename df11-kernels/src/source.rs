@@ -20,7 +20,7 @@ pub const CUDA: &str = source!("cuda.h");
 pub const HIP: &str = source!("hip.h");
 
 /// The CUDA source as PTX of ISA 8.0 for compute capability 7.5. Every driver of CUDA 12 and later
-/// compiles it for its device. `ci/gpu_compile.sh` makes it, and compares it with the source.
+/// compiles it for its device. `ci/gpu/compile_cuda.sh` makes it, and compares it with the source.
 pub const PTX_75: &str = include_str!("../ptx/compute_75.ptx");
 /// The same for compute capability 8.0 and later.
 pub const PTX_80: &str = include_str!("../ptx/compute_80.ptx");
@@ -47,7 +47,7 @@ macro_rules! code_object {
     }};
 }
 
-/// Code objects of version 4, which ROCm 5.0 and later load. `ci/hip_compile.sh` makes them, and
+/// Code objects of version 4, which ROCm 5.0 and later load. `ci/gpu/compile_hip.sh` makes them, and
 /// compares them with the source.
 pub const CODE_OBJECTS: [CodeObject; 4] =
     [code_object!("gfx90a", 64), code_object!("gfx942", 64), code_object!("gfx1030", 32), code_object!("gfx1100", 32)];
@@ -56,13 +56,13 @@ pub const CODE_OBJECTS: [CodeObject; 4] =
 pub const DECODE: &str = "df11_decode";
 /// Entry point: `(Job unit, u64 rows, u32 row_count, u32 row_weights, u32 stage_bytes)`.
 pub const GATHER: &str = "df11_gather";
-/// Entry point: `(u64 luts, u64 stream, u64 sign_mantissa, u64 positions, u64 gaps, u64 out, u32
-/// tables, u32 stream_bytes, u32 weights)`. Takes one thread block per block, and `2052 + 2 *
-/// weights of the fullest block` bytes of shared memory.
+/// Entry point: `(u64 luts, u64 stream, u64 sign_mantissa, u64 positions, u64 gaps, u64 out`,
+/// `u32 tables, u32 stream_bytes, u32 weights)`. Takes one thread block per block, and
+/// `2052 + 2 * weights of the fullest block` bytes of shared memory.
 ///
-/// It is a reference for measurements: it has no status and checks nothing. It writes the weights
-/// of any unit that the plain decoder accepts. For any other unit it touches no other memory, but
-/// its weights mean nothing.
+/// It is a reference for measurements: it has no status and checks nothing. It writes the weights of
+/// any unit that the plain decoder accepts. For any other unit it touches no other memory, but its
+/// weights mean nothing.
 pub const PLAIN: &str = "df11_plain";
 
 #[cfg(test)]

@@ -7,7 +7,7 @@
 //! src/bin/seeds.rs         writes the first inputs into corpus/NAME, from vectors and named cases
 //! ```
 //!
-//! `ci/fuzz_smoke.sh` runs all targets for 20 seconds in all, `ci/fuzz_long.sh MINUTES` for as long
+//! `ci/fuzz/smoke.sh` runs all targets for 20 seconds in all, `ci/fuzz/long.sh MINUTES` for as long
 //! as you like.
 
 #[path = "../../tests/support/mod.rs"]

@@ -21,7 +21,7 @@
 // 4. A shuffle takes one wavefront. A vote, a warp's total (one instruction from compute capability
 //    8.0 on) and a barrier take none.
 // 5. A region (DF11_RUN) counts once for each warp and step in which any lane runs it. Instructions
-//    = a region's SASS instructions times that count (ci/gpu_cost.py). Predicated-off lanes and
+//    = a region's SASS instructions times that count (ci/gpu/cost.py). Predicated-off lanes and
 //    branches are included, as they are issued.
 
 #pragma once

@@ -1,6 +1,6 @@
 //! What the kernels cost, in the units of `cpp/machine.h`: `cost [FILE]...`, each a file of BF16
 //! words. Gaussian weights are always priced; files add real weights. Prints one line per site,
-//! then the totals per weight. With `--json`, prints the same for `ci/gpu_cost.py`, which adds
+//! then the totals per weight. With `--json`, prints the same for `ci/gpu/cost.py`, which adds
 //! instructions.
 
 fn main() {
