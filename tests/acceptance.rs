@@ -4,8 +4,9 @@
 //!
 //! Units whose structure lies go through every decoder.
 //! `DF11_LYING_UNITS=20000 cargo test --test acceptance -- --nocapture` tries more than the usual
-//! 1,500, and prints the counts that tests/README.md records. `ci/full.sh acceptance acceptance_asan`
-//! does that too, and also runs beside guard pages and under AddressSanitizer.
+//! 1,500, and prints the counts that tests/README.md records.
+//! `ci/full.sh acceptance acceptance_asan` does that too, and also runs beside guard pages and
+//! under AddressSanitizer.
 
 mod support;
 

@@ -47,8 +47,8 @@ macro_rules! code_object {
     }};
 }
 
-/// Code objects of version 4, which ROCm 5.0 and later load. `ci/gpu/compile_hip.sh` makes them, and
-/// compares them with the source.
+/// Code objects of version 4, which ROCm 5.0 and later load. `ci/gpu/compile_hip.sh` makes them,
+/// and compares them with the source.
 pub const CODE_OBJECTS: [CodeObject; 4] =
     [code_object!("gfx90a", 64), code_object!("gfx942", 64), code_object!("gfx1030", 32), code_object!("gfx1100", 32)];
 
@@ -60,9 +60,9 @@ pub const GATHER: &str = "df11_gather";
 /// `u32 tables, u32 stream_bytes, u32 weights)`. Takes one thread block per block, and
 /// `2052 + 2 * weights of the fullest block` bytes of shared memory.
 ///
-/// It is a reference for measurements: it has no status and checks nothing. It writes the weights of
-/// any unit that the plain decoder accepts. For any other unit it touches no other memory, but its
-/// weights mean nothing.
+/// It is a reference for measurements: it has no status and checks nothing. It writes the weights
+/// of any unit that the plain decoder accepts. For any other unit it touches no other memory, but
+/// its weights mean nothing.
 pub const PLAIN: &str = "df11_plain";
 
 #[cfg(test)]

@@ -4,8 +4,8 @@
 //! JSON may cost 40 bytes of memory per byte (a value of two bytes, `0,`, takes 32). The record of
 //! the source may cost several times what it inflates to, 64 bytes for each of its own. Each run
 //! has no more memory than that, so one byte too many aborts it. The system's limit also counts the
-//! spare room of growing lists, which is never touched: hence 100 here. `ci/hostile/resources.py` measures
-//! what is resident.
+//! spare room of growing lists, which is never touched: hence 100 here.
+//! `ci/hostile/resources.py` measures what is resident.
 
 use std::collections::BTreeMap;
 use std::fs;

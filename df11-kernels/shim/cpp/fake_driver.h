@@ -238,7 +238,7 @@ struct Function {
 Function functions[] = {{"df11_decode", 0, {40 * 88, 4, 4, 4}}, {"df11_gather", 1, {88, 8, 4, 4, 4}}, {"df11_plain", 2, {8, 8, 8, 8, 8, 8, 4, 4, 4}}, {"decode", 2, {8, 8, 8, 8, 8, 8, 4, 4, 4}}};
 Function& published = functions[3];
 const size_t PLAIN_TABLES = 6 * 8;  // place of the number of tables in the arguments
-// In a job and in the plain kernel's addresses, the unit's is first, and OUT is where its weights go.
+// In a job and in the plain kernel's addresses, the unit's is first. OUT is where its weights go.
 const size_t JOB = 88, JOB_COUNT = 40 * JOB, OUT = 40;
 
 // What a launch reads and writes.
