@@ -1,8 +1,10 @@
 """BF16 safetensors inputs for measurements. Needs numpy.
 
     generate.py gauss FILE                 one matrix of 64 Mi weights, N(0, 0.02)
-    generate.py repeated CHECKPOINT FILE   the 2-D BF16 weights of CHECKPOINT end to end, repeated to 64 Mi
-    generate.py checkpoint FOLDER          8 numbered blocks of 256 MiB each, N(0, 0.02), in 2 shards with an index
+    generate.py repeated CHECKPOINT FILE   the 2-D BF16 weights of CHECKPOINT end to end,
+                                           repeated to 64 Mi
+    generate.py checkpoint FOLDER          8 numbered blocks of 256 MiB each, N(0, 0.02),
+                                           in 2 shards with an index
 
 The same call always gives the same bytes.
 """

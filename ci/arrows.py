@@ -144,7 +144,7 @@ def version(text: str) -> tuple[int, ...]:
 
 
 def newer_compilers(metadata, packages, promise):
-    """Dependencies, through whatever chain of non-dev ones, that name a newer compiler than ours."""
+    """Dependencies, through any chain of non-dev ones, that need a newer compiler than ours."""
     edges = {
         node["id"]: [d["pkg"] for d in node["deps"] if any(k["kind"] != "dev" for k in d["dep_kinds"])]
         for node in metadata["resolve"]["nodes"]

@@ -1,7 +1,8 @@
-"""Which file of a crate takes names from which: read from `use` and from paths, with no compiler.
+"""Which file of a crate takes names from which, read from `use` and from paths, without a compiler.
 
-A path is followed to the file that defines its name, through whatever re-exports it. A file that declares a module lies above that module's file.
-Comments, literals and what stands under `#[cfg(test)]` are left out. Not seen: what a macro makes, and methods whose type is never named.
+A path is followed to the file that defines its name, through all re-exports. A file that declares a
+module is above that module's file. Comments, literals and everything under `#[cfg(test)]` are left
+out. Two things are not seen: what a macro makes, and methods whose type is never named.
 """
 
 import collections
@@ -43,7 +44,7 @@ def without_tests(code: str) -> str:
 
 
 def use_tree(tree: str, before: tuple[str, ...] = ()):
-    """Pairs of a path and the name that it gets, of all that one `use` names."""
+    """Pairs of a path and the name that it gets, for all that one `use` names."""
     depth, start, parts = 0, 0, []
     for at, letter in enumerate(tree + ","):
         depth += (letter == "{") - (letter == "}")
@@ -68,7 +69,7 @@ class Program:
     def __init__(self, root: pathlib.Path):
         self.files = {}  # of a module
         self.code = collections.defaultdict(str)  # of a module, without that of the modules in it
-        self.names = collections.defaultdict(dict)  # of a module: what each imported name stands for
+        self.names = collections.defaultdict(dict)  # of a module: what each imported name means
         self.arrows = collections.defaultdict(lambda: collections.defaultdict(set))
         self.read(root, root.parent, ())
         for module in list(self.code):
@@ -102,7 +103,7 @@ class Program:
                 self.names[module][name if name not in ("*", "_") else path] = path
 
     def absolute(self, module, path):
-        """The path from the root of the program; `None` where another crate begins it."""
+        """The path from the root of the program; `None` if it begins with another crate."""
         head, rest = path[0], path[1:]
         if head == "crate":
             return rest
@@ -120,7 +121,7 @@ class Program:
         return None if begin is None else begin + rest
 
     def definition(self, path, steps=0):
-        """The module that defines what `path` names, and the name; a module itself has none."""
+        """The module that defines what `path` names, and the name, which a module itself lacks."""
         module = ()
         for at, name in enumerate(path):
             if module + (name,) in self.files:
@@ -140,13 +141,13 @@ class Program:
         for path in paths:
             path = self.absolute(module, path)
             found = None if path is None else self.definition(path)
-            # A module that is imported counts where something is taken from it.
+            # An imported module counts only if something is taken from it.
             if found is not None and found[1] is not None and self.files[found[0]] != self.files[module]:
                 self.arrows[self.files[module]][self.files[found[0]]].add(found[1])
 
 
 def arrows_of(source: pathlib.Path):
-    """Of all programs below `source`: file, file that it takes names from, the names."""
+    """For all programs below `source`: a file, the file that it takes names from, the names."""
     roots = [source / "lib.rs", source / "main.rs", *source.glob("bin/*.rs"), *source.glob("bin/*/main.rs")]
     every = collections.defaultdict(lambda: collections.defaultdict(set))
     for root in filter(pathlib.Path.is_file, roots):
@@ -157,7 +158,7 @@ def arrows_of(source: pathlib.Path):
 
 
 def circles(arrows) -> list[list[pathlib.Path]]:
-    """The sets of files that reach each other (Tarjan's strongly connected components of more than one)."""
+    """The sets of two or more files that reach each other (Tarjan: strongly connected components)."""
     number, low, stack, found = {}, {}, [], []
 
     def visit(file):

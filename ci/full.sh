@@ -1,37 +1,40 @@
 #!/usr/bin/env bash
-# The slow proofs: machines we do not have, processors with less than ours, tools that watch memory. Every step runs, under
-# a limit of time, whether or not an earlier one failed; a table at the end says which passed. `ci/full.sh STEP...` runs
-# only those. Results that count are recorded in tests/README.md with their date.
+# The slow proofs: machines we do not have, processors with less than ours, tools that watch memory.
+# Every step runs under a time limit, whether or not an earlier one failed. A table at the end says
+# which passed. `ci/full.sh STEP...` runs only those. Record results that matter in tests/README.md,
+# with their date.
 . "$(dirname "$0")/lib.sh"
 exec 2>&1
 
-# under_an_emulator COMMAND...: fewer cases of each property and fewer damages, for all is ten times and more slower there.
+# under_an_emulator COMMAND...: fewer cases of each property and fewer damages, as all of them take
+# ten times as long or more there.
 under_an_emulator() { PROPTEST_CASES=32 DF11_DAMAGE_STRIDE=211 DF11_LYING_UNITS=100 "$@"; }
 
-# --- Other machines, by Debian's compiler and qemu-user ---------------------------------------------------------------
+# --- Other machines, by Debian's compiler and qemu-user -------------------------------------------
 
-# Without the feature `cli`, as the emulator runs a test but not the processes that it starts.
+# Without the feature `cli`: the emulator runs a test, but not the processes that it starts.
 s390x() { under_an_emulator test_on_s390x --no-default-features; }
 
 aarch64() { DF11_REQUIRE=neon under_an_emulator test_on_aarch64 --no-default-features; }
 
-# 32-bit pointers. Its programs run on this processor as they are; under qemu-i386 they hang.
+# 32-bit pointers. The programs run directly on this processor; under qemu-i386 they hang.
 i686() {
   packages gcc-i686-linux-gnu libc6-dev-i386-cross libc6-i386 lib32gcc-s1
   test_on i686-unknown-linux-gnu i686-linux-gnu-gcc ""
 }
 
-# wasm has no threads: Debian's C library for it lacks two functions that join them, and a call of either would trap.
+# wasm has no threads. Debian's C library for it lacks two functions that join them. A call of
+# either would trap.
 wasm() {
   packages wasi-libc lld
   virtual_env venv-wasmtime wasmtime
   local library=/usr/lib/wasm32-wasi
   export CARGO_TARGET_WASM32_WASIP1_RUSTFLAGS="-C link-self-contained=no -L native=$library \
     -C link-arg=$library/crt1-command.o -C link-arg=--unresolved-symbols=ignore-all"
-  test_on wasm32-wasip1 wasm-ld "$PWD/$python $PWD/ci/wasi.py" --package df11-core
+  test_on wasm32-wasip1 wasm-ld "$PWD/$python $PWD/ci/machines/wasi.py" --package df11-core
 }
 
-# --- Other x86 processors, emulated -----------------------------------------------------------------------------------
+# --- Other x86 processors, emulated ---------------------------------------------------------------
 
 on_processor() {
   packages qemu-user
@@ -42,39 +45,44 @@ sse_only() { on_processor Nehalem; }
 
 avx2_only() { DF11_REQUIRE=avx2 on_processor Haswell; }
 
-# --- Tools that watch memory ------------------------------------------------------------------------------------------
+# --- Tools that watch memory ----------------------------------------------------------------------
 
-# under_asan ARGUMENT...: `cargo test ARGUMENT...` with AddressSanitizer.
+# under_asan ARGUMENT...: runs `cargo test ARGUMENT...` with AddressSanitizer.
 under_asan() {
   cargo +nightly --version || skip "no nightly toolchain"
-  # AMD's runtime, which the list of backends opens where it is installed, keeps some memory of its own; a played device, what it is made not to free.
+  # If AMD's runtime is installed, the list of backends opens it, and it keeps some memory. A played
+  # device keeps what it is told not to free.
   scratch_folder
   printf 'leak:%s\n' libamdhip64 libcuda.so >"$scratch/leaks"
-  # Its own stack for signals is not to be had beside that of the standard library. Left out: the program with fewer addresses than the sanitizer takes.
+  # The sanitizer's own signal stack cannot be used beside the standard library's. One test is left
+  # out: it runs the program with less address space than the sanitizer needs.
   ASAN_OPTIONS=use_sigaltstack=0 LSAN_OPTIONS=suppressions=$scratch/leaks RUSTFLAGS=-Zsanitizer=address CARGO_TARGET_DIR=target/asan \
     cargo +nightly test --locked --target x86_64-unknown-linux-gnu "$@"
 }
 
 address_sanitizer() { under_asan --lib --tests -- --skip where_the_system_gives_no_more; }
 
-# Knows no AVX-512 and hides it, so the levels below run. Left out: GPUs played on the processor, which switch stacks by hand; and a signal that comes in
-# time, as the program is not slowed down, but who sends it is.
+# valgrind does not know AVX-512 and hides it, so the levels below run. Left out: GPUs played on the
+# processor, which switch stacks by hand; and a signal that must come in time, because the program
+# is slowed down but the sender is not.
 valgrind() {
   packages valgrind
   CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER="valgrind --quiet --error-exitcode=9" under_an_emulator cargo test --locked --workspace \
     --exclude df11-gpu-suite --exclude df11-cuda --exclude df11-hip --exclude df11-gpu-shim --lib --tests -- --skip a_signal_keeps_what_is_finished
 }
 
-# The standard library with its own debug assertions: unchecked indices, overlapping copies, misaligned references.
+# The standard library with its own debug assertions: unchecked indices, overlapping copies,
+# misaligned references.
 careful() {
   cross_compiler
   env -u RUSTC -u RUSTC_BOOTSTRAP CARGO_TARGET_DIR=target/tools cargo install --quiet --locked --root target/tools cargo-careful
   PATH=$PWD/target/tools/bin:$PATH CARGO_TARGET_DIR=target/careful cargo careful test --locked --lib --tests
 }
 
-# --- Hostile files ----------------------------------------------------------------------------------------------------
+# --- Hostile files --------------------------------------------------------------------------------
 
-# Units whose structure lies: all decoders accept the same ones, and none touches a byte outside, beside guard pages and then on a heap that is watched.
+# Units whose structure lies. All decoders accept the same ones, and none touches a byte outside:
+# first beside guard pages, then on a watched heap.
 acceptance() {
   DF11_LYING_UNITS=20000 cargo test --locked --test acceptance -- --nocapture
   DF11_LYING_UNITS=20000 cargo test --locked --test guard_pages units_that_lie -- --nocapture
@@ -86,44 +94,46 @@ every_bit_damaged() {
   DF11_DAMAGE_STRIDE=13 cargo test --locked --test program sampled -- --nocapture
 }
 
-# What we write at the limits of a file, and read again.
+# What we write at the limits of a file can be read again.
 extremes() { cargo test --locked --test extremes -- --ignored; }
 
-resources() { bash ci/resources.sh; }
+resources() { bash ci/hostile/resources.sh; }
 
-# 500 kills at random moments, with and without --force; and one before each call that touches OUTPUT.
+# 500 kills at random moments, with and without --force, and one kill before each call that touches
+# OUTPUT.
 killed() {
   DF11_KILLS=500 cargo test --locked --test program killed_at_any_moment -- --nocapture
   packages strace
   scratch_folder
   cargo build --release --locked --bin df11
-  python3 ci/killed.py "${CARGO_TARGET_DIR:-target}/release/df11" "$scratch"
+  python3 ci/hostile/killed.py "${CARGO_TARGET_DIR:-target}/release/df11" "$scratch"
 }
 
-# --- What we depend on ------------------------------------------------------------------------------------------------
+# --- What we depend on ----------------------------------------------------------------------------
 
 deny() {
   CARGO_TARGET_DIR=target/tools cargo install --quiet --locked --root target/tools cargo-deny
   target/tools/bin/cargo-deny check licenses bans sources
 }
 
-# --- The published loader ---------------------------------------------------------------------------------------------
+# --- The published loader -------------------------------------------------------------------------
 
-# What we write, read by the published Python loader; the first run installs 5 GB of PyTorch.
+# The published Python loader reads what we write. The first run installs 5 GB of PyTorch.
 published_loader() {
   scratch_folder
   cargo run --locked --release --bin df11 -- compress tests/vectors/minilm-sample -o "$scratch/df11"
-  bash ci/published_loader.sh "$scratch/df11" tests/vectors/minilm-sample
+  bash ci/published/loader.sh "$scratch/df11" tests/vectors/minilm-sample
 }
 
-# What `--code published` writes, against the published package's own functions; the first run installs numpy.
+# Compares what `--code published` writes with the published package's own functions. The first run
+# installs numpy.
 published_bytes() {
   scratch_folder
   cargo run --locked --release --bin df11 -- compress --code published tests/vectors/minilm-sample -o "$scratch/df11"
-  bash ci/published_bytes.sh "$scratch/df11" tests/vectors/minilm-sample
+  bash ci/published/bytes.sh "$scratch/df11" tests/vectors/minilm-sample
 }
 
-# --- Running them -----------------------------------------------------------------------------------------------------
+# --- Running them ---------------------------------------------------------------------------------
 
 declare -A limit_s=(
   [deny]=1200 [i686]=1200 [s390x]=2400 [aarch64]=2400 [wasm]=1200 [sse_only]=2400 [avx2_only]=2400
@@ -133,7 +143,7 @@ declare -A limit_s=(
 order=(deny i686 s390x aarch64 wasm sse_only avx2_only address_sanitizer valgrind careful published_loader published_bytes
   acceptance acceptance_asan every_bit_damaged extremes resources killed)
 
-# A step runs in a process of its own, this script again, so that `timeout` can end it and all it started.
+# A step runs this script again in its own process, so that `timeout` can end it and all it started.
 if [ "${1:-}" = --inside ]; then
   step "$2" "$2"
   exit_with_skips

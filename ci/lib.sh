@@ -1,5 +1,6 @@
-# Shared by the scripts of this folder (source it): the repository's root as working directory, timed steps that stop
-# at the first failure and name it, loud skips, Debian packages on demand.
+# Shared by the scripts of this folder (source it). Sets the working directory to the repository's
+# root. Gives timed steps that stop at the first failure and name it, skips that are said aloud, and
+# Debian packages on demand.
 
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -16,19 +17,20 @@ at_exit() {
 }
 trap at_exit EXIT
 
-# scratch_folder: leaves in $scratch a new folder outside the checkout, gone when the script ends.
+# scratch_folder: sets $scratch to a new folder outside the checkout, removed when the script ends.
 scratch_folder() {
   scratch=$(mktemp -d)
   [ "$BASHPID" = $$ ] || trap 'rm -rf "$scratch"' EXIT # a step's subshell does not inherit the trap above
 }
 
-# step NAME COMMAND...: a heading, the command in a subshell (so that `skip` leaves only the step), the time it took.
+# step NAME COMMAND...: prints a heading, runs the command in a subshell (so that `skip` leaves only
+# the step), and prints the time.
 step() {
   current_step=$1
   shift
   printf '\n=== %s\n' "$current_step"
   local began=$SECONDS status
-  set +e # or its status could not be looked at; the subshell itself stops at the first failure
+  set +e # to read the status; the subshell itself stops at the first failure
   (set -e && "$@")
   status=$?
   set -e
@@ -40,20 +42,21 @@ step() {
   printf -- '--- %s: %s s\n' "$current_step" "$((SECONDS - began))"
 }
 
-# skip WHY: leaves the step without running it. CI has all it needs or can install it, so there it is a failure.
+# skip WHY: leaves the step without running it. CI has or can install all it needs, so a skip fails
+# there.
 skip() {
   printf 'skipped: %s (%s)\n' "$current_step" "$1"
   [ "${CI:-}" != true ] || exit 1
   exit "$SKIPPED"
 }
 
-# exit_with_skips: the end of a script that is a step of another: tells it what it could not run.
+# exit_with_skips: ends a script that is a step of another one, and tells that one about skips.
 exit_with_skips() {
   [ ${#skipped[@]} = 0 ] || exit "$SKIPPED"
   exit 0
 }
 
-# packages NAME...: installs the Debian packages that are missing; skips the step where this user cannot.
+# packages NAME...: installs the missing Debian packages. Skips the step if this user cannot.
 packages() {
   local missing=() name
   for name in "$@"; do
@@ -67,14 +70,16 @@ packages() {
     { cat target/apt.log; return 1; }
 }
 
-# cross_compiler: Debian's compiler comes with the source of its standard library, so that the usual cargo can build for
-# targets whose ready-made library is not installed. A target folder of its own: the two compilers share nothing.
+# cross_compiler: Debian's compiler comes with the source of its standard library, so the usual
+# cargo can build for targets whose compiled library is not installed. It has its own target folder,
+# because the two compilers share nothing.
 cross_compiler() {
   packages rustc-web rust-web-src
   export RUSTC=/usr/bin/rustc RUSTDOC=/usr/bin/rustdoc RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR=target/cross
 }
 
-# test_on TARGET LINKER RUNNER ARGUMENT...: `cargo test ARGUMENT...` built for TARGET and run by RUNNER (may be empty).
+# test_on TARGET LINKER RUNNER ARGUMENT...: runs `cargo test ARGUMENT...`, built for TARGET and run
+# by RUNNER (may be empty).
 test_on() {
   local target=$1 linker=$2 runner=$3 variable
   shift 3
@@ -95,7 +100,8 @@ test_on_aarch64() {
   test_on aarch64-unknown-linux-gnu aarch64-linux-gnu-gcc "qemu-aarch64 -L /usr/aarch64-linux-gnu" "$@"
 }
 
-# virtual_env NAME PACKAGE...: leaves in $python an interpreter, of target/NAME, that has these packages of PyPI.
+# virtual_env NAME PACKAGE...: sets $python to an interpreter, in target/NAME, that has these
+# packages of PyPI.
 virtual_env() {
   python=target/$1/bin/python
   shift

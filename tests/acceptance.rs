@@ -1,9 +1,12 @@
-//! One sentence of FORMAT.md: decoding a whole unit, or a range of one, every backend accepts exactly what the plain decoder
-//! accepts and gives the same weights; but one that does not look at gaps within a block accepts a wrong one.
+//! Tests one sentence of FORMAT.md: decoding a whole unit, or a range of one, every backend accepts
+//! exactly what the plain decoder accepts, and gives the same weights; but a backend that does not
+//! look at gaps within a block accepts a wrong one.
 //!
-//! Units whose structure lies go through every decoder. `DF11_LYING_UNITS=20000 cargo test --test acceptance -- --nocapture`
-//! tries more than the usual 1,500 and prints the counts that tests/README.md records; `ci/full.sh acceptance acceptance_asan`
-//! does, and beside guard pages and under AddressSanitizer too.
+//! Units whose structure lies go through every decoder.
+//! `DF11_LYING_UNITS=20000 cargo test --test acceptance -- --nocapture` tries more than the usual
+//! 1,500, and prints the counts that tests/README.md records.
+//! `ci/full.sh acceptance acceptance_asan` does that too, and also runs beside guard pages and
+//! under AddressSanitizer.
 
 mod support;
 

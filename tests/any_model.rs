@@ -1,13 +1,16 @@
-//! Any model, no configuration: every miniature of `vectors/architectures` is compressed with no option, read by the rules of the published loader
-//! through the written `pattern_dict`, and restored byte for byte.
+//! Any model, no configuration. Every miniature of `vectors/architectures` is compressed with no
+//! option, read by the rules of the published loader through the `pattern_dict` written, and
+//! restored byte for byte.
 //!
-//! The loader's rules, played here on the classes that the modules really have (`Shape::owner`), units decoded by the reference decoder:
+//! The rules of the loader are played here on the real classes of the modules (`Shape::owner`). The
+//! reference decoder decodes the units:
 //!
 //! ```text
 //! a tensor that the model knows            is copied
-//! <unit>.<array>                           <unit> is a module; every pattern that matches its path is applied
+//! <unit>.<array>                           <unit> is a module; patterns matching its path apply
 //!   the module is a Linear or Embedding    the weights are its own .weight
-//!   else                                   each attribute of the pattern is a module with out_features and in_features: a Linear
+//!   else                                   each attribute of the pattern is a module with
+//!                                          out_features and in_features: a Linear
 //! the unit is decoded when its module is called, into memory that all units share
 //! ```
 
@@ -27,13 +30,14 @@ use support::{reference, safetensors, words};
 const MIN_LONE_WEIGHTS: u64 = 16_384;
 
 struct Loaded {
-    /// Tensors that came out of units.
+    /// Tensors that came from units.
     coded: BTreeSet<String>,
     /// Tensors that were copied.
     raw: BTreeSet<String>,
 }
 
-/// Compresses a miniature, loads the result as the published loader would, checks what it says, decompresses.
+/// Compresses a miniature, loads the result as the published loader would, checks it, and
+/// decompresses.
 fn round_trip(model: &Model, options: &CompressOptions) -> Option<Loaded> {
     let folder = tempfile::tempdir().expect("a folder");
     let [source, df11, restored] = ["source", "df11", "restored"].map(|name| folder.path().join(name));
@@ -110,8 +114,8 @@ fn patterns(dictionary: &Value) -> Result<Vec<(Regex, Vec<String>)>, String> {
     patterns.collect()
 }
 
-/// The tensors that the loader would write a unit's matrices to. In whatever order it tries the patterns, only one may match, and none the path
-/// that it goes on with after a list.
+/// The tensors to which the loader would write a unit's matrices. It may try the patterns in any
+/// order, so only one may match, and none may match the path with which it goes on after a list.
 fn injected(model: &Model, unit: &str, patterns: &[(Regex, Vec<String>)]) -> Result<Vec<String>, String> {
     let matching: Vec<_> = patterns.iter().filter(|(pattern, _)| pattern.is_match(unit)).collect();
     let [(_, attributes)] = matching.as_slice() else {

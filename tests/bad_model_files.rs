@@ -1,4 +1,5 @@
-//! Models that must be refused: each with an error that names what is wrong, and with nothing left where OUTPUT was to be.
+//! Models that must be refused, each with an error that names what is wrong, and with nothing left
+//! at OUTPUT.
 
 mod support;
 
@@ -27,7 +28,7 @@ impl Work {
         self.0.path().join(name)
     }
 
-    /// Changes what the coded file holds.
+    /// Changes the contents of the coded file.
     fn damage(self, change: impl FnOnce(&mut Contents)) -> Work {
         let mut contents = Contents::read(&self.path("coded"));
         change(&mut contents);
@@ -46,7 +47,7 @@ impl Work {
         })
     }
 
-    /// Decompression refuses it and leaves nothing behind.
+    /// Checks that decompression refuses it and leaves nothing.
     fn refused(&self) -> Error {
         let before = fs::read_dir(self.0.path()).expect("listed").count();
         let result = decompress(&self.path("coded"), &self.path("out"), &DecompressOptions::default(), &());
@@ -55,7 +56,7 @@ impl Work {
         error
     }
 
-    /// Verification finds it wrong, and says so as failed checks.
+    /// The failed checks by which verification calls it wrong.
     fn failures(&self) -> Vec<Error> {
         let failures = match verify(&self.path("coded"), &VerifyOptions::default(), &()) {
             Ok(report) => report.failures,
@@ -65,7 +66,7 @@ impl Work {
         failures
     }
 
-    /// The first of them.
+    /// The first failed check.
     fn fails(&self) -> Error {
         self.failures().into_iter().next().expect("a failure")
     }
@@ -218,7 +219,7 @@ fn all_that_differs_from_the_source_is_reported_by_tensor() {
     );
 }
 
-/// Changes the record and gives it a checksum that fits.
+/// Changes the record, and gives it a matching checksum.
 fn reseal(contents: &mut Contents, key: &str, change: impl FnOnce(&mut Value)) {
     let text = |value: &Value| value.as_str().expect("metadata is text").to_owned();
     let mut value: Value = serde_json::from_str(&text(&contents.metadata[key])).expect("JSON");
@@ -384,7 +385,8 @@ fn a_changed_byte_is_refused_or_harmless_and_never_gives_other_words() {
     compress(&work.path("source"), &work.path("coded"), &CompressOptions::default(), &()).expect("a sound model");
     let (source, sound) = (fs::read(work.path("source")).expect("read"), fs::read(work.path("coded")).expect("read"));
     let options = with!(DecompressOptions::default(), force: true);
-    // Every byte takes minutes of writing files; with a step that is prime, every part of every array and of the header has its turn.
+    // Every byte would take minutes of writing files. The step is prime, so that every part of
+    // every array and of the header has its turn.
     let (step, mut tried, mut harmless) = (5, 0, 0);
     for at in (0..sound.len()).step_by(step) {
         let mut bytes = sound.clone();
@@ -396,6 +398,7 @@ fn a_changed_byte_is_refused_or_harmless_and_never_gives_other_words() {
             assert!(fs::read(work.path("out")).expect("read") == source, "byte {at} of {}", sound.len());
         }
     }
-    // Spaces, paddings, table entries that no code reaches, gaps that no decoder needs.
+    // Harmless bytes: spaces, paddings, table entries that no code reaches, gaps that no decoder
+    // needs.
     assert!(harmless < tried / 5, "{harmless} of {tried} bytes");
 }

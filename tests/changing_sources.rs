@@ -1,4 +1,5 @@
-//! A file that changes while a job reads it ends the job: by name, with OUTPUT absent. Whatever the file, the change, and the moment.
+//! A file that changes while a job reads it ends the job, which names the file and leaves OUTPUT
+//! absent. This holds for any file, any change, and any moment.
 
 mod support;
 
@@ -12,10 +13,10 @@ use std::time::Duration;
 use support::models::{Contents, assert_same_tree, tree, weights};
 use support::with;
 
-/// Longer than a tick of any file system's clock.
+/// Longer than a clock tick of any file system.
 const TICK: Duration = Duration::from_millis(30);
 
-/// Does something when the so-manieth unit begins.
+/// Does something when the unit with this number begins.
 struct At<'a> {
     unit: usize,
     asked: AtomicUsize,
@@ -33,7 +34,7 @@ impl Progress for At<'_> {
 
 type Change = fn(&Path);
 
-/// Each leaves a file of another content, or none.
+/// Each leaves a file with other contents, or none.
 const CHANGES: [(&str, Change); 5] = [
     ("another file of the same size and date moved over it", |path| {
         let other = path.with_extension("other");

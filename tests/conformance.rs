@@ -1,6 +1,7 @@
 //! Every decoder brings back every case bit for bit, from what every encoder writes.
 //!
-//! The decoders: the library's (`support/library.rs` lists them), the reference decoder, the published kernel (emulated).
+//! The decoders are the library's (`support/library.rs` lists them), the reference decoder, and the
+//! published kernel (emulated).
 
 mod support;
 
@@ -29,7 +30,7 @@ fn short_cases() -> &'static [Case] {
     CASES.get_or_init(cases::short)
 }
 
-/// The heart of this file: one unit through every decoder.
+/// The heart of this file: one unit goes through every decoder.
 fn every_decoder_returns(name: &str, expected: &[u16], coded: &Coded) {
     our_decoders_return(name, expected, coded);
     for seed in 0..2 {
@@ -82,7 +83,7 @@ fn every_range_is_the_same_part_of_the_whole() {
         for backend in backends() {
             for _ in 0..40 {
                 let [a, b] = [0, 1].map(|_| borders[random.below(borders.len() as u64) as usize]);
-                // long ranges are one in four: they are what costs time
+                // Long ranges are one in four, because they cost time.
                 let (from, to) = (a.min(b), if random.below(4) == 0 { a.max(b) } else { all.min(a.min(b) + 700) });
                 let mut part = vec![bf16::NAN; to - from];
                 let what = format!("{}, backend {}, {from}..{to}", case.name, backend.name());
@@ -99,7 +100,8 @@ fn every_range_is_the_same_part_of_the_whole() {
     });
 }
 
-/// There is no raw form to fall back to: also where coding saves nothing, a unit is six tensors with a code for every exponent.
+/// There is no raw form to fall back on: even if coding saves nothing, a unit is six tensors with a
+/// code for every exponent.
 #[test]
 fn all_65536_words_are_really_coded() {
     for name in ["every_word", "every_word_in_300k_gaussian", "random_words"] {
@@ -120,7 +122,7 @@ fn all_65536_words_are_really_coded() {
     }
 }
 
-/// An encoder that saves tables seldom needs the longest codes, so a case must insist on them.
+/// An encoder that saves tables rarely needs the longest codes, so one case must force them.
 #[test]
 fn codes_of_32_bits_are_among_the_cases() {
     let coded = Coded::by_core(&named("spike_and_flat_with_high_ladder").weights);
@@ -140,7 +142,7 @@ fn no_unit_takes_more_tables_than_there_are() {
     });
 }
 
-/// Stream and tables together: a longer stream may save a table.
+/// Counts stream and tables together: a longer stream may save a table.
 #[test]
 fn no_code_costs_more_than_huffmans_where_that_can_be_written() {
     let compared = AtomicUsize::new(0);
@@ -148,7 +150,8 @@ fn no_code_costs_more_than_huffmans_where_that_can_be_written() {
         let (optimum, coded) = (Optimum::of(&case.weights), Coded::by_core(&case.weights));
         let huffman = optimum.bits.div_ceil(8) as usize + 256 * (optimum.tables + 1);
         let ours = coded.encoded_exponent.len() + coded.luts.len();
-        // codes of 1 bit may be out of bounds: a block of fewer than 32768 / 23550 bits a weight does not launch
+        // Codes of 1 bit may be out of bounds: a block of fewer than 32768 / 23550 bits per weight
+        // does not launch.
         let launches = optimum.bits * PUBLISHED_MAX_BLOCK_WEIGHTS > BLOCK_BITS * case.weights.len() as u64;
         if launches && !optimum.high && optimum.longest <= MAX_CODE_BITS && optimum.tables <= MAX_TABLES {
             assert!(ours <= huffman, "{}: {ours} bytes of stream and tables, Huffman's take {huffman}", case.name);
@@ -158,7 +161,8 @@ fn no_code_costs_more_than_huffmans_where_that_can_be_written() {
     assert!(compared.into_inner() > 100);
 }
 
-/// The published compressor leaves out the position of a last block in which no code starts, if the stream ends on a byte.
+/// The published compressor leaves out the position of a last block in which no code starts, if the
+/// stream ends on a byte.
 #[test]
 fn a_missing_last_position_is_accepted_where_the_published_tool_leaves_it_out() {
     let case = named("last_code_straddles_and_ends_on_a_byte");
@@ -172,8 +176,9 @@ fn a_missing_last_position_is_accepted_where_the_published_tool_leaves_it_out() 
     every_decoder_returns(&case.name, &case.weights, &coded);
 }
 
-/// Codes of a tree, an end-of-stream symbol, stale entries: the units of the field. The published kernel does not decode all
-/// of them itself: full blocks do not launch, and behind the stream its registers may lead it to an entry without a length.
+/// Codes of a tree, an end-of-stream symbol, stale entries: the units found in practice. The
+/// published kernel itself does not decode all of them: full blocks do not launch, and past the
+/// stream its registers may lead it to an entry without a length.
 #[test]
 fn whatever_the_published_compressor_can_write_is_read() {
     let longest = AtomicU8::new(0);
@@ -191,7 +196,8 @@ fn whatever_the_published_compressor_can_write_is_read() {
     assert_eq!(longest.into_inner(), 32, "a ladder of 31 bits and the end-of-stream symbol make one of 32");
 }
 
-/// Behind the last code the published compressor writes the bits of its end-of-stream code, and their gap.
+/// After the last code the published compressor writes the bits of its end-of-stream code, and
+/// their gap.
 #[test]
 fn whatever_stands_behind_the_last_code_is_ignored() {
     for (seed, name) in [(1, "gaussian_1000"), (2, "real_like"), (3, "last_code_straddles_by_1_bit")] {

@@ -1,8 +1,9 @@
-//! The damage matrix: every bit flipped, every length cut, every pair of arrays swapped, through every decoder. Each is refused, or read alike
-//! by all that accept it; and a damaged index of the stream never gives other weights.
+//! The damage matrix: every bit flipped, every length cut, every pair of arrays swapped, through
+//! every decoder. Each is refused, or read the same by all that accept it. A damaged index of the
+//! stream never gives other weights.
 //!
-//! Without a checksum a changed stream, table, sign or mantissa can be a sound unit of other weights, and split positions one of other matrices:
-//! those are counted.
+//! Without a checksum, a changed stream, table, sign or mantissa can be a sound unit of other
+//! weights, and changed split positions can be one of other matrices. These are counted.
 //! `cargo test --test damage -- --nocapture` prints the counts that tests/README.md records.
 
 mod support;
@@ -14,16 +15,16 @@ use support::agreement::{Verdict, verdict};
 use support::library::Coded;
 use support::{cases, on_all_processors, published_writer};
 
-/// Arrays that only say where things are; and of the first two, that the stream contradicts where they are wrong.
+/// Arrays that only say where things are. The stream contradicts errors in the first two.
 const INDEX: [&str; 3] = ["gaps", "output_positions", "split_positions"];
 
-/// A sound unit, to be damaged, and what it decodes to.
+/// A sound unit to damage, and what it decodes to.
 struct Whole {
     name: &'static str,
     coded: Coded,
     weights: Vec<u16>,
     matrices: Vec<Range<u64>>,
-    /// Arrays whose every bit is flipped: large ones cost time.
+    /// Arrays whose every bit is flipped. Large ones cost time.
     flipped: &'static [&'static str],
 }
 
@@ -66,7 +67,7 @@ struct Counts {
     other: u64,
 }
 
-/// Runs the damaged unit and counts what became of it.
+/// Runs the damaged unit and counts the outcome.
 fn run(counts: &Mutex<BTreeMap<String, Counts>>, kind: String, what: &str, whole: &Whole, damaged: &Coded) {
     let contradicted = INDEX[..2].iter().any(|index| kind.starts_with(index));
     let verdict = verdict(what, damaged);
@@ -109,7 +110,8 @@ fn damage_is_refused_or_read_alike_by_every_decoder() {
                     );
                 });
             }
-            // the stream ends in bits that nothing needs, and bytes more of it hold nothing: both may decode
+            // The stream ends in bits that nothing needs, and extra bytes hold nothing: both may
+            // decode.
             let lengths: Vec<usize> = (0..=bytes.len() + 1).filter(|&length| length != bytes.len()).collect();
             on_all_processors(&lengths, |&length| {
                 let mut damaged = whole.coded.clone();

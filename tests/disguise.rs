@@ -1,4 +1,5 @@
-//! F32 and F16 tensors that hold BF16 values only are coded as BF16 and come back as what they were; others stay.
+//! F32 and F16 tensors that hold only BF16 values are coded as BF16 and come back as what they
+//! were. Others stay.
 
 mod support;
 
@@ -17,7 +18,8 @@ fn llama() -> Model {
     models(|file| file == "miniature").into_iter().find(|model| model.name.starts_with("llama")).expect("of the folder")
 }
 
-/// The word as F32, or as F16 where that holds it (rounded to what F16 holds of 8 bits: the words of a miniature are small).
+/// The word as F32, or as F16 if F16 holds it (rounded to what F16 holds of 8 bits: the words of a
+/// miniature are small).
 fn respell(words: &[u16], dtype: &str) -> Vec<u8> {
     let value = |word: &u16| f32::from_bits(u32::from(*word) << 16);
     match dtype {
@@ -26,7 +28,7 @@ fn respell(words: &[u16], dtype: &str) -> Vec<u8> {
     }
 }
 
-/// A value of 8 significant bits as F16; one below its normal range as 0.
+/// A value of 8 significant bits as F16. A value below F16's normal range becomes 0.
 fn f16(value: f32) -> u16 {
     let bits = value.to_bits();
     let (sign, exponent, mantissa) =
@@ -34,7 +36,8 @@ fn f16(value: f32) -> u16 {
     if exponent < 1 { sign } else { sign | (exponent as u16) << 10 | mantissa }
 }
 
-/// The miniature with every matrix in another dtype, but the `gate_proj` of layer 1 with one value that BF16 cannot hold.
+/// The miniature with every matrix in another dtype. But `gate_proj` of layer 1 has one value that
+/// BF16 cannot hold.
 fn disguised(dtype: &str) -> Filled {
     let mut tensors = llama().filled();
     for (name, kind, shape, bytes) in tensors.iter_mut().filter(|(_, _, shape, _)| shape.len() == 2) {

@@ -1,4 +1,4 @@
-//! What is foretold without encoding is what compression then writes.
+//! What is predicted without encoding is what compression then writes.
 
 mod support;
 
@@ -9,7 +9,7 @@ use support::architectures::{Model, models};
 use support::vectors;
 use support::with;
 
-/// Bytes of the weight files that compression writes.
+/// The number of bytes of the weight files that compression writes.
 fn written(source: &Path, single_file: bool) -> u64 {
     let work = tempfile::tempdir().expect("a folder");
     let options = with!(CompressOptions::default(), single_file);
@@ -90,7 +90,7 @@ fn units_of_released_models_are_called_modules_found_by_few_patterns() {
 }
 
 fn check_units(model: &Model, report: &EstimateReport) {
-    /// Python keeps so many compiled patterns; the loader tries every pattern for each unit.
+    /// Python keeps this many compiled patterns. The loader tries every pattern for each unit.
     const COMPILED_PATTERNS: usize = 512;
     const MOST_WEIGHTS_OF_SEVERAL: u64 = 1 << 30;
     let file = tempfile::NamedTempFile::new().expect("a file");
@@ -128,11 +128,12 @@ fn check_units(model: &Model, report: &EstimateReport) {
     }
 }
 
-/// Names made to be slow cost no more than their length. Each took a minute or more, or never ended, where a loop over all modules ran for each of them.
+/// Names chosen to be slow cost no more than their length. Each took a minute or more, or never
+/// ended, when a loop over all modules ran for each of them.
 #[test]
 #[cfg(target_os = "linux")]
 fn work_grows_with_the_number_of_names_and_not_with_its_square() {
-    /// Time that this thread has run: other processes do not count.
+    /// The time that this thread has run. Other processes do not count.
     fn seconds() -> f64 {
         let text = std::fs::read_to_string("/proc/thread-self/schedstat").expect("Linux has it");
         text.split(' ').next().and_then(|nanoseconds| nanoseconds.parse::<f64>().ok()).expect("a number") / 1e9

@@ -1,4 +1,5 @@
-//! What we write, we can read: of models at the limits of files, and with names of every kind, whatever `compress` takes the other verbs open.
+//! What we write, we can read: models at the limits of files, and with names of every kind.
+//! Whatever `compress` accepts, the other verbs open.
 
 mod support;
 
@@ -13,7 +14,7 @@ use support::models::{Contents, Tensor, assert_same_tree};
 use support::random::Random;
 use support::with;
 
-/// Fewest weights of a matrix that is a unit wherever it stands.
+/// The fewest weights of a matrix that is a unit anywhere.
 const UNIT: [u64; 2] = [128, 128];
 
 /// A BF16 tensor of one exponent, which codes small, or of random words, which stay raw.
@@ -33,7 +34,7 @@ fn write(path: &Path, tensors: Vec<Tensor>, alone: bool) -> PathBuf {
     if alone { file } else { path.to_path_buf() }
 }
 
-/// Compresses, and opens what was written with every verb; returns how many units it has.
+/// Compresses, and opens what was written with every verb. Returns the number of units.
 fn round_trip(source: &Path, work: &Path, options: &CompressOptions) -> Result<usize, Error> {
     let (coded, back) = (work.join("coded"), work.join("back"));
     let report = compress(source, &coded, options, &())?;
@@ -63,7 +64,7 @@ fn work() -> tempfile::TempDir {
     tempfile::tempdir().expect("a folder")
 }
 
-/// The refusal of a source, after which nothing is there.
+/// The message that refuses a source. Nothing is left after it.
 fn refusal(source: &Path, work: &Path, options: &CompressOptions) -> String {
     let refused = round_trip(source, work, options).expect_err("refused").to_string();
     for left in ["coded", "coded.partial"] {
@@ -97,7 +98,8 @@ fn more_units_than_were_once_read_come_back_from_one_file() {
 #[test]
 fn a_header_that_would_be_too_long_is_refused_before_anything_is_coded() {
     let work = work();
-    // In the record and in its header a raw tensor's name stands twice, that of a coded one nine times; in a directory six of them in its own file.
+    // A raw tensor's name is twice in the record and in its header, a coded one's nine times. In a
+    // directory, six of these are in its own file.
     let named = |count, end: &str| {
         let name = |i: usize| format!("{}{i}{end}", "x".repeat(1 << 20));
         (0..count).map(|i| tensor(&name(i), UNIT, false)).collect()
@@ -247,7 +249,7 @@ fn patterns_of_the_published_form_are_those_that_both_engines_read_alike() {
     for pattern in [r"m\.(?<n>\d)", r"m\.\d\z", "m.[[:digit:]]", "m.[0-9&&[^7]]", r"m\.(?i)\d", r"m\.\d$|x$\n"] {
         let message = refusal(&source, work.path(), &with(pattern, CodeKind::Published));
         assert!(message.contains(&pattern.replace(r"\n", r"\\n")) && message.contains("Python"), "{message}");
-        // In our form the patterns are written anew.
+        // Our form rewrites the patterns.
         let folder = work.path().join(format!("{}", pattern.len()));
         let _ = fs::remove_dir_all(&folder);
         fs::create_dir(&folder).expect("created");

@@ -1,7 +1,9 @@
-//! No encoder and no decoder touches a byte outside its buffers: every buffer ends, and then begins, at a page whose touch ends the process.
+//! No encoder and no decoder touches a byte outside its buffers. Every buffer ends, and then
+//! begins, at a page whose touch ends the process.
 #![cfg(unix)]
 
-// Not of `support`, which the fuzz targets compile too: they have no use for it, and no libc.
+// This file is not part of `support`, which the fuzz targets compile too: they do not use it, and
+// have no libc.
 #[path = "support/guarded.rs"]
 mod guarded;
 mod support;
@@ -69,7 +71,8 @@ fn decode_between(case: &Case, coded: &Coded, edge: Edge) {
     }
 }
 
-/// Validation does not read the stream, so decoders meet any bits there, and gaps that contradict them.
+/// Validation does not read the stream, so decoders meet any bits there, and gaps that contradict
+/// them.
 #[test]
 fn decoders_of_damaged_units_stay_inside() {
     on_all_processors(&cases::short(), |case| {
@@ -95,8 +98,9 @@ fn decoders_of_damaged_units_stay_inside() {
     });
 }
 
-/// Gaps, output positions, tables, number of weights and stream, damaged alone and together: whatever the levels say of such a
-/// unit, they touch nothing else. `DF11_LYING_UNITS=20000` tries more of them.
+/// Gaps, output positions, tables, number of weights and stream are damaged alone and together.
+/// Whatever the levels say of such a unit, they touch nothing else. `DF11_LYING_UNITS=20000` tries
+/// more of them.
 #[test]
 fn decoders_of_units_that_lie_stay_inside() {
     let seeds: Vec<u64> = (0..lies::units(600)).collect();
@@ -115,7 +119,7 @@ fn decoders_of_units_that_lie_stay_inside() {
     assert!(2 * valid >= all as u64, "{valid} of {all}");
 }
 
-/// Whole, in a batch, in ranges and in rows, at every level.
+/// Decodes the whole unit, a batch, ranges and rows, at every level.
 fn decode_lies_between(unit: &Unit, edge: Edge, seed: u64) {
     let mut random = Random::new(seed);
     let all = unit.weights();
@@ -162,8 +166,8 @@ fn encoders_stay_inside() {
     });
 }
 
-/// Weights other than those planned are refused, but only once they were written, within the same
-/// buffers; also where exponents have no code, so that no number of weights fills a byte.
+/// Weights other than those planned are refused, but only after they were written, within the same
+/// buffers. Exponents may also have no code, so that no number of weights fills a byte.
 #[test]
 fn encoders_of_other_weights_stay_inside() {
     on_all_processors(&cases::short(), |case| {
@@ -183,7 +187,8 @@ fn encoders_of_other_weights_stay_inside() {
     });
 }
 
-/// As many weights as were planned: all of the longest code, all without a code, those planned with some that have none among them, and any.
+/// As many weights as were planned: all of the longest code; all without a code; those planned with
+/// some that have none among them; and any.
 fn others(plan: &Plan, case: &Case) -> [Vec<bf16>; 4] {
     let lengths = plan.code().lengths();
     let of_length = |length: u8| (0..=255u8).rfind(|&exponent| lengths[usize::from(exponent)] == length);
@@ -192,7 +197,7 @@ fn others(plan: &Plan, case: &Case) -> [Vec<bf16>; 4] {
     let mut random = Random::new(count as u64);
     let mut among = case.weights.clone();
     let none = all(0);
-    // Up to 100 in a row: whole lanes, and steps, have none.
+    // Up to 100 in a row, so that whole lanes and steps have none.
     for run in among.chunks_mut(100) {
         let some = random.below(run.len() as u64) as usize;
         run[some..].fill(none[0]);

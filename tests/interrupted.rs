@@ -1,4 +1,5 @@
-//! A job that is stopped leaves OUTPUT absent, keeps whole files only, and goes on to the same bytes as one that was not.
+//! A job that is stopped leaves OUTPUT absent and keeps only whole files. When it goes on, it
+//! writes the same bytes as a job that was never stopped.
 
 mod support;
 
@@ -21,7 +22,7 @@ const JOURNAL: &str = "journal";
 /// What a run keeps for itself beside the files that it has finished.
 const OF_THE_RUN: [&str; 3] = [JOURNAL, "df11.lock", "made"];
 
-/// Says stop when it is asked for the so-manieth time, and from then on.
+/// Asks to stop at the question with this number, and at all after it.
 struct StopAt {
     asked: AtomicUsize,
     at: usize,
@@ -78,7 +79,8 @@ fn resume() -> CompressOptions {
     with!(CompressOptions::default(), resume: true)
 }
 
-/// What a stopped run has left: the finished files, each as it is in `whole`. What the run keeps for itself and nothing else is beside them.
+/// Checks what a stopped run has left: the finished files, each as it is in `whole`, and what the
+/// run keeps for itself, and nothing else.
 fn kept(partial: &Path, whole: &Path) -> usize {
     let (mut found, whole) = (tree(partial), tree(whole));
     for name in OF_THE_RUN {
@@ -92,7 +94,7 @@ fn kept(partial: &Path, whole: &Path) -> usize {
     found.len()
 }
 
-/// Stops compression wherever it can be stopped, or there every so many places, and goes on.
+/// Stops compression at every place where it can stop, or at every `step`-th, and goes on.
 fn stopped_anywhere(work: &Work, step: usize, options: &CompressOptions) {
     let resume = with!(options.clone(), resume: true);
     let (source, whole, output, partial) =
@@ -114,7 +116,7 @@ fn stopped_anywhere(work: &Work, step: usize, options: &CompressOptions) {
             }
             _ => assert!(!partial.exists(), "stopped at {at}: nothing was finished, and something is left"),
         }
-        // And once more, a little later each time, before it may end.
+        // Stops once more, a little later each time, before it may end.
         let _ = compress(&source, &output, &resume, &StopAt::the(7 + at % 5)).map(|_| fs::remove_dir_all(&output));
         let report = compress(&source, &output, &resume, &()).expect("resumed");
         assert_same_tree(&whole, &output);
@@ -146,7 +148,8 @@ fn a_pipeline_stopped_anywhere_goes_on_to_the_same_bytes() {
 fn the_published_form_stopped_anywhere_goes_on_to_the_same_bytes_and_tells_the_same() {
     let work = Work::new();
     work.write_model("llama", "source");
-    // A unit of one exponent, which has no published code: that is told when the unit is coded, and again by a run that goes on behind it.
+    // A unit of one exponent has no published code. The note comes when the unit is coded, and
+    // again from a run that goes on after it.
     let mut file = Contents::read(&work.at("source/model.safetensors"));
     let head = file.tensor("lm_head.weight");
     head.bytes = 0x3F80_u16.to_le_bytes().repeat(head.bytes.len() / 2);
@@ -190,7 +193,7 @@ fn a_stopped_decompression_and_a_stopped_synthesis_leave_nothing() {
     }
 }
 
-/// A run of a small Llama, stopped when some of its files were finished.
+/// A run of a small Llama, stopped after some of its files were finished.
 fn stopped() -> Work {
     let work = Work::new();
     work.write_model("llama", "source");
@@ -266,7 +269,7 @@ fn a_source_that_has_changed_is_not_resumed_whatever_its_dates_say() {
     let path = work.at("source/model.safetensors");
     let mut bytes = fs::read(&path).expect("read");
     let modified = fs::metadata(&path).expect("there").modified().expect("a date");
-    // Of a tensor that was coded: `lm_head`, whose unit comes first.
+    // Part of a tensor that was coded: `lm_head`, whose unit comes first.
     let header = u64::from_le_bytes(*bytes.first_chunk().expect("a length")) as usize;
     let json: serde_json::Value = serde_json::from_slice(&bytes[8..8 + header]).expect("a header");
     let begin = json["lm_head.weight"]["data_offsets"][0].as_u64().expect("an offset") as usize;
@@ -337,7 +340,7 @@ fn work_copy(from: &Work, to: &Work) {
     }
 }
 
-/// Tries to begin the same job while it is under way.
+/// Tries to begin the same job while it runs.
 struct Meddler<'a>(&'a Work, AtomicUsize);
 
 impl Progress for Meddler<'_> {

@@ -1,4 +1,5 @@
-//! What people have on their disks: shards, links, pipelines, single files, duplicates, and what is no BF16 model at all.
+//! What people have on their disks: shards, links, pipelines, single files, duplicates, and what is
+//! no BF16 model at all.
 
 mod support;
 
@@ -36,7 +37,8 @@ fn files(root: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     files
 }
 
-/// Compresses, verifies against the source, decompresses. Returns what was written, what came back, and the notes.
+/// Compresses, verifies against the source, decompresses. Returns what was written, what came back,
+/// and the notes.
 fn there_and_back(source: &Path, work: &Path) -> (PathBuf, PathBuf, Vec<String>) {
     let (df11, restored) = (work.join("df11"), work.join("restored"));
     let report = compress(source, &df11, &CompressOptions::default(), &()).expect("compressed");
@@ -114,7 +116,7 @@ fn the_same_weights_of_other_libraries_are_left_out_with_a_note() {
     let work = folder();
     let source = work.path().join("source");
     model("llama").write(&source);
-    // What is called like them and is none stays.
+    // A file that is named like them, but is none, stays.
     fs::write(source.join("training_args.bin"), "x").expect("written");
     let expected = files(&source);
     fs::create_dir(source.join("original")).expect("created");

@@ -1,4 +1,5 @@
-//! A directory with a model card can be uploaded as it is, and still gives back the source's files and no other.
+//! A directory with a model card can be uploaded as it is, and still gives back the source's files
+//! and no other.
 
 mod support;
 
@@ -36,7 +37,7 @@ fn write(family: &str, folder: &Path) {
     }
 }
 
-/// Compresses with a card, decompresses, compares every file; returns the card and all files.
+/// Compresses with a card, decompresses, compares every file. Returns the card and all files.
 fn with_card(source: &Path, work: &Path, more: CompressOptions) -> (String, BTreeMap<String, Vec<u8>>) {
     let (coded, back) = (work.join("Name-DF11"), work.join("back"));
     let report = compress(source, &coded, &with!(more, model_card: true), &()).expect("compressed");
@@ -55,7 +56,7 @@ fn work() -> tempfile::TempDir {
     tempfile::tempdir().expect("a folder")
 }
 
-/// Where the download cache of a hub has a model.
+/// The path of a model in a hub's download cache.
 fn cached(work: &Path, name: &str) -> PathBuf {
     work.join(format!("models--{name}")).join("snapshots/0e9e39f249a16976918f6564b8830bc894c89659")
 }

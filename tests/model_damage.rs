@@ -1,13 +1,17 @@
-//! The damage matrix of a model: bits flipped in every part of the file, every length cut, tensors swapped, renamed and left out, through every
-//! backend. With our record each is refused, or gives the source back byte for byte: there is no third way. Without one, as in files of other
-//! writers, values may differ, on every backend alike, or the border between two matrices; what is written is a sound file all the same, and of
-//! the source's names and dtypes unless the header was what was damaged.
+//! The damage matrix of a model: bits flipped in every part of the file, every length cut, tensors
+//! swapped, renamed and left out, through every backend. With our record, each damage is refused,
+//! or the source comes back byte for byte: there is no third outcome. Without a record, as in files
+//! of other writers, values may differ, in the same way on every backend, or the border between two
+//! matrices may. What is written is still a sound file, with the source's names and dtypes unless
+//! the header was damaged.
 //!
-//! In a directory every file is damaged, copied ones and the model card included: each damage is found, by verify and by decompress, whatever it is; but
-//! for a card that was changed, which is told, and bits of the main file's header that mean nothing.
+//! In a directory every file is damaged, copied ones and the model card included. Verify and
+//! decompress each find every damage, with two exceptions: a changed card, which a note mentions,
+//! and bits of the main file's header that mean nothing.
 //!
-//! Every bit takes minutes, so bits and lengths are some way apart. `DF11_DAMAGE_STRIDE=1` takes them all;
-//! `cargo test --test model_damage -- --nocapture` prints the counts that tests/README.md records.
+//! Every bit takes minutes, so bits and lengths are some distance apart. `DF11_DAMAGE_STRIDE=1`
+//! takes them all; `cargo test --test model_damage -- --nocapture` prints the counts that
+//! tests/README.md records.
 
 mod support;
 
@@ -50,7 +54,7 @@ impl Model {
         Model { work, source, coded, backends, counts: Mutex::default(), files: AtomicUsize::new(0) }
     }
 
-    /// The same, as a writer that knows nothing of our record would have written it.
+    /// The same model, as a writer that knows nothing of our record would have written it.
     fn without_record() -> Model {
         let mut model = Model::new();
         let mut contents = Contents::of(&model.coded);
@@ -63,7 +67,7 @@ impl Model {
         self.work.path().join(self.files.fetch_add(1, Ordering::Relaxed).to_string())
     }
 
-    /// Runs all damages, several at a time, and prints what became of them.
+    /// Runs all damages, several at a time, and prints the outcomes.
     fn every_damage(&self, usual_stride: usize, run: impl Fn(&Damage) -> Counts + Sync) {
         on_all_processors(&Damage::all(&self.coded, stride(usual_stride)), |damage| {
             let new = run(damage);
@@ -77,7 +81,7 @@ impl Model {
         print(&self.counts.lock().expect("no thread panicked"));
     }
 
-    /// What a backend makes of the file; nothing is left behind.
+    /// What a backend makes of the file. Nothing is left.
     fn decompressed(&self, input: &Path, what: &str, options: DecompressOptions) -> Option<Vec<u8>> {
         let output = self.path();
         let restored = decompress(input, &output, &options, &());
@@ -90,7 +94,7 @@ impl Model {
     }
 }
 
-/// In memory where there is such a place: every run writes files through to the disk.
+/// A folder in memory if possible, because every run writes files through to the disk.
 fn work_folder() -> TempDir {
     let memory = Path::new("/dev/shm");
     let work = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
@@ -122,7 +126,7 @@ fn a_damaged_model_is_refused_or_comes_back_as_it_was() {
     });
 }
 
-/// The tensors of a file, which is well-formed.
+/// The tensors of a well-formed file.
 fn by_name(file: &[u8]) -> BTreeMap<String, Tensor> {
     Contents::of(file).tensors.into_iter().map(|tensor| (tensor.name.clone(), tensor)).collect()
 }

@@ -1,4 +1,5 @@
-//! Models go there and back: every file of the source comes back byte for byte, whatever its form, its order, its padding, and whoever coded it.
+//! Models go there and back: every file of the source comes back byte for byte, for any form, order
+//! and padding, and any encoder.
 
 mod support;
 
@@ -22,7 +23,7 @@ fn folder() -> TempDir {
     tempdir().expect("a temporary folder")
 }
 
-/// The small Llama as a directory of one file, with files beside it.
+/// The small Llama as a directory of one file, with other files beside it.
 fn llama_directory(path: &Path) {
     fs::create_dir(path).expect("created");
     let metadata = json!({"format": "pt", "made by": "nobody"}).as_object().cloned().expect("an object");
@@ -52,7 +53,7 @@ fn compress_with(source: &Path, output: &Path, options: CompressOptions) -> Comp
     compress(source, output, &options, &()).unwrap_or_else(|error| panic!("{}: {error}", source.display()))
 }
 
-/// Compresses, verifies by record and by source, decompresses and compares every file.
+/// Compresses, verifies by record and by source, decompresses, and compares every file.
 fn there_and_back(source: &Path, work: &Path, options: CompressOptions) -> CompressReport {
     let (coded, back) = (work.join("coded"), work.join("back"));
     let report = compress_with(source, &coded, options);

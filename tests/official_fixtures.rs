@@ -1,7 +1,8 @@
-//! What the published compressor wrote reads back as what it was given, bit for bit (`tests/vectors/official`).
+//! What the published compressor wrote reads back as what it was given, bit for bit
+//! (`tests/vectors/official`).
 //!
-//! The reference decoder and the emulation of the published kernel are proved here on files they had no part in; the rest
-//! of the tests then rests on them.
+//! This proves the reference decoder and the emulation of the published kernel on files that they
+//! had no part in. The other tests rely on them.
 
 mod support;
 
@@ -12,7 +13,7 @@ use support::safetensors::{self, File};
 use support::{RawUnit, assert_same_words, published_kernel, published_writer, reference, vectors, words};
 
 const FIXTURES: [&str; 3] = ["edge-long-codes", "llama-sharded", "llama-single-file"];
-/// As many different contents of uninitialised registers.
+/// The number of different contents of uninitialised registers to try.
 const SEEDS: u64 = 8;
 
 /// A model as published, and its source.
@@ -20,7 +21,7 @@ struct Fixture {
     name: &'static str,
     df11: File,
     source: File,
-    /// The lists of `pattern_dict`, and the pattern with its regex escapes resolved to the unit names it stands for.
+    /// The lists of `pattern_dict`, each with the unit names that its pattern's regex stands for.
     patterns: Vec<(String, Vec<String>)>,
 }
 
@@ -39,7 +40,7 @@ impl Fixture {
         }
     }
 
-    /// Each unit with the names of its matrices in stream order.
+    /// Each unit with the names of its matrices, in stream order.
     fn units(&self) -> BTreeMap<String, Vec<String>> {
         let units = self.df11.unit_names().into_iter();
         units.map(|unit| (unit.clone(), self.matrices_of(&unit))).collect()
@@ -55,7 +56,7 @@ impl Fixture {
     }
 }
 
-/// The regexes of the fixtures use escaped dots and `\d+` alone.
+/// The regexes of the fixtures use only escaped dots and `\d+`.
 fn matches(pattern: &str, name: &str) -> bool {
     let (pattern, mut name) = (pattern.replace("\\.", "."), name);
     let mut parts = pattern.split("\\d+");

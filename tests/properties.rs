@@ -1,6 +1,8 @@
-//! Whatever the weights, they come back: units that nobody thought of, and their smallest version when one fails.
+//! Any weights come back: units that nobody thought of, each reduced to its smallest version if it
+//! fails.
 //!
-//! `PROPTEST_CASES=10000 cargo test --test properties` tries more than the 256 cases a property that are usual.
+//! `PROPTEST_CASES=10000 cargo test --test properties` tries more than the usual 256 cases per
+//! property.
 
 mod support;
 
@@ -17,10 +19,10 @@ use support::{adversarial, cases, lies, published_kernel, published_writer, refe
 
 /// Enough for several blocks of most codes.
 const MOST_WEIGHTS: usize = 30_000;
-/// Weights of a unit that several threads share.
+/// The number of weights of a unit that several threads share.
 const SHARED_WEIGHTS: usize = 400_000;
 
-/// Through every decoder there is.
+/// Decodes with every decoder there is.
 fn comes_back(weights: &[u16], coded: &Coded) -> Result<(), TestCaseError> {
     let unit = coded.view().validate().map_err(failed)?;
     for (decoder, found) in decode_with_all(&unit) {
@@ -40,7 +42,7 @@ fn histogram() -> impl Strategy<Value = Vec<(u8, u64)>> {
     vec((any::<u8>(), 0..11_u32), 1..60).prop_map(|list| list.into_iter().map(|(e, log)| (e, 1 << log)).collect())
 }
 
-/// Choices for a generator: fewer and smaller ones make a simpler unit.
+/// Choices for a generator. Fewer and smaller ones make a simpler unit.
 fn choices() -> impl Strategy<Value = Vec<u8>> {
     vec(any::<u8>(), 0..200)
 }
@@ -49,7 +51,7 @@ fn split_positions(cuts: &[usize]) -> Vec<u8> {
     cuts.iter().flat_map(|&cut| (cut as i64).to_le_bytes()).collect()
 }
 
-/// Bytes and weights as a pool of `threads` threads makes them, unit by unit and in a batch.
+/// The bytes and weights that a pool of `threads` threads makes, unit by unit and in a batch.
 fn with_threads(threads: usize, level: Level, weights: &[bf16]) -> (Coded, Vec<bf16>, Vec<bf16>) {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
     pool.install(|| {
@@ -213,7 +215,8 @@ proptest! {
         }
     }
 
-    /// A caller's mistake, not a file's: refused, or the plan holds for these weights too.
+    /// A mistake of the caller, not of a file: it is refused, or the plan holds for these weights
+    /// too.
     #[test]
     fn a_plan_of_other_weights_never_panics(choices in choices(), others in choices()) {
         let mut weights = to_bf16s(&adversarial::weights(&mut Bytes::new(&choices), MOST_WEIGHTS));

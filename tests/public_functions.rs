@@ -1,8 +1,8 @@
-//! Every public function of df11-core and df11-cpu is called by the fuzz target `api`: a new one
-//! that it does not call fails here.
+//! The fuzz target `api` calls every public function of df11-core and df11-cpu. A new function that
+//! it does not call fails here.
 //!
-//! What is public is read from the sources: what `lib.rs` names in `pub use`, with the methods of
-//! such types, and the functions of its public modules.
+//! The public names are read from the sources: what `lib.rs` names in `pub use`, with the methods
+//! of these types, and the functions of its public modules.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -44,7 +44,7 @@ fn owner(line: &str) -> Option<&str> {
     Some(word(of).0)
 }
 
-/// How a call of each public function of a crate looks: `Type::name`, `.name` or `name`.
+/// What a call of each public function of a crate looks like: `Type::name`, `.name` or `name`.
 fn public_functions(source: &Path) -> BTreeSet<String> {
     let lib = text(&source.join("lib.rs"));
     let names: BTreeSet<&str> = lib
@@ -68,7 +68,7 @@ fn public_functions(source: &Path) -> BTreeSet<String> {
             let function = function.strip_prefix("pub ").or(in_trait.then_some(function));
             let Some(function) = function.map(|rest| rest.strip_prefix("const ").unwrap_or(rest)) else { continue };
             let Some((name, rest)) = function.strip_prefix("fn ").map(word) else { continue };
-            // up to the end of the arguments, whose first may be on the next line
+            // Up to the end of the arguments. The first may be on the next line.
             let first = if rest.ends_with('(') { lines.next().unwrap_or_default() } else { rest };
             let has_self = first.split([',', ')']).next().is_some_and(|first| first.ends_with("self"));
             match of {

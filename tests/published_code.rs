@@ -1,6 +1,8 @@
-//! `Plan::published`: the published compressor's bytes for any unit that it can write, and a named fault for any that it cannot.
+//! `Plan::published` gives the published compressor's bytes for any unit that it can write, and a
+//! named fault for any that it cannot.
 //!
-//! Its imitation in `support/published_writer.rs` shares nothing with the library, and is proven on files of the published compressor.
+//! The imitation in `support/published_writer.rs` shares nothing with the library, and is proved on
+//! files of the published compressor.
 
 mod support;
 
@@ -17,18 +19,20 @@ use support::{adversarial, cases, published_kernel, published_writer, reference}
 /// Enough for several blocks of most codes.
 const MOST_WEIGHTS: usize = 30_000;
 
-/// What became of a unit.
+/// The outcome for a unit.
 #[derive(Debug, PartialEq, Eq)]
 enum Outcome {
-    /// The bytes of the imitation.
+    /// The same bytes as the imitation.
     Same,
-    /// Bytes, where the imitation has none: codes that are cut, or exponents from 240 on that decode all the same.
+    /// Bytes where the imitation has none: codes that are cut, or exponents from 240 on that still
+    /// decode.
     Ours,
     /// No published code.
     Refused,
 }
 
-/// Writes a unit with every encoder, reads it with every decoder, and compares it with the imitation.
+/// Writes a unit with every encoder, reads it with every decoder, and compares it with the
+/// imitation.
 fn outcome(weights: &[u16]) -> Result<Outcome, TestCaseError> {
     let mut all = published_encoders().into_iter().map(|(encoder, encode)| (encoder, encode(weights)));
     let (first, expected) = all.next().expect("an encoder");
@@ -91,7 +95,8 @@ fn typical_weights_have_a_published_code() {
     assert_eq!(outcome_of(&weights), Outcome::Same);
 }
 
-/// The stream ends around the end of its first block, with a long code last: with a byte or not, in a block and a chunk of its own or not.
+/// The stream ends around the end of its first block, with a long code last: on a byte or not, in
+/// its own block and chunk or not.
 #[test]
 fn the_end_of_a_stream_is_written_as_published_wherever_it_falls() {
     let (rarest, others) = (100 << 7, (1..9).map(|rank| (100 + rank, 1 << rank)).collect::<Vec<(u8, u64)>>());
@@ -99,7 +104,7 @@ fn the_end_of_a_stream_is_written_as_published_wherever_it_falls() {
     let weights = |common: usize| [vec![99 << 7; common], tail.clone()].concat();
     let bytes = |coded: &Coded| coded.encoded_exponent.len();
     let published = |common: usize| Coded::published_by_core(&weights(common)).expect("it has a published code");
-    // the most frequent exponent has the code of 1 bit
+    // The most frequent exponent has the code of 1 bit.
     let at_the_end = 32_000 + 32_768 - 8 * bytes(&published(32_000));
     let (mut fewer_positions, mut straddling) = (0, 0);
     for common in at_the_end - 20..at_the_end + 40 {
@@ -128,8 +133,8 @@ fn a_high_exponent_that_the_published_kernel_would_take_for_a_pointer_is_refused
     assert_eq!(outcome_of(&weights), Outcome::Refused);
 }
 
-/// Each exponent as often as the two before it together and `more`: a code of one bit more for each, as long as equals are joined in order of
-/// exponent or there are none.
+/// Each exponent occurs as often as the two before it together, plus `more`. So each code is one
+/// bit longer, as long as equal counts are joined in order of exponent, or there are none.
 fn ladder(exponents: impl IntoIterator<Item = u8>, more: u64) -> Vec<(u8, u64)> {
     let mut next = (1, 1);
     let mut step = |exponent| {
@@ -158,7 +163,7 @@ fn codes_of_more_than_32_bits_are_cut_and_decode() {
 
 #[test]
 fn more_tables_than_there_are_are_refused() {
-    // a spike, and 200 exponents that share what is left: many second-level tables
+    // A spike, and 200 exponents that share the rest: many second-level tables.
     let mut counts: Vec<(u8, u64)> = (0..200).map(|exponent| (exponent, 2 + u64::from(exponent) % 3)).collect();
     counts.push((220, 3_000_000));
     let weights = cases::of_counts(&counts, 9);

@@ -1,4 +1,5 @@
-//! `--code published`: the files that the published tool writes, byte for byte, proven on those that it wrote (`tests/vectors/official`).
+//! `--code published` writes the files of the published tool, byte for byte, proved on files that
+//! it wrote (`tests/vectors/official`).
 
 mod support;
 
@@ -16,7 +17,7 @@ use support::with;
 use support::{architectures, assert_same_words, published_writer, reference, safetensors, vectors, words};
 use tempfile::{TempDir, tempdir};
 
-/// The fixtures, and whether the published tool was asked for one file.
+/// The fixtures, and whether the published tool wrote each as one file.
 const FIXTURES: [(&str, bool); 3] = [("edge-long-codes", true), ("llama-sharded", false), ("llama-single-file", true)];
 
 fn folder() -> TempDir {
@@ -32,7 +33,7 @@ fn compressed(source: &Path, output: &Path, options: CompressOptions) -> Compres
     compress(source, output, &options, &()).unwrap_or_else(|error| panic!("{}: {error}", source.display()))
 }
 
-/// Decompresses without a record, by shapes of the source, and compares every tensor.
+/// Decompresses without a record, by the shapes of the source, and compares every tensor.
 #[track_caller]
 fn comes_back(source: &Path, coded: &Path, back: &Path) {
     comes_back_by(None, source, coded, back);
@@ -51,7 +52,7 @@ fn comes_back_by(pattern_dict: Option<PatternDict>, source: &Path, coded: &Path,
     assert!(tensors(source) == tensors(back));
 }
 
-/// Every file of the output is the fixture's, and there is no other.
+/// Checks that every file of the output is the fixture's, and that there is no other.
 fn every_file_is_as_published(name: &str, options: CompressOptions) {
     let (work, fixture) = (folder(), vectors("official").join(name));
     let coded = work.path().join("coded");
@@ -83,7 +84,7 @@ fn patterns_that_are_given_are_written_as_they_are() {
         let pattern_dict = Some(PatternDict::read(&file).expect("patterns"));
         every_file_is_as_published(name, with!(published(), single_file, pattern_dict));
     }
-    // spelled as no writer of ours would
+    // Spelled as our writers would not.
     let work = folder();
     let (file, coded) = (work.path().join("patterns.json"), work.path().join("coded"));
     let patterns = json!({"lm_head|model.embed_tokens": [], "model\\.layers\\.(0|1)": ["mlp.up_proj"]});
@@ -104,7 +105,7 @@ fn the_same_files_are_foretold() {
         let files = tree(&fixture.join("df11"));
         let weights = files.iter().filter(|(file, _)| file.ends_with(".safetensors"));
         let written: usize = weights.map(|(_, bytes)| bytes.len()).sum();
-        // so small a sample hardly tells the code
+        // A sample this small hardly shows which code it is.
         assert!((told / written as f64 - 1.0).abs() < 0.02, "{name}: {told} foretold, {written} written");
     }
 }
@@ -131,7 +132,7 @@ fn a_file_becomes_a_file_without_metadata() {
     comes_back_by(Some(patterns), &source, &coded, &work.path().join("back.safetensors"));
 }
 
-/// A model of which nothing but config.json and the tensors matters.
+/// A model of which only config.json and the tensors matter.
 fn model(path: &Path, tensors: Vec<support::models::Tensor>, main_file: &str, config: Option<&str>) {
     fs::create_dir(path).expect("created");
     let metadata = json!({"made by": "nobody"}).as_object().cloned().expect("an object");

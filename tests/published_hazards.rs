@@ -1,4 +1,5 @@
-//! Where the published kernel fails, its emulation fails, and says how; what we write stays clear of each of these.
+//! Where the published kernel fails, its emulation fails and says how. What we write avoids each of
+//! these cases.
 
 mod support;
 
@@ -21,7 +22,7 @@ fn an_entry_of_length_0_behind_the_stream_makes_phase_1_run_for_ever() {
     for seed in 0..20 {
         assert_eq!(published_kernel::decode(&coded.raw(), seed).as_ref(), Ok(&weights));
     }
-    // the one code is the bit 0: no code reaches the second half of the table, but registers may
+    // The only code is the bit 0: no code reaches the second half of the table, but registers may.
     coded.luts[128..256].fill(7);
     let errors: Vec<String> = (0..20).filter_map(|seed| published_kernel::decode(&coded.raw(), seed).err()).collect();
     assert!(!errors.is_empty() && errors.iter().all(|error| error.contains("for ever")), "{errors:?}");

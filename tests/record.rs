@@ -1,5 +1,5 @@
-//! One judge of the record: what `verify` calls fine, `decompress` restores, whatever a record says; and records of every version are read by
-//! their own rules.
+//! The record has one judge: what `verify` calls fine, `decompress` restores, whatever a record
+//! says. Records of every version are read by their own rules.
 
 mod support;
 
@@ -21,7 +21,7 @@ use support::with;
 use support::{on_all_processors, vectors};
 use tempfile::TempDir;
 
-/// In memory where there is such a place: every run writes files through to the disk.
+/// A folder in memory if possible, because every run writes files through to the disk.
 fn work() -> TempDir {
     let memory = Path::new("/dev/shm");
     let work = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
@@ -60,10 +60,10 @@ fn a_model_of_version_1_comes_back_and_no_more_is_claimed_than_its_record_can_ch
     let restored = decompress(&coded, &back, &DecompressOptions::default(), &()).expect("restored");
     assert!(restored.checked && !restored.byte_exact && restored.missing.is_empty());
     assert_same_tree(&source(), &back);
-    // What it cannot check it does not call wrong.
+    // It does not call wrong what it cannot check.
     fs::write(coded.join("tokenizer.json"), "{}").expect("written");
     assert!(is_fine(&coded));
-    // What it can, it does.
+    // It calls wrong what it can check.
     fs::write(coded.join("config.json"), "{}").expect("written");
     assert!(!is_fine(&coded));
 }
@@ -101,7 +101,7 @@ fn patterns(work: &Path) -> CompressOptions {
     with!(CompressOptions::default(), pattern_dict: Some(PatternDict::read(&path).expect("patterns")))
 }
 
-/// Every change of a JSON value: of each of its parts by each of a few others.
+/// Every change of a JSON value: each of its parts replaced by each of a few others.
 fn changes(value: &Value) -> Vec<Value> {
     let mut all: Vec<Value> = vec![json!(null), json!(true), json!([]), json!({}), json!("")];
     match value {
@@ -185,7 +185,7 @@ fn changes(value: &Value) -> Vec<Value> {
     all
 }
 
-/// The headers in `df11.sources` changed: each of their parts.
+/// Changes of the headers in `df11.sources`, for each of their parts.
 fn changed_headers(sources: &Value) -> Vec<Value> {
     let mut all = Vec::new();
     for (at, file) in sources.as_array().expect("a list").iter().enumerate().filter(|(_, f)| f["kind"] == "safetensors")
@@ -204,7 +204,7 @@ fn changed_headers(sources: &Value) -> Vec<Value> {
     all
 }
 
-/// Gives the record a checksum that fits it.
+/// Gives the record a matching checksum.
 fn reseal(contents: &mut Contents, dfloat11_config: Option<&Value>) {
     let mut sealed: BTreeMap<&str, &str> = contents
         .metadata
@@ -243,8 +243,9 @@ fn tensors(path: &Path) -> BTreeMap<String, Tensor> {
     weights.flat_map(|(_, bytes)| Contents::of(&bytes).tensors).map(|tensor| (tensor.name.clone(), tensor)).collect()
 }
 
-/// Changes every part of the record of the model at `coded`, gives it a checksum that fits, and asks verify and decompress, which must agree: both
-/// refuse it, or both accept it and the tensors are the source's.
+/// Changes every part of the record of the model at `coded`, gives it a matching checksum, and asks
+/// verify and decompress. They must agree: both refuse it, or both accept it and the tensors are
+/// the source's.
 fn both_agree(coded: &Path, main: &str, expected: &BTreeMap<String, Tensor>, config: Option<&Value>) -> (usize, usize) {
     let sound = Contents::read(&if main.is_empty() { coded.to_path_buf() } else { coded.join(main) });
     let mut all: Vec<(String, Contents)> = Vec::new();

@@ -1,5 +1,5 @@
-//! What once broke stays mended: every input that a fuzzer found, through the target that it broke; and, so that targets do not rot where no
-//! fuzzer runs, hundreds of inputs of no plan.
+//! What once broke stays fixed: every input that a fuzzer found goes through the target that it
+//! broke. Hundreds of random inputs run too, so that targets do not rot where no fuzzer runs.
 
 mod support;
 #[path = "../fuzz/src/targets/mod.rs"]

@@ -1,4 +1,4 @@
-//! What is timed: each contestant works through all tensors of a sample, on one stream.
+//! What is timed: each contestant decodes all tensors of a sample, on one stream.
 
 use std::ffi::{CString, c_void};
 use std::sync::Arc;
@@ -11,37 +11,37 @@ use df11_kernels::{Job, LAUNCH_JOBS, PLAIN, PLAIN_THREADS, PTX_75, PTX_80};
 use crate::Failure;
 use crate::data::{Source, Tensor};
 
-/// Entry point of the published kernel.
+/// The entry point of the published kernel.
 const PUBLISHED: &str = "decode";
-/// Runs before those that count.
+/// Runs before the ones that count.
 const WARM_UP: usize = 3;
-/// What outputs hold before a kernel that is checked: a word that no weight of N(0, 0.02) is.
+/// What outputs hold before a kernel is checked: a word that is no weight of N(0, 0.02).
 const POISON: u8 = 0xA5;
 
-/// What one contestant took for a tensor of this size.
+/// What one contestant took per tensor of this size.
 pub struct Row {
     pub weights: usize,
     pub tensors: usize,
     pub contestant: Contestant,
     pub seconds: f64,
-    /// Read and written.
+    /// Bytes read and written.
     pub bytes: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Contestant {
-    /// On the device, of the BF16 bytes.
+    /// A copy of the BF16 bytes on the device.
     Copy,
-    /// Ours, a launch a tensor.
+    /// Ours, one launch per tensor.
     Ours,
     /// Ours, all tensors in one launch.
     Batch,
-    /// Ours in the published form: what the cost model is tuned with.
+    /// Ours in the published form. It calibrates the cost model.
     Plain,
     Published,
 }
 
-/// A kernel with the published one's parameters: a thread a chunk, a thread block a block.
+/// A kernel with the published one's parameters: one thread per chunk, one thread block per block.
 struct OneUnit {
     module: CUmodule,
     function: CUfunction,
@@ -76,7 +76,7 @@ impl Contest {
         })
     }
 
-    /// All contestants on as many tensors of `weights` weights as a sample has, at least one.
+    /// Runs all contestants on as many tensors of `weights` weights as a sample has, at least one.
     pub fn size(&self, weights: usize, sample: usize, samples: usize) -> Result<Vec<Row>, Failure> {
         let source = Source::gauss(weights);
         let tensors = source.upload(&self.device, (sample / weights).max(1), &self.stream)?;
@@ -130,7 +130,7 @@ impl Contest {
         Ok(unsafe { self.ours.decode(self.stream.raw(), &jobs, stage_bytes) }?)
     }
 
-    /// Every weight of every tensor is the right one.
+    /// Checks that every weight of every tensor is right.
     fn check(
         &self,
         what: &str,
@@ -149,7 +149,7 @@ impl Contest {
         work()?;
         let (mut found, mut status) = (vec![0u16; words.len()], [0u32]);
         for (number, tensor) in tensors.iter().enumerate() {
-            // SAFETY: as large, and alive until the stream is waited for.
+            // SAFETY: they are as large, and live until the stream is waited for.
             unsafe {
                 result::memcpy_dtoh_async(&mut found, tensor.out.address(), stream)?;
                 result::memcpy_dtoh_async(&mut status, tensor.status.address(), stream)?;
@@ -166,7 +166,7 @@ impl Contest {
         Ok(())
     }
 
-    /// Seconds a tensor, the median of `samples` times that `work` goes through all of them.
+    /// Seconds per tensor: the median of `samples` times that `work` goes through all of them.
     fn median(&self, samples: usize, tensors: usize, work: &dyn Fn() -> Result<(), Failure>) -> Result<f64, Failure> {
         let [begin, end] = self.events;
         let mut times = Vec::new();
@@ -218,10 +218,11 @@ impl OneUnit {
         let mut numbers = [tensor.rows_of_luts - u32::from(!self.counts_lengths), unit.stream_bytes, unit.weights];
         let mut parameters: Vec<*mut c_void> =
             addresses.iter_mut().map(pointer).chain(numbers.iter_mut().map(pointer)).collect();
-        // A word a thread for the scan, one more, and two bytes a weight.
+        // One word per thread for the scan, one more, and two bytes per weight.
         let shared = 4 * PLAIN_THREADS + 4 + 2 * tensor.fullest;
         let (grid, threads) = ((unit.blocks, 1, 1), (PLAIN_THREADS, 1, 1));
-        // SAFETY: the parameters are those of the entry point, and the tensor lives until the stream is waited for.
+        // SAFETY: the parameters are those of the entry point, and the tensor lives until the
+        // stream is waited for.
         Ok(unsafe {
             result::launch_kernel(self.function, grid, threads, shared, stream.raw().cast(), &mut parameters)
         }?)

@@ -9,10 +9,10 @@ use df11_kernels::{DeviceUnit, fullest_block};
 use crate::unit::Parts;
 use crate::{Failure, MI, cases};
 
-/// Bytes of a table, and of the lengths behind the last.
+/// Bytes of a table, and of the lengths after the last table.
 const ROW_BYTES: usize = 256;
 
-/// A unit on the host: `weights` of N(0, 0.02).
+/// A unit on the host: `weights` weights of N(0, 0.02).
 pub struct Source {
     pub words: Vec<u16>,
     parts: Parts,
@@ -37,7 +37,7 @@ impl Source {
         Self { words, parts }
     }
 
-    /// Bytes that a decoder reads, tables not counted.
+    /// Bytes that a decoder reads, without the tables.
     pub fn coded_bytes(&self) -> usize {
         let view = self.parts.view();
         [view.encoded_exponent, view.sign_mantissa, view.gaps, view.output_positions]
@@ -53,7 +53,8 @@ impl Source {
         let luts = unit.view().luts;
         let tensor = || -> Result<Tensor, Error> {
             let memory = DeviceMemory::new(device, pinned.layout().bytes())?;
-            // SAFETY: the memory is as large as the unit; it and the unit live until the stream is waited for, below, or the program ends.
+            // SAFETY: the memory is as large as the unit. It and the unit live until the stream is
+            // waited for, below, or the program ends.
             unsafe { pinned.copy(memory.address(), stream.raw())? };
             Ok(Tensor {
                 unit: pinned.layout().at(memory.address()),
@@ -87,6 +88,6 @@ pub struct Tensor {
     pub out: DeviceMemory,
     pub status: DeviceMemory,
     pub stage_bytes: u32,
-    /// Weights of the fullest block.
+    /// The number of weights of the fullest block.
     pub fullest: u32,
 }

@@ -1,8 +1,9 @@
-//! Decoding on a GPU beside the published kernel and a copy, in one run: `gpu device` says which GPU it is; `gpu bench RECORD.tsv [DECODE.PTX]` checks and measures,
-//! the published kernel too if its PTX is given. README.md says how to read it.
+//! Decoding on a GPU beside the published kernel and a copy, in one run: `gpu device` says which
+//! GPU it is; `gpu bench RECORD.tsv [DECODE.PTX]` checks and measures, the published kernel too if
+//! its PTX is given. README.md says how to read it.
 //!
-//! - [`data`]: tensors on the device, copies of one that together leave no cache of use.
-//! - [`contestants`]: what is timed, and that it is right.
+//! - [`data`]: tensors on the device, in so many copies that no cache helps.
+//! - [`contestants`]: what is timed, and the check that it is right.
 //! - [`report`]: the table and the record.
 
 #[path = "../../tests/support/cases.rs"]
@@ -33,14 +34,15 @@ type Failure = Box<dyn std::error::Error>;
 struct Scale {
     /// Sizes of a tensor, in weights.
     sizes: &'static [usize],
-    /// Weights of a sample, where a tensor is smaller: so many copies of it, each with memory of its own.
+    /// Weights of a sample. A smaller tensor is copied until it has as many, each copy in its own
+    /// memory.
     sample: usize,
-    /// Samples, of which the median counts.
+    /// The number of samples; their median counts.
     samples: usize,
 }
 
 const MI: usize = 1 << 20;
-/// 40 tensors of 4 Mi weights, as many as one launch takes; 540 MB, which no GPU's cache holds.
+/// 40 tensors of 4 Mi weights, as many as one launch takes: 540 MB, which no GPU's cache holds.
 const ON_A_DEVICE: Scale =
     Scale { sizes: &[4 * MI, 16 * MI, 64 * MI, 256 * MI, 512 * MI], sample: 160 * MI, samples: 51 };
 /// Enough to run every line.
@@ -66,7 +68,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// The played driver of `df11-gpu-shim` names its devices so.
+/// Whether this is a device of the played driver of `df11-gpu-shim`, by its name.
 fn is_played(device: &Device) -> bool {
     device.name().ends_with("played on the processor")
 }

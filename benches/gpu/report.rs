@@ -1,4 +1,4 @@
-//! The table for people, the record for programs.
+//! The table for people, and the record for programs.
 
 use std::fmt;
 
@@ -19,7 +19,7 @@ impl Report {
         self.rows.extend(rows);
     }
 
-    /// Bytes a second, read and written, that the fastest copy of the run moved.
+    /// Bytes per second, read and written, that the fastest copy of the run moved.
     fn bandwidth(&self) -> f64 {
         let copies = self.rows.iter().filter(|row| row.contestant == Contestant::Copy);
         copies.map(|row| row.bytes as f64 / row.seconds).fold(0.0, f64::max)
@@ -31,7 +31,7 @@ impl Report {
         self.rows.iter().find(same).map(|published| published.seconds / row.seconds)
     }
 
-    /// One line a row: numbers with a dot, an empty field where there is none.
+    /// One line per row: numbers with a dot, an empty field if there is no number.
     pub fn tsv(&self) -> String {
         let mut text = format!(
             "# {}\nweights\ttensors\tkernel\tmicroseconds\tgb_per_second\troofline\tover_published\n",

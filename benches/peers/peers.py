@@ -1,21 +1,24 @@
-"""Ours, ZipNN and zstd on the same bytes, each beside memcpy in its own process, one after the other.
+"""Ours, ZipNN and zstd on the same bytes, one after the other, each with memcpy in its own process.
 
-    peers.py PROGRAM FILE NAME     Markdown on standard output; PROGRAM is our `df11`, FILE holds one BF16 matrix
+    peers.py PROGRAM FILE NAME     prints Markdown; PROGRAM is our `df11`, FILE holds one BF16 matrix
 
-What is compared, and where it leans:
-- Ours: `PROGRAM bench FILE --json`, into the caller's warm buffer or into a new one, no `target-cpu`.
-- ZipNN: its C core, called as its Python layer calls it for bfloat16. The layer's own copy of the input is left out, in
-  ZipNN's favour. The core reorders the caller's input IN PLACE while it encodes; it gets a new copy before each call,
-  outside the time taken.
-- ZipNN's API: `ZipNN(threads=...).compress(bytes)` and `.decompress(bytes)`, what its users call, the layer's copies
-  included, fresh only. The layer imports torch, which byte input never reaches: a stand-in saves 5 GB of installation.
-- zstd -1: the exponent bytes alone, already split off; the time of splitting and merging is left out, in zstd's
-  favour. With two threads, one half of the bytes on each.
-- Both peers return memory of their own. `fresh`: as they come, the allocator takes new pages from the kernel for each
-  call. `warm`: the allocator is told to keep its pages, so that from the second call on none is new, and to ask for huge
-  ones. The column of page faults shows which case was really timed. Like is compared with like: our warm output with their
-  warm one, our fresh one with their fresh one.
-- GB/s are 1e9 bytes of BF16 a second, medians of REPETITIONS after one call that does not count.
+What is compared, and whom each choice favours:
+- Ours: `PROGRAM bench FILE --json`, into the caller's warm buffer or into a new one, without
+  `target-cpu`.
+- ZipNN: its C core, called as its Python layer calls it for bfloat16. The layer's own copy of the
+  input is left out, in ZipNN's favour. The core reorders the caller's input IN PLACE while it
+  encodes, so it gets a new copy before each call, outside the time taken.
+- ZipNN's API: `ZipNN(threads=...).compress(bytes)` and `.decompress(bytes)`, which its users call,
+  including the layer's copies, fresh only. The layer imports torch, which byte input never reaches:
+  a stub saves 5 GB of installation.
+- zstd -1: only the exponent bytes, already split off. The time of splitting and merging is left
+  out, in zstd's favour. With two threads, each gets half of the bytes.
+- Both peers return their own memory. `fresh`: by default the allocator takes new pages from the
+  kernel for each call. `warm`: the allocator is set to keep its pages, so that none is new from the
+  second call on, and to ask for huge ones. The column of page faults shows which case was really
+  timed. Like is compared with like: our warm output with their warm one, our fresh one with their
+  fresh one.
+- GB/s are 1e9 bytes of BF16 per second, medians of REPETITIONS after one call that does not count.
 """
 
 import ctypes
@@ -41,7 +44,7 @@ LIBC.memcpy.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t]
 
 
 class Timer:
-    """Median speed of a call, and of libc memcpy of the same BF16 bytes into a warm buffer, taken in turns."""
+    """Median speed of a call, and of memcpy of the same BF16 bytes to a warm buffer, in turns."""
 
     def __init__(self, words):
         import numpy
@@ -77,7 +80,8 @@ def zipnn_rows(words, timer):
 
     data = words.tobytes()
     header = bytes(ZIPNN_HEADER)
-    # buffers 2, bit reorder 1, byte reorder 0b01_010 = bfloat16; threshold 0.95 looked at after 10 %: all its defaults
+    # buffers 2, bit reorder 1, byte reorder 0b01_010 = bfloat16; threshold 0.95, checked after 10 %:
+    # all its defaults
     encode = lambda threads: lambda copy: zipnn_core.zipnn_core(header, copy, 2, 1, 10, 0, ZIPNN_CHUNK, 0.95, 10, threads)
     decode = lambda threads: lambda body: zipnn_core.combine_dtype(body, 2, 1, 10, ZIPNN_CHUNK, len(data), threads)
     packed = encode(1)(bytearray(data))

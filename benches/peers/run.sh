@@ -1,14 +1,16 @@
 #!/usr/bin/env bash
-# Our program beside ZipNN 0.5.4 and zstd on the same bytes; prints Markdown. benches/peers/peers.py says what is timed.
+# Our program beside ZipNN 0.5.4 and zstd on the same bytes. Prints Markdown. benches/peers/peers.py
+# says what is timed.
 #
 #   benches/peers/run.sh [CHECKPOINT.safetensors]
 #
-# Measures N(0, 0.02), and the 2-D BF16 weights of CHECKPOINT repeated to the same 64 Mi weights. All on two processors,
-# so that "all threads" means two everywhere.
+# Measures N(0, 0.02), and the 2-D BF16 weights of CHECKPOINT repeated to the same 64 Mi weights.
+# Everything runs on two processors, so that "all threads" means two everywhere.
 checkpoint=${1:+$(realpath "$1")}
 . "$(dirname "$0")/../../ci/lib.sh"
 
-# ZipNN without its dependencies: only its C core is called, and its Python layer would bring 5 GB of torch.
+# ZipNN without its dependencies: only its C core is called, and its Python layer would install 5 GB
+# of torch.
 virtual_env venv-peers numpy zstandard
 "$python" -m pip install --quiet --disable-pip-version-check --no-deps zipnn==0.5.4
 cargo build --release --locked

@@ -1,8 +1,8 @@
 //! Every level at every size, next to memcpy: `cargo bench -p df11-cpu`.
 //!
-//! Warm buffers; one thread, or as many as `$RAYON_NUM_THREADS` says. Throughput is in bytes of BF16.
-//! The real weights are those of the safetensors file `$DF11_BENCH_WEIGHTS`, or of the bundled sample,
-//! repeated to size. What is decoded is compared with what was encoded.
+//! Buffers are warm. One thread works, or as many as `$RAYON_NUM_THREADS` says. Throughput is in
+//! bytes of BF16. The real weights are those of the safetensors file `$DF11_BENCH_WEIGHTS`, or of
+//! the bundled sample, repeated to size. What is decoded is compared with what was encoded.
 //!
 //! | row | what it times |
 //! |---|---|
@@ -10,8 +10,8 @@
 //! | `encode` | a plan, and the parts of it |
 //! | `validate`, `tables` | what is done once before a unit is decoded |
 //! | `decode` | a unit that was loaded before |
-//! | `whole` | all three of these |
-//! | `rows` | 32 rows of 4,096 weights out of the unit as one matrix; throughput is that of the rows |
+//! | `whole` | `validate`, `tables` and `decode` together |
+//! | `rows` | 32 rows of 4,096 weights of the unit as one matrix; throughput is that of the rows |
 
 #![allow(missing_docs)] // what criterion's macros make is public
 

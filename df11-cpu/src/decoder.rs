@@ -1,4 +1,4 @@
-//! Decodes units: the public face.
+//! Decodes units: the public interface.
 
 use core::fmt;
 use core::ops::Range;
@@ -9,17 +9,17 @@ use crate::decode::{Jobs, Tables};
 use crate::level::Level;
 use crate::threads;
 
-/// Outputs from this size on bypass the cache, where a level can.
+/// Outputs of at least this size bypass the cache, where a level can.
 const STREAMED_BYTES: usize = 32 << 20;
 
-/// Decodes one unit, which it owns, at one level. The tables of its code (16 KiB) are made once.
+/// Decodes one unit, which it owns, at one level. The tables of its code (16 KiB) are built once.
 pub struct Decoder<'u> {
     tables: Tables<'u>,
     level: Level,
 }
 
 impl<'u> Decoder<'u> {
-    /// Makes the tables. To keep the unit elsewhere, give `unit.borrowed()`.
+    /// Builds the tables. To keep the unit elsewhere, pass `unit.borrowed()`.
     pub fn new(unit: Unit<'u>, level: Level) -> Self {
         Self { tables: Tables::new(unit), level }
     }
@@ -29,7 +29,7 @@ impl<'u> Decoder<'u> {
         self.tables.unit()
     }
 
-    /// Gives the unit back.
+    /// Returns the unit.
     pub fn into_unit(self) -> Unit<'u> {
         self.tables.into_unit()
     }
@@ -39,7 +39,7 @@ impl<'u> Decoder<'u> {
         self.level
     }
 
-    /// Decodes all weights. `weights` has exactly as many elements.
+    /// Decodes all weights. `weights` must have exactly that many elements.
     ///
     /// # Errors
     /// `BufferSize`, and what FORMAT.md, "What a reader refuses", lists as refused while decoding.
@@ -52,8 +52,8 @@ impl<'u> Decoder<'u> {
         self.decode_range(0, weights, work)
     }
 
-    /// Decodes the weights from `first` on, as many as `weights` has elements. Reads only the blocks
-    /// in which their codes start.
+    /// Decodes `weights.len()` weights from `first` on. Reads only the blocks in which their codes
+    /// start.
     ///
     /// # Errors
     /// `RangePastEnd`, and as `decode` for the blocks read.
@@ -64,10 +64,10 @@ impl<'u> Decoder<'u> {
         threads::decode(work, jobs, &|jobs| self.level.decode(&self.tables, &mut { jobs }, streams))
     }
 
-    /// Decodes rows of a matrix, in the order given, repeats included, one after the other into
-    /// `weights`: an embedding look-up. Reads only the blocks in which their codes start.
+    /// Decodes rows of a matrix into `weights`, one after the other, as an embedding look-up does.
+    /// Rows may come in any order and may repeat. Reads only the blocks in which their codes start.
     ///
-    /// `matrix` is one of `Unit::matrices`, `columns` the weights of one of its rows.
+    /// `matrix` is one of `Unit::matrices`; `columns` is the number of weights in a row.
     ///
     /// # Errors
     /// `BufferSize` unless `weights` has `rows.len() * columns` elements, `RangePastEnd` for a row
@@ -134,10 +134,10 @@ impl Loaded for Decoder<'_> {
     }
 }
 
-/// Decodes many units, each into its weights.
+/// Decodes many units, each into its own weights.
 ///
 /// # Errors
-/// As `Decoder::decode`, of any one of the units that cannot be decoded.
+/// As `Decoder::decode`, for any one of the units that fail.
 pub fn decode_batch(units: &mut [(Decoder<'_>, &mut [bf16])], work: Work) -> Result<(), Error> {
     threads::for_each(work, units, |(decoder, weights)| decoder.decode(weights, work))
 }

@@ -1,4 +1,4 @@
-//! Encodes units: the public face.
+//! Encodes units: the public interface.
 
 use df11_core::limits::PUBLISHED_MAX_BLOCK_WEIGHTS;
 use df11_core::{
@@ -12,7 +12,7 @@ use crate::threads;
 /// Weights that one thread encodes at a time.
 const SHARD_WEIGHTS: usize = 1 << 18;
 
-/// Signs and mantissas from this size on bypass the cache, where a level can.
+/// Signs and mantissas of at least this size bypass the cache, where a level can.
 const STREAMED_BYTES: usize = 16 << 20;
 
 /// Encodes units at one level.
@@ -22,7 +22,7 @@ pub struct Encoder {
     work: Work,
 }
 
-/// A plan of `df11_core`, and how its stream divides between threads.
+/// A plan of `df11_core`, and how its stream is divided between threads.
 #[derive(Clone, Debug)]
 pub struct Plan {
     plan: df11_core::Plan,
@@ -36,24 +36,24 @@ impl Plan {
         self.plan.code()
     }
 
-    /// Number of weights.
+    /// The number of weights.
     pub fn weights(&self) -> u64 {
         self.plan.weights()
     }
 
-    /// Exact size of each part.
+    /// The exact size of each part.
     pub fn sizes(&self) -> PartSizes {
         self.plan.sizes()
     }
 
-    /// The plan by itself, with all that is known of it.
+    /// The plan of `df11_core`, with everything it knows.
     pub fn as_core(&self) -> &df11_core::Plan {
         &self.plan
     }
 }
 
 impl Encoder {
-    /// An encoder at a level; `work` says who works for it.
+    /// An encoder at a level. `work` says which threads it uses.
     pub fn new(level: Level, work: Work) -> Self {
         Self { level, work }
     }
@@ -75,10 +75,11 @@ impl Encoder {
         })
     }
 
-    /// Plans the unit of these weights in the code of the published compressor, as `df11_core::Plan::published` does.
+    /// Plans the unit of these weights in the code of the published compressor, as
+    /// `df11_core::Plan::published` does.
     ///
     /// # Errors
-    /// As that.
+    /// As `df11_core::Plan::published`.
     pub fn plan_published(&self, weights: &[bf16]) -> Result<Plan, Error> {
         let last = *weights.last().ok_or(Error::NoWeights)?;
         self.plan_by(weights, |histogram| df11_core::Plan::published_from_histogram(histogram, last))
@@ -103,12 +104,12 @@ impl Encoder {
         Ok(Plan { plan, shard_bits })
     }
 
-    /// Encodes the weights that `plan` was made of. What it writes decodes to these weights.
+    /// Encodes the weights that `plan` was made from. What it writes decodes to these weights.
     ///
     /// # Errors
-    /// `BufferSize` if `weights` or a buffer has another size than planned. `WeightsNotPlanned` if the
-    /// plan does not hold for `weights`: an exponent has no code, or the codes of a shard have another
-    /// length than planned. The buffers then hold no unit.
+    /// `BufferSize` if `weights` or a buffer has another size than planned. `WeightsNotPlanned` if
+    /// the plan does not hold for `weights`: an exponent has no code, or the codes of a shard have
+    /// another length than planned. The buffers then hold no unit.
     pub fn encode(&self, weights: &[bf16], plan: &Plan, parts: PartsMut<'_>) -> Result<(), Error> {
         parts.check(&plan.sizes())?;
         if weights.len() as u64 != plan.weights() {
@@ -139,7 +140,7 @@ impl Encoder {
         Ok(())
     }
 
-    /// Encodes the weights that `plan` was made of into buffers of its own.
+    /// Encodes the weights that `plan` was made from into new buffers.
     ///
     /// # Errors
     /// As `encode`, and `OutOfMemory`.
@@ -149,8 +150,8 @@ impl Encoder {
         Ok(parts)
     }
 
-    /// Plans and encodes weights into a unit that owns its arrays. `matrices`: the weights of each
-    /// matrix, in order; none for a single one.
+    /// Plans and encodes weights into a unit that owns its arrays. `matrices` gives the number of
+    /// weights of each matrix, in order; an empty slice means one matrix.
     ///
     /// # Errors
     /// As `plan`; `OutOfMemory`; `SplitPositionOutOfOrder` if the matrices have more weights than
@@ -161,7 +162,7 @@ impl Encoder {
     }
 }
 
-/// Bits of the codes of so many exponents.
+/// The bits of the codes of all exponents, `counts[e]` times exponent `e`.
 fn bits(counts: &[u32; 256], code: &Code) -> u64 {
     counts.iter().zip(code.lengths()).map(|(&count, &length)| u64::from(count) * u64::from(length)).sum()
 }

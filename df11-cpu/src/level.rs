@@ -1,6 +1,7 @@
 //! The one place that detects, names, lists and forces levels.
 //!
-//! A level is a token: a value exists only where the processor was found to have its instructions, so that having one proves that its code may run.
+//! A level is a token. A value exists only if the processor was found to have its instructions, so
+//! having a value proves that its code may run.
 
 use core::fmt;
 use core::str::FromStr;
@@ -33,7 +34,7 @@ enum Token {
 /// A level of this crate, and whether it can be used here.
 #[derive(Clone, Copy, Debug)]
 pub struct Listing {
-    /// The name by which it is listed and forced.
+    /// The name that lists and forces the level.
     pub name: &'static str,
     /// The level, or why it is not available.
     pub level: Result<Level, &'static str>,
@@ -55,7 +56,7 @@ impl Level {
         Self::list().filter_map(|listing| listing.level.ok())
     }
 
-    /// Every level there is, the fastest first.
+    /// Every level of this crate, the fastest first.
     pub fn list() -> impl Iterator<Item = Listing> {
         let portable = Listing { name: "portable", level: Ok(Self::portable()) };
         [avx512(), avx2(), neon(), portable].into_iter()
@@ -64,7 +65,7 @@ impl Level {
     /// The level of this name.
     ///
     /// # Errors
-    /// There is none, or this processor does not have it.
+    /// No level has this name, or this processor does not have it.
     pub fn named(name: &str) -> Result<Self, LevelError> {
         match Self::list().find(|listing| listing.name == name) {
             Some(Listing { level: Ok(level), .. }) => Ok(level),
@@ -73,7 +74,7 @@ impl Level {
         }
     }
 
-    /// The name by which it is listed and forced.
+    /// The name that lists and forces the level.
     pub fn name(self) -> &'static str {
         match self.0 {
             Token::Portable => "portable",

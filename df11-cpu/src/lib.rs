@@ -19,7 +19,7 @@
 mod aarch64;
 mod decode;
 mod decoder;
-// Steps of 64 codes, and stores past the cache, are for the vectors of x86-64.
+// Only the vectors of x86-64 use steps of 64 codes and stores that bypass the cache.
 #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, unused_imports))]
 mod encode;
 mod encoder;

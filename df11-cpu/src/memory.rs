@@ -1,13 +1,15 @@
-//! What the system and the caches are asked for: huge pages for buffers of our own, lines before they are needed.
+//! What this crate asks of the system and the caches: huge pages for its buffers, and cache lines
+//! before they are needed.
 
 use df11_core::Error;
 
-/// Zeros, for which the system is asked to use huge pages.
+/// Allocates zeros, and asks the system to use huge pages for them.
 ///
-/// Why: writing fresh pages of 4 KiB caps any decoder at about 2.5 GB/s a core, fresh huge pages at about 13.
+/// Why: writing fresh pages of 4 KiB limits any decoder to about 2.5 GB/s a core, fresh huge pages
+/// to about 13.
 ///
 /// # Errors
-/// `OutOfMemory` where the system gives no memory, as for any buffer of more than `isize::MAX` bytes.
+/// `OutOfMemory` if the system gives no memory, as for any buffer of more than `isize::MAX` bytes.
 pub fn buffer<T: bytemuck::Zeroable>(len: usize) -> Result<Vec<T>, Error> {
     let no_memory = |()| Error::OutOfMemory { bytes: len.saturating_mul(size_of::<T>()) };
     let mut buffer = bytemuck::try_zeroed_vec(len).map_err(no_memory)?;
@@ -15,18 +17,19 @@ pub fn buffer<T: bytemuck::Zeroable>(len: usize) -> Result<Vec<T>, Error> {
     Ok(buffer)
 }
 
-/// Huge pages for the whole ones in it. Fresh zeros are not yet touched: a large allocation is mapped at its first write.
+/// Asks for huge pages wherever the buffer holds a whole one. Fresh zeros are not yet touched: a
+/// large allocation is mapped at its first write.
 #[cfg(target_os = "linux")]
 #[allow(unsafe_code)]
 fn advise_huge_pages<T>(buffer: &mut [T]) {
     const HUGE_PAGE: usize = 2 << 20;
     let all = buffer.as_mut_ptr_range();
-    // There is no next multiple for a buffer at the end of the address space.
+    // A buffer at the end of the address space has no next multiple.
     let start = (all.start as usize).checked_next_multiple_of(HUGE_PAGE).unwrap_or(usize::MAX);
     let end = all.end as usize / HUGE_PAGE * HUGE_PAGE;
     if start < end {
-        // SAFETY: the pages lie within `buffer`, borrowed mutably; this advice changes how they are mapped, never what they hold. That it
-        // may fail does not matter.
+        // SAFETY: the pages lie within `buffer`, which is borrowed mutably. This advice changes how
+        // they are mapped, never what they hold. It may fail; that does not matter.
         unsafe { libc::madvise(start as *mut libc::c_void, end - start, libc::MADV_HUGEPAGE) };
     }
 }
@@ -34,7 +37,8 @@ fn advise_huge_pages<T>(buffer: &mut [T]) {
 #[cfg(not(target_os = "linux"))]
 fn advise_huge_pages<T>(_: &mut [T]) {}
 
-/// Asks for the cache line of an element that is needed soon; nothing happens where there is none.
+/// Prefetches the cache line of an element that is needed soon. Does nothing if there is no such
+/// element.
 #[inline(always)]
 pub(crate) fn prefetch<T>(elements: &[T], index: usize) {
     #[cfg(target_arch = "x86_64")]

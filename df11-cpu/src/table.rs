@@ -1,4 +1,4 @@
-//! The multi-symbol table: what the next bits of a stream decode to, several codes a look-up.
+//! The multi-symbol table: what the next bits of a stream decode to, several codes per look-up.
 //!
 //! ```text
 //! index: the next TABLE_BITS bits of the stream
@@ -7,40 +7,47 @@
 //!   +----------+----------+----------------+---------+---+------+
 //!   | 1st exp. | 2nd      | ...            | 7th     | 0 | bits |
 //!   +----------+----------+----------------+---------+---+------+
-//!   bits    of all the codes that the index holds whole, so that the entry itself is the operand of the shift that steps over them
-//!   0       no code fits the index: look it up slowly; or none exists
-//! count: how many exponents of the entry count, 1 to 7; in an array of its own, where an addition can have it as its operand
+//!   bits    of all the codes that lie whole in the index. The entry itself is the operand of the
+//!           shift that steps over them.
+//!   0       no code fits the index (look it up slowly), or none exists
+//! count: how many exponents of the entry count, 1 to 7. It has its own array, where an addition
+//!        can use it as its operand.
 //! ```
 //!
-//! Entries are stored whole, each below the one before: the next one covers what does not count.
+//! Entries are stored whole, each below the one before. The next one overwrites what does not
+//! count.
 //!
-//! Spaced entries are for processors that squeeze out bytes: the same, but each exponent XOR `spare`, a byte that the code has no exponent for, and
-//! zeros where no exponent counts. They are stored side by side, so that no store waits for a count; what is not zero counts.
+//! Spaced entries are for processors that can compress bytes. They are the same, but each exponent
+//! is XORed with `spare`, an exponent that the code does not have, and a byte is zero if no
+//! exponent counts there. They are stored side by side, so no store waits for a count; every byte
+//! that is not zero counts.
 
 use df11_core::Code;
 
 /// Bits of an index.
 ///
-/// Why 11: 2,048 entries and their counts are 24 KiB, and first-level caches have 32 KiB. An entry holds 3.8 exponents of Gaussian weights; of 12 bits, 4.1.
+/// Why 11: 2,048 entries and their counts are 24 KiB, and first-level caches have 32 KiB. An entry
+/// holds 3.8 exponents of Gaussian weights; with 12 bits it would hold 4.1.
 pub(crate) const TABLE_BITS: u32 = 11;
 /// Entries of the table.
 pub(crate) const ENTRIES: usize = 1 << TABLE_BITS;
 /// Most codes of an entry.
 pub(crate) const MAX_ENTRY_CODES: usize = 7;
 
-/// The part of an entry that is the number of bits.
+/// The part of an entry that is its number of bits.
 pub(crate) const BITS: u64 = 0x3F;
 const EXPONENTS: u64 = !0xFF;
 
 /// The table of one code.
 ///
-/// Invariant: no count is above `MAX_ENTRY_CODES`. Unsafe code rests on it. `new` alone sets the counts, and checks them.
+/// Invariant: no count is above `MAX_ENTRY_CODES`. Unsafe code relies on it. Only `new` sets the
+/// counts, and it checks them.
 pub(crate) struct Table {
     entries: Box<[u64; ENTRIES]>,
     counts: Box<[u32; ENTRIES]>,
     #[cfg(target_arch = "x86_64")]
     spaced: Option<Spaced>,
-    /// Mean number of codes of an entry, in 1/256.
+    /// Mean number of codes of an entry, in units of 1/256.
     mean_codes: usize,
 }
 
@@ -52,12 +59,13 @@ pub(crate) struct Spaced {
 }
 
 impl Table {
-    /// Draws the table of a prefix-free code.
+    /// Builds the table of a prefix-free code.
     ///
-    /// The windows of v bits that begin with a code of l bits are those of v - l bits, that code before them: each size of window is made from
-    /// smaller ones in runs of plain copies.
+    /// Take the windows of v bits that begin with a code of l bits: they are that code, followed by
+    /// each window of v - l bits. So each size of window is made from smaller sizes, in runs of
+    /// plain copies.
     pub fn new(code: &Code) -> Self {
-        // Windows of v bits stand from 2^v on.
+        // The windows of v bits are at 2^v and after.
         let mut entries = vec![0u64; 2 * ENTRIES];
         let mut counts = vec![0u32; 2 * ENTRIES];
         let exponents: Vec<u8> = code.exponents().collect();

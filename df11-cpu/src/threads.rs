@@ -1,17 +1,17 @@
-//! Who works on what. Blocks are halved until they are worth a thread's while; the threads are those
-//! of the current rayon pool.
+//! Divides work between threads. Blocks are halved until a part is worth one thread's time. The
+//! threads are those of the current rayon pool.
 
 use df11_core::{Error, Work};
 
 use crate::decode::Jobs;
 
-/// Blocks that one thread decodes at a time, if there are enough for all. Half as many take a sixth
-/// longer, because lanes begin and end more often.
+/// Blocks that one thread decodes at a time, if there are enough for all threads. Half as many take
+/// a sixth longer, because lanes begin and end more often.
 const TASK_BLOCKS: usize = 32;
-/// So few blocks are never divided: a thread that has to be woken comes too late for them.
+/// This few blocks are never divided: a thread that must be woken comes too late for them.
 const FEWEST_BLOCKS: usize = 8;
 
-/// Decodes jobs by `decode`, divided between threads if the pool is to work.
+/// Decodes jobs by `decode`, divided between threads if the pool does the work.
 pub(crate) fn decode<'a, 'u>(
     work: Work,
     jobs: Jobs<'a, 'u>,
@@ -35,7 +35,7 @@ fn halve<'a, 'u>(
     join(|| halve(task, first, decode), || halve(task, second, decode))
 }
 
-/// Does `task` on each item.
+/// Runs `task` on each item.
 pub(crate) fn for_each<T: Send>(
     work: Work,
     items: &mut [T],
@@ -51,7 +51,7 @@ pub(crate) fn for_each<T: Send>(
     }
 }
 
-/// Does `task` on runs of items, one run a thread.
+/// Runs `task` on runs of items, one run per thread.
 pub(crate) fn for_each_run<T: Send>(
     work: Work,
     items: &mut [T],

@@ -1,4 +1,4 @@
-//! Arguments that no caller should give: the documented result or error at every level.
+//! Arguments that no caller should pass give the documented result or error, at every level.
 
 use df11_core::{Error, Work, bf16, bf16_word, decode};
 use df11_cpu::{Decoder, Encoder, Level, LevelError, Parts, Plan};
@@ -16,7 +16,7 @@ fn weights(count: usize) -> Vec<bf16> {
     (0..count).map(|index| of_exponent(120 - rank(index))).collect()
 }
 
-/// What is written decodes to the weights that were given.
+/// Encodes, and checks that what is written decodes to the same weights.
 fn encode(encoder: Encoder, weights: &[bf16], plan: &Plan) -> Result<(), Error> {
     let parts = encoder.encode_to_parts(weights, plan)?;
     let mut restored = vec![bf16::NAN; weights.len()];
@@ -66,7 +66,7 @@ fn weights_without_a_code_are_refused_though_the_stream_has_the_planned_length()
     for level in Level::available() {
         let encoder = Encoder::new(level, Work::Pool);
         let plan = encoder.plan(&planned).unwrap();
-        // among the exponents that levels keep in tables, and far from them
+        // Some are among the exponents that levels keep in tables, some far from them.
         for stray in [112, 121, 0, 255] {
             assert_eq!([120, 119, stray].map(|exponent: usize| plan.code().lengths()[exponent]), [1, 2, 0]);
             others[two_bits[0]] = of_exponent(stray as u8);
@@ -82,7 +82,7 @@ fn weights_in_another_order_come_back_or_are_refused() {
         let mut others = planned.clone();
         others.sort_unstable_by_key(|weight| weight.to_bits());
         with_every_plan(&planned, |encoder, plan, name| {
-            // of a single shard, any order has the planned length
+            // A single shard has the planned length in any order.
             let expected = if count <= SHARD { Ok(()) } else { Err(Error::WeightsNotPlanned) };
             assert_eq!(encode(encoder, &others, plan), expected, "{name}");
         });
@@ -92,8 +92,8 @@ fn weights_in_another_order_come_back_or_are_refused() {
 /// The published compressor writes no output position for a block in which no code starts.
 #[test]
 fn a_code_that_starts_where_none_was_planned_to_is_refused() {
-    // exponents 100 to 108, of which 100 is rarest and last, and as many of 120, whose code has 1
-    // bit, as fill one block and a byte
+    // Exponents 100 to 108, of which 100 is rarest and last. Before them comes exponent 120, whose
+    // code has 1 bit, as often as it takes to fill one block and one byte.
     let of_counts = |ones: usize| -> Vec<bf16> {
         let rarer = (100..=108).rev().flat_map(|exponent| vec![of_exponent(exponent); 1 << (exponent - 100)]);
         std::iter::repeat_n(of_exponent(120), ones).chain(rarer).collect()

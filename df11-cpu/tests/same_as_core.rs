@@ -6,7 +6,7 @@ use df11_cpu::{Decoder, Encoder, Level, Parts, decode_batch};
 /// Bytes of a cache line.
 const LINE: usize = 64;
 
-/// A multiplicative generator; enough for weights.
+/// A multiplicative generator, good enough for weights.
 struct Random(u64);
 
 impl Random {
@@ -61,7 +61,8 @@ fn cases() -> Vec<(&'static str, Vec<bf16>)> {
             .collect()
     };
     let mut cases = vec![("one weight", vec![bf16::ONE]), ("one high weight", vec![bf16::INFINITY])];
-    // Threads encode 2^18 weights at a time: the last of them has all, one, or a few.
+    // Threads encode 2^18 weights at a time: the last thread gets a full shard, one weight, or a
+    // few.
     let shard = 1 << 18;
     for count in [2, 3, 5, 7, 63, 64, 65, 1000, 11_999, 13_000, 65_536, shard, shard + 1, shard + 66, 300_000] {
         cases.push(("gauss", gauss(count)));
@@ -190,7 +191,7 @@ fn every_level_decodes_all_weights_and_any_range() {
     }
 }
 
-/// From 16 Mi weights on, what is written bypasses the cache, in whole lines wherever a buffer begins.
+/// From 16 Mi weights on, writes bypass the cache, in whole lines wherever a buffer begins.
 #[test]
 fn what_bypasses_the_cache_arrives() {
     let mut random = Random(3);
@@ -253,7 +254,8 @@ fn rows_are_gathered_in_the_order_asked_for() {
     }
 }
 
-/// A decoder may accept an index that it has no use for; it never gives other weights than the plain one.
+/// A decoder may accept an index that it does not use. It never gives other weights than the plain
+/// one.
 #[test]
 fn a_broken_unit_is_refused_or_decoded_as_the_plain_decoder_does() {
     let weights = gauss(60_000);

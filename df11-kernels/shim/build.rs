@@ -1,16 +1,18 @@
-//! Builds the machine and the kernels with the C++ compiler at hand. Without one, or where fibers have no code, the crate is empty and its tests say
-//! that they are skipped.
+//! Builds the machine and the kernels with the C++ compiler found. If there is no compiler, or
+//! fibers have no code for the target, the crate is empty and its tests say that they are skipped.
 
 use std::env;
 
-/// Without the sanitizer that Rust may be compiled with: this compiler's is another, and a library that is loaded would bring it a second time.
+/// Compiles without the sanitizer that Rust may use. This compiler has another one, and a library
+/// loaded at run time would bring it a second time.
 fn cpp() -> cc::Build {
     let mut build = cc::Build::new();
     build.cpp(true).std("c++17").opt_level(2).flag("-fno-sanitize=all");
     build
 }
 
-/// Links a front, the machine and the kernels into a driver's library of this name. In a folder of its own: cargo lets programs find what lies in the other.
+/// Links a front, the machine and the kernels into a driver library of this name. The library has
+/// its own folder, because cargo puts the other folder on the search path of programs.
 fn fake(name: &str, front: &str) -> Option<String> {
     let folder = env::var("OUT_DIR").ok()?;
     let path = format!("{folder}/fake/{name}");
@@ -37,7 +39,8 @@ fn main() {
             build.define(name, value);
         }
         if definitions.iter().any(|&(name, _)| name == "DF11_HIP") {
-            // It reads memory as bytes and as words, and says so to another compiler than this.
+            // The file reads memory both as bytes and as words. Only GPU compilers read its
+            // permission for that.
             build.flag("-fno-strict-aliasing").flag("-Wno-attributes");
         }
         build.try_compile(name)

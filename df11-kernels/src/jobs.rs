@@ -1,27 +1,30 @@
-//! What a launch is told, as `kernel/job.cuh` declares it.
+//! The parameters of a launch, as `kernel/job.cuh` declares them.
 
 use core::fmt;
 use core::ops::Range;
 
 use df11_core::Unit;
 
-/// Jobs of one launch: they travel in its parameters, of which every driver takes 4 KiB.
+/// Most jobs of one launch. They are its parameters, of which every driver takes 4 KiB.
 pub const LAUNCH_JOBS: usize = 40;
 
-/// Bits of a job's status word, 0 as long as all is well.
+/// Bits of a job's status word, which is 0 if all is well.
 pub mod fault {
     /// The stream contradicts gaps or output positions, or holds no code.
     pub const STREAM: u32 = 1;
-    /// Output positions fall, pass the end, give a block more weights than the launch was prepared for, or the window to other blocks than the job's.
+    /// Output positions fall, pass the end, give a block more weights than the launch was prepared
+    /// for, or give the window to other blocks than the job's.
     pub const POSITIONS: u32 = 2;
     /// A row to gather does not exist.
     pub const ROW: u32 = 4;
 }
 
-/// Where a unit lies in device memory: addresses, each of a copy of the array of that name, byte for byte.
+/// Where a unit is in device memory. Each address is that of a byte-for-byte copy of the array of
+/// that name.
 ///
-/// Any address is right. Fast are a `stream` and a `sign_mantissa` that are multiples of 8, with the output of a window's first weight at a multiple
-/// of 16 if that weight's number is one of 8; allocations are.
+/// Any address works. It is fast if `stream` and `sign_mantissa` are multiples of 8 and, for a
+/// window whose first weight has a number that is a multiple of 8, if its output is at a multiple
+/// of 16. Allocations have such addresses.
 #[derive(Clone, Copy, Debug)]
 pub struct DeviceUnit {
     /// `encoded_exponent`.
@@ -32,26 +35,28 @@ pub struct DeviceUnit {
     pub gaps: u64,
     /// `output_positions`.
     pub positions: u64,
-    /// The words of `Tables`; a multiple of 16.
+    /// The words of `Tables`, at a multiple of 16.
     pub tables: u64,
-    /// Bytes of the stream.
+    /// The number of bytes of the stream.
     pub stream_bytes: u32,
-    /// Weights of the unit.
+    /// The number of weights of the unit.
     pub weights: u32,
-    /// Blocks of the unit.
+    /// The number of blocks of the unit.
     pub blocks: u32,
 }
 
 impl DeviceUnit {
     /// A unit whose arrays are at these addresses.
     pub fn new(unit: &Unit<'_>, stream: u64, sign_mantissa: u64, gaps: u64, positions: u64, tables: u64) -> Self {
-        // Proof: validation bounds the stream by 2^31 bytes and the weights by 2^32 - 1.
+        // Proof of the casts: validation bounds the stream by 2^31 bytes and the weights by 2^32 -
+        // 1.
         let (stream_bytes, weights) = (unit.view().encoded_exponent.len() as u32, unit.weights() as u32);
         Self { stream, sign_mantissa, gaps, positions, tables, stream_bytes, weights, blocks: unit.blocks() as u32 }
     }
 }
 
-/// A window of a unit's weights, and where it goes. Blocks and weights never fall, and are the unit's.
+/// A window of a unit's weights, and where it goes. Blocks and weights never fall, and are those of
+/// the unit.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct Job {
@@ -73,7 +78,7 @@ pub struct Job {
 }
 
 impl Job {
-    /// What stands in the places of a launch that has fewer jobs.
+    /// Fills the unused places of a launch.
     const NONE: Self = Self {
         stream: 0,
         sign_mantissa: 0,
@@ -92,18 +97,21 @@ impl Job {
         launch_block: 0,
     };
 
-    /// All weights of `unit` to the BF16 words at `out` (a multiple of 2), faults to the u32 at `status` (a multiple of 4), which the caller has set to 0.
+    /// Decodes all weights of `unit` to the BF16 words at `out` (a multiple of 2). Reports faults
+    /// to the u32 at `status` (a multiple of 4), which the caller has set to 0.
     ///
     /// # Panics
-    /// If `unit` has weights and no blocks, as none has that `DeviceUnit::new` makes.
+    /// If `unit` has weights and no blocks. `DeviceUnit::new` makes none like that.
     pub fn all(unit: &DeviceUnit, out: u64, status: u64) -> Self {
         Self::window(unit, 0..u64::from(unit.weights), 0..unit.blocks as usize, out, status)
     }
 
-    /// Only `weights`, whose codes start in `blocks`: `Unit::blocks_of` gives and checks them. If they start in others, the status will be `fault::POSITIONS`.
+    /// Decodes only `weights`, whose codes start in `blocks`. `Unit::blocks_of` gives and checks
+    /// these blocks. If the codes start in others, the status becomes `fault::POSITIONS`.
     ///
     /// # Panics
-    /// If `weights` or `blocks` are not the unit's or end before they start; if there are weights and no blocks.
+    /// If `weights` or `blocks` are outside the unit or end before they start; if there are weights
+    /// and no blocks.
     pub fn window(unit: &DeviceUnit, weights: Range<u64>, blocks: Range<usize>, out: u64, status: u64) -> Self {
         assert!(
             weights.start <= weights.end && weights.end <= u64::from(unit.weights),
@@ -146,7 +154,7 @@ impl Job {
         }
     }
 
-    /// Thread blocks that it can keep busy: 0 without weights.
+    /// The number of thread blocks that the job can keep busy: 0 without weights.
     pub fn blocks(&self) -> u32 {
         self.end_block - self.first_block
     }
@@ -159,10 +167,11 @@ pub struct Jobs {
     jobs: [Job; LAUNCH_JOBS],
 }
 
-/// More jobs than a launch carries, or none: `LAUNCH_JOBS` a launch, each with a window of at least one weight, together of less than 2^32 blocks.
+/// More jobs than a launch carries, or none. A launch takes 1 to `LAUNCH_JOBS` jobs, each with a
+/// window of at least one weight, and fewer than 2^32 blocks in all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooManyJobs {
-    /// Jobs asked for that have a block to decode.
+    /// The number of jobs asked for that have a block to decode.
     pub found: usize,
 }
 
@@ -175,10 +184,10 @@ impl fmt::Display for TooManyJobs {
 impl core::error::Error for TooManyJobs {}
 
 impl Jobs {
-    /// The jobs, their number, and their blocks together.
+    /// Returns the jobs, their number, and the number of their blocks.
     ///
     /// # Errors
-    /// `TooManyJobs`, counting those that have blocks: the others are left out.
+    /// `TooManyJobs`. It counts the jobs that have blocks; the others are left out.
     pub fn new(jobs: &[Job]) -> Result<(Self, u32, u32), TooManyJobs> {
         let found = jobs.iter().filter(|job| job.blocks() > 0).count();
         if !(1..=LAUNCH_JOBS).contains(&found) {

@@ -6,13 +6,15 @@ use crate::geometry::{fullest_block, stage_bytes};
 use crate::jobs::DeviceUnit;
 use crate::tables::{TABLE_WORDS, Tables};
 
-/// Arrays begin at multiples of this: vector loads are whole, and lines of the caches are not shared.
+/// Arrays begin at multiples of this, so that vector loads are whole and no two arrays share a
+/// cache line.
 const ALIGN: u64 = 256;
 
-/// Places of a unit's arrays behind one another, with its tables as the last.
+/// The places of a unit's arrays, one after the other, with its tables last.
 #[derive(Clone, Copy, Debug)]
 pub struct Layout {
-    /// Of the stream, `sign_mantissa`, `gaps`, `output_positions` and the tables; then the end. All of them together may be more than an address space of 32 bits.
+    /// The places of the stream, `sign_mantissa`, `gaps`, `output_positions` and the tables; then
+    /// the end. The total may exceed a 32-bit address space.
     places: [u64; 6],
     unit: DeviceUnit,
     stage_bytes: u32,
@@ -28,25 +30,26 @@ impl Layout {
         Self { places, unit: DeviceUnit::new(unit, 0, 0, 0, 0, 0), stage_bytes: stage_bytes(fullest_block(unit)) }
     }
 
-    /// Bytes of it all; `usize::MAX`, which nobody has, where they are more than that.
+    /// The total number of bytes, or `usize::MAX` if there are more. Nobody has that many.
     pub fn bytes(&self) -> usize {
         usize::try_from(self.places[5]).unwrap_or(usize::MAX)
     }
 
-    /// Shared memory that the unit's fullest block needs.
+    /// Bytes of shared memory that the fullest block of the unit needs.
     pub fn stage_bytes(&self) -> u32 {
         self.stage_bytes
     }
 
-    /// Weights of the unit.
+    /// The number of weights of the unit.
     pub fn weights(&self) -> u64 {
         u64::from(self.unit.weights)
     }
 
-    /// Copies the unit and its tables into `bytes`, `self.bytes()` of them; `unit` is the one that the layout was made of.
+    /// Copies the unit and its tables into `bytes`, which must have `self.bytes()` bytes. `unit` is
+    /// the unit that the layout was made from.
     ///
     /// # Panics
-    /// If `bytes` is shorter or longer, or `unit` one with other sizes.
+    /// If `bytes` has another length, or `unit` other sizes.
     pub fn write(&self, unit: &Unit<'_>, bytes: &mut [u8]) {
         assert_eq!(bytes.len(), self.bytes(), "bytes for a unit that takes another number of them");
         assert_eq!(Self::new(unit).sizes(), self.sizes(), "a unit and the layout of another one");
@@ -59,15 +62,16 @@ impl Layout {
         }
     }
 
-    /// What two units must have in common to lie alike.
+    /// Two units with equal sizes have the same layout.
     fn sizes(&self) -> ([u64; 6], u32, u32, u32) {
         (self.places, self.unit.stream_bytes, self.unit.weights, self.stage_bytes)
     }
 
-    /// The unit, written to the device memory at `base`, a multiple of 256.
+    /// The unit as it lies after it was written to device memory at `base`, a multiple of 256.
     ///
     /// # Panics
-    /// If `base` is no such multiple, or so large that the unit would pass the end of all addresses.
+    /// If `base` is not a multiple of 256, or so large that the unit would pass the end of all
+    /// addresses.
     pub fn at(&self, base: u64) -> DeviceUnit {
         assert!(base.is_multiple_of(ALIGN), "a unit at {base:#x}, no multiple of {ALIGN}");
         assert!(

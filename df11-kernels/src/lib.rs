@@ -1,14 +1,17 @@
-//! The GPU kernel of DFloat11, ONE source for NVIDIA and AMD, and what its launchers need to know.
+//! The GPU kernel of DFloat11: one source for NVIDIA and AMD, and what its launchers need to know.
 //!
 //! ```text
-//! Unit -> Layout         a unit and its Tables in one piece: to device memory, once a unit
-//!      -> Job            where it lies there, which weights are wanted; Jobs: parameters of a launch
+//! Unit -> Layout         a unit and its Tables in one piece, copied to device memory once per unit
+//!      -> Job            where it is there, and which weights to decode
+//!         Jobs           the parameters of a launch
 //! Jobs -> Geometry       thread blocks, bytes of shared memory
-//! CUDA, HIP              the source, for nvcc, NVRTC, hipcc, hiprtc: no header but itself; PTX_75, PTX_80, CODE_OBJECTS: compiled
+//! CUDA, HIP              the source, for nvcc, NVRTC, hipcc, hiprtc; it includes no header
+//! PTX_75, PTX_80, CODE_OBJECTS: the source, compiled
 //! ```
 //!
-//! The algorithm stands in `src/kernel/decode.cuh`; what it asks of a GPU, in `src/vendor`. The unpublished crate `df11-gpu-shim` runs the same
-//! source on the processor, thread for thread, and counts what it would cost.
+//! `src/kernel/decode.cuh` has the algorithm, and `src/vendor` has what it needs of a GPU. The
+//! unpublished crate `df11-gpu-shim` runs the same source on the processor, thread for thread, and
+//! counts what it would cost.
 #![no_std]
 #![forbid(unsafe_code)]
 

@@ -1,4 +1,5 @@
-//! The kernel's text: the files of `kernel/` behind one of `vendor/`, in the order in which they build on each other.
+//! The text of the kernel: a file of `vendor/`, then the files of `kernel/`. Each file uses those
+//! before it.
 
 macro_rules! source {
     ($vendor:literal) => {
@@ -15,13 +16,13 @@ macro_rules! source {
 
 /// For NVRTC and nvcc, compute capability 7.5 and later.
 pub const CUDA: &str = source!("cuda.h");
-/// For hiprtc and hipcc; `-DDF11_WARP=32` or `64`, the wavefront size of the device.
+/// For hiprtc and hipcc. `-DDF11_WARP=32` or `64` gives the wavefront size of the device.
 pub const HIP: &str = source!("hip.h");
 
-/// The CUDA source as PTX of ISA 8.0 for compute capability 7.5, which every driver of CUDA 12 and later compiles for its device. `ci/gpu_compile.sh`
-/// makes it and compares it with the source.
+/// The CUDA source as PTX of ISA 8.0 for compute capability 7.5. Every driver of CUDA 12 and later
+/// compiles it for its device. `ci/gpu/compile_cuda.sh` makes it, and compares it with the source.
 pub const PTX_75: &str = include_str!("../ptx/compute_75.ptx");
-/// For compute capability 8.0 and later.
+/// The same for compute capability 8.0 and later.
 pub const PTX_80: &str = include_str!("../ptx/compute_80.ptx");
 
 /// The HIP source, compiled.
@@ -29,13 +30,13 @@ pub const PTX_80: &str = include_str!("../ptx/compute_80.ptx");
 pub struct CodeObject {
     /// The instruction set.
     pub target: &'static str,
-    /// Lanes of a wavefront.
+    /// The number of lanes of a wavefront.
     pub wavefront: u32,
-    /// An ELF file, whatever is switched on in the instruction set.
+    /// An ELF file. It runs whatever features of the instruction set are switched on.
     pub image: &'static [u8],
 }
 
-/// Readers of ELF files take its tables where they lie: so they lie as in a file that was mapped.
+/// Readers of an ELF file use its tables in place, so the file is aligned as if it were mapped.
 #[repr(C, align(4096))]
 struct Mapped<T: ?Sized>(T);
 
@@ -46,7 +47,8 @@ macro_rules! code_object {
     }};
 }
 
-/// Code objects of version 4, which ROCm 5.0 and later load. `ci/hip_compile.sh` makes them and compares them with the source.
+/// Code objects of version 4, which ROCm 5.0 and later load. `ci/gpu/compile_hip.sh` makes them,
+/// and compares them with the source.
 pub const CODE_OBJECTS: [CodeObject; 4] =
     [code_object!("gfx90a", 64), code_object!("gfx942", 64), code_object!("gfx1030", 32), code_object!("gfx1100", 32)];
 
@@ -54,9 +56,13 @@ pub const CODE_OBJECTS: [CodeObject; 4] =
 pub const DECODE: &str = "df11_decode";
 /// Entry point: `(Job unit, u64 rows, u32 row_count, u32 row_weights, u32 stage_bytes)`.
 pub const GATHER: &str = "df11_gather";
-/// Entry point: `(u64 luts, u64 stream, u64 sign_mantissa, u64 positions, u64 gaps, u64 out, u32 tables, u32 stream_bytes, u32 weights)`; one thread
-/// block a block, `2052 + 2 * weights of the fullest block` bytes of shared memory. A yardstick: it has no status and judges nothing. It brings back the
-/// weights of a unit that the plain decoder accepts; of any other it touches no other memory, and its weights mean nothing.
+/// Entry point: `(u64 luts, u64 stream, u64 sign_mantissa, u64 positions, u64 gaps, u64 out`,
+/// `u32 tables, u32 stream_bytes, u32 weights)`. Takes one thread block per block, and
+/// `2052 + 2 * weights of the fullest block` bytes of shared memory.
+///
+/// It is a reference for measurements: it has no status and checks nothing. It writes the weights
+/// of any unit that the plain decoder accepts. For any other unit it touches no other memory, but
+/// its weights mean nothing.
 pub const PLAIN: &str = "df11_plain";
 
 #[cfg(test)]
@@ -69,7 +75,7 @@ mod tests {
     use crate::jobs::{Job, Jobs, LAUNCH_JOBS, fault};
     use crate::{BLOCK_THREADS, TABLE_WORDS};
 
-    /// The number that the source defines by this name.
+    /// The number that the source defines under this name.
     fn defined(name: &str) -> u32 {
         let line = CUDA.lines().find_map(|line| line.strip_prefix(&format!("#define {name} "))).expect(name);
         line.split([' ', 'u']).next().and_then(|number| number.parse().ok()).expect(line)

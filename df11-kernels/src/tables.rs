@@ -1,28 +1,30 @@
-//! What a GPU thread looks codes up in: made once from a unit's code, kept in device memory, copied into shared memory by every thread block.
-//! The layout of an entry is drawn in `kernel/job.cuh`.
+//! The tables in which a GPU thread looks codes up. They are made once from a unit's code, kept in
+//! device memory, and copied into shared memory by every thread block. `kernel/job.cuh` draws the
+//! layout of an entry.
 
 use df11_core::Code;
 
 const INDEX_BITS: u32 = 11;
 const ENTRIES: usize = 1 << INDEX_BITS;
 const LONG_CODES: usize = 256;
-/// 32-bit words of a unit's tables.
+/// The number of 32-bit words of a unit's tables.
 pub const TABLE_WORDS: usize = ENTRIES + 2 * LONG_CODES + 4;
 
-/// Exponents that an entry codes, at most.
+/// Most exponents that an entry codes.
 const MOST: u32 = 4;
-/// The nibbles that name the commonest exponents, in that order; 6 names the rare one.
+/// The nibbles that name the commonest exponents, in that order. 6 names the rare exponent.
 const NIBBLES: [u32; 7] = [0, 1, 2, 3, 4, 5, 7];
 const RARE: u32 = 6;
 
-/// The tables of one unit, words as the device reads them (little-endian memory).
+/// The tables of one unit, in words as the device reads them (little-endian memory).
 #[derive(Clone, Debug)]
 pub struct Tables {
     words: [u32; TABLE_WORDS],
 }
 
 impl Tables {
-    /// The tables of a code. Where it leaves bit strings unused, the kernel reports a stream that holds one.
+    /// The tables of a code. If the code leaves bit strings unused, the kernel reports a stream
+    /// that holds one.
     pub fn new(code: &Code) -> Self {
         let codes = Sorted::new(code);
         let mut words = [0; TABLE_WORDS];
@@ -44,13 +46,14 @@ impl Tables {
         Self { words }
     }
 
-    /// The words, to be copied to the device at an address that is a multiple of 16.
+    /// The words, to copy to the device at an address that is a multiple of 16.
     pub fn words(&self) -> &[u32; TABLE_WORDS] {
         &self.words
     }
 }
 
-/// An exponent as the kernel keeps it: its last bit, which starts the lower byte of a weight, in front.
+/// An exponent as the kernel keeps it: its last bit comes first, because it starts the lower byte
+/// of a weight.
 fn rotated(exponent: u8) -> u32 {
     u32::from(exponent.rotate_right(1))
 }
@@ -90,7 +93,7 @@ impl Sorted {
         place.map_or(RARE, |place| NIBBLES[place])
     }
 
-    /// The code that `window` begins with, if its first `bits` bits hold all of it.
+    /// The code that `window` begins with, if its first `bits` bits hold the whole code.
     fn find(&self, window: u32, bits: u32) -> Option<(u8, u32)> {
         let before = self.by_window().partition_point(|&(first, _, _)| first <= window);
         let (first, exponent, length) = self.by_window()[before.checked_sub(1)?];
@@ -99,7 +102,8 @@ impl Sorted {
         (length <= bits && begins).then_some((exponent, length))
     }
 
-    /// As many codes as the index holds: at most four, at most one of them rare. `None` if there is none.
+    /// An entry with as many codes as the index holds: at most four, at most one of them rare.
+    /// `None` if the index holds no whole code.
     fn entry(&self, window: u32) -> Option<u32> {
         let (mut used, mut count, mut nibbles, mut rare) = (0, 0, 0, None);
         while count < MOST {
@@ -115,18 +119,21 @@ impl Sorted {
             used += length;
             count += 1;
         }
-        // Places behind the last one name the rare byte. The kernel takes its length to be what the common ones leave of the whole, so they add nothing.
+        // Places after the last exponent name the rare byte. The kernel takes its length to be the
+        // total less the lengths of the common ones, so these places add nothing.
         (count..MOST).for_each(|place| nibbles |= RARE << (4 * place));
         (count > 0).then_some(nibbles | rare.map_or(0, rotated) << 16 | count << 24 | used << 27)
     }
 
-    /// The long codes that begin with this index: a negative length, their first place and their number.
+    /// The entry for the long codes that begin with this index: a negative length, the place of the
+    /// first, and their number.
     fn long_entry(&self, window: u32) -> u32 {
         let long = |code: &&(u32, u8, u8)| u32::from(code.2) > INDEX_BITS;
         let first = self.by_window().iter().filter(long).filter(|code| code.0 < window).count() as u32;
         let same = |code: &&(u32, u8, u8)| code.0 >> (u32::BITS - INDEX_BITS) == window >> (u32::BITS - INDEX_BITS);
         let number = self.by_window().iter().filter(long).filter(same).count() as u32;
-        // With no such code, place 256 could be `first`: a place of no meaning, so any will do.
+        // If there is no such code, `first` could be place 256. It has no meaning then, so any
+        // value will do.
         (first & 0xFF) | number << 8 | 1 << 31
     }
 }
@@ -145,7 +152,8 @@ mod tests {
         Code::canonical(&all).unwrap()
     }
 
-    /// The exponents of an entry and the bits that code them, as the kernel takes them apart.
+    /// Takes an entry apart as the kernel does: its exponents, and the number of bits that code
+    /// them.
     fn taken(tables: &Tables, index: u32) -> (Vec<u8>, u32) {
         let (entry, common) = (tables.words[index as usize], &tables.words[ENTRIES + 2 * LONG_CODES..]);
         let bytes = [common[0], common[1] | entry & 0xFF_0000].map(u32::to_le_bytes).concat();
@@ -155,14 +163,14 @@ mod tests {
 
     #[test]
     fn an_entry_holds_as_many_codes_as_fit() {
-        // 0, 10, 110 ...: nine common or rare, then two of 12 bits
+        // 0, 10, 110 ...: nine codes of common or rare exponents, then two of 12 bits.
         let ladder: Vec<(u8, u8)> = (0..11).map(|i| (100 + i, i + 1)).chain([(111, 12), (112, 12)]).collect();
         let tables = Tables::new(&code(&ladder));
         assert_eq!(taken(&tables, 0b00000000000), (std::vec![100; 4], 4));
         assert_eq!(taken(&tables, 0b10110111011), (std::vec![101, 102, 103], 9));
         assert_eq!(taken(&tables, 0b11111111100), (std::vec![109, 100], 11));
         assert_eq!(taken(&tables, 0b11111111110), (std::vec![110], 11));
-        // one rare exponent an entry: the second begins the next
+        // An entry has one rare exponent: the second rare one begins the next entry.
         assert_eq!(
             taken(&Tables::new(&code(&(0..32).map(|e| (e, 5)).collect::<Vec<_>>())), 0b11111111101),
             (std::vec![31], 5)

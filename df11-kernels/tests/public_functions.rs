@@ -1,4 +1,5 @@
-//! Every public function, called with arguments at the ends of their types: it gives what its documentation says, or panics as it says, the same in debug and release.
+//! Calls every public function with arguments at the ends of their types. Each gives what its
+//! documentation says, or panics as it says, the same in debug and release.
 
 #[path = "../shim/tests/unit/mod.rs"]
 mod unit;
@@ -17,18 +18,19 @@ use unit::Parts;
 const WEIGHTS: u64 = 40_000;
 const ENDS: [u64; 9] = [0, 1, 3, 39_999, WEIGHTS, WEIGHTS + 1, u32::MAX as u64, u32::MAX as u64 + 1, u64::MAX];
 
-/// Weights enough for several blocks.
+/// Enough weights for several blocks.
 fn parts() -> Parts {
     Parts::new(&(0..WEIGHTS as u16).map(|word| word.wrapping_mul(0x9E37)).collect::<Vec<_>>())
 }
 
-/// The message of the panic.
+/// The message of the panic, if there is one.
 fn panics<T>(work: impl FnOnce() -> T) -> Option<String> {
     let panic = catch_unwind(AssertUnwindSafe(|| drop(work()))).err()?;
     Some(panic.downcast_ref::<String>().cloned().unwrap_or_else(|| "no text".into()))
 }
 
-/// Of overflow or a slice, as debug and release have them differently.
+/// Whether a message is one of ours. Messages about overflow or slices differ between debug and
+/// release.
 fn is_ours(message: &str) -> bool {
     !["overflow", "out of range", "index", "no text", "unwrap"].iter().any(|word| message.contains(word))
 }
@@ -69,7 +71,7 @@ fn a_launch_takes_the_jobs_that_have_weights_and_no_more_than_it_carries() {
     assert_eq!(refused(&[vec![one; LAUNCH_JOBS + 1], vec![none; 5]].concat()), TooManyJobs { found: LAUNCH_JOBS + 1 });
     let (_, count, blocks) = Jobs::new(&[vec![none; 50], vec![one; LAUNCH_JOBS]].concat()).expect("as many as fit");
     assert_eq!((count, blocks), (LAUNCH_JOBS as u32, LAUNCH_JOBS as u32));
-    // No unit has so many blocks; their sum is not a u32 any more.
+    // No unit has this many blocks. Their sum exceeds a u32.
     let endless = Job::all(&DeviceUnit { blocks: u32::MAX, ..unit }, 0, 0);
     assert_eq!(refused(&[endless, one]), TooManyJobs { found: 2 });
     assert!(refused(&[endless, one]).to_string().contains("found 2"));

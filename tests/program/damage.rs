@@ -1,4 +1,5 @@
-//! Bad input, each kind refused with a message that names file and tensor, by the right exit code, and with nothing left behind.
+//! Bad input: each kind is refused with a message that names file and tensor, with the right exit
+//! code, and leaves nothing.
 
 use std::fs;
 use std::path::Path;
@@ -10,7 +11,7 @@ use crate::support::models::{Contents, Tensor};
 use crate::support::vectors;
 use crate::{Place, df11, miniature, text};
 
-/// Of real weights, and of many blocks.
+/// A unit of real weights, with many blocks.
 const UNIT: &str = "embeddings.position_embeddings";
 const MATRIX: &str = "embeddings.position_embeddings.weight";
 const RAW: &str = "encoder.layer.0.output.LayerNorm.weight";
@@ -18,7 +19,7 @@ const ROW: usize = 256;
 const CHUNKS_A_BLOCK: usize = 512;
 const GAP_BITS: usize = 5;
 
-/// The bundled sample, compressed into one file, to be spoilt.
+/// The bundled sample, compressed into one file, to be damaged.
 static CODED: LazyLock<Contents> = LazyLock::new(|| {
     let place = Place::new();
     let coded = place.at("coded.safetensors");
@@ -30,7 +31,7 @@ fn leaf<'a>(file: &'a mut Contents, leaf: &str) -> &'a mut Tensor {
     file.tensor(&format!("{UNIT}.{leaf}"))
 }
 
-/// Replaces a leaf of bytes; its shape follows.
+/// Replaces the bytes of a leaf, and its shape with them.
 fn replace(file: &mut Contents, name: &str, bytes: Vec<u8>) {
     let tensor = leaf(file, name);
     tensor.shape = match name {
@@ -40,7 +41,8 @@ fn replace(file: &mut Contents, name: &str, bytes: Vec<u8>) {
     tensor.bytes = bytes;
 }
 
-/// `decompress` could not run, `verify` ends in `code`; all name the file and these words; no output, nothing beside it.
+/// Checks that `decompress` cannot run and `verify` ends in `code`. All errors name the file and
+/// these words. There is no output, and nothing beside it.
 #[track_caller]
 fn refused(place: &Place, bad: &Path, code: i32, words: &[&str]) {
     let output = place.at("output");
@@ -51,7 +53,7 @@ fn refused(place: &Place, bad: &Path, code: i32, words: &[&str]) {
     assert_eq!(place.names(), before);
 }
 
-/// Spoils the parts of one unit in a file that is otherwise sound.
+/// Damages the parts of one unit in a file that is otherwise sound.
 #[track_caller]
 fn unit_refused(code: i32, words: &[&str], spoil: impl FnOnce(&mut Contents)) {
     let place = Place::new();
@@ -62,7 +64,7 @@ fn unit_refused(code: i32, words: &[&str], spoil: impl FnOnce(&mut Contents)) {
     refused(&place, &bad, code, words);
 }
 
-/// Spoils the container; every verb must refuse it, a source or a compressed file.
+/// Damages the container. Every verb must refuse it, whether it is a source or a compressed file.
 #[track_caller]
 fn container_refused(words: &[&str], spoil: impl Fn(Value, &[u8]) -> Vec<u8>) {
     let place = Place::new();
@@ -169,7 +171,8 @@ fn a_gap_that_is_not_where_the_first_code_starts() {
     for first_of_block in [0, CHUNKS_A_BLOCK, 5 * CHUNKS_A_BLOCK] {
         unit_refused(1, &[UNIT, "gap"], |file| flip(file, first_of_block));
     }
-    // A GPU needs every gap, so every gap is verified; decompression may do without and then gives the right weights.
+    // A GPU needs every gap, so every gap is verified. Decompression may do without it, and then
+    // gives the right weights.
     let place = Place::new();
     let (bad, output) = (place.at("bad.safetensors"), place.at("output"));
     let mut file = CODED.clone();
@@ -217,7 +220,7 @@ fn a_code_of_length_0() {
     });
 }
 
-/// Tables that hold one pointer each, and the lengths that the unit had.
+/// Tables that hold one pointer each, with the lengths that the unit had.
 fn tables_of_pointers(file: &mut Contents, pointers: &[u8]) {
     let luts = &leaf(file, "luts").bytes;
     let lengths = luts[luts.len() - ROW..].to_vec();

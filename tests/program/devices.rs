@@ -1,4 +1,5 @@
-//! GPUs as backends. The drivers are our own, with devices played on the processor: what runs here is emulated.
+//! GPUs as backends. The drivers are our own, with devices played on the processor: everything here
+//! is emulated.
 
 use std::path::Path;
 
@@ -9,7 +10,7 @@ use crate::{Place, Run, df11, ended, miniature, program, text};
 /// The vendors' backends, and the libraries that play their drivers.
 const PLAYED: [(&str, Option<&str>); 2] = [("cuda", df11_gpu_shim::FAKE_CUDA), ("hip", df11_gpu_shim::FAKE_HIP)];
 
-/// The program with the played drivers where it looks for the real ones first.
+/// Runs the program with the played drivers where it first looks for the real ones.
 fn with_devices<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Run {
     let folders = PLAYED.iter().filter_map(|(_, driver)| Path::new((*driver)?).parent());
     let path = std::env::join_paths(folders).expect("folders of our own");
@@ -17,7 +18,7 @@ fn with_devices<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Run {
     ended(run.expect("the program starts"))
 }
 
-/// The backends whose devices can be played here; the others are said aloud.
+/// The backends whose devices can be played here. Prints the others.
 fn devices() -> Vec<&'static str> {
     let (there, missing): (Vec<_>, Vec<_>) = PLAYED.into_iter().partition(|(_, driver)| driver.is_some());
     for (name, _) in missing {
@@ -41,7 +42,7 @@ fn a_library_that_is_not_there_is_named() {
     for (name, library) in [("cuda", "libcuda.so.1"), ("hip", "libamdhip64.so")] {
         let line = listed.lines().find(|line| line.starts_with(name)).expect("it is in this build");
         let not_there = line.contains("  unavailable: ") && line.contains(library) && line.ends_with(" not found");
-        // With the library, but no device, it is the library that speaks.
+        // With the library but no device, the message comes from the library.
         let (no_device, there) = (line.contains("Init failed: "), line.ends_with("  available"));
         assert!(not_there || no_device || there, "{line}");
     }

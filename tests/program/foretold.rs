@@ -1,4 +1,4 @@
-//! What would be done, told without doing it; models made of shapes alone.
+//! Estimates and dry runs, and models made of shapes alone.
 
 use super::support::{architectures, vectors};
 use super::{Place, df11, miniature, text};

@@ -1,4 +1,5 @@
-//! Names that want to speak for us: whatever a file or a path is called, the terminal gets printable text, and no line that is not ours.
+//! Names that try to speak for us. Whatever the name of a file or path, the terminal gets only
+//! printable text, and no line that is not ours.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,8 +11,8 @@ use serde_json::json;
 use crate::support::models::{Contents, Tensor, tensor, weights};
 use crate::{Place, df11, program, text};
 
-/// Begins lines, moves the cursor, writes the clipboard, sets the title, hides and turns round words. One for each kind of control, and what passes for
-/// an escape of ours.
+/// They begin lines, move the cursor, write the clipboard, set the title, hide and reverse words.
+/// There is one for each kind of control character, and one that looks like our own escape.
 const HOSTILE: [&str; 6] = [
     "x\nnote: all is well\nerror: none",
     "x\r\u{1b}[2K\u{1b}]52;c;ZXZpbA==\u{7}\u{1b}]0;title\u{1b}\\",
@@ -21,7 +22,7 @@ const HOSTILE: [&str; 6] = [
     "x\\u001b\\n\\\\\u{c}\u{b}\u{0}",
 ];
 
-/// What may stand at the beginning of a line on stderr, but for tables and results.
+/// What a line on stderr may begin with, apart from tables and results.
 const OURS: [&str; 3] = ["note: all is well", "error: none", "title"];
 
 #[track_caller]
@@ -73,7 +74,7 @@ fn every_verb(place: &Place, input: &Path, patterns: &Path, codes: &mut BTreeMap
     }
 }
 
-/// A model of units, blocks, raw tensors and foreign dtypes, all of these names.
+/// A model of units, blocks, raw tensors and foreign dtypes, all with these names.
 fn model(name: &str) -> Vec<Tensor> {
     vec![
         weights(&format!("{name}.weight"), &[128, 128], 1),
@@ -108,7 +109,7 @@ fn no_name_from_a_file_reaches_the_terminal_as_it_is() {
         fs::write(folder.join("config.json"), json!({name: name, "model_type": name}).to_string()).expect("written");
         every_verb(&place, &folder, &patterns, &mut codes);
 
-        // Coded, and then every part of it damaged.
+        // Coded, and then with every part damaged.
         let coded = place.at("coded.safetensors");
         df11(["compress", text(&file), "-o", text(&coded), "-q"]).fine();
         let sound = Contents::read(&coded);
@@ -139,7 +140,8 @@ fn no_name_from_a_file_reaches_the_terminal_as_it_is() {
             every_verb(&place, &path, &patterns, &mut codes);
         }
     }
-    // All three ways to end were seen, so that the campaign looked at summaries, failed checks and refusals.
+    // All three kinds of ending were seen, so the test covered summaries, failed checks and
+    // refusals.
     assert!([0, 1, 2].iter().all(|code| codes.get(code).is_some_and(|&runs| runs > 20)), "{codes:?}");
 }
 
@@ -228,7 +230,7 @@ fn a_path_that_is_no_utf8_is_shown_byte_by_byte() {
     assert!(stderr.contains(r"a\xff\u001b.safetensors"), "{stderr}");
 }
 
-/// On a terminal there is a bar, with its own controls: what it says of a name is printable all the same.
+/// A terminal shows a progress bar with its own controls. The names in it are still printable.
 #[test]
 #[cfg(target_os = "linux")]
 fn a_progress_bar_shows_names_escaped() {

@@ -1,4 +1,5 @@
-//! Signals, kills and full disks: OUTPUT is absent or whole, and what is finished is gone on with.
+//! Signals, kills and full disks: OUTPUT is absent or whole, and the next run goes on from what is
+//! finished.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
@@ -19,7 +20,7 @@ pub fn write_model(path: &Path) {
     fs::write(path.join("config.json"), "{}").expect("written");
 }
 
-/// Starts a compression and waits until it is at a unit.
+/// Starts a compression, and waits until it reaches a unit.
 pub fn begun(
     source: &Path,
     output: &Path,
@@ -40,13 +41,15 @@ pub fn begun(
     (child, told)
 }
 
-/// At once: a shell's `kill` would take longer than a unit, where this test is emulated.
+/// Sends the signal at once: a shell's `kill` would take longer than a unit if this test is
+/// emulated.
 pub fn send(signal: i32, child: &Child) {
-    // SAFETY: a number for a process that is ours until it is waited for.
+    // SAFETY: passes numbers only. The process is ours until it is waited for.
     assert_eq!(unsafe { libc::kill(child.id() as i32, signal) }, 0);
 }
 
-/// Every finished file is what it will be, and nothing of the half finished one is under a name of the model.
+/// Checks that every finished file is what it will be, and that nothing half finished has a name of
+/// the model.
 fn kept_are_whole(partial: &Path, whole: &Path) -> usize {
     let whole = tree(whole);
     let kept = tree(&partial.join("output"));
@@ -104,7 +107,7 @@ fn killed_at_any_unit_and_resumed_the_bytes_are_the_same() {
     let (source, whole, output, partial) = (place.at("m"), place.at("whole"), place.at("out"), place.at("out.partial"));
     write_model(&source);
     df11(["compress", text(&source), "-o", text(&whole)]).fine();
-    // Killed again and again, each run going on where the one before was killed.
+    // Killed again and again. Each run goes on where the one before was killed.
     for unit in 0..UNITS {
         let (mut child, _told) = begun(&source, &output, &["--resume"], unit);
         send(libc::SIGKILL, &child);
@@ -128,7 +131,8 @@ fn a_write_that_fails_keeps_what_is_finished_and_nothing_else() {
     df11(["compress", text(&file), "-o", text(&coded)]).fine();
     df11(["compress", text(&tiny), "-o", text(&place.at("whole"))]).fine();
     let before = tree(&place.at(""));
-    // No file may grow past 64 blocks of 512 bytes. The signal that says so ends whoever does not expect it.
+    // No file may grow past 64 blocks of 512 bytes. The signal for it ends any program that does
+    // not expect it.
     let limited = r#"ulimit -f 64; exec "$0" "$@""#;
     for (verb, input, output) in [("compress", &file, "x"), ("decompress", &coded, "z")] {
         let output = place.at(output);
@@ -145,7 +149,8 @@ fn a_write_that_fails_keeps_what_is_finished_and_nothing_else() {
     assert_same_tree(&place.at("whole"), &output);
 }
 
-/// Runs the script on a disk of its own, gone with the shell that mounted it; `None` where this user may not mount.
+/// Runs the script on its own disk, which vanishes with the shell that mounted it. `None` if this
+/// user may not mount.
 #[cfg(target_os = "linux")]
 fn on_a_disk(kilobytes: u32, script: &str, source: &Path, disk: &Path) -> Option<String> {
     fs::create_dir(disk).expect("created");

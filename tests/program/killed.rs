@@ -1,7 +1,9 @@
-//! Killed at any moment: OUTPUT is old, new or absent, the source is whole, and the next run ends in the same bytes.
+//! Killed at any moment: OUTPUT is old, new or absent, the source is whole, and the next run ends
+//! in the same bytes.
 //!
-//! A kill is sent after a random part of the time that the job takes, or, every other time, right after one of its steps: its folder is there, its list of
-//! files is there, the work is finished. These are short, and would hardly ever be met by chance.
+//! A kill comes after a random part of the time that the job takes. Every other kill comes right
+//! after one of its steps: its folder exists, its list of files exists, or the work is finished.
+//! These moments are short, and chance would hardly ever hit them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,17 +15,17 @@ use crate::support::models::{assert_same_tree, tree};
 use crate::support::random::Random;
 use crate::{Place, df11, program, text};
 
-/// Kills, unless the environment has another number: `DF11_KILLS=500`.
+/// The number of kills. The environment may set another: `DF11_KILLS=500`.
 const KILLS: usize = 32;
 
-/// What shows that a run has come to a step, in the folder that it works in.
+/// What shows, in the folder in which a run works, that the run has reached a step.
 const STEPS: [&str; 4] = ["", "df11.lock", "made", "done"];
 
-/// A job that is killed: its verb, INPUT, and whether what it has finished can be gone on with.
+/// A job to kill: its verb, its INPUT, and whether a run can go on from what it has finished.
 struct Job {
     verb: &'static str,
     input: PathBuf,
-    /// What comes of it.
+    /// The result of the whole job.
     whole: PathBuf,
     can_resume: bool,
     takes: Duration,
@@ -63,7 +65,7 @@ fn same(expected: &Path, found: &Path) -> bool {
     }
 }
 
-/// Puts an OUTPUT that the job replaces in its place: the same weights, other bytes.
+/// Makes an OUTPUT for the job to replace: the same weights, other bytes.
 fn make_old(job: &Job, old: &Path) {
     if job.whole.is_dir() {
         fs::create_dir(old).expect("created");
@@ -125,7 +127,7 @@ fn killed_at_any_moment_output_is_old_new_or_absent_and_the_next_run_ends_in_the
             "kill {kill}: the source has changed"
         );
 
-        // Without options, the next run names what is in its way, or nothing is.
+        // Without options, the next run names what is in its way, if anything is.
         let is_left = partial.exists();
         remained += usize::from(is_left);
         let plain = df11(job.arguments(&output, &[]));
@@ -140,7 +142,7 @@ fn killed_at_any_moment_output_is_old_new_or_absent_and_the_next_run_ends_in_the
             if resume {
                 flags.push("--resume");
                 gone_on += 1;
-                // With --resume alone, unless an OUTPUT or what it was is there.
+                // With --resume alone, unless there is an OUTPUT, or what was one.
                 if outcome == 0 {
                     flags.remove(0);
                 }

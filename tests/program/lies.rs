@@ -1,4 +1,5 @@
-//! A unit whose structure lies is refused by every verb alike, at every level of the processor, and leaves nothing behind.
+//! Every verb, at every level of the processor, refuses a unit whose structure lies, and leaves
+//! nothing.
 
 use std::fs;
 

@@ -1,5 +1,6 @@
-//! Links, pipes and devices in a model's folder: what is read, what is left out by name, what is refused; nothing is waited for, and no private file is
-//! carried into what is to be published.
+//! Links, pipes and devices in a model's folder: what is read, what is left out with a note, what
+//! is refused. The program waits for nothing, and copies no private file into what is to be
+//! published.
 
 use std::ffi::CString;
 use std::fs;
@@ -15,7 +16,7 @@ use crate::{Place, Run, df11, ended, miniature, program, text};
 
 const SECRET: &str = "a private key";
 
-/// A run may take this long, however slow the machine: one that waits for a pipe takes for ever.
+/// The time that a run may take on any machine. A run that waits for a pipe never ends.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Runs the program, which must end by itself.
@@ -38,7 +39,7 @@ fn pipe(path: &Path) {
     assert_eq!(unsafe { libc::mkfifo(name.as_ptr(), 0o600) }, 0, "{}", path.display());
 }
 
-/// A model, and beside it a private file.
+/// A model, with a private file beside it.
 fn model(place: &Place) -> std::path::PathBuf {
     let source = place.at("m");
     miniature::write_directory(&source);
@@ -93,7 +94,7 @@ fn a_link_out_of_the_folder_is_left_out_by_name_and_its_file_is_published_nowher
     }
     assert!(!holds_the_secret(&coded));
     assert_eq!(fs::read(coded.join("sub/within")).expect("followed within the folder"), b"inside");
-    // And the other way.
+    // And in the other direction.
     symlink("../secret", coded.join("merges.txt")).expect("linked");
     let run = soon(&["decompress", text(&coded), "-o", text(&place.at("back"))]).fine();
     assert!(run.stderr.contains("merges.txt: not among the files that were written"), "{}", run.stderr);
@@ -161,7 +162,8 @@ fn a_pipeline_in_the_cache_of_a_hub_is_read_and_no_other_cache_is() {
     into_blobs(&snapshot, &cache.join("blobs"), "../..");
     soon(&["compress", text(&snapshot), "-o", text(&place.at("out"))]).fine();
     assert_same_tree(&place.at("whole"), &place.at("out"));
-    // A link of one part to another stays in the pipeline; one to the blobs of another model does not.
+    // A link from one part to another stays in the pipeline. A link to the blobs of another model
+    // does not.
     let other = place.at("hub/models--me--private/blobs");
     fs::create_dir_all(&other).expect("created");
     fs::write(other.join("00"), SECRET).expect("written");
@@ -247,8 +249,8 @@ fn what_should_be_a_file_of_a_model_and_is_none_is_refused_by_every_verb_and_wai
                         arguments.extend(["-o", out]);
                     }
                     let run = soon(&arguments);
-                    // `verify` and `inspect` do not read all of them.
-                    // `decompress` restores the files that the record names, and tells of others.
+                    // `verify` and `inspect` do not read all of them. `decompress` restores the
+                    // files that the record names, and reports others.
                     let is_other = matches!(name, "README.md" | "more.safetensors.index.json");
                     let is_read = *verb == "compress" || *verb == "decompress" && !is_other;
                     assert!(run.code == 2 || !is_read, "{name}, {verb}: {}", run.stderr);
@@ -270,7 +272,7 @@ fn what_should_be_a_file_of_a_model_and_is_none_is_refused_by_every_verb_and_wai
 
 #[test]
 fn a_link_to_nothing_is_named_before_work_begins() {
-    // Not there, itself, and one that another leads back to.
+    // A target that does not exist, the link itself, and a link that another leads back to.
     for target in ["../../blobs/0123", "tokenizer.json", "sub/link"] {
         let place = Place::new();
         let source = model(&place);

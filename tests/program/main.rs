@@ -1,25 +1,26 @@
-//! What the program promises: its verbs, its exit codes, what it says and where, and what it leaves behind.
+//! What the program promises: its verbs, its exit codes, what it prints and where, and what it
+//! leaves.
 //!
 //! - [`round_trips`]: every form comes back, byte for byte;
 //! - [`reports`]: what inspect, bench, backends and completions print;
 //! - [`foretold`]: estimates and dry runs;
 //! - [`conduct`]: streams, exit codes, existing outputs, broken pipes;
-//! - [`interrupted`]: signals, kills, full disks, and going on afterwards;
+//! - [`interrupted`]: signals, kills, full disks, and how the next run goes on;
 //! - [`links`]: links, pipes and devices in a model's folder;
-//! - [`killed`]: so is a kill at any moment;
-//! - [`two_runs`]: one OUTPUT, and more than one who writes there;
-//! - [`sources`]: what is read stays;
-//! - [`replaced`]: so does what is not ours, `--force` or not;
+//! - [`killed`]: a kill at any moment;
+//! - [`two_runs`]: one OUTPUT, and more than one writer;
+//! - [`sources`]: nothing that is read is lost;
+//! - [`replaced`]: nothing that is not ours is replaced, with `--force` or without;
 //! - [`rights`]: who may read what is written;
 //! - [`limits`]: many shards and few open files;
 //! - [`stopped`]: a first signal at any moment;
-//! - [`unearned`]: files made to be dear, in as little memory as their size allows;
+//! - [`unearned`]: files made to cost much, in as little memory as their size allows;
 //! - [`memory`]: no more of it than allowed;
-//! - [`devices`]: backends that are GPUs, on a driver whose device is played on the processor;
-//! - [`hostile`]: names that want to speak for us;
-//! - [`damage`]: bad input is refused by name and leaves nothing behind;
-//! - [`lies`]: so is a unit whose structure lies, by every verb and level;
-//! - [`sampled_damage`]: so is a large sample of all the damage that there is.
+//! - [`devices`]: GPU backends, on a driver whose device is played on the processor;
+//! - [`hostile`]: names that try to speak for us;
+//! - [`damage`]: bad input is refused by name and leaves nothing;
+//! - [`lies`]: every verb and level refuses a unit whose structure lies;
+//! - [`sampled_damage`]: a large sample of all damage.
 
 mod conduct;
 mod damage;
@@ -60,14 +61,14 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-/// What a run of the program ended in.
+/// The result of a run of the program.
 struct Run {
     code: i32,
     stdout: String,
     stderr: String,
 }
 
-/// The program, without the environment's wishes.
+/// The program, without settings from the environment.
 fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_df11"));
     command.env_remove("DF11_BACKEND").stdin(Stdio::null());
@@ -100,7 +101,7 @@ impl Run {
         self
     }
 
-    /// The run ended with this code and its errors hold all these words.
+    /// Checks that the run ended with this code, and that its errors hold all these words.
     #[track_caller]
     fn fails(self, code: i32, words: &[&str]) -> Run {
         assert_eq!(self.code, code, "{}{}", self.stdout, self.stderr);
@@ -117,7 +118,7 @@ impl Run {
     }
 }
 
-/// A place for one test, removed behind it.
+/// A folder for one test, removed after it.
 struct Place(tempfile::TempDir);
 
 impl Place {
@@ -129,7 +130,7 @@ impl Place {
         self.0.path().join(name)
     }
 
-    /// What lies in it, by name.
+    /// The names in the folder.
     fn names(&self) -> Vec<String> {
         let entries = std::fs::read_dir(self.0.path()).expect("the folder");
         let mut names: Vec<_> =

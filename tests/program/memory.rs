@@ -1,4 +1,5 @@
-//! `--memory`: a job that would need more is refused before it begins, and one that is let in needs no more.
+//! `--memory`: a job that would need more is refused before it begins, and an accepted one needs no
+//! more.
 
 use std::fs;
 use std::path::PathBuf;
@@ -6,7 +7,7 @@ use std::path::PathBuf;
 use crate::support::models::{Contents, Tensor, weights};
 use crate::{Place, df11, ended, shell, text};
 
-/// A unit of 128 MiB beside small ones, so that what is held beside it does not hide it.
+/// A unit of 128 MiB with small ones, so that other memory does not hide its cost.
 const SHAPES: &str = r#"{"tensors": [["large.weight", "BF16", [8192, 8192]], ["small.weight", "BF16", [256, 256]], ["norm.weight", "BF16", [8192]]]}"#;
 
 /// The bytes that a refusal says are needed.
@@ -30,7 +31,8 @@ fn what_is_let_in_runs_where_the_system_gives_no_more_than_was_allowed() {
         let need = needed(&refusal.stderr);
         let (just_below, just_enough) = ((need - 1).to_string(), need.to_string());
         df11(arguments.iter().chain(&["-M", &just_below])).fails(2, &["large"]);
-        // The system counts stacks and heaps that are never touched, too: stricter than what is resident.
+        // The system also counts stacks and heaps that are never touched, so this is stricter than
+        // resident memory.
         let limited = format!(r#"ulimit -d {}; exec "$0" "$@""#, need / 1024);
         arguments.extend(["-M", &just_enough]);
         ended(shell(&limited, &arguments)).fine();
@@ -38,7 +40,8 @@ fn what_is_let_in_runs_where_the_system_gives_no_more_than_was_allowed() {
     crate::support::models::assert_same_tree(&source, &back);
 }
 
-/// Models that are headers more than weights: many tensors, many units, long names, long shapes, much metadata.
+/// Models with more header than weights: many tensors, many units, long names, long shapes, much
+/// metadata.
 fn header_heavy(place: &Place) -> Vec<PathBuf> {
     let few = |name: String| weights(&name, &[2, 4], 1);
     let unit = |name: String| weights(&name, &[64, 64], 2);
@@ -78,7 +81,7 @@ fn headers_are_counted_too() {
                 assert!(!refusal.stderr.contains("unit ``"), "{}", refusal.stderr);
                 let need = needed(&refusal.stderr);
                 let enough = need.to_string();
-                // What is resident, and what is mapped but never touched beside it.
+                // Resident memory, and memory that is mapped but never touched.
                 let limited = format!(r#"ulimit -d {}; exec "$0" "$@""#, need / 1024);
                 arguments.extend(["-M", &enough]);
                 println!("{verb} {}: {need}", source.display());

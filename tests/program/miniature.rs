@@ -8,15 +8,15 @@ use serde_json::json;
 
 use crate::support::models::{Contents, llama};
 
-/// The units of it, by name.
+/// The names of its units.
 pub const UNITS: [&str; 4] = ["lm_head", "model.embed_tokens", "model.layers.0", "model.layers.1"];
 
-/// As one file.
+/// Writes one file.
 pub fn write_file(path: &Path) {
     Contents { tensors: llama(), ..Contents::default() }.write(path, 0);
 }
 
-/// As two shards, their index, and the files beside them.
+/// Writes two shards, their index, and the files beside them.
 pub fn write_directory(folder: &Path) {
     fs::create_dir(folder).expect("a new folder");
     let (mut shards, mut map) = ([Contents::default(), Contents::default()], BTreeMap::new());

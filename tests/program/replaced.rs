@@ -1,4 +1,5 @@
-//! What `--force` replaces and removes: models, and what df11 has made; nothing else. And which names OUTPUT may have.
+//! What `--force` replaces and removes: models, and what df11 has made; nothing else. Also, which
+//! names OUTPUT may have.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -75,14 +76,14 @@ fn force_replaces_a_model_and_nothing_beside_it() {
         place.refuses(compress, &[stranger, "move that file away"]);
         fs::remove_dir_all(&out).expect("removed");
     }
-    // A collection of models is no model.
+    // A collection of models is not a model.
     fs::create_dir(&out).expect("created");
     for name in ["one.safetensors", "other.safetensors"] {
         fs::copy(&sample, out.join(name)).expect("copied");
     }
     place.refuses(compress, &["safetensors", "--force replaces only a model"]);
     fs::remove_dir_all(&out).expect("removed");
-    // Neither is a folder without weights, nor a pipe.
+    // A folder without weights is not a model either, nor is a pipe.
     fs::create_dir(&out).expect("created");
     fs::write(out.join("config.json"), "{}").expect("written");
     place.refuses(compress, &["--force replaces only a model"]);

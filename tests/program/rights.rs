@@ -17,7 +17,7 @@ fn set_mode(path: &Path, mode: u32) {
 
 #[test]
 fn nobody_reads_what_is_written_who_may_not_read_the_source() {
-    // The user's umask is a part of it: what it takes is never given back.
+    // The user's umask counts: what it removes is never given back.
     for (umask, private, copied) in
         [("022", 0o600, 0o644), ("022", 0o640, 0o755), ("077", 0o644, 0o644), ("022", 0o400, 0o440)]
     {
@@ -31,7 +31,7 @@ fn nobody_reads_what_is_written_who_may_not_read_the_source() {
         set_mode(&m.join("sub/notes"), copied);
         set_mode(&m.join("sub"), 0o750);
         let shards: Vec<_> = tree(&m).into_keys().filter(|name| name.ends_with("-of-00002.safetensors")).collect();
-        // One that is private is enough.
+        // One private file is enough.
         set_mode(&m.join(&shards[0]), private);
         set_mode(&file, private);
         set_mode(&m, 0o700);

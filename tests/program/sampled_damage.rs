@@ -1,7 +1,10 @@
-//! A sample of the damage matrix of `model_damage.rs`, and every swap of it, through the program: `verify` and `decompress` refuse, or the source
-//! comes back byte for byte; no signal ends them, and a refusal leaves nothing behind. So for every file of a directory, which is named.
+//! A sample of the damage matrix of `model_damage.rs`, with all its swaps, through the program:
+//! `verify` and `decompress` refuse, or the source comes back byte for byte. No signal ends them,
+//! and a refusal leaves nothing. The same holds for every file of a directory, which the message
+//! names.
 //!
-//! `DF11_DAMAGE_STRIDE=13 cargo test --test program sampled -- --nocapture` takes more and prints the counts that tests/README.md records.
+//! `DF11_DAMAGE_STRIDE=13 cargo test --test program sampled -- --nocapture` takes more, and prints
+//! the counts that tests/README.md records.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,14 +17,14 @@ use crate::support::models::{assert_same_tree, tree};
 use crate::support::{on_all_processors, vectors};
 use crate::{Run, df11, text};
 
-/// Some two thousand runs; every process takes some milliseconds.
+/// About two thousand runs; every process takes some milliseconds.
 const STRIDE: usize = 101;
 /// The same for all files of a directory.
 const STRIDE_OF_FILES: usize = 1009;
 
 #[test]
 fn a_damaged_model_is_refused_or_comes_back_as_it_was() {
-    // in memory where there is such a place: every run writes files through to the disk
+    // A folder in memory if possible, because every run writes files through to the disk.
     let memory = Path::new("/dev/shm");
     let work = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
     let work = work.expect("a temporary folder");

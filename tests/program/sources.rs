@@ -14,7 +14,7 @@ use crate::support::models::tree;
 use crate::support::vectors;
 use crate::{Place, Run, df11, miniature, text};
 
-/// All that is below a folder: a link with where it leads, a file with its bytes.
+/// All that is below a folder: a link with its target, a file with its bytes.
 pub fn snapshot(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut found = BTreeMap::new();
     for entry in fs::read_dir(folder).expect("listed") {
@@ -34,7 +34,7 @@ pub fn snapshot(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 }
 
 impl Place {
-    /// Runs the program, which refuses to, and leaves all as it was.
+    /// Runs the program, which must refuse and leave everything as it was.
     #[track_caller]
     pub fn refuses<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>, words: &[&str]) -> Run {
         let before = snapshot(&self.at(""));
@@ -107,7 +107,8 @@ fn an_input_is_known_by_what_it_is_not_by_how_it_is_spelled() {
 
 #[test]
 fn an_input_in_the_remains_of_a_run_is_refused() {
-    // A whole model where a run was killed when it was finished: its user may well want to use it.
+    // A whole model is left where a run was killed after it finished. Its user may well want to use
+    // it.
     let place = Place::new();
     miniature::write_directory(&place.at("m"));
     df11(["compress", text(&place.at("m")), "-o", text(&place.at("out"))]).fine();
@@ -156,7 +157,7 @@ fn an_input_of_links_into_output_is_refused() {
         for name in tree(&place.at("out/cache")).keys() {
             let to = place.at("in").join(name);
             if !name.ends_with(".safetensors") {
-                // No other link may lead out of the folder at all.
+                // No other link may lead out of the folder.
                 fs::copy(place.at("out/cache").join(name), to).expect("copied");
                 continue;
             }

@@ -1,4 +1,5 @@
-//! A first SIGTERM ends every verb, whatever it is at: within a second or two, INPUT whole, and nothing left but what can be gone on with.
+//! A first SIGTERM ends every verb at any moment, within a second or two. INPUT stays whole, and
+//! only work that a next run can go on from is left.
 
 use std::ffi::CString;
 use std::fs;
@@ -15,14 +16,14 @@ use crate::{Place, df11, miniature, program, text};
 
 /// Two seconds, and what a busy machine adds.
 const SOON: Duration = Duration::from_secs(8);
-/// Moments of each verb.
+/// The number of moments tried for each verb.
 const MOMENTS: u32 = 10;
 
-/// How a run ended that got a signal after a while, or had ended before; and what it said.
+/// How a run ended that got a signal after a while, or had ended before, and what it printed.
 fn stopped_after(wait: Duration, arguments: &[&str]) -> (std::process::ExitStatus, String) {
     let mut child = program().args(arguments).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("starts");
     std::thread::sleep(wait);
-    // SAFETY: a number for a process that is ours until it is waited for.
+    // SAFETY: passes numbers only. The process is ours until it is waited for.
     unsafe { libc::kill(child.id() as i32, libc::SIGTERM) };
     let sent = Instant::now();
     while child.try_wait().expect("asked").is_none() {
@@ -69,7 +70,7 @@ fn stopped_at_many_moments(place: &Place, arguments: &[&str], input: &Path) {
     assert!(stopped > 0, "{arguments:?}");
 }
 
-/// Units of a million weights, a tensor of F32 that must be looked through, large files beside.
+/// Units of a million weights, a tensor of F32 that must be searched, and large other files.
 fn write_model(path: &Path) {
     fs::create_dir(path).expect("created");
     let mut tensors: Vec<_> = (0..4).map(|i| weights(&format!("m{i}.weight"), &[1024, 1024], i as u64)).collect();
@@ -108,7 +109,7 @@ fn every_verb_ends_at_a_first_signal_at_any_moment() {
     }
 }
 
-/// Beside the model a file of 64 GB that holds nothing: copying it takes minutes.
+/// A file of 64 GB without contents, beside the model: copying it takes minutes.
 fn with_endless_copy(place: &Place) -> PathBuf {
     let source = place.at("m");
     miniature::write_directory(&source);
@@ -132,7 +133,7 @@ fn copying_a_large_file_is_ended_and_leaves_nothing() {
 fn who_looks_through_a_large_tensor_before_any_work_is_ended_and_leaves_nothing() {
     let place = Place::new();
     let (source, out) = (place.at("m.safetensors"), place.at("out"));
-    // 64 GB of zeros that may be BF16 in disguise: all of them are looked at before the output is begun.
+    // 64 GB of zeros that may be BF16 in disguise: all are read before the output is begun.
     let header = r#"{"a.weight":{"dtype":"F32","shape":[131072,131072],"data_offsets":[0,68719476736]},"b.weight":{"dtype":"BF16","shape":[1,1],"data_offsets":[68719476736,68719476738]}}"#;
     fs::write(&source, [&(header.len() as u64).to_le_bytes(), header.as_bytes()].concat()).expect("written");
     let file = fs::OpenOptions::new().write(true).open(&source).expect("opened");

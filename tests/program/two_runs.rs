@@ -1,4 +1,4 @@
-//! Two runs and one OUTPUT, and an OUTPUT that somebody else makes while a run is under way.
+//! Two runs and one OUTPUT, and an OUTPUT that somebody else makes during a run.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -10,13 +10,14 @@ use crate::interrupted::{send, write_model};
 use crate::support::models::{assert_same_tree, tree};
 use crate::{Place, Run, df11, ended, program, text};
 
-/// A job: its arguments, and what it writes when nothing comes between.
+/// A job: its arguments, and what it writes if nothing interferes.
 struct Job {
     arguments: Vec<String>,
     whole: PathBuf,
 }
 
-/// A job for each verb that writes, and for each form: directories with and without a journal, files.
+/// A job for each verb that writes, and for each form: directories with and without a journal,
+/// files.
 fn jobs(place: &Place) -> Vec<Job> {
     let (m, file, coded, coded_file) = (place.at("m"), place.at("m/model.safetensors"), place.at("c"), place.at("cf"));
     write_model(&m);
@@ -46,7 +47,7 @@ impl Job {
         arguments.chain(["-o", text(output)]).chain(more.iter().copied()).collect()
     }
 
-    /// Starts it and holds it where it has begun to write.
+    /// Starts it, and stops it after it has begun to write.
     fn held(&self, output: &Path, more: &[&str]) -> Child {
         let slow = [self.to(output, more), vec!["-T", "1"]].concat();
         let mut child =
@@ -71,7 +72,7 @@ impl Job {
     }
 }
 
-/// Lets a held run go on to its end.
+/// Lets a stopped run go on to its end.
 fn released(child: Child) -> Run {
     send(libc::SIGCONT, &child);
     ended(child.wait_with_output().expect("ended"))
@@ -107,7 +108,7 @@ fn a_lock_of_a_dead_run_stops_nobody() {
         let mut child = job.held(&output, &[]);
         send(libc::SIGKILL, &child);
         child.wait().expect("ended");
-        // What a compression has finished until then it would go on with.
+        // A compression would go on from what was finished before.
         df11(job.to(&output, &["--force"])).fine();
         job.wrote(&output);
         assert!(!place.at("out.partial").exists());
@@ -133,7 +134,8 @@ fn an_output_that_appears_meanwhile_is_left_alone_and_the_work_is_kept() {
                 if is_folder { tree(&output)["model.safetensors"].clone() } else { fs::read(&output).expect("read") };
             assert!(found == b"precious", "{:?}", job.arguments);
             job.wrote(&work);
-            // It is named as long as it is there, and whoever wants the work can have it.
+            // The output is named as long as it is there, and anyone who needs the work can have
+            // it.
             let named = if is_folder == work.is_dir() { "out.partial" } else { text(&output) };
             df11(job.to(&output, &[])).fails(2, &[text(&output), named]);
             if is_folder { fs::remove_dir_all(&output) } else { fs::remove_file(&output) }.expect("removed");

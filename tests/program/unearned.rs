@@ -1,8 +1,11 @@
-//! Memory and time that an input has not earned: files made to be dear run in as little as their size allows.
+//! Memory and time that an input has not earned: files made to cost much run in as little as their
+//! size allows.
 //!
-//! JSON may cost 40 bytes of memory a byte (a value of two bytes, `0,`, takes 32); the record of the source what it inflates to, 64 bytes for one,
-//! several times. Each run has no more memory than that, so that a byte too much is an abort. The system's limit counts what lists keep free as they
-//! grow, too, which is never touched: hence 100 here. `ci/resources.py` measures what is resident.
+//! JSON may cost 40 bytes of memory per byte (a value of two bytes, `0,`, takes 32). The record of
+//! the source may cost several times what it inflates to, 64 bytes for each of its own. Each run
+//! has no more memory than that, so one byte too many aborts it. The system's limit also counts the
+//! spare room of growing lists, which is never touched: hence 100 here.
+//! `ci/hostile/resources.py` measures what is resident.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -16,11 +19,11 @@ use serde_json::{Map, Value, json};
 use crate::support::models::{Contents, weights};
 use crate::{Place, Run, df11, ended, miniature, shell, text};
 
-/// What a run needs that is given nothing: threads and their stacks, buffers of a few MB.
+/// What a run needs if it is given nothing: threads and their stacks, buffers of a few MB.
 const BASE: u64 = 48 << 20;
 const JSON_FACTOR: u64 = 100;
 
-/// Runs the program with so much memory. It may refuse, and neither abort nor panic.
+/// Runs the program with this much memory. It may refuse, but must not abort or panic.
 #[track_caller]
 fn within(bytes: u64, arguments: &[&str]) -> Run {
     let limited = format!(r#"export RAYON_NUM_THREADS=2; ulimit -d {}; exec "$0" "$@""#, bytes / 1024);
@@ -37,20 +40,20 @@ fn start(text: &str) -> String {
     text.chars().take(500).collect()
 }
 
-/// A list of so many bytes of JSON, of the same item again and again.
+/// A JSON list of about `bytes` bytes, with one item repeated.
 fn list(item: &str, bytes: usize) -> String {
     let count = bytes / (item.len() + 1);
     format!("[{item}{}]", format!(",{item}").repeat(count))
 }
 
-/// An object of so many bytes, its keys numbers.
+/// An object of about `bytes` bytes, with numbers as keys.
 fn object(value: &str, bytes: usize) -> String {
     let count = bytes / (value.len() + 10);
     let fields: Vec<_> = (0..count).map(|i| format!("\"{i}\":{value}")).collect();
     format!("{{{}}}", fields.join(","))
 }
 
-/// JSON of about that size that a parser may pay much for.
+/// JSON of about this size for which a parser may pay much.
 fn dear(bytes: usize) -> Vec<String> {
     vec![
         list("0", bytes),
@@ -154,7 +157,7 @@ fn parted(file: &Path) -> (Map<String, Value>, Vec<u8>) {
     (serde_json::from_slice(&bytes[8..]).expect("JSON"), data)
 }
 
-/// The same model with another `df11.sources`, its record's checksum made to fit.
+/// The same model with another `df11.sources`, and a record checksum that matches.
 fn with_sources(coded: &Path, to: &Path, sources: &Value) {
     let (mut header, data) = parted(coded);
     let metadata = header["__metadata__"].as_object_mut().expect("metadata");
@@ -184,7 +187,7 @@ fn what_a_record_inflates_to_is_bounded_by_its_size_and_by_what_the_model_holds(
     let (header, _) = parted(&plain);
     let header_of = |json: &str| [&(json.len() as u64).to_le_bytes()[..], json.as_bytes()].concat();
     let sound = source("m.safetensors", "safetensors", &header_of(&Value::Object(header.clone()).to_string()));
-    // That the forging itself is not what is refused.
+    // The forging itself is not what is refused.
     with_sources(&coded, &forged, &json!([sound]));
     df11(["decompress", text(&forged), "-o", text(&out)]).fine();
     fs::remove_file(&out).expect("removed");
@@ -199,7 +202,7 @@ fn what_a_record_inflates_to_is_bounded_by_its_size_and_by_what_the_model_holds(
     };
     let blank = |bytes: usize| source("config.json", "verbatim", &vec![b' '; bytes]);
     let nothing = json!({"name": "config.json", "kind": "verbatim", "bytes": ""});
-    // Each inflates to less than 200 MB, which was the only bound.
+    // Each inflates to less than 200 MB, which was once the only bound.
     let bombs = [
         ("a shape of 90 million sizes", vec![with_shape(&list("1", 180_000_000))]),
         ("a shape of a million sizes", vec![with_shape(&list("1", 2_000_000))]),

@@ -1,4 +1,5 @@
-//! Weights that want to break a coder, out of a few choices: what [`super::cases`] names, in all mixtures and sizes.
+//! Weights meant to break a coder, made from a few choices: what [`super::cases`] names, in all
+//! mixtures and sizes.
 
 use super::draw::Draw;
 use super::random::{Random, to_bf16};
@@ -18,8 +19,8 @@ pub fn weights(draw: &mut dyn Draw, most: usize) -> Vec<u16> {
     words
 }
 
-/// The same words with their exponents folded onto `few` that are drawn: a plan tries hundreds of codes where the best one wants more tables than
-/// there are, and seldom does it for a few exponents.
+/// The same words with their exponents mapped onto `few` drawn ones. A plan tries hundreds of codes
+/// if the best one needs too many tables. That is rare with few exponents.
 pub fn fold(draw: &mut dyn Draw, words: &mut [u16], few: usize) {
     let exponents: Vec<u16> = (0..few).map(|_| draw.below(256) as u16).collect();
     for word in words {
@@ -28,7 +29,8 @@ pub fn fold(draw: &mut dyn Draw, words: &mut [u16], few: usize) {
     }
 }
 
-/// Where to cut `weights` weights into matrices: ends of all but the last, in order, empty matrices included.
+/// Where to cut `weights` weights into matrices: the ends of all but the last, in order, empty
+/// matrices included.
 pub fn cuts(draw: &mut dyn Draw, weights: usize) -> Vec<usize> {
     let mut cuts: Vec<usize> = (0..draw.below(8)).map(|_| draw.below(weights as u64 + 1) as usize).collect();
     cuts.sort_unstable();
@@ -39,7 +41,7 @@ fn part(draw: &mut dyn Draw, length: usize, words: &mut Vec<u16>) {
     let kind = draw.below(9);
     let mut random = Random::new(draw.below(1 << 16));
     match kind {
-        // every word drawn, so that a fuzzer can choose each
+        // Every word is drawn, so that a fuzzer can choose each.
         0 => words.extend((0..length.min(4000)).map(|_| draw.below(1 << 16) as u16)),
         1 => words.extend((0..length).map(|_| random.next() as u16)),
         2 => {
@@ -57,7 +59,7 @@ fn part(draw: &mut dyn Draw, length: usize, words: &mut Vec<u16>) {
             let scale = [1e-38, 0.02, 1.0, 1e30][draw.below(4) as usize];
             words.extend((0..length).map(|_| to_bf16(scale * random.normal())));
         }
-        // all 65,536 patterns in order, from anywhere on
+        // All 65,536 patterns in order, from a random one on.
         _ => words.extend((0..length).scan(draw.below(1 << 16) as u16, |word, _| {
             *word = word.wrapping_add(1);
             Some(*word)
@@ -69,7 +71,8 @@ fn word(exponent: u8, random: &mut Random) -> u16 {
     random.next() as u16 & 0x807F | u16::from(exponent) << 7
 }
 
-/// Each exponent `ratio` / 8 times as rare as the one before, shuffled: codes as long as the number of weights allows.
+/// Each exponent is `ratio` / 8 times as rare as the one before, in shuffled order: codes as long
+/// as the number of weights allows.
 fn ladder(draw: &mut dyn Draw, random: &mut Random, length: usize) -> Vec<u16> {
     let (first, step, ratio) = (draw.below(256) as u8, 1 + 2 * draw.below(8) as u8, 10 + draw.below(14) as usize);
     let (mut words, mut exponent, mut left) = (Vec::new(), first, length);
@@ -83,7 +86,7 @@ fn ladder(draw: &mut dyn Draw, random: &mut Random, length: usize) -> Vec<u16> {
     words
 }
 
-/// The same word again and again, then another.
+/// One word many times, then another.
 fn runs(draw: &mut dyn Draw, length: usize) -> Vec<u16> {
     let (mut words, longest) = (Vec::new(), 1 << draw.below(12));
     while words.len() < length {
@@ -93,7 +96,7 @@ fn runs(draw: &mut dyn Draw, length: usize) -> Vec<u16> {
     words
 }
 
-/// A spike and a long tail over up to 256 exponents: optimal codes want more tables than there are.
+/// A spike and a long tail over up to 256 exponents: optimal codes need too many tables.
 fn zipf(draw: &mut dyn Draw, random: &mut Random, length: usize) -> Vec<u16> {
     let (exponents, turn, spike) = (1 + draw.below(256), draw.below(256) as u8, draw.below(100));
     (0..length)

@@ -1,15 +1,17 @@
-//! Bytes of any origin through every decoder: all accept the same units and the same ranges, and give the same weights.
+//! Bytes of any origin go through every decoder. All accept the same units and the same ranges, and
+//! give the same weights.
 //!
 //! ```text
-//! validate refuses                 -> nothing more to be said
+//! validate refuses                 -> nothing more to check
 //! the reference decoder accepts    -> so does the plain one
-//! the plain decoder accepts        <-> so does every other; but those that do not look at gaps within a block
-//!                                      accept what plain would accept if these gaps were right
-//! a decoder accepts                -> its weights are what the stream says, code by code from the first to the last
-//! a decoder accepts, and its weights pass the check of gaps and positions    <-> the plain decoder accepts
+//! the plain decoder accepts        <-> so does every other; but those that ignore gaps within
+//!                                  a block accept what plain would if these gaps were right
+//! a decoder accepts                -> its weights are what the stream says, code by code
+//! a decoder accepts, and its weights pass the check of gaps and positions
+//!                                  <-> the plain decoder accepts
 //! ```
 //!
-//! The same for ranges, rows and batches: there, the blocks that are touched decide.
+//! The same holds for ranges, rows and batches: there, the blocks that are read decide.
 
 use super::library::{Coded, backends, by_backend, by_two_phase, range_by_backend, to_words};
 use super::random::Random;
@@ -22,16 +24,17 @@ const CHUNK_BITS: u64 = 64;
 const BLOCK_CHUNKS: u64 = 512;
 const GAP_BITS: u64 = 5;
 
-/// How the library takes a unit.
+/// What the library says of a unit.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Verdict {
     /// Refused before decoding.
     NotValid,
     /// Refused by every decoder.
     NotDecoded,
-    /// Refused by those that look at every gap, for a gap within a block; the weights of the others, as BF16 words.
+    /// Refused for a gap within a block by the decoders that check every gap; accepted by the
+    /// others. Holds their weights, as BF16 words.
     GapsLie(Vec<u16>),
-    /// The weights, as BF16 words.
+    /// Decoded to these weights, as BF16 words.
     Decoded(Vec<u16>),
 }
 
@@ -39,7 +42,7 @@ pub enum Verdict {
 #[track_caller]
 pub fn verdict(what: &str, coded: &Coded) -> Verdict {
     let reference = reference::decode(&coded.raw());
-    // A clone has no room to spare, so that a tool that watches memory sees every step outside.
+    // A clone has no spare capacity, so a tool that watches memory sees every step outside.
     let coded = coded.clone();
     let Ok(unit) = coded.view().validate() else { return Verdict::NotValid };
     let plain = by_backend(&Plain, &unit);
@@ -70,12 +73,12 @@ pub fn verdict(what: &str, coded: &Coded) -> Verdict {
     }
 }
 
-/// All but the plain one.
+/// All backends but the plain one.
 fn fast_backends() -> impl Iterator<Item = Box<dyn Backend>> {
     backends().into_iter().filter(|backend| backend.name() != Plain.name())
 }
 
-/// Both accept, with the same weights, or both refuse, for whatever reason.
+/// Checks that both accept, with the same weights, or both refuse, for any reason.
 #[track_caller]
 fn assert_same(what: &str, expected: &Result<Vec<u16>, Error>, found: &Result<Vec<u16>, Error>) {
     match (expected, found) {
@@ -86,7 +89,7 @@ fn assert_same(what: &str, expected: &Result<Vec<u16>, Error>, found: &Result<Ve
     }
 }
 
-/// What a fast decoder and `check_index` say of gaps and positions together.
+/// What a fast decoder and `check_index` together say of gaps and positions.
 fn index_is_sound(unit: &Unit, words: &[u16]) -> bool {
     let weights: Vec<bf16> = words.iter().map(|&word| bf16::from_bits(word)).collect();
     (0..unit.blocks()).all(|block| {
@@ -95,7 +98,8 @@ fn index_is_sound(unit: &Unit, words: &[u16]) -> bool {
     })
 }
 
-/// Ranges of the unit by every backend: any, empty ones, and those that begin or end with a block.
+/// Decodes ranges of the unit by every backend: random ones, empty ones, and those that begin or
+/// end with a block.
 #[track_caller]
 fn ranges_agree(what: &str, unit: &Unit, mended: &Unit) {
     let mut random = Random::new(unit.weights());
@@ -124,7 +128,7 @@ fn ranges_agree(what: &str, unit: &Unit, mended: &Unit) {
     }
 }
 
-/// A few rows of a matrix at every level, against plain ranges.
+/// Decodes a few rows of a matrix at every level, and compares them with plain ranges.
 #[track_caller]
 fn rows_agree(what: &str, unit: &Unit, mended: &Unit) {
     let mut random = Random::new(unit.weights() + 1);
@@ -146,7 +150,7 @@ fn rows_agree(what: &str, unit: &Unit, mended: &Unit) {
     }
 }
 
-/// The unit in a batch, at every level.
+/// Decodes the unit in a batch, at every level.
 #[track_caller]
 fn batches_agree(what: &str, unit: &Unit, expected: &Result<Vec<u16>, Error>) {
     for level in Level::available() {
@@ -156,7 +160,7 @@ fn batches_agree(what: &str, unit: &Unit, expected: &Result<Vec<u16>, Error>) {
     }
 }
 
-/// Codes in the order of their bits, to be found by a search.
+/// Codes in the order of their bits, for a search.
 struct Codes(Vec<(u32, u8, u8)>);
 
 impl Codes {
@@ -168,7 +172,8 @@ impl Codes {
         Codes(codes)
     }
 
-    /// The exponent of the code at `bit`, and the bit after it; none if there is no code, or not the whole of it.
+    /// The exponent of the code at `bit`, and the bit after it. None if there is no code, or only a
+    /// part of one.
     fn at(&self, stream: &[u8], bit: u64) -> Option<(u8, u64)> {
         let byte = |at: u64| u64::from(stream.get((bit / 8 + at) as usize).copied().unwrap_or(0));
         let bytes = (0..5).fold(0, |bytes, at| bytes << 8 | byte(at));
@@ -181,7 +186,7 @@ impl Codes {
     }
 }
 
-/// Weights of which the first one's code starts at `bit`, read code by code without the help of an index.
+/// Weights read code by code, without an index. The code of the first starts at `bit`.
 fn stream_says(unit: &Unit, mut bit: u64, weights: Range<u64>) -> Option<Vec<u16>> {
     let codes = Codes::of(unit);
     let word = |weight: u64| {
@@ -193,7 +198,8 @@ fn stream_says(unit: &Unit, mut bit: u64, weights: Range<u64>) -> Option<Vec<u16
     weights.map(word).collect()
 }
 
-/// The unit's gaps, but those within blocks as the stream has them, as far as there are codes.
+/// The unit's gaps, with those within blocks replaced by what the stream says, as far as there are
+/// codes.
 fn gaps_within_blocks_mended(unit: &Unit) -> Vec<u8> {
     let codes = Codes::of(unit);
     let mut gaps = unit.view().gaps.to_vec();

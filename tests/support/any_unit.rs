@@ -1,10 +1,12 @@
-//! Valid units that no encoder writes: any prefix-free code that the tables can express, with bit strings that no code begins; tables numbered
-//! in any order; misleading entries where no code reaches; anything behind the last code.
+//! Valid units that no encoder writes: any prefix-free code that the tables can express, with bit
+//! strings that begin no code; tables numbered in any order; misleading entries where no code
+//! reaches; anything after the last code.
 //!
 //! ```text
-//! grow tables from the first one     each entry: a run for an exponent, a pointer to a new table, or a hole
+//! grow tables from the first one     each entry: a run for an exponent, a pointer to a new table,
+//!                                    or a hole
 //! number the tables                  level by level, or in any order
-//! fill the holes                     with whatever the rule of FORMAT.md, "Tables", passes over
+//! fill the holes                     with anything that FORMAT.md, "Tables", lets a reader ignore
 //! write a stream, its gaps and output positions
 //! ```
 
@@ -15,13 +17,14 @@ use super::random::Random;
 const LAST_LEVEL: usize = 3;
 const MAX_TABLES: usize = 17;
 
-/// A unit and what it decodes to.
+/// A unit, and what it decodes to.
 #[derive(Clone, Debug)]
 pub struct AnyUnit {
     /// BF16 words.
     pub weights: Vec<u16>,
     pub coded: Coded,
-    /// Whether a table points to one of a lower number, which the reference decoder does not read.
+    /// Whether a table points to one with a lower number. The reference decoder does not read
+    /// those.
     pub points_back: bool,
 }
 
@@ -47,12 +50,12 @@ pub fn write(draw: &mut dyn Draw, most: usize) -> AnyUnit {
 
 struct Shape {
     tables: usize,
-    /// Of 100 entries.
+    /// Of 100 entries, how many are pointers, and how many are holes.
     pointers: u64,
     holes: u64,
-    /// Logarithm of the entries that a code may fill.
+    /// The logarithm of the number of entries that a code may fill.
     longest_run: u32,
-    /// Codes that may end in one table.
+    /// The number of codes that may end in one table.
     leaves: usize,
 }
 
@@ -99,7 +102,7 @@ impl Tree {
             let (mut index, mut leaves) = (0_usize, 0);
             while index < 256 {
                 let kind = random.below(100);
-                // the last table that may be pointed to goes as deep as it can
+                // The last table that may be pointed to goes as deep as it can.
                 let more = level < LAST_LEVEL && tree.tables.len() < shape.tables;
                 if more && (kind < shape.pointers || index == 255) {
                     tree.tables[number].entries[index] = Entry::Pointer(tree.tables.len());
@@ -133,7 +136,8 @@ impl Tree {
         tree
     }
 
-    /// Shuffles the numbers of all tables but the first. Returns whether one then points to a lower number.
+    /// Shuffles the numbers of all tables but the first. Returns whether one then points to a lower
+    /// number.
     fn renumber(&mut self, random: &mut Random) -> bool {
         let mut order: Vec<usize> = (1..self.tables.len()).collect();
         random.shuffle(&mut order);
@@ -154,7 +158,8 @@ impl Tree {
         points_back
     }
 
-    /// Where no code reaches: the entry before, as the published compressor does, or whatever the reader has to pass over.
+    /// Fills entries that no code reaches: with the entry before, as the published compressor does,
+    /// or with anything that the reader must ignore.
     fn fill_holes(&mut self, random: &mut Random, points_back: bool) {
         let lengths = self.lengths();
         let tables = self.tables.len();
@@ -204,7 +209,7 @@ fn stream(codes: &[Code], weights: usize, skew: u64, random: &mut Random) -> (Ve
     let (mut coded, mut words) = (Coded::default(), Vec::new());
     let (mut bits, mut gaps, mut positions) = (Bits::default(), Vec::new(), Vec::new());
     for weight in 0..weights {
-        // the less of several draws: the first codes are frequent
+        // The least of several draws, so that the first codes are frequent.
         let at = (0..=skew).map(|_| random.below(codes.len() as u64)).min().expect("one at least");
         let (code, rest) = (codes[at as usize], random.next() as u8);
         if bits.written / 64 >= gaps.len() as u64 {
@@ -232,7 +237,7 @@ fn stream(codes: &[Code], weights: usize, skew: u64, random: &mut Random) -> (Ve
     (words, coded)
 }
 
-/// Bits put one after another, most significant first.
+/// Appends bits, most significant first.
 #[derive(Default)]
 struct Bits {
     bytes: Vec<u8>,

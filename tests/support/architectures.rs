@@ -1,4 +1,5 @@
-//! The models of `tests/vectors/architectures`: their tensors by name, and directories filled with seeded weights.
+//! The models of `tests/vectors/architectures`: their tensors by name, and directories filled with
+//! seeded weights.
 
 use super::random::{Random, to_bf16};
 use super::vectors;
@@ -20,7 +21,8 @@ impl Shape {
         self.shape.iter().product()
     }
 
-    /// What the published loader takes the holder for: it asks for `nn.Linear` and `nn.Embedding`, subclasses included.
+    /// What the published loader takes the owner for: it asks for `nn.Linear` and `nn.Embedding`,
+    /// subclasses included.
     pub fn is_a(&self, base: &str) -> bool {
         self.owner == base || self.owner.ends_with(&format!("({base})"))
     }
@@ -35,11 +37,11 @@ pub struct Model {
     pub is_diffusers: bool,
     pub config: Value,
     pub tensors: BTreeMap<String, Shape>,
-    /// Modules that are lists of others: nothing calls them.
+    /// Modules that are lists of others. Nothing calls them.
     pub containers: BTreeSet<String>,
 }
 
-/// Every model of the folder whose file name `wanted` likes, in order of name.
+/// Every model of the folder whose file name `wanted` accepts, in order of name.
 pub fn models(wanted: impl Fn(&str) -> bool) -> Vec<Model> {
     let mut paths = Vec::new();
     for family in fs::read_dir(vectors("architectures")).expect("the folder").flatten() {
@@ -79,7 +81,8 @@ impl Model {
         if self.is_diffusers { "diffusion_pytorch_model.safetensors" } else { "model.safetensors" }
     }
 
-    /// Every tensor with data: Gaussian, the spread of a matrix by its name, so that units differ.
+    /// Every tensor with data: Gaussian, with a spread that depends on the matrix's name, so that
+    /// units differ.
     pub fn filled(&self) -> Vec<(String, String, Vec<u64>, Vec<u8>)> {
         let filled = self.tensors.iter().map(|(name, shape)| {
             let seed =
@@ -100,7 +103,7 @@ impl Model {
         filled.collect()
     }
 
-    /// A directory as the library saves it: weights, config.json, a file beside.
+    /// Writes a directory as the library saves it: weights, config.json, and one more file.
     pub fn write(&self, folder: &Path) {
         fs::create_dir_all(folder).expect("created");
         fs::write(folder.join(self.main_file()), super::safetensors::to_bytes(&self.filled())).expect("written");

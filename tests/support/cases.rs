@@ -1,7 +1,9 @@
-//! The units by name that every encoder and decoder must bring back bit for bit, and the generators they are made with.
+//! The named units that every encoder and decoder must bring back bit for bit, and their
+//! generators.
 //!
 //! [`short`] fits slow emulators (about 1.5 million weights in all); [`full`] adds the large ones.
-//! Borders are expressed in stream terms: 2^b exponents, equally frequent, get codes of exactly b bits.
+//! Borders are given in terms of the stream: 2^b equally frequent exponents get codes of exactly b
+//! bits.
 
 use super::random::{Random, to_bf16};
 
@@ -10,13 +12,13 @@ use super::random::{Random, to_bf16};
 pub struct Case {
     pub name: String,
     pub weights: Vec<u16>,
-    /// The optimal code of this unit needs more than the 17 tables that the layout has.
+    /// Whether the optimal code of this unit needs more than the 17 tables that the layout has.
     pub beyond_tables: bool,
 }
 
-/// Exponents from here up share their values with table pointers.
+/// Exponents from here on share their values with table pointers.
 const HIGH: u8 = 240;
-/// A chunk, the chunks of 32 and of 64 threads, a block: in bits.
+/// A chunk, the chunks of 32 and of 64 threads, and a block, in bits.
 const BORDERS: [(&str, usize); 4] =
     [("chunk", 64), ("32_chunks", 64 * 32), ("64_chunks", 64 * 64), ("block", 64 * 512)];
 
@@ -34,7 +36,7 @@ pub fn short() -> Vec<Case> {
     list.0
 }
 
-/// [`short`] and the units that need many weights to be what they are: about 30 million in all.
+/// [`short`], and the units that need many weights: about 30 million in all.
 pub fn full() -> Vec<Case> {
     let mut list = List(short());
     for longest in [24, 25, 27, 29, 31, 32] {
@@ -67,7 +69,8 @@ fn few_exponents(list: &mut List) {
     list.add("one_exponent_239", of_counts(&[(239, 1000)], 3));
     list.add("one_exponent_240", of_counts(&[(HIGH, 1000)], 4));
     list.add("one_exponent_255", of_counts(&[(255, 1000)], 5));
-    // codes of 1 bit fill a block with more weights than the published launcher takes: the last size that fits, the first not
+    // Codes of 1 bit fill a block with more weights than the published launcher takes. These are
+    // the last size that fits, and the first that does not.
     list.add("one_exponent_23550", of_counts(&[(121, 23_550)], 6));
     list.add("one_exponent_23551", of_counts(&[(121, 23_551)], 7));
     list.add("one_exponent_70000", of_counts(&[(121, 70_000)], 8));
@@ -120,7 +123,7 @@ fn ladders(list: &mut List) {
     for longest in [2, 7, 8, 9, 15, 16, 17, 20] {
         list.add(format!("ladder_of_{longest}_bits"), fibonacci_ladder(longest));
     }
-    // High exponents start on level 4: nine and more under one prefix of 24 bits reach 32.
+    // High exponents start on level 4: nine or more under one prefix of 24 bits reach 32.
     for steps in [2, 8, 9, 10, 13, 16] {
         let mut counts: Vec<(u8, u64)> =
             fibonacci(steps).zip(HIGH..=255).map(|(count, exponent)| (exponent, count)).collect();
@@ -131,7 +134,8 @@ fn ladders(list: &mut List) {
 }
 
 fn many_tables(list: &mut List) {
-    // `pairs` pairs of 9-bit codes, each pair with a table of its own behind the first; all counts are powers of two
+    // `pairs` pairs of 9-bit codes, each pair with its own table under the first. All counts are
+    // powers of two.
     let with_pairs = |pairs: u64| {
         let mut counts = vec![(0, 256)];
         counts
@@ -171,9 +175,10 @@ fn borders(list: &mut List) {
     }
 }
 
-/// A dyadic ladder and one weight of 6 bits more have 4 x 32768 - 2 bits, two short of the fourth block's end, however they
-/// are ordered. One more weight comes last, with a code of `length` bits: the counts stay so close to powers of two that no
-/// length changes. (One block's worth would not do: the encoder saves its second table.)
+/// A dyadic ladder and one weight of 6 bits more have 4 x 32768 - 2 bits, two short of the fourth
+/// block's end, in any order. One more weight comes last, with a code of `length` bits. The counts
+/// stay so close to powers of two that no length changes. (One block would not do: the encoder
+/// saves its second table.)
 fn last_codes(list: &mut List) {
     let names = [(1, "ends_1_bit_before_the_block"), (2, "ends_with_the_block"), (3, "straddles_by_1_bit")];
     let more = [(9, "straddles_by_7_bits"), (10, "straddles_and_ends_on_a_byte"), (11, "straddles_by_9_bits")];
@@ -197,7 +202,8 @@ pub fn gauss(n: usize, seed: u64) -> Vec<u16> {
     (0..n).map(|_| to_bf16(0.02 * random.normal())).collect()
 }
 
-/// `n` weights that look trained: rows of differing scale, one outlier in 1000, one exact zero in 200.
+/// `n` weights that look trained: rows of differing scale, one outlier in 1000, one exact zero in
+/// 200.
 pub fn real_like(n: usize, seed: u64) -> Vec<u16> {
     const SCALES: [f64; 6] = [0.008, 0.015, 0.02, 0.03, 0.045, 0.08];
     let mut random = Random::new(seed);
@@ -222,13 +228,15 @@ pub fn uniform_words(n: usize, seed: u64) -> Vec<u16> {
     (0..n).map(|_| random.next() as u16).collect()
 }
 
-/// `n` weights, of which `percent` are N(0, 0.02) and the others zero: optimal codes of about one bit.
+/// `n` weights, of which `percent` are N(0, 0.02) and the others zero: optimal codes of about one
+/// bit.
 pub fn zero_heavy(n: usize, percent: u64, seed: u64) -> Vec<u16> {
     let mut random = Random::new(seed);
     (0..n).map(|_| if random.below(100) < percent { to_bf16(0.02 * random.normal()) } else { 0 }).collect()
 }
 
-/// Weights with exactly these (exponent, count), in random order, signs and mantissas random.
+/// Weights with exactly these (exponent, count) pairs, in random order, with random signs and
+/// mantissas.
 pub fn of_counts(counts: &[(u8, u64)], seed: u64) -> Vec<u16> {
     let mut random = Random::new(seed);
     let mut weights = Vec::new();
@@ -239,7 +247,8 @@ pub fn of_counts(counts: &[(u8, u64)], seed: u64) -> Vec<u16> {
     weights
 }
 
-/// The fewest weights whose optimal code reaches `longest` bits: F(longest + 3) - 1 of them, the shortest code for exponent 127.
+/// The fewest weights whose optimal code reaches `longest` bits: F(longest + 3) - 1 weights, with
+/// the shortest code for exponent 127.
 pub fn fibonacci_ladder(longest: usize) -> Vec<u16> {
     let rarest = 127 - longest as u8;
     let counts: Vec<(u8, u64)> =
@@ -247,14 +256,14 @@ pub fn fibonacci_ladder(longest: usize) -> Vec<u16> {
     of_counts(&counts, 200 + longest as u64)
 }
 
-/// `needles` put among `hay` at random places.
+/// Puts `needles` at random places among `hay`.
 pub fn hidden(needles: Vec<u16>, mut hay: Vec<u16>, seed: u64) -> Vec<u16> {
     hay.extend(needles);
     Random::new(seed).shuffle(&mut hay);
     hay
 }
 
-/// 1, 1, 2, 3, 5 ...: `n` of them.
+/// The first `n` of 1, 1, 2, 3, 5 ...
 fn fibonacci(n: usize) -> impl Iterator<Item = u64> {
     std::iter::successors(Some((1, 1)), |&(a, b)| Some((b, a + b))).map(|(a, _)| a).take(n)
 }

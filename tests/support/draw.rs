@@ -1,4 +1,5 @@
-//! Where generators take their choices from: a random sequence, or bytes that a fuzzer or proptest varies and shrinks.
+//! Where generators take their choices from: a random sequence, or bytes that a fuzzer or proptest
+//! varies and shrinks.
 
 use super::random::Random;
 
@@ -7,7 +8,7 @@ pub trait Draw {
     /// A number in `0..bound`; `bound` is not 0.
     fn below(&mut self, bound: u64) -> u64;
 
-    /// True in `percent` of 100.
+    /// True in `percent` of 100 cases.
     fn chance(&mut self, percent: u64) -> bool {
         self.below(100) < percent
     }
@@ -19,8 +20,8 @@ impl Draw for Random {
     }
 }
 
-/// Choices out of bytes: as many for each as its bound needs. Behind the last byte they are random, and depend on the number of bytes alone,
-/// so that a changed byte changes one choice.
+/// Takes choices from bytes, as many bytes for each as its bound needs. After the last byte the
+/// choices are random and depend only on the number of bytes, so a changed byte changes one choice.
 #[derive(Clone, Debug)]
 pub struct Bytes<'a> {
     rest: &'a [u8],

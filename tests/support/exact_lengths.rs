@@ -1,31 +1,36 @@
-//! The least that a code within the rules of FORMAT.md, "Codes", can cost: by trying everything that can matter.
+//! The least that a code within the rules of FORMAT.md, "Codes", can cost, found by trying
+//! everything that can matter.
 //!
-//! A code is a tree, and a canonical one has a table for each of its inner nodes at depth 0, 8, 16 and 24. Of two exponents with the same rules
-//! the more frequent one ends no deeper. So a tree is, from the root down, a sequence of three steps, and of what lies below only the number of
-//! exponents left and of free nodes matters:
+//! A code is a tree, and a canonical one has a table for each of its inner nodes at depth 0, 8, 16
+//! and
+//! 24. Of two exponents with the same rules, the more frequent one ends no deeper. So a tree is,
+//!     from the root down, a sequence of three steps. Of the part below, only the number of
+//!     exponents left and of free nodes matters:
 //!
 //! ```text
-//! at depth d, with so many exponents below 240 left, so many from 240 on, so many free nodes:
-//!     end the most frequent one left here      d bits for each of its weights
+//! at depth d, for given numbers of exponents left below 240 and from 240 on, and of free nodes:
+//!     end the most frequent one left here         d bits for each of its weights
 //!     end the most frequent high one left here    (only where d > 24)
-//!     go down: every free node becomes two     a table's bits a node at depth 0, 8, 16, 24, where some nodes may be left unused
+//!     go down: every free node becomes two        a table's bits per node at depth 0, 8, 16, 24,
+//!                                                 where some nodes may stay unused
 //! ```
 
 const LONGEST: usize = 32;
 
-/// What a code has to keep to, and what it pays.
+/// The rules of a code, and its prices.
 #[derive(Clone, Copy, Debug)]
 pub struct Rules {
     /// Bits of the shortest code allowed.
     pub shortest: usize,
-    /// Bits of the longest code allowed to exponents below 240.
+    /// Bits of the longest code allowed for exponents below 240.
     pub longest_low: usize,
-    /// Price of a table, of which any number may be taken.
+    /// The price of a table, in bits. Any number of tables may be used.
     pub table_bits: u64,
 }
 
-/// Bits of stream and tables of the cheapest code; of no meaning if there is none. Not for large alphabets: time grows with (exponents below
-/// 240) x (from 240 on) x (all exponents).
+/// Bits of stream and tables of the cheapest code. The result means nothing if there is no code.
+/// Not for large alphabets: the time grows with (exponents below 240) x (from 240 on) x (all
+/// exponents).
 pub fn fewest_bits(counts: &[u64; 256], rules: Rules) -> u64 {
     let frequent_first = |range: &[u64]| {
         let mut used: Vec<u64> = range.iter().copied().filter(|&count| count > 0).collect();
@@ -37,7 +42,8 @@ pub fn fewest_bits(counts: &[u64; 256], rules: Rules) -> u64 {
     let at = |i: usize, j: usize, free: usize| (i * (high.len() + 1) + j) * (nodes + 1) + free;
     let states = (low.len() + 1) * (high.len() + 1) * (nodes + 1);
     const NO_WAY: u64 = u64::MAX / 2;
-    // bits that the exponents from i and j on cost, with so many free nodes at the depth of the round
+    // The bits that the exponents from i and j on cost, for each number of free nodes at this
+    // round's depth.
     let mut below = vec![NO_WAY; states];
     for depth in (0..=LONGEST).rev() {
         let mut here = vec![NO_WAY; states];

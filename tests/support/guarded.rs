@@ -1,9 +1,10 @@
-//! Bytes beside pages that nobody may touch.
+//! Bytes beside guard pages.
 
 use std::ops::{Deref, DerefMut};
 use std::ptr::{null_mut, slice_from_raw_parts_mut};
 
-/// On which side of a buffer its guard page is felt at once. The other side has one too, behind what is left of the pages.
+/// The side on which a buffer touches its guard page. The other side has one too, past the unused
+/// rest of the page.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Edge {
     Begin,
@@ -14,7 +15,7 @@ impl Edge {
     pub const BOTH: [Edge; 2] = [Edge::Begin, Edge::End];
 }
 
-/// A buffer that begins behind such a page, or ends in front of one.
+/// A buffer that begins directly after a guard page, or ends directly before one.
 pub struct Guarded {
     mapping: *mut libc::c_void,
     mapped: usize,
@@ -31,10 +32,11 @@ impl Guarded {
     pub fn filled(byte: u8, size: usize, edge: Edge) -> Guarded {
         // SAFETY: asks for a number.
         let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) } as usize;
-        // At least one: qemu-user refuses to make no page usable, which the system allows.
+        // At least one byte: qemu-user refuses to make zero pages usable, which the system allows.
         let inside = size.max(1).next_multiple_of(page);
         let mapped = inside + 2 * page;
-        // SAFETY: fresh memory, of nobody else; its middle, from the second page to the last but one, is made ours to use.
+        // SAFETY: the memory is fresh and belongs to nobody else. Its middle, from the second page
+        // to the last but one, becomes usable.
         let mapping = unsafe {
             let mapping =
                 libc::mmap(null_mut(), mapped, libc::PROT_NONE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS, -1, 0);
@@ -59,21 +61,21 @@ impl Deref for Guarded {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        // SAFETY: readable, and owned.
+        // SAFETY: the bytes are readable, and owned.
         unsafe { &*self.bytes }
     }
 }
 
 impl DerefMut for Guarded {
     fn deref_mut(&mut self) -> &mut [u8] {
-        // SAFETY: writable, and borrowed mutably.
+        // SAFETY: the bytes are writable, and borrowed mutably.
         unsafe { &mut *self.bytes }
     }
 }
 
 impl Drop for Guarded {
     fn drop(&mut self) {
-        // SAFETY: mapped once; nobody borrows it.
+        // SAFETY: mapped once; nothing borrows it.
         unsafe { libc::munmap(self.mapping, self.mapped) };
     }
 }

@@ -1,4 +1,5 @@
-//! The library under test, as the tests call it: every encoder, every decoder, and a unit's six tensors between them.
+//! The library under test, as the tests call it: every encoder, every decoder, and a unit's six
+//! tensors between them.
 //!
 //! A backend joins all tests by one line in [`backends`], an encoder by one line in [`encoders`].
 
@@ -9,7 +10,7 @@ use df11_core::{
 use df11_cpu::{Encoder as CpuEncoder, Level, Plan as CpuPlan};
 use df11_custom_backend::Blocks;
 
-/// Every decoder that fulfils the contract of backends.
+/// Every decoder that implements the contract of backends.
 pub fn backends() -> Vec<Box<dyn Backend>> {
     let levels = Level::available().map(|level| Box::new(level) as Box<dyn Backend>);
     let others: [Box<dyn Backend>; 2] = [Box::new(Plain), Box::new(Blocks { threads: 2 })];
@@ -27,7 +28,8 @@ pub fn encoders() -> Vec<(&'static str, Encoder)> {
 
 pub type PublishedEncoder = Box<dyn Fn(&[u16]) -> Result<Coded, Error>>;
 
-/// Every encoder in the published compressor's code; all must write the same bytes, or find the same fault in that code.
+/// Every encoder in the published compressor's code. All must write the same bytes, or report the
+/// same fault in that code.
 pub fn published_encoders() -> Vec<(&'static str, PublishedEncoder)> {
     let by_level = |level: Level| {
         let encode = move |words: &[u16]| Coded::published_by_level(words, level);
@@ -36,7 +38,7 @@ pub fn published_encoders() -> Vec<(&'static str, PublishedEncoder)> {
     Level::available().map(by_level).chain([("core", Box::new(Coded::published_by_core) as PublishedEncoder)]).collect()
 }
 
-/// Every decoder of the library, by name: the backends, and the GPU's algorithm block after block.
+/// Every decoder of the library, by name: the backends, and the GPU's algorithm block by block.
 pub fn decode_with_all(unit: &Unit) -> Vec<(String, Result<Vec<u16>, Error>)> {
     let mut all: Vec<_> =
         backends().iter().map(|backend| (backend.name().to_owned(), by_backend(&**backend, unit))).collect();
@@ -54,7 +56,7 @@ pub fn range_by_backend(backend: &dyn Backend, unit: &Unit, first: u64, weights:
     fault(backend.load(unit.borrowed()).and_then(|loaded| loaded.decode_range(first, weights, Work::Pool)))
 }
 
-/// What a backend says of a unit. It must not fail by itself.
+/// What a backend says of a unit. The backend itself must not fail.
 pub fn fault<T>(found: Result<T, BackendError>) -> Result<T, Error> {
     found.map_err(|error| match error {
         BackendError::Unit(error) => error,
@@ -73,7 +75,7 @@ pub fn by_two_phase(unit: &Unit) -> Result<Vec<u16>, Error> {
     Ok(weights)
 }
 
-/// The six tensors.
+/// The six tensors of a unit.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Coded {
     pub encoded_exponent: Vec<u8>,
@@ -85,13 +87,13 @@ pub struct Coded {
 }
 
 impl Coded {
-    /// As the core's encoder writes it.
+    /// Encodes with the core's encoder.
     pub fn by_core(weights: &[u16]) -> Coded {
         let weights = to_bf16s(weights);
         Coded::by_core_plan(&weights, &Plan::new(&weights).expect("a unit of a test can be planned"))
     }
 
-    /// As the core's encoder writes it in the published compressor's code.
+    /// Encodes with the core's encoder, in the published compressor's code.
     pub fn published_by_core(weights: &[u16]) -> Result<Coded, Error> {
         let weights = to_bf16s(weights);
         Ok(Coded::by_core_plan(&weights, &Plan::published(&weights)?))
@@ -103,14 +105,14 @@ impl Coded {
         coded
     }
 
-    /// As a level of the CPU's encoder writes it.
+    /// Encodes with one level of the CPU's encoder.
     pub fn by_level(weights: &[u16], level: Level) -> Coded {
         let (weights, encoder) = (to_bf16s(weights), CpuEncoder::new(level, Work::Pool));
         let plan = encoder.plan(&weights).expect("a unit of a test can be planned");
         Coded::by_encoder_plan(&weights, encoder, &plan)
     }
 
-    /// As a level of the CPU's encoder writes it in the published compressor's code.
+    /// Encodes with one level of the CPU's encoder, in the published compressor's code.
     pub fn published_by_level(weights: &[u16], level: Level) -> Result<Coded, Error> {
         let (weights, encoder) = (to_bf16s(weights), CpuEncoder::new(level, Work::Pool));
         Ok(Coded::by_encoder_plan(&weights, encoder, &encoder.plan_published(&weights)?))
@@ -122,7 +124,7 @@ impl Coded {
         coded
     }
 
-    /// Buffers that hold something else.
+    /// Buffers of these sizes that hold something else.
     fn of_sizes(sizes: &PartSizes) -> Coded {
         Coded {
             encoded_exponent: vec![0xA5; sizes.encoded_exponent],
@@ -156,7 +158,7 @@ impl Coded {
         }
     }
 
-    /// For the library.
+    /// The tensors for the library.
     pub fn view(&self) -> UnitView<'_> {
         UnitView {
             encoded_exponent: &self.encoded_exponent,
@@ -168,7 +170,7 @@ impl Coded {
         }
     }
 
-    /// For the decoders of `tests/support`.
+    /// The tensors for the decoders of `tests/support`.
     pub fn raw(&self) -> RawUnit<'_> {
         RawUnit {
             encoded_exponent: &self.encoded_exponent,
@@ -180,7 +182,7 @@ impl Coded {
         }
     }
 
-    /// All bytes of the six tensors.
+    /// The number of bytes of the six tensors.
     pub fn bytes(&self) -> usize {
         self.tensors().iter().map(|(_, tensor)| tensor.len()).sum()
     }

@@ -1,5 +1,5 @@
-//! Units whose structure lies: sizes fit each other, so most of them pass for valid, but index, tables, stream or number of
-//! weights contradict one another.
+//! Units whose structure lies. Their sizes fit each other, so most of them count as valid. But
+//! index, tables, stream or number of weights contradict one another.
 //!
 //! ```text
 //! a sound unit       ours, the published compressor's, any code's, or a stream of random bits
@@ -16,7 +16,7 @@ const BLOCK_CHUNKS: usize = 512;
 const BLOCK_BYTES: usize = 4096;
 const BLOCK_BITS: u64 = 8 * BLOCK_BYTES as u64;
 const GAP_BITS: usize = 5;
-/// Gaps from here on do not fit their bits.
+/// A gap has fewer values than this.
 const GAPS: u64 = 1 << GAP_BITS;
 
 /// A unit, and the lies it tells.
@@ -25,19 +25,19 @@ pub struct Lying {
     pub lies: Vec<&'static str>,
 }
 
-/// As many units as a test is to try: those of the environment, or so many.
+/// The number of units that a test tries: from the environment, or `usual`.
 pub fn units(usual: u64) -> u64 {
     std::env::var("DF11_LYING_UNITS").map_or(usual, |units| units.parse().expect("DF11_LYING_UNITS is a number"))
 }
 
-/// Unit number `seed`: most of a few blocks, one in 64 of enough for several threads.
+/// Unit number `seed`. Most units have a few blocks; one in 64 has enough for several threads.
 pub fn numbered(seed: u64) -> Lying {
     const MOST: [usize; 8] = [40, 3000, 8000, 12_000, 20_000, 20_000, 30_000, 40_000];
     let most = if seed % 64 == 63 { 150_000 } else { MOST[seed as usize % MOST.len()] };
     write(&mut Random::new(seed), most)
 }
 
-/// All weights claimed for the first of three blocks: no size contradicts it, the codes do.
+/// All weights claimed for the first of three blocks. No size contradicts that, but the codes do.
 pub fn positions_that_lie() -> Coded {
     let weights = 3 * 4096_u32;
     let mut lengths = [0; 256];
@@ -93,17 +93,17 @@ const LIES: [Lie; 21] = [
     ("index of another unit", Parts::index_of_another),
 ];
 
-/// A unit, its index as numbers.
+/// A unit with its index as numbers.
 struct Parts {
     stream: Vec<u8>,
     sign_mantissa: Vec<u8>,
     luts: Vec<u8>,
-    /// A gap a chunk, of whole blocks.
+    /// One gap per chunk, for whole blocks.
     gaps: Vec<u8>,
-    /// A position a block, and the end.
+    /// One position per block, and the end.
     positions: Vec<u32>,
     splits: Vec<i64>,
-    /// Where in the sound stream each code starts.
+    /// Where each code starts in the sound stream.
     starts: Vec<u64>,
 }
 
@@ -135,7 +135,8 @@ impl Parts {
         Parts::with_starts(coded, starts)
     }
 
-    /// A complete code, of one length or with one shorter code, so that any bits are codes; and a stream of any bits.
+    /// A complete code, of one length or with one shorter code, so that any bits are codes; and a
+    /// stream of random bits.
     fn of_random_bits(draw: &mut dyn Draw, most: usize) -> Parts {
         let long = 1 + draw.below(8);
         let short = draw.below(long.min(4)).max(u64::from(long == 8));
@@ -214,7 +215,7 @@ impl Parts {
         }
     }
 
-    /// Gaps and positions as the codes' starts imply.
+    /// Sets gaps and positions to what the starts of the codes imply.
     fn index_anew(&mut self) {
         self.resize_index();
         let (blocks, weights) = (self.blocks(), self.weights());
@@ -234,26 +235,27 @@ impl Parts {
         self.sign_mantissa.len() as u32
     }
 
-    /// A block but the first, if there is one.
+    /// A block other than the first, if there is one.
     fn later_block(&self, draw: &mut dyn Draw) -> usize {
         1 + draw.below(self.blocks().max(2) as u64 - 1) as usize
     }
 
-    /// Fewest and most weights that a block may have for all that is known without its stream.
+    /// The fewest and most weights that a block may have, as far as is known without its stream.
     fn limits(&self) -> (u32, u32) {
         let lengths = self.luts.iter().rev().take(256).filter(|&&length| length > 0);
         let (shortest, longest) = lengths.fold((32, 1), |(s, l), &length| (s.min(length), l.max(length)));
         (BLOCK_BITS as u32 / u32::from(longest.min(32)), (BLOCK_BITS as u32).div_ceil(u32::from(shortest)))
     }
 
-    /// Positions of blocks that hold as many weights as `of` says, within the limits and what is left.
+    /// Sets positions so that blocks hold as many weights as `of` says, within the limits and what
+    /// is left.
     fn positions_by(&mut self, mut of: impl FnMut(u32, u32) -> u32) {
         let (least, most) = self.limits();
         let (blocks, weights) = (self.blocks() as u32, self.weights());
         let mut at = 0;
         for block in 0..blocks {
             self.positions[block as usize] = at;
-            // What is left for the later blocks is as much as they can hold, and as little as they must.
+            // The later blocks get no more than they can hold, and no less than they must.
             let later = blocks - 1 - block;
             let fewest = least.max((weights - at).saturating_sub(later.saturating_mul(most)));
             let most = most.min((weights - at).saturating_sub(later.saturating_sub(1) * least));
@@ -269,7 +271,8 @@ impl Parts {
         }
     }
 
-    /// As many gaps and positions as the stream has blocks: new ones say that no code starts there.
+    /// Resizes gaps and positions to the blocks of the stream. New ones say that no code starts
+    /// there.
     fn resize_index(&mut self) {
         let (blocks, weights) = (self.blocks(), self.weights());
         self.gaps.resize(blocks * BLOCK_CHUNKS, 0);
@@ -336,7 +339,8 @@ impl Parts {
         }
     }
 
-    /// A block's first code is taken for the last one of the block before: gap and position agree, only the block is wrong.
+    /// Counts the first code of a block as the last one of the block before: gap and position
+    /// agree, only the block is wrong.
     fn a_block_begins_later(&mut self, draw: &mut dyn Draw) {
         let block = self.later_block(draw);
         let Some(&first) = self.positions.get(block) else { return };
@@ -372,7 +376,8 @@ impl Parts {
         let left = left.clamp(1, length);
         self.stream.truncate(left);
         self.resize_index();
-        // As many weights as before, or as many as have codes that start in what is left, or one fewer, which is sound again.
+        // As many weights as before; or as many as have codes that start in what is left; or one
+        // fewer, which is sound again.
         let starting = self.starts.partition_point(|&start| start < 8 * left as u64);
         let count = [self.sign_mantissa.len(), starting, starting.saturating_sub(1)][draw.below(3) as usize];
         self.of_weights(count.clamp(1, self.sign_mantissa.len()));
@@ -421,7 +426,7 @@ impl Parts {
         self.of_weights(self.sign_mantissa.len() + by as usize);
     }
 
-    /// As many weights, and no position beyond.
+    /// Sets the number of weights, with no position beyond it.
     fn of_weights(&mut self, count: usize) {
         self.sign_mantissa.resize(count, 0x55);
         self.positions.iter_mut().for_each(|position| *position = (*position).min(count as u32));
@@ -435,7 +440,8 @@ impl Parts {
         match draw.below(4) {
             0 => self.luts[row + one] = draw.below(34) as u8,
             1 => self.luts[draw.below(row as u64) as usize] = draw.below(256) as u8,
-            // Two exponents in each other's place: sound, if their codes have one length or one kind.
+            // Two exponents change places. The unit stays sound if their codes have one length or
+            // one kind.
             2 => {
                 for entry in &mut self.luts[..row] {
                     *entry = match usize::from(*entry) {

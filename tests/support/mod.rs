@@ -1,19 +1,23 @@
-//! What the tests of this package lean on. But for [`library`], nothing here shares a line with the code under test.
+//! What the tests of this package share. Apart from [`library`], nothing here shares a line with
+//! the code under test.
 //!
-//! - [`reference`]: the published layout decoded bit by bit; slow, and strict about every number.
+//! - [`reference`]: decodes the published layout bit by bit; slow, and strict about every number.
 //! - [`published_kernel`]: the published CUDA kernel played on the CPU, its hazards included.
 //! - [`published_writer`]: what the published compressor would write, byte for byte.
 //! - [`safetensors`]: just enough of the container to open fixtures and our own output.
 //! - [`library`]: every encoder and decoder under test, in two lists.
-//! - [`agreement`]: bytes of any origin through every decoder, none of which may contradict another.
-//! - [`cases`]: the units by name that every coder must bring back bit for bit.
-//! - [`models`]: model files to be compressed, damaged and compared.
+//! - [`agreement`]: bytes of any origin through every decoder, none of which may contradict
+//!   another.
+//! - [`cases`]: the named units that every coder must bring back bit for bit.
+//! - [`models`]: model files to compress, damage and compare.
 //! - [`model_damages`]: every damage of a model in one file.
-//! - [`architectures`]: models of `vectors/architectures` as directories filled with seeded weights.
-//! - [`adversarial`]: weights that want to break a coder, out of a few choices.
+//! - [`architectures`]: models of `vectors/architectures` as directories filled with seeded
+//!   weights.
+//! - [`adversarial`]: weights meant to break a coder, made from a few choices.
 //! - [`any_unit`]: valid units that no encoder writes.
 //! - [`lies`]: units whose structure lies.
-//! - [`optimum`]: what the shortest code would cost; [`exact_lengths`]: what the best code within the rules costs, tables included.
+//! - [`optimum`]: what the shortest code would cost; [`exact_lengths`]: what the best code within
+//!   the rules costs, tables included.
 //! - [`draw`]: where generators take their choices from.
 //! - [`random`]: numbers that are the same on every machine.
 
@@ -71,12 +75,12 @@ pub fn vectors(name: &str) -> PathBuf {
     [env!("CARGO_MANIFEST_DIR"), "tests", "vectors", name].iter().collect()
 }
 
-/// Little-endian BF16 words out of a tensor's bytes.
+/// The little-endian BF16 words of a tensor's bytes.
 pub fn words(bytes: &[u8]) -> Vec<u16> {
     bytes.chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]])).collect()
 }
 
-/// Fails with the first difference, not with a dump of two long vectors.
+/// Fails with the first difference, instead of printing two long vectors.
 #[track_caller]
 pub fn assert_same_words(what: &str, expected: &[u16], found: &[u16]) {
     assert_eq!(expected.len(), found.len(), "{what}: number of weights");

@@ -1,4 +1,5 @@
-//! The damage matrix of a model in one file: its bits flipped, its lengths cut, its tensors swapped, renamed and left out, its record changed.
+//! The damage matrix of a model in one file: bits flipped, lengths cut, tensors swapped, renamed
+//! and left out, the record changed.
 
 use super::models::{Contents, tensor, weights};
 use serde_json::{Map, Value, json};
@@ -6,16 +7,16 @@ use std::collections::BTreeMap;
 
 /// One damage.
 pub enum Damage {
-    /// A bit of the file flipped.
+    /// One bit of the file is flipped.
     Bit(usize),
-    /// The file cut to so many bytes.
+    /// The file is cut to this many bytes.
     Cut(usize),
-    /// The file written anew with other contents.
+    /// The file is rewritten with other contents.
     Edited { kind: &'static str, what: String, bytes: Vec<u8> },
 }
 
 impl Damage {
-    /// All of a file, bits and lengths `stride` apart.
+    /// All damages of a file, with bits and lengths `stride` apart.
     pub fn all(sound: &[u8], stride: usize) -> Vec<Damage> {
         let lengths = (0..sound.len()).step_by(stride).chain([sound.len() - 1]);
         let mut damages: Vec<_> = (0..8 * sound.len()).step_by(stride).map(Damage::Bit).collect();
@@ -25,7 +26,7 @@ impl Damage {
         damages
     }
 
-    /// What the counts go by.
+    /// The kind under which the damage is counted.
     pub fn kind(&self, sound: &[u8]) -> &'static str {
         match self {
             Damage::Bit(bit) if bit / 8 < header_bytes(sound) => "header, a bit flipped",
@@ -35,7 +36,7 @@ impl Damage {
         }
     }
 
-    /// Where it is.
+    /// The place of the damage.
     pub fn what(&self) -> String {
         match self {
             Damage::Bit(bit) => format!("bit {bit}"),
@@ -58,7 +59,7 @@ impl Damage {
     }
 }
 
-/// Bytes of the header of a sound file and of the number before it.
+/// Bytes of a sound file's header, with the length before it.
 fn header_bytes(sound: &[u8]) -> usize {
     8 + u64::from_le_bytes(sound[..8].try_into().expect("eight")) as usize
 }
@@ -67,7 +68,8 @@ fn edited(damages: &mut Vec<Damage>, kind: &'static str, what: &str, contents: &
     damages.push(Damage::Edited { kind, what: what.into(), bytes: contents.to_bytes(0) });
 }
 
-/// Tensors swapped under each other's names, left out, cut, renamed, and in another order, which is the same model.
+/// Tensors swapped under each other's names, left out, cut, renamed, and in another order, which is
+/// the same model.
 fn tensors(sound: &Contents, damages: &mut Vec<Damage>) {
     for at in 0..sound.tensors.len() {
         let name = sound.tensors[at].name.clone();
@@ -96,7 +98,7 @@ fn tensors(sound: &Contents, damages: &mut Vec<Damage>) {
     edited(damages, "tensors in another order", "reversed", &turned);
 }
 
-/// Keys of the record left out, emptied, renamed, and holding each other's values.
+/// Keys of the record left out, emptied, renamed, and with each other's values.
 fn record(sound: &Contents, damages: &mut Vec<Damage>) {
     let mut change = |what: &str, change: &dyn Fn(&mut Map<String, Value>)| {
         let mut damaged = sound.clone();
@@ -124,7 +126,7 @@ fn record(sound: &Contents, damages: &mut Vec<Damage>) {
 
 /// One damage of one file of a directory.
 pub struct FileDamage {
-    /// The file, and what it becomes; `None` where it is removed.
+    /// The file, and what it becomes; `None` if it is removed.
     pub name: String,
     pub bytes: Option<Vec<u8>>,
     /// What was done.
@@ -132,7 +134,8 @@ pub struct FileDamage {
 }
 
 impl FileDamage {
-    /// Every damage of every file: bits flipped, `stride` apart, lengths cut, a byte more, removed, another file in its place.
+    /// Every damage of every file: bits flipped, `stride` apart; lengths cut; one byte more; the
+    /// file removed; another file in its place.
     pub fn all(files: &BTreeMap<String, Vec<u8>>, stride: usize) -> Vec<FileDamage> {
         let mut damages = Vec::new();
         for (name, sound) in files {
@@ -166,7 +169,7 @@ impl FileDamage {
         }
     }
 
-    /// What the counts go by.
+    /// The kind under which the damage is counted.
     pub fn kind(&self) -> &'static str {
         match self.name.as_str() {
             "README.md" => "model card",
@@ -179,17 +182,17 @@ impl FileDamage {
     }
 }
 
-/// What became of the damages of one kind.
+/// What happened to the damages of one kind.
 #[derive(Default)]
 pub struct Counts {
     pub runs: u64,
     pub refused: u64,
     pub same: u64,
-    /// Another model than the source, which only a file without checksums may give.
+    /// Another model than the source. Only a file without checksums may give one.
     pub other: u64,
 }
 
-/// A small model of a unit of two matrices, a unit of one, and raw tensors.
+/// A small model with a unit of two matrices, a unit of one, and raw tensors.
 pub fn small_model() -> Contents {
     let tensors = vec![
         weights("b.0.x.weight", &[40, 48], 1),
@@ -201,12 +204,13 @@ pub fn small_model() -> Contents {
     Contents { tensors, ..Contents::default() }
 }
 
-/// How far apart bits and lengths are: as `DF11_DAMAGE_STRIDE` says, else `usual`, which is prime, so that every part has its turn.
+/// The distance between bits and lengths: `DF11_DAMAGE_STRIDE`, or else `usual`, which is prime, so
+/// that every part has its turn.
 pub fn stride(usual: usize) -> usize {
     std::env::var("DF11_DAMAGE_STRIDE").map_or(usual, |text| text.parse().expect("a number"))
 }
 
-/// Prints what tests/README.md records.
+/// Prints the counts that tests/README.md records.
 pub fn print(counts: &BTreeMap<&'static str, Counts>) {
     println!("{:<28}{:>8}{:>9}{:>8}{:>8}", "damage", "runs", "refused", "same", "other");
     for (kind, Counts { runs, refused, same, other }) in counts {

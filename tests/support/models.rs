@@ -1,4 +1,5 @@
-//! Model files to be compressed, damaged and compared: written and read here without the library's own container code.
+//! Model files to compress, damage and compare, written and read here without the library's own
+//! container code.
 
 use super::random::{Random, to_bf16};
 use serde_json::{Map, Value, json};
@@ -6,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-/// One tensor of a file: its data is where it stands in the list.
+/// One tensor of a file. Its data has the place that it has in the list.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Tensor {
     pub name: String,
@@ -28,7 +29,7 @@ impl Contents {
         Contents::of(&fs::read(path).expect("the file is there"))
     }
 
-    /// What the bytes of a sound file hold.
+    /// The contents of the bytes of a sound file.
     pub fn of(bytes: &[u8]) -> Contents {
         let (length, rest) = bytes.split_first_chunk::<8>().expect("a header length");
         let (json, data) = rest.split_at(u64::from_le_bytes(*length) as usize);
@@ -55,7 +56,8 @@ impl Contents {
         fs::write(path, self.to_bytes(padding)).expect("the folder is writable");
     }
 
-    /// A file of the tensors one behind the other in the order of the list, and the header with `padding` more spaces than needed.
+    /// A file with the tensors one after the other, in the order of the list, and a header with
+    /// `padding` extra spaces.
     pub fn to_bytes(&self, padding: usize) -> Vec<u8> {
         let mut header = Map::new();
         let mut data = Vec::new();
@@ -85,7 +87,7 @@ pub fn tensor(name: &str, dtype: &str, shape: &[u64], bytes: Vec<u8>) -> Tensor 
     Tensor { name: name.into(), dtype: dtype.into(), shape: shape.to_vec(), bytes }
 }
 
-/// A BF16 tensor of weights as they occur, N(0, 0.02).
+/// A BF16 tensor of realistic weights, N(0, 0.02).
 pub fn weights(name: &str, shape: &[u64], seed: u64) -> Tensor {
     let mut random = Random::new(seed);
     let count = shape.iter().product::<u64>();
@@ -93,7 +95,8 @@ pub fn weights(name: &str, shape: &[u64], seed: u64) -> Tensor {
     tensor(name, "BF16", shape, bytes)
 }
 
-/// A small Llama: two blocks of seven matrices with norms and a bias, embedding, head, and tensors of other kinds.
+/// A small Llama: two blocks of seven matrices with norms and a bias, embedding, head, and tensors
+/// of other kinds.
 pub fn llama() -> Vec<Tensor> {
     let mut tensors =
         vec![weights("model.embed_tokens.weight", &[300, 64], 1), weights("lm_head.weight", &[300, 64], 2)];
@@ -137,7 +140,7 @@ pub fn tree(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     files
 }
 
-/// Two folders hold the same files.
+/// Checks that two folders hold the same files.
 pub fn assert_same_tree(expected: &Path, found: &Path) {
     let (expected, found) = (tree(expected), tree(found));
     let names = |tree: &BTreeMap<String, Vec<u8>>| tree.keys().cloned().collect::<Vec<_>>();

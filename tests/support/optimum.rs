@@ -1,5 +1,5 @@
-//! The shortest stream and how many tables it wants, by Huffman's own method: no length limit, no rule for exponents from
-//! 240 on, no bound on tables. What an encoder reaches is measured against it.
+//! The shortest stream and how many tables it needs, by Huffman's own method: no length limit, no
+//! rule for exponents from 240 on, no bound on tables. Encoders are measured against it.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -9,14 +9,14 @@ use std::collections::BinaryHeap;
 pub struct Optimum {
     pub bits: u64,
     pub longest: u32,
-    /// Tables of the canonical code of these lengths, all levels counted; the row of lengths is not.
+    /// Tables of the canonical code of these lengths, on all levels, without the row of lengths.
     pub tables: usize,
     /// Whether an exponent from 240 on occurs.
     pub high: bool,
 }
 
 impl Optimum {
-    /// Of BF16 words. A single exponent takes one bit.
+    /// The optimum of BF16 words. A single exponent takes one bit.
     pub fn of(weights: &[u16]) -> Optimum {
         let mut counts = [0_u64; 256];
         weights.iter().for_each(|word| counts[usize::from(word >> 7 & 0xFF)] += 1);
@@ -48,7 +48,8 @@ fn huffman(counts: &[u64; 256]) -> Vec<u32> {
     if leaves.len() == 1 { vec![1] } else { leaves }
 }
 
-/// One table, and one more for every different start of 8, 16, 24 ... bits of a longer code. `lengths` ascend.
+/// One table, and one more for every different start of 8, 16, 24 ... bits of a longer code.
+/// `lengths` ascend.
 fn tables(lengths: &[u32]) -> usize {
     let mut starts = std::collections::BTreeSet::new();
     let (mut code, mut last) = (0_u128, 0);

@@ -1,9 +1,11 @@
-//! The published CUDA kernel and its launcher (package `dfloat11` 0.5.0), played on the CPU: what it would return for a
-//! unit, or how it would go wrong. Written from its behaviour, to prove that what we write can be read in the field.
+//! The published CUDA kernel and its launcher (package `dfloat11` 0.5.0), played on the CPU: what
+//! it would return for a unit, or how it would go wrong. It is written from the kernel's behaviour,
+//! to prove that users of that kernel can read what we write.
 //!
 //! ```text
-//! launch   grid = ceil(n_bytes / 4096) blocks of 512 threads, shared memory = 2052 + 2 x the fullest block
-//! phase 1  window = 12 bytes of stream, big-endian: 8 to shift through, 4 more that come in after 32 bits
+//! launch   grid = ceil(n_bytes / 4096) blocks of 512 threads,
+//!          shared memory = 2052 + 2 x the fullest block
+//! phase 1  window = 12 bytes of stream, big-endian: 8 to shift through, 4 to come in after 32 bits
 //!          skip gap bits; count codes until 64 bits are used up
 //! scan     counts -> first weight of each thread, counted from the block's output position
 //! phase 2  the same walk again, each exponent merged with its sign_mantissa into the staged block
@@ -11,13 +13,17 @@
 //! ```
 //!
 //! Kept from the original because a file can depend on it:
-//! 1. Bytes past the stream are never loaded: they are whatever the registers hold. So are a gap byte past the gaps and an
-//!    output position past the positions. Here they are random, by a seed.
-//! 2. A window offset is an 8-bit number and wraps; a chunk's byte offset is a signed 32-bit number and wraps; positions
-//!    and indices are unsigned 32-bit.
-//! 3. Entries are compared with 240 after three look-ups, not after the fourth. Lengths come from the last row, whatever it is.
-//! 4. Phase 1 has no bound but the bits it uses: a code of length 0 makes it run for ever. Here that is an error.
-//! 5. The launcher does not ask for more than 48 KiB of shared memory, so a fuller block is an error.
+//! 1. Bytes past the stream are never loaded: they are whatever the registers hold. The same is
+//!    true of a gap byte past the gaps and an output position past the positions. Here they are
+//!    random, by a seed.
+//! 2. A window offset is an 8-bit number and wraps; a chunk's byte offset is a signed 32-bit number
+//!    and wraps; positions and indices are unsigned 32-bit.
+//! 3. Entries are compared with 240 after three look-ups, not after the fourth. Lengths come from
+//!    the last row, whatever it is.
+//! 4. Phase 1 has no bound but the bits it uses: a code of length 0 makes it run for ever. Here
+//!    that is an error.
+//! 5. The launcher does not ask for more than 48 KiB of shared memory, so a fuller block is an
+//!    error.
 
 use super::RawUnit;
 use super::random::Random;
@@ -25,10 +31,10 @@ use super::random::Random;
 const THREADS: usize = 512;
 const CHUNK_BYTES: i32 = 8;
 const SHARED_BYTES: u64 = 48 * 1024;
-/// 512 counts and one more word: where the staged weights begin.
+/// After 512 counts and one more word, the staged weights begin.
 const STAGE_AT: u64 = 4 * THREADS as u64 + 4;
-/// After 64 codes of at least one bit a window is all zeros, and its offset has 256 values: a longer walk repeats itself.
-/// Phase 1 walks twice, before and after the last four bytes come in.
+/// After 64 codes of at least one bit a window is all zeros, and its offset has 256 values: a
+/// longer walk repeats itself. Phase 1 walks twice, before and after the last four bytes come in.
 const ENDLESS: u32 = 2 * (64 + 256);
 
 /// Runs the kernel over the whole unit. `seed` fills what the hardware leaves undefined.
@@ -73,13 +79,15 @@ struct Launch<'a> {
     positions: Vec<u32>,
     n_bytes: i32,
     n_elements: u32,
-    /// The block's weights in shared memory; `None` where no thread has written since the block began.
+    /// The block's weights in shared memory; `None` if no thread has written there since the block
+    /// began.
     staged: Vec<Option<u16>>,
     outputs: Vec<Option<u16>>,
     undefined: Random,
 }
 
-/// One thread's registers: 64 bits to decode from, the 32 behind them, and how many bits are used.
+/// One thread's registers: 64 bits to decode from, the 32 bits after them, and how many bits are
+/// used.
 #[derive(Clone, Copy)]
 struct Window {
     long: u64,
@@ -119,7 +127,7 @@ impl Launch<'_> {
         Ok(())
     }
 
-    /// Twelve predicated byte loads; a byte at or past `n_bytes` keeps what its register holds.
+    /// Twelve predicated byte loads. A byte at or past `n_bytes` keeps what its register holds.
     fn load_window(&mut self, chunk: i32) -> Result<Window, String> {
         let base = chunk.wrapping_mul(CHUNK_BYTES);
         let mut bytes = self.undefined.next().to_be_bytes().to_vec();
@@ -139,7 +147,8 @@ impl Launch<'_> {
         })
     }
 
-    /// Five bits out of two bytes; the second may lie one past the end, its bits are then not among the five.
+    /// Five bits from two bytes. The second byte may lie one past the end; the five bits then use
+    /// none of it.
     fn load_gap(&mut self, chunk: i32) -> Result<u8, String> {
         let bit = chunk.wrapping_mul(5);
         let at = usize::try_from(bit / 8).map_err(|_| format!("gap byte {} is read", bit / 8))?;
@@ -153,7 +162,8 @@ impl Launch<'_> {
         Ok((u16::from_be_bytes([first, second]) >> (11 - bit % 8) & 31) as u8)
     }
 
-    /// An entry of the positions; one past the end is whatever lies there, further is out of bounds.
+    /// An entry of the positions. One past the end is whatever is in memory there; further is out
+    /// of bounds.
     fn position(&mut self, index: usize) -> Result<u32, String> {
         let noise = self.undefined.next() as u32;
         match self.positions.get(index) {
@@ -180,7 +190,7 @@ impl Launch<'_> {
         Ok((decoded, length))
     }
 
-    /// Phase 1: the codes that start in this thread's 64 bits.
+    /// Phase 1: counts the codes that start in this thread's 64 bits.
     fn count(&self, window: Window) -> Result<u32, String> {
         let mut long = shl(window.long, u32::from(window.used));
         let mut used = window.used;
@@ -206,7 +216,7 @@ impl Launch<'_> {
         Ok(count)
     }
 
-    /// Phase 2: the weights `from..to`, staged relative to the block's `first`.
+    /// Phase 2: stages the weights `from..to`, relative to the block's `first`.
     fn write(&mut self, window: Window, from: u32, to: u32, first: u32) -> Result<(), String> {
         let mut long = shl(window.long, u32::from(window.used));
         let mut used = window.used;
@@ -215,7 +225,8 @@ impl Launch<'_> {
             used = used.wrapping_add(self.stage(&mut long, index, first)?);
             index = index.wrapping_add(1);
         }
-        // with fewer than 32 bits used the shift is negative: anything may come in, and nothing of it is decoded
+        // With fewer than 32 bits used, the shift is negative. Anything may come in, and none of it
+        // is decoded.
         let refill = match used.checked_sub(32) {
             Some(shift) => shl(u64::from(window.register), u32::from(shift)),
             None => self.undefined.next(),
@@ -228,7 +239,7 @@ impl Launch<'_> {
         Ok(())
     }
 
-    /// Decodes one exponent, merges it, stages it; gives the length of its code.
+    /// Decodes one exponent, merges it, stages it. Returns the length of its code.
     fn stage(&mut self, long: &mut u64, index: u32, first: u32) -> Result<u8, String> {
         let (exponent, length) = self.look_up(*long)?;
         *long = shl(*long, u32::from(length));
@@ -251,7 +262,8 @@ fn shl(value: u64, by: u32) -> u64 {
     value.checked_shl(by).unwrap_or(0)
 }
 
-/// The scan in shared memory, in its two sweeps: sums up a tree, then prefixes down it. `sums` has 512 words.
+/// The scan in shared memory, in its two sweeps: sums up a tree, then prefixes down it. `sums` has
+/// 512 words.
 fn exclusive_scan(sums: &mut [u32]) {
     let threads = sums.len();
     let mut width = 2;

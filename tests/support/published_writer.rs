@@ -1,11 +1,15 @@
-//! What the published compressor (package `dfloat11` 0.5.0 over `dahuffman` 0.4.2) would write for a unit, byte for byte:
-//! the units that readers meet in the field and that our own encoder never makes.
+//! What the published compressor (package `dfloat11` 0.5.0 over `dahuffman` 0.4.2) would write for
+//! a unit, byte for byte. Readers meet these units in practice, and our own encoder never makes
+//! them.
 //!
-//! - An end-of-stream symbol, counted once, takes part in the Huffman tree; the first bits of its code fill the last byte.
-//! - Codes are read off the tree: of two nodes joined the lighter takes bit 0, and of equals the one whose first leaf is
-//!   less, the end of stream before every exponent.
-//! - A table entry that no code sets repeats the entry before, from one table into the next.
-//! - A block in which no code starts gets an output position only if the stream does not end on a byte boundary.
+//! - An end-of-stream symbol, counted once, takes part in the Huffman tree. The first bits of its
+//!   code fill the last byte.
+//! - Codes are read off the tree. When two nodes are joined, the lighter takes bit 0; of equals,
+//!   the one whose first leaf is less. The end of stream is less than every exponent.
+//! - A table entry that no code sets repeats the entry before it, also from one table into the
+//!   next.
+//! - A block in which no code starts gets an output position only if the stream does not end on a
+//!   byte boundary.
 
 use super::library::Coded;
 use std::cmp::Reverse;
@@ -44,7 +48,7 @@ fn codes(exponents: &[u8]) -> Vec<(i32, Code)> {
     exponents.iter().for_each(|&exponent| counts[usize::from(exponent)] += 1);
     let counted =
         (0..256).map(|symbol| (counts[symbol as usize], symbol)).chain([(1, END)]).filter(|&(count, _)| count > 0);
-    // the first leaf tells any two nodes apart, so the rest of the key never decides
+    // The first leaf tells any two nodes apart, so the rest of the key never decides.
     let mut heap: BinaryHeap<_> =
         counted.map(|(count, symbol)| Reverse((count, vec![(symbol, 0_u32, 0_u64)]))).collect();
     while heap.len() > 1 {
@@ -69,7 +73,7 @@ fn start(code: Code, bytes: u32) -> (u32, u64) {
 
 fn luts(codes: &[(i32, Code)]) -> Result<Vec<u8>, String> {
     let exponents = || codes.iter().filter(|(symbol, _)| *symbol != END);
-    // the whole bytes that lead to each table; the sort keeps the order of the leaves
+    // The whole bytes that lead to each table. The sort keeps the order of the leaves.
     let mut tables = vec![(0, 0)];
     for &(_, code) in exponents() {
         let table = start(code, (code.length - 1) / 8);
@@ -153,7 +157,7 @@ fn stream(exponents: &[u8], codes: &[(i32, Code)]) -> Coded {
     }
 }
 
-/// Bits put one after another, most significant first; the last byte is filled with zeros.
+/// Appends bits, most significant first. Zeros fill the last byte.
 #[derive(Default)]
 struct Bits {
     bytes: Vec<u8>,

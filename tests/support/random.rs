@@ -1,5 +1,6 @@
-//! Randomness that is the same on every machine: integer steps, and floating point made only of `+ - * /` and `sqrt`,
-//! which IEEE 754 rounds exactly. The logarithm is our own, because a platform's `ln` may differ in the last bit.
+//! Randomness that is the same on every machine: integer steps, and floating point made only of
+//! `+ - * /` and `sqrt`, which IEEE 754 rounds exactly. The logarithm is our own, because a
+//! platform's `ln` may differ in the last bit.
 
 /// SplitMix64 (Steele, Lea, Flood 2014).
 #[derive(Clone, Debug)]
@@ -19,7 +20,8 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    /// A number in `0..bound`. The bias of the multiplication is below 2^-32 for the bounds used in tests.
+    /// A number in `0..bound`. The bias of the multiplication is below 2^-32 for the bounds used in
+    /// tests.
     pub fn below(&mut self, bound: u64) -> u64 {
         ((u128::from(self.next()) * u128::from(bound)) >> 64) as u64
     }
@@ -29,7 +31,8 @@ impl Random {
         (self.next() >> 11) as f64 / (1_u64 << 52) as f64 - 1.0
     }
 
-    /// One sample of N(0, 1), by Marsaglia's polar method; its twin is thrown away to keep the state a single word.
+    /// One sample of N(0, 1), by Marsaglia's polar method. The second sample is discarded, so that
+    /// the state is one word.
     pub fn normal(&mut self) -> f64 {
         loop {
             let (u, v) = (self.signed_unit(), self.signed_unit());
@@ -48,12 +51,13 @@ impl Random {
     }
 }
 
-/// Natural logarithm of a positive, normal number: ln(m * 2^e) = 2 atanh((m - 1) / (m + 1)) + e ln 2.
+/// Natural logarithm of a positive, normal number: ln(m * 2^e) = 2 atanh((m - 1) / (m + 1)) + e ln
+/// 2.
 fn ln(x: f64) -> f64 {
     let exponent = ((x.to_bits() >> 52) & 0x7FF) as i64 - 1023;
     let m = f64::from_bits((x.to_bits() & ((1 << 52) - 1)) | (1023 << 52));
     let t = (m - 1.0) / (m + 1.0);
-    // t <= 1/3: the 24th odd power is below 2^-72, past the last bit of the sum
+    // t <= 1/3: the 24th odd power is below 2^-72, past the last bit of the sum.
     let (mut power, mut sum) = (t, 0.0);
     for k in 0..24 {
         sum += power / f64::from(2 * k + 1);

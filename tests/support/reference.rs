@@ -1,8 +1,9 @@
-//! The reference decoder: the published layout, one bit at a time, every number checked.
+//! The reference decoder: the published layout, one bit at a time, with every number checked.
 //!
-//! It is written from the description of the format alone, it is slow on purpose, and it is stricter than the kernel:
-//! the gap of every chunk in which a code starts, the output position of every block and the last byte must be exactly
-//! what the codes imply. What a reader must accept is accepted: see [`check_positions`].
+//! It is written from the description of the format alone. It is slow on purpose, and stricter than
+//! the kernel: the gap of every chunk in which a code starts, the output position of every block
+//! and the last byte must be exactly what the codes imply. It accepts what a reader must accept:
+//! see [`check_positions`].
 
 use super::RawUnit;
 
@@ -31,7 +32,7 @@ pub fn decode(unit: &RawUnit) -> Result<Vec<u16>, String> {
     let (mut chunks_begun, mut blocks_begun) = (0_u64, 0_u64);
     for &sign_mantissa in unit.sign_mantissa {
         let start = stream.at;
-        // a code has at most 32 bits, so no chunk of 64 and no block is stepped over
+        // A code has at most 32 bits, so none steps over a chunk of 64 bits or over a block.
         if start / CHUNK_BITS == chunks_begun {
             check_gap(unit.gaps, chunks_begun, start % CHUNK_BITS)?;
             chunks_begun += 1;
@@ -76,8 +77,9 @@ pub fn matrices(unit: &RawUnit) -> Result<Vec<std::ops::Range<usize>>, String> {
     Ok(ranges)
 }
 
-/// Positions behind the blocks in which a code starts. Two forms exist where the last code runs into a new block: a
-/// position N for that block and the closing N, or, if that code also ends on a byte boundary, the closing N alone.
+/// Checks the positions after the blocks in which a code starts. Two forms exist if the last code
+/// runs into a new block: a position N for that block and the closing N; or, if that code also ends
+/// on a byte boundary, the closing N alone.
 fn check_positions(positions: &[u64], blocks: usize, begun: usize, end: u64, weights: u64) -> Result<(), String> {
     let one_missing = begun + 1 == blocks && end.is_multiple_of(8) && positions.len() == blocks;
     if positions.len() != blocks + 1 && !one_missing {
@@ -149,8 +151,9 @@ impl<'a> Tables<'a> {
         Ok(tables)
     }
 
-    /// Entries that no code reaches hold anything, so the codes are what the tables say FIRST: in table order, the first
-    /// pointer to a table gives its level and prefix, the first aligned run of an exponent on its level gives its code.
+    /// Entries that no code reaches may hold anything, so the codes are what the tables say FIRST.
+    /// In table order, the first pointer to a table gives its level and prefix, and the first
+    /// aligned run of an exponent on its level gives its code.
     fn recover_codes(&mut self) {
         let mut place: Vec<Option<(usize, u64)>> = vec![None; self.rows.len()];
         place[0] = Some((0, 0));
@@ -180,7 +183,7 @@ impl<'a> Tables<'a> {
         }
     }
 
-    /// No code may be the beginning of another (which also bounds the Kraft sum by 1).
+    /// Checks that no code is the beginning of another (which also bounds the Kraft sum by 1).
     fn check_codes(&self) -> Result<(), String> {
         let codes: Vec<Code> = self.codes.iter().flatten().copied().collect();
         for (i, a) in codes.iter().enumerate() {
@@ -194,14 +197,16 @@ impl<'a> Tables<'a> {
         Ok(())
     }
 
-    /// Walks the tables level by level, 8 bits each, then takes back the bits that are not of this code.
+    /// Walks the tables level by level, 8 bits each, then gives back the bits that do not belong to
+    /// this code.
     fn next_exponent(&self, stream: &mut Bits) -> Result<u8, String> {
         let start = stream.at;
         let (mut table, mut walked) = (0, 0_u64);
         for level in 0..LEVELS {
             let mut index = 0;
             for _ in 0..8 {
-                // a code may end before the 8 bits do, also at the end of the stream: what follows does not matter
+                // A code may end before the 8 bits do, also at the end of the stream. What follows
+                // does not matter.
                 index = index << 1 | stream.take().unwrap_or(0);
             }
             walked = walked << 8 | index;

@@ -1,5 +1,6 @@
-//! Just enough of the safetensors container to open fixtures and our own output: 8 bytes of header length, a JSON
-//! header, the data. Strict: the tensors must cover the data exactly, without holes or overlaps.
+//! Just enough of the safetensors container to open fixtures and our own output: 8 bytes of header
+//! length, a JSON header, the data. It is strict: the tensors must cover the data exactly, without
+//! holes or overlaps.
 
 use super::RawUnit;
 use serde_json::Value;
@@ -27,7 +28,7 @@ pub fn read(path: &Path) -> Result<File, String> {
     parse(&bytes).map_err(|e| format!("{}: {e}", path.display()))
 }
 
-/// Reads every `.safetensors` file of a directory into one map; a tensor in two files is an error.
+/// Reads every `.safetensors` file of a directory into one map. A tensor in two files is an error.
 pub fn read_directory(path: &Path) -> Result<File, String> {
     let mut all = File::default();
     let entries = std::fs::read_dir(path).map_err(|e| format!("{}: {e}", path.display()))?;

@@ -1,11 +1,11 @@
-//! What is measured: weights in buffers on huge pages.
+//! The inputs of the benchmark: weights in buffers on huge pages.
 
 use df11_core::bf16;
 use df11_cpu::buffer;
 
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// N(0, 0.02), by Box and Muller.
+/// N(0, 0.02), by the method of Box and Muller.
 pub fn gauss(count: usize) -> Vec<bf16> {
     let mut weights = buffer::<bf16>(count).expect("there is memory");
     let mut state = 0x2545_F491_4F6C_DD1Du64;
@@ -24,7 +24,7 @@ pub fn gauss(count: usize) -> Vec<bf16> {
     weights
 }
 
-/// The BF16 tensors of a safetensors file one behind the other, repeated to `count` weights.
+/// The BF16 tensors of a safetensors file, one after the other, repeated to `count` weights.
 pub fn repeated(path: &str, count: usize) -> Result<Vec<bf16>, Failure> {
     let sample = bf16_tensors(&std::fs::read(path)?)?;
     let mut weights = buffer::<bf16>(count)?;

@@ -1,4 +1,4 @@
-//! The level of AArch64. Unsafe code is at home here: intrinsics.
+//! The AArch64 level. This folder may hold unsafe code: it calls intrinsics.
 
 #![allow(unsafe_code)]
 

@@ -1,4 +1,5 @@
-//! NEON: its inserting shifts merge exponent, sign and mantissa in one instruction a byte.
+//! The NEON level: its shift-and-insert instructions merge exponent, sign and mantissa in one
+//! instruction per byte.
 
 use core::arch::aarch64::*;
 use std::arch::is_aarch64_feature_detected;
@@ -9,9 +10,9 @@ use crate::decode::{Job, Kernel, Tables, run};
 use crate::encode::{Shard, Words};
 use crate::portable;
 
-/// Lanes side by side.
+/// Lanes decoded side by side.
 const LANES: usize = 4;
-/// Weights of a step.
+/// Weights merged in one step.
 const STEP: usize = 16;
 const _: () = assert!(STEP == 16, "the exponents of a step are one vector, its weights two");
 
@@ -20,7 +21,7 @@ const _: () = assert!(STEP == 16, "the exponents of a step are one vector, its w
 pub(crate) struct Neon(());
 
 impl Neon {
-    /// What the level is made of.
+    /// What the level needs, as messages say it.
     pub const FEATURES: &str = "needs NEON";
 
     pub fn new() -> Option<Self> {
@@ -36,12 +37,12 @@ impl Neon {
         run::<_, LANES>(self, tables, jobs, streams)
     }
 
-    /// The portable way.
+    /// As the portable level.
     pub fn histogram(self, weights: &[bf16]) -> [u32; 256] {
         portable::histogram(weights)
     }
 
-    /// The portable way.
+    /// As the portable level.
     pub fn pack(self, words: &Words, shard: &mut Shard<'_>) {
         portable::pack(words, shard);
     }
@@ -62,12 +63,13 @@ fn merge(exponents: &[u8], sign_mantissa: &[u8], weights: &mut [bf16]) {
     let (exponents_rest, exponents) = exponents.as_rchunks::<STEP>();
     let (sign_mantissa, sign_mantissa_rest) = sign_mantissa.as_chunks::<STEP>();
     for ((weights, exponents), sign_mantissa) in steps.iter_mut().zip(exponents.iter().rev()).zip(sign_mantissa) {
-        // SAFETY: 16 bytes are one vector, 16 weights two.
+        // SAFETY: 16 bytes are one vector, and 16 weights are two.
         unsafe {
             let e = vrev64q_u8(vld1q_u8(exponents.as_ptr()));
             let e = vextq_u8::<8>(e, e);
             let s = vld1q_u8(sign_mantissa.as_ptr());
-            // Low byte: the exponent's last bit above the mantissa. High byte: its others below the sign.
+            // The low byte has the exponent's last bit above the mantissa. The high byte has the
+            // other exponent bits below the sign.
             let word = uint8x16x2_t(vsliq_n_u8::<7>(s, e), vsriq_n_u8::<1>(s, e));
             vst2q_u8(weights.as_mut_ptr().cast(), word);
         }

@@ -5,26 +5,28 @@
 //!           ^ bit: a round begins only where bit <= bound       ^ so that it ends in here
 //! ```
 //!
-//! Unsafe code rests on this file. Near the end of the stream the bytes are those of a copy with zeros after it.
+//! Near the end of the stream, a lane reads a copy with zeros after it. Unsafe code relies on this
+//! file.
 
 use df11_core::limits::{BLOCK_BYTES, MAX_CODE_BITS};
 
 use super::sizes::MAX_GROUPS;
 use crate::memory::prefetch;
 
-/// Most bits that a group steps over: those of a load, and of one code decoded slowly.
+/// Most bits that a group steps over: those of one load, and of one code decoded slowly.
 pub(crate) const GROUP_BITS: usize = (u64::BITS + MAX_CODE_BITS) as usize;
-/// Bytes that a round may read, counted from the one that holds the bit at which it begins.
+/// Bytes that a round may read, counted from the byte that holds its first bit.
 pub(crate) const ROUND_REACH: usize = (MAX_GROUPS * GROUP_BITS).div_ceil(8) + 16;
 
-/// Blocks at the end of a stream that are copied: a round that begins in an earlier one does not reach the end.
+/// Blocks at the end of a stream that are copied. A round that begins in an earlier block does not
+/// reach the end.
 const TAIL_BLOCKS: usize = 2;
 const _: () = assert!(ROUND_REACH + MAX_CODE_BITS as usize / 8 < BLOCK_BYTES);
 
-/// A copy of the end of a stream with zeros after it.
+/// A copy of the end of a stream, with zeros after it.
 pub(crate) struct Tail {
     bytes: Vec<u8>,
-    /// Where in the stream the copy begins.
+    /// The byte of the stream at which the copy begins.
     first: usize,
 }
 
@@ -39,7 +41,7 @@ impl Tail {
     }
 }
 
-/// The stream of a unit and its tail.
+/// The stream of a unit, and its tail.
 #[derive(Clone, Copy)]
 pub(crate) struct Stream<'a> {
     pub bytes: &'a [u8],
@@ -48,18 +50,18 @@ pub(crate) struct Stream<'a> {
 
 /// Where a lane reads.
 ///
-/// Invariant: `bytes` holds `ROUND_REACH` bytes from the one on that holds bit `bound`. `new` and `idle` alone set the two;
-/// nothing changes them.
+/// Invariant: `bytes` holds `ROUND_REACH` bytes, counted from the byte that holds bit `bound`. Only
+/// `new` and `idle` set these two fields; nothing changes them.
 pub(crate) struct Input<'a> {
     bytes: &'a [u8],
     bound: usize,
-    /// The next bit. It may be anywhere.
+    /// The next bit. It may have any value.
     bit: usize,
-    /// The bit that it began at.
+    /// The bit at which the input began.
     first: usize,
 }
 
-/// Enough zeros for lanes without a job.
+/// Enough zeros for a lane without a job.
 static IDLE: [u8; ROUND_REACH] = [0; ROUND_REACH];
 
 impl<'a> Input<'a> {
@@ -68,8 +70,8 @@ impl<'a> Input<'a> {
         Self { bytes: &IDLE, bound: 0, bit: 0, first: 0 }
     }
 
-    /// The stream from `first_bit` on, where no round begins more than `bits` bits later. `None` if the stream ends before
-    /// that.
+    /// The stream from `first_bit` on. No round begins more than `bits` bits after it. Returns
+    /// `None` if the stream ends before those bits do.
     pub fn new(stream: Stream<'a>, first_bit: u64, bits: usize) -> Option<Self> {
         let (byte, first) = ((first_bit / 8) as usize, (first_bit % 8) as usize);
         let bound = first + bits;
@@ -82,45 +84,47 @@ impl<'a> Input<'a> {
         Some(Self { bytes: stream_from.or_else(tail_from)?, bound, bit: first, first })
     }
 
-    /// Whether a round may begin here: it reads `ROUND_REACH` bytes at most from the next bit's byte on, and they are there.
+    /// Whether a round may begin here. It reads at most `ROUND_REACH` bytes, counted from the byte
+    /// of the next bit, and they exist.
     #[inline(always)]
     pub fn may_begin_round(&self) -> bool {
         self.bit <= self.bound
     }
 
-    /// The byte that holds the next bit; in a round, to be read from.
+    /// The byte that holds the next bit. A round reads from it.
     #[cfg(target_arch = "x86_64")]
     #[inline(always)]
     pub fn next_byte(&self) -> *const u8 {
         self.bytes.as_ptr().wrapping_add(self.bit / 8)
     }
 
-    /// The next bit's place in its byte.
+    /// The position of the next bit within its byte.
     #[cfg(target_arch = "x86_64")]
     #[inline(always)]
     pub fn bit_of_byte(&self) -> usize {
         self.bit % 8
     }
 
-    /// The next bits, and below them, where no look-up of a group reaches, a bit that tells how far they are shifted later.
+    /// The next bits of the stream. Below them, where no look-up of a group reaches, a marker bit
+    /// shows later how far the window was shifted.
     #[inline(always)]
     pub fn window(&self) -> u64 {
         let load = self.bytes.get(self.bit / 8..).and_then(<[u8]>::first_chunk);
         load.map_or(0, |&load| u64::from_be_bytes(load)) << (self.bit % 8) | 1
     }
 
-    /// Steps over bits.
+    /// Steps over `bits` bits.
     #[inline(always)]
     pub fn step(&mut self, bits: usize) {
         self.bit += bits;
     }
 
-    /// Bits that were stepped over.
+    /// The number of bits stepped over.
     pub fn stepped(&self) -> usize {
         self.bit - self.first
     }
 
-    /// Asks for the memory some bytes ahead.
+    /// Prefetches the memory `ahead` bytes after the next bit.
     #[inline(always)]
     pub fn prefetch(&self, ahead: usize) {
         prefetch(self.bytes, self.bit / 8 + ahead);
@@ -132,7 +136,8 @@ mod tests {
     use super::*;
     use df11_core::limits::BLOCK_BITS;
 
-    /// Whatever is asked for: an input can be read as far as a round reaches, and holds the stream or zeros.
+    /// Whatever arguments `new` gets, an input can be read as far as a round reaches, and holds the
+    /// stream or zeros.
     #[test]
     fn a_round_reaches_no_byte_outside() {
         for bytes in [1, 7, 400, BLOCK_BYTES - 1, BLOCK_BYTES, BLOCK_BYTES + 1, 3 * BLOCK_BYTES + 5] {

@@ -1,6 +1,8 @@
-//! What one lane decodes at a time: a block, and the part of its weights that is wanted.
+//! A job is what one lane decodes at a time: one block, and the part of its weights that the caller
+//! asked for.
 //!
-//! What the plain decoder finds on its way through a block, all but gaps, shows in where its last code begins and ends:
+//! The plain decoder checks every index on its way through a block. All that it finds, except in
+//! gaps, shows in where the last code of the block begins and ends:
 //!
 //! ```text
 //! | block ............................................. | next block
@@ -16,31 +18,32 @@ use crate::memory::prefetch;
 
 const CACHE_LINE: usize = 64;
 
-/// A block to be decoded, from its first code to its last.
+/// A block to decode, from its first code to its last.
 pub(crate) struct Job<'a> {
-    /// Bit of the stream at which its first code begins.
+    /// The bit of the stream at which the first code of the block begins.
     pub first_bit: u64,
-    /// Bits from there to the end of its codes: exactly, or if no more weights follow, at most.
+    /// Bits from `first_bit` to the end of the block's codes. Exact if more weights follow,
+    /// otherwise an upper bound.
     pub bits: usize,
-    /// Whether more weights follow, so that `bits` is exact.
+    /// Whether more weights follow, which makes `bits` exact.
     is_exact: bool,
-    /// Bits from there to the end of the block, before which its last code begins.
+    /// Bits from `first_bit` to the end of the block. The last code begins before it.
     block_bits: usize,
-    /// Weights still to be decoded.
+    /// Weights not yet decoded.
     pub left: usize,
-    /// Of these, the ones to drop before the first that is wanted.
+    /// How many of these to drop before the first that was asked for.
     skip: usize,
-    /// Sign and mantissa of the wanted weights still to come.
+    /// Sign and mantissa of the weights asked for and not yet decoded.
     sign_mantissa: &'a [u8],
-    /// Where they go.
+    /// Where these weights go.
     out: &'a mut [bf16],
     block: usize,
-    /// One behind its last weight.
+    /// One past the last weight of the block.
     end: u64,
 }
 
 impl<'a> Job<'a> {
-    /// Nothing to do.
+    /// A job with nothing to do.
     pub fn none() -> Self {
         Self {
             first_bit: 0,
@@ -56,7 +59,7 @@ impl<'a> Job<'a> {
         }
     }
 
-    /// A block, of which the weights from `first` on are wanted in `out`; all of these are its own.
+    /// Decodes the weights of a block from `first` on into `out`, all of which belong to the block.
     pub fn new(unit: &'a Unit<'_>, block: usize, first: u64, out: &'a mut [bf16]) -> Self {
         let (start, next) = (unit.block(block), unit.block(block + 1));
         let end = start.weights.end;
@@ -81,14 +84,14 @@ impl<'a> Job<'a> {
         }
     }
 
-    /// How many of the next `held` weights lie beyond the last line of the output that they fill.
+    /// How many of the next `held` weights lie after the last cache line of output that they fill.
     pub fn beyond_line(&self, held: usize) -> usize {
         let address = self.out.as_ptr() as usize / size_of::<bf16>();
         let taken = held.saturating_sub(self.skip);
         ((address + taken) % LINE).min(taken)
     }
 
-    /// Asks for the memory of about the next `count` wanted weights.
+    /// Prefetches the memory of about the next `count` weights asked for.
     #[inline(always)]
     pub fn prefetch(&self, count: usize, streams: bool) {
         let count = count.min(self.out.len());
@@ -102,7 +105,7 @@ impl<'a> Job<'a> {
         }
     }
 
-    /// Takes the exponents of its next weights, the last one first.
+    /// Takes the exponents of the next weights, the last one first.
     #[inline(always)]
     pub fn take(&mut self, exponents: &[u8], merge: impl FnOnce(&[u8], &[u8], &mut [bf16])) {
         self.left -= exponents.len();
@@ -116,7 +119,8 @@ impl<'a> Job<'a> {
         (self.sign_mantissa, self.out) = (sign_mantissa_rest, out_rest);
     }
 
-    /// Checks where its codes ended, counted from its first bit; the last one has `last` bits.
+    /// Checks where the codes ended: `end` bits after the first one, the last code having `last`
+    /// bits.
     pub fn check_end(&self, end: usize, last: usize) -> Result<(), Error> {
         if end - last >= self.block_bits || self.is_exact && end != self.bits {
             return Err(self.contradicts());
@@ -127,17 +131,17 @@ impl<'a> Job<'a> {
         Ok(())
     }
 
-    /// Its codes are other ones than its output positions say.
+    /// The error that the codes of the block differ from what its output positions say.
     pub fn contradicts(&self) -> Error {
         Error::BlockContradictsPositions { block: self.block }
     }
 
-    /// Behind the `held` next weights comes a code that does not exist.
+    /// The error that no code matches the bits after the next `held` weights.
     pub fn no_such_code(&self, held: usize) -> Error {
         Error::NoSuchCode { weight: self.end - (self.left - held) as u64 }
     }
 
-    /// Behind the `held` next weights its codes go on, where it should have ended.
+    /// The error that codes go on after the next `held` weights, where the block should have ended.
     pub fn runs_on(&self, held: usize) -> Error {
         match self.is_exact {
             true => self.contradicts(),
@@ -156,12 +160,12 @@ pub(crate) struct Jobs<'a, 'u> {
 }
 
 impl<'a, 'u> Jobs<'a, 'u> {
-    /// How many.
+    /// The number of blocks.
     pub fn blocks(&self) -> usize {
         self.end_block - self.block
     }
 
-    /// The first half and the second. There are at least two.
+    /// The first half and the second. There must be at least two blocks.
     pub fn halves(self) -> (Self, Self) {
         let middle = self.block + self.blocks() / 2;
         let first = self.unit.block(middle).weights.start;

@@ -1,4 +1,5 @@
-//! One of several streams that are decoded side by side: where it reads, what it has decoded, where that goes.
+//! A lane is one of several streams decoded side by side. It knows where it reads, what it has
+//! decoded, and where that goes.
 
 use df11_core::limits::MAX_CODE_BITS;
 use df11_core::{Error, bf16};
@@ -8,9 +9,9 @@ use super::input::Input;
 use super::job::Job;
 use super::tables::Tables;
 
-/// Weights for which memory is asked ahead: those of a round.
+/// Weights to prefetch ahead: as many as a round decodes.
 const AHEAD_WEIGHTS: usize = 640;
-/// Bytes of stream asked for ahead, and as many as a round reads.
+/// Bytes of stream to prefetch ahead, and bytes that a round reads.
 const AHEAD_BYTES: usize = 512;
 const ROUND_BYTES: usize = 192;
 
@@ -19,7 +20,7 @@ pub(crate) struct Lane<'a> {
     pub input: Input<'a>,
     pub exponents: Exponents,
     job: Job<'a>,
-    /// The stream goes on with bits that no code begins with.
+    /// The next bits of the stream begin no code.
     stuck: bool,
 }
 
@@ -29,12 +30,12 @@ impl<'a> Lane<'a> {
         Self { input: Input::idle(), exponents: Exponents::new(), job: Job::none(), stuck: false }
     }
 
-    /// Takes a job.
+    /// Begins a job.
     ///
     /// # Errors
-    /// The job's block has no weights, or the stream ends before it does.
+    /// The block of the job has no weights, or the stream ends before the block does.
     pub fn begin(&mut self, job: Job<'a>, tables: &'a Tables<'_>, streams: bool) -> Result<(), Error> {
-        // A lane that has nothing to decode would never be asked whether it has ended.
+        // `run` never asks a lane with nothing to decode whether its job has ended.
         if job.left == 0 {
             return Err(job.contradicts());
         }
@@ -46,18 +47,18 @@ impl<'a> Lane<'a> {
         Ok(())
     }
 
-    /// Forgets its job.
+    /// Drops the job.
     pub fn rest(&mut self) {
         (self.input, self.job, self.stuck) = (Input::idle(), Job::none(), false);
         self.exponents.clear();
     }
 
-    /// Whether it has no job.
+    /// Whether the lane has no job.
     pub fn is_idle(&self) -> bool {
         self.job.left == 0
     }
 
-    /// Weights of the job still to be decoded.
+    /// Weights of the job not yet decoded.
     pub fn left(&self) -> usize {
         self.job.left - self.exponents.held()
     }
@@ -71,7 +72,7 @@ impl<'a> Lane<'a> {
         }
     }
 
-    /// Steps over one code, by `MAX_CODE_BITS` at most; its exponent, if there is a code.
+    /// Steps over one code, at most `MAX_CODE_BITS` bits, and returns its exponent if there is one.
     #[inline(always)]
     pub fn step_over_code(&mut self, tables: &Tables<'_>) -> Option<u8> {
         let Some((exponent, length)) = tables.unit().lookup().find((self.input.window() >> 32) as u32) else {
@@ -82,13 +83,14 @@ impl<'a> Lane<'a> {
         Some(exponent)
     }
 
-    /// Its codes go on, where they should have ended.
+    /// The error that codes go on where they should have ended.
     #[cold]
     pub fn runs_on(&self) -> Error {
         self.job.runs_on(self.exponents.held())
     }
 
-    /// Takes what a round decoded, up to the end of a line of the output. At the job's end, takes all, and checks that its codes end where they should.
+    /// Takes what a round decoded, up to the end of a cache line of output. At the end of the job
+    /// it takes everything, and checks that the codes end where they should.
     #[inline(always)]
     pub fn take(
         &mut self,

@@ -7,12 +7,12 @@ use super::sizes::GROUP;
 use super::tables::Tables;
 use crate::table::{BITS, TABLE_BITS};
 
-/// What a level brings.
+/// What a level implements to decode.
 pub(crate) trait Kernel: Copy {
-    /// Whether its stores can bypass the cache.
+    /// Whether the level's stores can bypass the cache.
     const STREAMS: bool;
 
-    /// A round: so many times a group of each lane.
+    /// Decodes a round: the round's number of groups, each of all lanes.
     #[inline(always)]
     fn look_up<const LANES: usize>(self, round: Round<'_, '_, '_, LANES>) {
         let (tables, lanes, groups) = round.into_parts();
@@ -21,16 +21,17 @@ pub(crate) trait Kernel: Copy {
         }
     }
 
-    /// `weights[i]` from `sign_mantissa[i]` and the i-th exponent from the end. All have the same length.
+    /// Writes `weights[i]` from `sign_mantissa[i]` and the i-th exponent from the end. All slices
+    /// have the same length.
     ///
-    /// `streams`: whole lines of `weights` may bypass the cache.
+    /// If `streams` is set, whole cache lines of `weights` may bypass the cache.
     fn merge(self, exponents: &[u8], sign_mantissa: &[u8], weights: &mut [bf16], streams: bool);
 }
 
 /// Decodes what one 8-byte load of each lane holds.
 ///
-/// Lanes take turns at every look-up: a processor's schedulers hold about 100 instructions that wait, and one lane's look-ups behind the other's would
-/// fill them with what waits for long.
+/// Why lanes take turns at every look-up: a processor's schedulers hold about 100 waiting
+/// instructions. If one lane's look-ups followed the other's, slow ones would fill them.
 #[inline(always)]
 fn groups_in_turns<const LANES: usize>(tables: &Tables<'_>, lanes: &mut [Lane<'_>; LANES]) {
     let (entries, counts) = tables.table.rows();
@@ -56,7 +57,7 @@ fn groups_in_turns<const LANES: usize>(tables: &Tables<'_>, lanes: &mut [Lane<'_
     }
 }
 
-/// Decodes jobs, as many side by side as there are lanes.
+/// Decodes jobs, one per lane at a time.
 #[inline(always)]
 pub(crate) fn run<'a, K: Kernel, const LANES: usize>(
     kernel: K,
@@ -88,7 +89,7 @@ pub(crate) fn run<'a, K: Kernel, const LANES: usize>(
     Ok(())
 }
 
-/// Gives a lane the next job; `false` if there is none.
+/// Gives a lane the next job. Returns `false` if there is none.
 fn begin_next<'a>(
     lane: &mut Lane<'a>,
     tables: &'a Tables<'_>,

@@ -1,18 +1,20 @@
-//! Parts to weights.
+//! Decodes parts to weights.
 //!
 //! ```text
-//! cut the wanted weights into jobs of a block each                       blocks are independent, given their gap and output position
-//! several lanes, each with a job of its own, in rounds:
-//!     a number of groups, lane by lane:                                  independent chains of look-ups keep the processor busy
+//! cut the weights asked for into jobs of one block each    a block needs only its gap and position
+//! several lanes, each with its own job, in rounds:
+//!     a number of groups, lane by lane:                     independent chains keep the core busy
 //!         one 8-byte load; 5 look-ups: store up to 6 exponents each (1)
-//!         the last entry is empty: one code slowly                       (2)
-//!     each lane: merge its exponents with sign and mantissa              from the first-level cache
+//!         if the last entry is empty: one code slowly               (2)
+//!     each lane: merge its exponents with sign and mantissa from the first-level cache
 //!         at its job's end: check where its codes ended (3), take the next job
 //! ```
 //!
 //! 1. The multi-symbol table of `table.rs`: no branch depends on a code.
-//! 2. An empty entry steps over no bits, so all look-ups behind it are empty too: one test a group finds them.
-//! 3. A lane decodes a little more than its job asks for; the lengths of the surplus tell where the job's last code ended.
+//! 2. An empty entry steps over no bits, so all look-ups after it are empty too. One test per group
+//!    finds them.
+//! 3. A lane decodes a little more than its job asks for. The lengths of the surplus codes tell
+//!    where the last code of the job ended.
 
 mod exponents;
 mod input;

@@ -3,7 +3,7 @@ use df11_core::{Code, Unit};
 use super::input::{Stream, Tail};
 use crate::table::Table;
 
-/// A unit and what is derived from it before it is decoded.
+/// A unit, and what is derived from it before decoding.
 pub(crate) struct Tables<'u> {
     unit: Unit<'u>,
     tail: Tail,

@@ -1,11 +1,12 @@
-//! Weights to parts: the bytes of `df11_core::encode`, for every level and any number of threads.
+//! Encodes weights to parts: the bytes of `df11_core::encode`, at every level and with any number
+//! of threads.
 //!
 //! ```text
-//! plan:    each shard of the weights: histogram                     in parallel
-//!          sum of the histograms -> code; each shard's histogram and the code -> the bit at which it starts
-//! encode:  each shard: pack its codes from its start bit on,        in parallel, each into bytes of its own
-//!          note gaps and output positions, split off sign and mantissa
-//!          seams: the byte in which one shard ends and the next begins is put together
+//! plan:    each shard of the weights: histogram                    in parallel
+//!          sum of the histograms -> code; each shard's histogram and the code -> its start bit
+//! encode:  each shard: pack its codes from its start bit on,       in parallel, into its own bytes
+//!          record gaps and output positions, split off sign and mantissa
+//!          seams: put together the byte in which one shard ends and the next begins
 //! ```
 
 mod parts;

@@ -2,38 +2,36 @@ use df11_core::{Arrays, Error, PartSizes, PartsMut, UnitView};
 
 use crate::memory::buffer;
 
-/// The parts of a unit in buffers of their own.
+/// The parts of a unit, each in its own buffer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Parts {
     /// The stream.
     pub encoded_exponent: Vec<u8>,
-    /// Sign and mantissa of each weight.
+    /// Sign and mantissa, one byte per weight.
     pub sign_mantissa: Vec<u8>,
-    /// Tables and lengths.
+    /// Look-up tables and code lengths.
     pub luts: Vec<u8>,
-    /// 5 bits a chunk.
+    /// Gaps, 5 bits per chunk.
     pub gaps: Vec<u8>,
-    /// Little-endian u32 a block, and one more.
+    /// A little-endian u32 per block, and one more.
     pub output_positions: Vec<u8>,
 }
 
 impl Parts {
     /// Zeros, in the sizes that a plan gives.
-    ///
-    /// # Errors
-    /// `OutOfMemory`.
     pub fn of(sizes: &PartSizes) -> Result<Self, Error> {
         let mut parts = Self::default();
         parts.fit(sizes)?;
         Ok(parts)
     }
 
-    /// Takes the sizes that a plan gives, in the memory that it has where this is enough. What it holds means nothing until it is encoded into.
+    /// Resizes to the sizes that a plan gives, and keeps memory that is large enough. The contents
+    /// mean nothing until they are encoded.
     ///
-    /// Why: memory that was written before costs nothing, new memory the system's zeros.
+    /// Why: memory written before costs nothing, while the system must zero new memory.
     ///
     /// # Errors
-    /// `OutOfMemory`; the parts then have sizes of no plan, and can be fitted again.
+    /// `OutOfMemory`. The parts then have sizes that fit no plan, and can be fitted again.
     pub fn fit(&mut self, sizes: &PartSizes) -> Result<(), Error> {
         fit(&mut self.encoded_exponent, sizes.encoded_exponent)?;
         fit(&mut self.sign_mantissa, sizes.sign_mantissa)?;
@@ -42,7 +40,7 @@ impl Parts {
         fit(&mut self.output_positions, sizes.output_positions)
     }
 
-    /// For an encoder to write.
+    /// Borrows the parts for an encoder to write.
     pub fn as_mut(&mut self) -> PartsMut<'_> {
         PartsMut {
             encoded_exponent: &mut self.encoded_exponent,
@@ -53,7 +51,8 @@ impl Parts {
         }
     }
 
-    /// For a decoder to read. `split_positions`: little-endian i64, the end of each matrix but the last.
+    /// Borrows the parts for a decoder to read. `split_positions`: little-endian i64, the end of
+    /// each matrix but the last.
     pub fn view<'a>(&'a self, split_positions: &'a [u8]) -> UnitView<'a> {
         UnitView {
             encoded_exponent: &self.encoded_exponent,
@@ -65,7 +64,7 @@ impl Parts {
         }
     }
 
-    /// For a unit to keep. `split_positions`: as for `view`.
+    /// Moves the parts into arrays that a unit can own. `split_positions`: as for `view`.
     pub fn into_arrays(self, split_positions: Vec<u8>) -> Arrays<'static> {
         Arrays {
             encoded_exponent: self.encoded_exponent.into(),
@@ -80,7 +79,7 @@ impl Parts {
 
 fn fit(bytes: &mut Vec<u8>, size: usize) -> Result<(), Error> {
     if bytes.capacity() < size {
-        // Given back first: both together would be more than a unit needs.
+        // Free the old buffer first: both together would be more than a unit needs.
         *bytes = Vec::new();
         *bytes = buffer(size)?;
     }

@@ -3,7 +3,7 @@ use df11_core::{Code, Ending, Error, bf16, bf16_word};
 
 use super::sink::{Seam, Sink};
 
-/// The code by exponent: its bits in the lower half, its length in the upper.
+/// The code of each exponent: its bits in the lower half, its length in the upper.
 pub(crate) struct Words([u64; 256]);
 
 const _: () = assert!(MAX_CODE_BITS <= 32);
@@ -14,7 +14,7 @@ impl Words {
         Self(core::array::from_fn(word))
     }
 
-    /// Bits and length of the code of an exponent; length 0 for none.
+    /// Bits and length of an exponent's code. The length is 0 if it has none.
     #[inline(always)]
     pub fn of_exponent(&self, exponent: usize) -> (u64, u32) {
         (self.0[exponent] & u64::from(u32::MAX), (self.0[exponent] >> 32) as u32)
@@ -27,44 +27,47 @@ impl Words {
     }
 }
 
-/// Weights that are encoded together, and everything of theirs that is written.
+/// Weights encoded together, and all that is written for them.
 pub(crate) struct Shard<'a> {
-    /// All of them, but for the last weight of the unit: behind its code no other starts.
+    /// The weights of the shard, without the last weight of the unit: no code starts after that
+    /// one.
     pub weights: &'a [bf16],
     last: Option<bf16>,
-    /// One byte for each weight.
+    /// One byte per weight.
     pub sign_mantissa: &'a mut [u8],
     /// Whether signs and mantissas may bypass the cache.
     pub streams: bool,
-    /// The next bit of the whole stream.
+    /// The next bit, counted in the whole stream.
     pub bit: u64,
     pub stream: Sink<'a>,
     gaps: Gaps<'a>,
-    /// Output positions of the blocks that begin in it.
+    /// Output positions of the blocks that begin in the shard.
     positions: core::slice::IterMut<'a, [u8; 4]>,
-    /// The unit's index of its first weight.
+    /// The index in the unit of the shard's first weight.
     first: u64,
-    /// The bit of the whole stream at which its codes end, if its weights are those planned.
+    /// The bit of the whole stream at which the codes end, if the weights are those planned.
     end: u64,
-    /// Whether a weight had no code, or no output position was planned for a block that began.
+    /// Whether a weight had no code, or a block began for which no output position was planned.
     strays: bool,
 }
 
 impl Shard<'_> {
-    /// The next bit's place in its chunk.
+    /// The position of the next bit within its chunk.
     #[inline(always)]
     fn bit_of_chunk(&self) -> u32 {
         (self.bit % CHUNK_BITS) as u32
     }
 
-    /// Appends bits. Chunks that begin within or right behind them have been told of.
+    /// Appends bits. Precondition: every chunk starting in or directly after these bits is already
+    /// recorded.
     #[inline(always)]
     fn put(&mut self, value: u64, bits: u32) {
         self.stream.put(value, bits);
         self.bit += u64::from(bits);
     }
 
-    /// A chunk begins within or right behind the codes that are about to be put: the first code in it is that of `weights[index]`, `gap` bits on.
+    /// Records that a chunk begins within or directly after the codes appended next. The first code
+    /// of the chunk is that of `weights[index]`, `gap` bits after the chunk's start.
     #[inline(always)]
     fn chunk_starts(&mut self, index: usize, gap: u32) {
         self.gaps.room()[0] = gap as u8;
@@ -74,27 +77,28 @@ impl Shard<'_> {
         }
     }
 
-    /// Up to 64 chunks begin within or right behind the codes that are about to be put: room for their gaps.
+    /// Room for the gaps of up to 64 chunks that begin within or directly after the codes appended
+    /// next.
     #[inline(always)]
     pub fn gap_room(&mut self) -> &mut [u8; GAPS_AT_ONCE] {
         self.gaps.room()
     }
 
-    /// So many gaps have been written there.
+    /// Records that `count` gaps were written to that room.
     #[inline(always)]
     pub fn chunks_start(&mut self, count: usize) {
         self.gaps.held += count;
     }
 
-    /// The first code of the next block is that of `weights[index]`.
+    /// Records that the first code of the next block is that of `weights[index]`.
     pub fn block_starts(&mut self, index: usize) {
         if let Some(position) = self.positions.next() {
             *position = ((self.first + index as u64) as u32).to_le_bytes();
         }
     }
 
-    /// Appends the code of `weights[index]`. Levels put every weight without a code here, where it
-    /// is noticed.
+    /// Appends the code of `weights[index]`. Levels send every weight without a code here, where
+    /// the shard notices it.
     #[inline(always)]
     pub fn put_one(&mut self, words: &Words, index: usize) {
         let (value, bits) = words.of(self.weights[index]);
@@ -102,7 +106,7 @@ impl Shard<'_> {
         self.put_code(value, bits, index);
     }
 
-    /// Appends the code of the shard's weight `index`, behind which another starts.
+    /// Appends the code of the shard's weight `index`. Another code starts after it.
     #[inline(always)]
     fn put_code(&mut self, value: u64, bits: u32, index: usize) {
         let end = self.bit_of_chunk() + bits;
@@ -112,11 +116,12 @@ impl Shard<'_> {
         self.put(value, bits);
     }
 
-    /// Appends the last code of the unit, and fills up.
+    /// Appends the last code of the unit, and fills the rest.
     ///
     /// # Errors
-    /// `WeightsNotPlanned` unless each weight has a code and they end at the planned bit: then every
-    /// shard's codes begin where those before end, and the unit decodes to its weights.
+    /// `WeightsNotPlanned` unless each weight has a code and the codes end at the planned bit. If
+    /// all shards succeed, the codes of each begin where those before it end, and the unit decodes
+    /// to its weights.
     pub fn finish(&mut self, words: &Words, ending: Option<Ending>) -> Result<(), Error> {
         let mut end = self.bit;
         if let Some(weight) = self.last {
@@ -133,7 +138,7 @@ impl Shard<'_> {
             if let Some(byte) = self.sign_mantissa.last_mut() {
                 *byte = bf16_word::sign_mantissa(weight);
             }
-            // The end of the unit has the last one, which no block may take.
+            // The last output position is the end of the unit. No block may take it.
             self.strays |= self.positions.len() == 0;
             let end = ((self.first + self.weights.len() as u64 + 1) as u32).to_le_bytes();
             (&mut self.positions).for_each(|position| *position = end);
@@ -143,25 +148,25 @@ impl Shard<'_> {
         if self.strays || end != self.end { Err(Error::WeightsNotPlanned) } else { Ok(()) }
     }
 
-    /// What goes into bytes of the next shard: of the stream, and of the gaps.
+    /// The bits that belong into bytes of the next shard: of the stream, and of the gaps.
     pub fn seams(&self) -> [Seam; 2] {
         [self.stream.seam(), self.gaps.sink.seam()]
     }
 }
 
-/// Chunks from a bit on until the next block, 1 to `BLOCK_CHUNKS`.
+/// The number of chunks from the chunk of `bit` to the next block, 1 to `BLOCK_CHUNKS`.
 #[inline(always)]
 pub(crate) fn chunks_to_block(bit: u64) -> usize {
     BLOCK_CHUNKS - (bit / CHUNK_BITS) as usize % BLOCK_CHUNKS
 }
 
-/// Most gaps that are noted at once.
+/// Most gaps recorded at once.
 pub(crate) const GAPS_AT_ONCE: usize = 64;
-/// Gaps of `PACK` chunks fill whole bytes: 40 bits.
+/// The gaps of `PACK` chunks fill whole bytes: 40 bits.
 const PACK: usize = 8;
 const WAITING: usize = 512;
 
-/// Gaps on their way, a byte each, until they are many enough to be packed.
+/// Gaps not yet packed, one byte each, until there are enough of them.
 struct Gaps<'a> {
     waiting: [u8; WAITING],
     held: usize,
@@ -179,7 +184,7 @@ impl<'a> Gaps<'a> {
         if self.held > WAITING - GAPS_AT_ONCE {
             self.pack();
         }
-        // `pack` leaves fewer than PACK.
+        // `pack` leaves fewer than PACK gaps.
         let first = self.held.min(WAITING - GAPS_AT_ONCE);
         self.waiting[first..].first_chunk_mut().expect("there is room")
     }
@@ -230,12 +235,13 @@ impl<'a> Cutter<'a> {
         Self { weights, sign_mantissa, stream, gaps, positions, first: 0, bit: 0, gap_bit: 0 }
     }
 
-    /// The next `count` weights, or all that are left, whose codes are `bits` long.
+    /// Cuts off the next `count` weights, or all that are left. Their codes are `bits` long.
     pub fn cut(&mut self, count: usize, bits: u64, streams: bool) -> Shard<'a> {
         let count = count.min(self.weights.len());
         let is_last = count == self.weights.len();
         let (start, end) = (self.bit, self.bit + bits);
-        // The gap of the first chunk is 0. Each further one is noted by the shard that holds the bit before it.
+        // The gap of the first chunk is 0. Each later gap is recorded by the shard that holds the
+        // bit before its chunk.
         let gap_end = (end / CHUNK_BITS + 1) * GAP_BITS as u64;
         let gap_start = self.gap_bit;
         let block_of = |bit: u64| bit / (CHUNK_BITS * BLOCK_CHUNKS as u64);

@@ -11,12 +11,13 @@ fn of_exponent(exponent: u16) -> bf16 {
     bf16::from_bits(exponent << 7)
 }
 
-/// Bits of the codes of `weights`.
+/// The number of bits of the codes of `weights`.
 fn written(words: &Words, weights: &[bf16]) -> u64 {
     weights.iter().map(|&weight| u64::from(words.of(weight).1)).sum()
 }
 
-/// Writes a shard that was cut for `bits` of a stream, the second of three, and looks at what is around.
+/// Writes a shard cut for `bits` of a stream, the second of three, and checks that all around it
+/// stays untouched.
 fn write_shard(level: Level, words: &Words, weights: &[bf16], bits: Range<u64>) {
     let all = [weights; 3].concat();
     let mut sign_mantissa = vec![UNTOUCHED; all.len()];
@@ -27,11 +28,11 @@ fn write_shard(level: Level, words: &Words, weights: &[bf16], bits: Range<u64>) 
     let mut shard = cutter.cut(weights.len(), bits.end - bits.start, false);
     level.pack(words, &mut shard);
     let planned = shard.finish(words, None);
-    // Cut for `bits`, so that codes of another length in all are found out.
+    // The shard was cut for `bits`, so it refuses codes of another length in all.
     assert!(planned.is_err() || written(words, weights) == bits.end - bits.start, "{level}, {bits:?}");
     let gap_byte = |bit: u64| (bit / CHUNK_BITS + 1) as usize * GAP_BITS / 8;
     let position = |bit: u64| (bit / BLOCK_BITS + 1) as usize * size_of::<u32>();
-    // Cutting the first shard writes the first gap, with zeros behind it, and the first position.
+    // Cutting the first shard writes the first gap, with zeros after it, and the first position.
     let around = [
         (&sign_mantissa, 0, weights.len()..2 * weights.len()),
         (&stream, 0, bits.start as usize / 8..bits.end as usize / 8),
@@ -44,7 +45,8 @@ fn write_shard(level: Level, words: &Words, weights: &[bf16], bits: Range<u64>) 
     }
 }
 
-/// Shards are cut by the plan; weights other than those planned may have codes of any length in it, or none. What is around is other threads'.
+/// The plan says where shards are cut. Weights other than those planned may have codes of any
+/// length, or none. The bytes around a shard belong to other threads.
 #[test]
 fn whatever_its_weights_a_shard_writes_between_its_neighbours() {
     let counts =
@@ -52,7 +54,7 @@ fn whatever_its_weights_a_shard_writes_between_its_neighbours() {
     let planned: Vec<_> = counts.iter().flat_map(|&(exponent, count)| vec![of_exponent(exponent); count]).collect();
     let plan = df11_core::Plan::new(&planned).expect("a plan");
     let words = Words::new(plan.code());
-    // The shortest code, that of which 8 fill 56 bits, the longest, and none.
+    // The shortest code, one of which 8 fill 56 bits, the longest, and none.
     let kinds = [120, 126, 250, 0];
     assert_eq!(kinds.map(|exponent| plan.code().lengths()[usize::from(exponent)]), [1, 7, 25, 0]);
     let mixed: Vec<_> = (0..COUNT).map(|index| planned[index * 1009 % planned.len()]).collect();

@@ -1,9 +1,9 @@
-//! Packing eight codes at a time, by pairs.
+//! Packs eight codes at a time, by pairs.
 //!
 //! ```text
-//! four weights, a lane of 16 bits each: exponent - base                all of them 0 to 31, or the eight are put singly
-//! two lanes -> one index -> both codes and their lengths               a table of all pairs of 32 exponents
-//! four pairs -> one number, appended at once                           at most 56 bits, or the eight are put singly
+//! four weights, a lane of 16 bits each: exponent - base       all 0 to 31, or the eight go singly
+//! two lanes -> one index -> both codes and their lengths      a table of all pairs of 32 exponents
+//! four pairs -> one number, appended at once                  at most 56 bits, or they go singly
 //! ```
 
 use core::ops::Range;
@@ -17,27 +17,27 @@ use crate::encode::{Shard, Words, chunks_to_block};
 const ROWS: usize = 8;
 /// Weights whose codes are put together before they are appended.
 const STEP: usize = 8;
-/// Steps that are merged, then put: one loop of both has more in hand than there are registers.
+/// Steps that are merged, then put. One loop of both would need more registers than there are.
 const BATCH: usize = 64;
 /// Bits of an exponent within the window of exponents that have pairs.
 const WINDOW_BITS: u32 = 5;
 const WINDOW: usize = 1 << WINDOW_BITS;
 /// Bits of a lane.
 const LANE_BITS: u32 = 16;
-/// One in each lane.
+/// A one in each lane.
 const EACH_LANE: u64 = 0x0001_0001_0001_0001;
-/// The bits of each lane that are zero within the window.
+/// The bits of a lane that are zero for an exponent within the window, in all lanes.
 const OUTSIDE: u64 = (u16::MAX as u64 - (WINDOW as u64 - 1)) * EACH_LANE;
-/// One in each byte, and the highest bit of each.
+/// A one in each byte, and the highest bit of each byte.
 const EACH_BYTE: u64 = 0x0101_0101_0101_0101;
 const HIGH_BITS: u64 = 0x80 * EACH_BYTE;
-/// Most bits that are appended at once.
+/// Most bits appended at once.
 const MOST_BITS: u64 = 56;
-/// The entry of a pair without codes, or with codes of more than 32 bits.
+/// The entry of a pair that has no codes, or codes of more than 32 bits.
 const NOT_MERGED: u64 = (MOST_BITS + 1) << 32;
 const _: () = assert!((STEP as u64 / 2) * (MOST_BITS + 1) <= 0xFF, "ends have a byte each");
 
-/// Counts exponents, in rows so that equal neighbours do not wait for each other.
+/// Counts exponents in several rows, so that equal neighbours do not wait for each other.
 #[inline(always)]
 pub(crate) fn histogram(weights: &[bf16]) -> [u32; 256] {
     let mut rows = [[0u32; 256]; ROWS];
@@ -57,13 +57,14 @@ pub(crate) fn histogram(weights: &[bf16]) -> [u32; 256] {
 struct Pairs {
     /// The first exponent of the window, in each lane.
     base: u64,
-    /// By `first | second << WINDOW_BITS`. From the lowest bit on: both codes, 32 bits; the length of the first, 8 bits; of the second; of both. A pair
-    /// that is not merged is too long for a step: `NOT_MERGED`.
+    /// Indexed by `first | second << WINDOW_BITS`. From the lowest bit: both codes (32 bits), the
+    /// length of the first (8 bits), of the second (8 bits), of both (8 bits). A pair that is not
+    /// merged has `NOT_MERGED`, which is too long for a step.
     entries: [u64; WINDOW * WINDOW],
 }
 
-/// The codes of a step, right-aligned, and where each ends, counted from the first one's begin; a byte each. Where the last byte says more than
-/// `MOST_BITS`, they are not merged.
+/// The codes of a step, right-aligned, and the end of each, one byte each, counted from the start
+/// of the first. The codes are not merged if the last byte is more than `MOST_BITS`.
 #[derive(Clone, Copy)]
 struct Merged {
     codes: u64,
@@ -72,7 +73,7 @@ struct Merged {
 
 impl Pairs {
     fn new(words: &Words) -> Self {
-        // As often as its length says.
+        // The share of weights that an exponent has, as its code length predicts it.
         let share = |exponent| match words.of_exponent(exponent) {
             (_, 0) => 0,
             (_, length) => 1 << (u32::BITS - length),
@@ -109,7 +110,8 @@ impl Pairs {
         Merged { codes, ends: lengths.wrapping_mul(EACH_BYTE) }
     }
 
-    /// `exponent - base` of each weight, a lane each; of one below the base, a lane with bits outside.
+    /// `exponent - base` of each weight, one lane each. An exponent below the base sets bits
+    /// outside the window.
     #[inline(always)]
     fn distances(&self, [a, b, c, d]: [bf16; 4]) -> u64 {
         let words = [a.to_bits().to_le(), b.to_bits().to_le(), c.to_bits().to_le(), d.to_bits().to_le()];
@@ -118,13 +120,13 @@ impl Pairs {
     }
 }
 
-/// An entry's codes.
+/// The codes of an entry.
 #[inline(always)]
 fn codes(entry: u64) -> u64 {
     entry & u64::from(u32::MAX)
 }
 
-/// The lengths of an entry's codes, a byte each.
+/// The lengths of an entry's codes, one byte each.
 #[inline(always)]
 fn lengths(entry: u64) -> u64 {
     entry >> 32 & 0xFFFF
@@ -158,7 +160,7 @@ pub(crate) fn pack(words: &Words, shard: &mut Shard<'_>) {
 /// Appends the codes of steps from `weights[first]` on.
 #[inline(always)]
 fn put_steps(words: &Words, shard: &mut Shard<'_>, first: usize, merged: &[Merged]) {
-    // Taken out, so that they live in registers.
+    // Taken out of the shard, so that they live in registers.
     let (mut stream, mut bit) = (shard.stream.take(), shard.bit);
     for (number, &Merged { codes, ends }) in merged.iter().enumerate() {
         let first = first + number * STEP;
@@ -169,8 +171,9 @@ fn put_steps(words: &Words, shard: &mut Shard<'_>, first: usize, merged: &[Merge
             (stream, bit) = (shard.stream.take(), shard.bit);
             continue;
         }
-        // Up to 56 bits reach at most into the next chunk: where the first end that does is, its first code starts. No branch asks whether there is
-        // one, as nobody could guess.
+        // Up to 56 bits reach at most into the next chunk. The first code end that reaches it is
+        // where the chunk's first code starts. No branch asks whether there is one: it could not be
+        // predicted.
         let to_chunk = CHUNK_BITS - bit % CHUNK_BITS;
         let reach = ((ends | HIGH_BITS) - to_chunk * EACH_BYTE) & HIGH_BITS;
         let at = reach.trailing_zeros() / 8;

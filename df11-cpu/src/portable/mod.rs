@@ -8,7 +8,7 @@ mod encode;
 
 pub(crate) use encode::{histogram, pack};
 
-/// Lanes side by side.
+/// Lanes decoded side by side.
 const LANES: usize = 4;
 
 #[derive(Clone, Copy)]

@@ -1,4 +1,4 @@
-//! AVX2 and the bit manipulations that came with it.
+//! AVX2, with the bit manipulation instructions that came with it.
 
 use core::arch::x86_64::*;
 
@@ -9,7 +9,7 @@ use crate::decode::{Job, Kernel, LINE, Round, Tables, run};
 use crate::encode::{Shard, Words};
 use crate::portable;
 
-/// Lanes side by side.
+/// Lanes decoded side by side.
 const LANES: usize = 4;
 
 /// Proof that this processor has every feature of the level.
@@ -17,7 +17,7 @@ const LANES: usize = 4;
 pub(crate) struct Avx2(());
 
 impl Avx2 {
-    /// What the level is made of.
+    /// What the level needs, as messages say it.
     pub const FEATURES: &str = "needs AVX2, BMI1, BMI2, LZCNT, MOVBE and POPCNT";
 
     pub fn new() -> Option<Self> {
@@ -37,7 +37,8 @@ impl Avx2 {
         streams: bool,
     ) -> Result<(), Error> {
         let result = run::<_, LANES>(self, tables, jobs, streams);
-        // SAFETY: SSE is part of x86-64. Lines that bypassed the cache are in memory before another thread is told of them.
+        // SAFETY: SSE is part of x86-64. The fence puts lines that bypassed the cache into memory
+        // before another thread learns of them.
         unsafe { _mm_sfence() };
         result
     }
@@ -62,14 +63,14 @@ macro_rules! with_features {
 }
 
 with_features!(
-    /// The portable way, with the shifts of BMI2.
+    /// As the portable level, with the shifts of BMI2.
     fn histogram(weights: &[bf16]) -> [u32; 256] {
         portable::histogram(weights)
     }
 );
 
 with_features!(
-    /// The portable way, with the shifts of BMI2.
+    /// As the portable level, with the shifts of BMI2.
     fn pack(words: &Words, shard: &mut Shard<'_>) {
         portable::pack(words, shard);
     }
@@ -95,7 +96,7 @@ with_features!(
     }
 );
 
-/// Weights of a step of `merge`: two vectors.
+/// Weights merged in one step: two vectors.
 const STEP: usize = 32;
 const _: () = assert!(STEP == LINE, "steps are lines, whose stores are aligned");
 
@@ -105,8 +106,8 @@ with_features!(
         let count = weights.len();
         let head = weights.as_ptr().align_offset(STEP * size_of::<bf16>()).min(count);
         let tail = head + (count - head) / STEP * STEP;
-        // SAFETY: the slices have `count` elements each, and whole steps stay below it. There are none unless `weights[head]` is
-        // aligned to a step, which is two vectors.
+        // SAFETY: the slices have `count` elements each, and whole steps stay below it. There are
+        // none unless `weights[head]` is aligned to a step, which is two vectors.
         unsafe {
             let last = exponents.as_ptr().add(count);
             let (from, to) = (sign_mantissa.as_ptr(), weights.as_mut_ptr());
@@ -115,7 +116,8 @@ with_features!(
             let (low_mask, high_mask) = (_mm256_set1_epi8(0x7F), _mm256_set1_epi8(0x80u8 as i8));
             let mut at = head;
             while at < tail {
-                // Bytes in the order 0-7, 16-23, 8-15, 24-31, which unpacking within halves undoes.
+                // Put the bytes in the order 0-7, 16-23, 8-15, 24-31. Unpacking within halves
+                // undoes it.
                 let e = _mm256_loadu_si256(last.sub(at + STEP).cast());
                 let e = _mm256_permute4x64_epi64::<0b01_11_00_10>(_mm256_shuffle_epi8(e, reverse));
                 let s = _mm256_permute4x64_epi64::<0b11_01_10_00>(_mm256_loadu_si256(from.add(at).cast()));

@@ -1,4 +1,5 @@
-//! The levels of x86-64. Unsafe code is at home here: intrinsics, and reads and writes whose bounds are proved rather than checked.
+//! The levels of x86-64. This folder may hold unsafe code: it calls intrinsics, and it reads and
+//! writes within bounds that are proved rather than checked.
 
 #![allow(unsafe_code)]
 

@@ -1,4 +1,4 @@
-// What the Rust side calls.
+// The functions that the Rust side calls.
 
 #include <sys/mman.h>
 #include <unistd.h>
@@ -12,8 +12,9 @@ size_t page() { return size_t(sysconf(_SC_PAGESIZE)); }
 size_t inner(size_t bytes) { return (bytes + page() - 1) / page() * page(); }
 }  // namespace
 
-// `bytes` bytes between two pages without access: they end less than `align` bytes in front of the second and begin at a multiple of `align`. `begin`
-// and `all` are the mapping's. What is not touched takes no memory.
+// Maps `bytes` bytes between two pages without access. The bytes end less than `align` bytes before
+// the second page, and begin at a multiple of `align`. `begin` and `all` are the address and size
+// of the whole mapping. Pages that nobody touches take no memory.
 extern "C" unsigned char* df11_shim_map(size_t bytes, size_t align, size_t* begin, size_t* all) {
   const size_t middle = inner(bytes + align);
   *all = middle + 2 * page();

@@ -1,5 +1,5 @@
-// What all played libraries share: any call can be made to fail (df11_fake_fail), or it and all that follow (df11_fake_fail_from), and what was not given back is
-// counted.
+// Shared by all played libraries. Any call can be made to fail (df11_fake_fail), or that call and
+// all after it (df11_fake_fail_from). What was not given back is counted.
 
 #pragma once
 #include <cstdio>
@@ -28,10 +28,10 @@ struct Calls {
 };
 Calls calls;
 
-// The numbers are the same in CUresult and hipError_t.
+// CUresult and hipError_t have the same numbers.
 enum Result : int { SUCCESS = 0, INVALID_VALUE = 1, NO_DEVICE = 100, INVALID_DEVICE = 101, INVALID_IMAGE = 200, INVALID_CONTEXT = 201, INVALID_HANDLE = 400, NOT_FOUND = 500, LAUNCH_FAILED = 719, CAPTURE_UNSUPPORTED = 900, CAPTURE_INVALIDATED = 901, CAPTURE_ISOLATION = 905 };
 
-// Whether this call is to fail, and with what.
+// Whether this call must fail, and with what error.
 Result enter(const char* name, bool needs_device) {
   ++calls.number;
   const bool meant = calls.failing == name || calls.failing == "*";
@@ -49,7 +49,7 @@ Result enter(const char* name, bool needs_device) {
 
 extern "C" {
 
-// The nth call of this name from now; of any name for "*", of none for "".
+// Makes the nth call of this name from now fail. "*" means any name, "" none.
 void df11_fake_fail(const char* name, int nth, int code) {
   std::lock_guard<std::mutex> guard(calls.lock);
   calls.failing = name;
@@ -64,7 +64,7 @@ void df11_fake_fail_from(const char* name, int nth, int code) {
   calls.lasting = true;
 }
 
-// Whether the call that was to fail was made.
+// Whether the call that had to fail was made.
 bool df11_fake_failed() {
   std::lock_guard<std::mutex> guard(calls.lock);
   return !calls.failing.empty() && calls.countdown <= 0;

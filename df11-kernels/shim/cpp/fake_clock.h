@@ -1,5 +1,7 @@
-// A time in which streams run beside each other, though all is done at once when it is asked for: whatever a stream is given begins when the stream is done with what it has,
-// and when the processor, which waits for streams, has got to asking for it. So it can be said what overlaps what, and what ought to have waited.
+// A played time, in which streams run beside each other although the machine does everything at
+// once. Work given to a stream begins when the stream has done its earlier work, and not before the
+// processor, which waits for streams, has submitted it. So a test can see what overlaps, and what
+// should have waited.
 
 #pragma once
 #include <algorithm>
@@ -7,12 +9,14 @@
 
 namespace {
 
-// A decoding takes longer than the copy of its unit: so a copy that does not wait for a decoding is seen to run into it.
+// Decoding takes longer than the copy of its unit. So a copy that does not wait for a decoding is
+// seen to run into it.
 const double COPY_TIME = 1, KERNEL_TIME = 3;
 
 struct Timeline {
-  double processor = 0, latest = 0;  // until now, and until when anything runs, in streams that are gone too
-  std::map<void*, double> done;  // of streams: with what they have; of events: with what was in the stream when they were recorded
+  double processor = 0, latest = 0;  // now, and until when any stream runs, gone ones included
+  // When a stream has done its work; when an event's stream had done what came before the event.
+  std::map<void*, double> done;
 
   double at(void* handle) const {
     auto found = done.find(handle);
@@ -40,7 +44,7 @@ struct Uses {
   void *reader = nullptr, *writer = nullptr;
   double read = 0, written = 0;
 
-  // False if another stream is at it, and one of the two writes.
+  // False if another stream uses it, and one of the two writes.
   bool add(void* stream, double begin, double end, bool write) {
     if (writer != stream && written > begin) return false;
     if (write && reader != stream && read > begin) return false;

@@ -1,4 +1,5 @@
-// A run-time compiler that compiles nothing: what the played NVRTC and hiprtc share. The code that it gives is an ELF file that says what was asked for.
+// A run-time compiler that compiles nothing, shared by the played NVRTC and hiprtc. The code that
+// it gives is an ELF file that records what was asked for.
 
 #pragma once
 #include <set>
@@ -31,7 +32,7 @@ int create(Program** program, const char* source) {
   return SUCCESS;
 }
 
-// What stands behind `name` in an option, or nothing.
+// What follows `name` in an option, or an empty string.
 std::string option(int count, const char** options, const std::string& name) {
   for (int i = 0; i < count; ++i) {
     const std::string given = options[i];

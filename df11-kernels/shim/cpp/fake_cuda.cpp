@@ -8,7 +8,7 @@ namespace {
 const int OUT_OF_MEMORY = 2;
 int contexts[8], devices = 1, major = 8, minor = 0;
 
-// PTX is text, a cubin ELF.
+// PTX is text, a cubin is ELF.
 std::string text_of(const void* image) {
   const char* bytes = static_cast<const char*>(image);
   return std::memcmp(bytes, "\x7F" "ELF", 4) == 0 ? std::string(bytes, elf_bytes(image)) : std::string(bytes);
@@ -32,7 +32,8 @@ int cuInit(unsigned) {
   ENTER("cuInit", false);
   return devices > 0 ? SUCCESS : NO_DEVICE;
 }
-// What libraries of NVIDIA ask each other for. NVRTC of CUDA 13 takes no for an answer, but must be able to ask.
+// NVIDIA's libraries ask each other for tables through this. NVRTC of CUDA 13 accepts a refusal,
+// but the function must exist.
 int cuGetExportTable(const void**, const void*) {
   ENTER("cuGetExportTable", false);
   return NOT_FOUND;

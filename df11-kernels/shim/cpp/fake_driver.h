@@ -1,11 +1,18 @@
-// What the fake drivers share: fake_cuda.cpp and fake_hip.cpp are fronts with one vendor's names on it.
+// Shared by the fake drivers: fake_cuda.cpp and fake_hip.cpp put one vendor's names on it.
 //
-// Device memory is this process's memory, a launch runs the kernel on the machine, at once. Copies and launches into a stream are done when they are asked for, in
-// that order; while the stream is captured, whenever the graph is launched. Then what may wait, or take or give memory, is refused and breaks the capture, on any stream and
-// thread, as in the sternest of the drivers' modes. Memory and handles belong to the device that was current when they were made, and are known to no other.
-// The two streams that are there without being made, a device's default one and each thread's own, are played as streams that wait for no other, though in truth they wait for
-// some: so nothing can rely on that. Streams run in a time of their own (fake_clock.h), in which two of them at one piece of memory at once are an error. Any call can be made to fail (df11_fake_fail), and what was not given back is counted (df11_fake_live). Only what the backends,
-// their tests and benches call is here: whatever else is asked for is missing, and says so.
+// Device memory is memory of this process, and a launch runs the kernel on the machine at once.
+// Copies and launches into a stream are done when they are asked for, in that order. While the
+// stream is captured, they are done whenever the graph is launched. During a capture, every call
+// that may wait, or take or give memory, is refused and breaks the capture, on any stream and
+// thread, as in the strictest of the drivers' modes.
+//
+// Memory and handles belong to the device that was current when they were made; no other device
+// knows them. A device's default stream and each thread's own exist without being made. They are
+// played as streams that wait for no other, although real ones wait for some, so nothing can rely
+// on that waiting. Streams run in a played time (fake_clock.h), in
+// which two streams that use one piece of memory at once are an error. Any call can be made to fail
+// (df11_fake_fail), and what was not given back is counted (df11_fake_live). Only the calls that
+// the backends, their tests and benches make exist here; any other is missing, and says so.
 
 #pragma once
 #include <algorithm>
@@ -26,7 +33,7 @@ typedef std::function<Result()> Work;
 struct Handle {
   Kind kind;
   int device;
-  bool captured = false;      // of an event: recorded in the capture that is under way
+  bool captured = false;      // of an event: recorded in the current capture
   std::vector<Work> work = {};  // of a graph
   std::string image = {};       // of a module
 };
@@ -41,12 +48,12 @@ struct Fake {
   std::map<u64, Piece> memory;  // device and page-locked, by first byte
   std::map<void*, Handle> handles;
   void* capturing = nullptr;  // a stream
-  bool broken = false;        // what is captured is lost
+  bool broken = false;        // the capture is lost
   std::vector<Work> captured;
 };
 Fake fake;
 
-// What holds these bytes of the current device, or null.
+// The piece that holds these bytes of the current device, or null.
 Piece* piece_of(u64 address, size_t bytes) {
   auto after = fake.memory.upper_bound(address);
   if (after == fake.memory.begin()) return nullptr;
@@ -56,7 +63,7 @@ Piece* piece_of(u64 address, size_t bytes) {
 
 bool owns(u64 address, size_t bytes) { return piece_of(address, bytes) != nullptr; }
 
-// What a stream that is captured cannot wait for or change.
+// Refuses what a captured stream cannot wait for or change.
 Result refused_while_capturing() {
   if (fake.capturing == nullptr) return SUCCESS;
   fake.broken = true;
@@ -113,7 +120,7 @@ Result end(Kind kind, void* handle) {
   return SUCCESS;
 }
 
-// Does the work, which takes `time` and touches these bytes, or puts it down for the graph.
+// Does the work, which takes `time` and touches these bytes, or records it for the graph.
 Result submit(void* stream, double time, const std::vector<Touched>& touched, Work work) {
   stream = stream_of(stream);
   if (stream == nullptr) return INVALID_HANDLE;
@@ -144,7 +151,8 @@ Result copy(void* to, const void* from, size_t bytes, u64 on_device, void* strea
   });
 }
 
-// Copies from the device at once, as a call that returns when that is done: nothing waits for streams that do not wait for each other.
+// Copies from the device, and returns when that is done. It waits for no stream, as the backends'
+// streams do not wait for each other.
 Result copy_now(void* to, u64 from, size_t bytes) {
   if (Result refused = refused_while_capturing()) return refused;
   Piece* piece = piece_of(from, bytes);
@@ -190,7 +198,7 @@ Result record(void* event, void* stream) {
   return SUCCESS;
 }
 
-// A stream that waits for what is captured would be captured too, which is not played.
+// A stream that waits for a captured event would be captured too. That is not played.
 Result wait_event(void* stream, void* event) {
   stream = stream_of(stream);
   if (stream == nullptr || !is(Kind::event, event)) return INVALID_HANDLE;
@@ -241,13 +249,15 @@ Result launch_graph(void* executable, void* stream) {
 struct Function {
   const char* name;
   unsigned number;
-  std::array<size_t, 9> sizes;  // of its parameters, which lie one behind the other in its arguments
+  std::array<size_t, 9> sizes;  // of its parameters, which follow each other in its arguments
 };
-// The last is the published kernel's name. It is played by the plain one, to which it differs in that it counts the row of lengths among the tables.
+// The last is the published kernel's name. The plain kernel plays it. The published kernel counts
+// the row of lengths among the tables, the plain one does not.
 Function functions[] = {{"df11_decode", 0, {40 * 88, 4, 4, 4}}, {"df11_gather", 1, {88, 8, 4, 4, 4}}, {"df11_plain", 2, {8, 8, 8, 8, 8, 8, 4, 4, 4}}, {"decode", 2, {8, 8, 8, 8, 8, 8, 4, 4, 4}}};
 Function& published = functions[3];
 const size_t PLAIN_TABLES = 6 * 8;  // place of the number of tables in the arguments
-const size_t JOB = 88, JOB_COUNT = 40 * JOB, OUT = 40;  // of a job, and of the plain kernel's addresses: the unit's first, and where its weights go
+// In a job and in the plain kernel's addresses, the unit's is first. OUT is where its weights go.
+const size_t JOB = 88, JOB_COUNT = 40 * JOB, OUT = 40;
 
 // What a launch reads and writes.
 std::vector<Touched> touched_by(const Function& function, const char* arguments) {
@@ -266,7 +276,7 @@ std::vector<Touched> touched_by(const Function& function, const char* arguments)
 
 bool is_of_name(char byte) { return byte == '_' || (byte >= '0' && byte <= '9') || (byte >= 'a' && byte <= 'z'); }
 
-// Whether a module's image names the function, by itself and not as a part of another name.
+// Whether a module's image has the function's name as a whole name, not as part of another.
 bool names(const std::string& image, const Function& function) {
   const std::string name = function.name;
   for (size_t at = image.find(name); at != std::string::npos; at = image.find(name, at + 1)) {
@@ -276,7 +286,7 @@ bool names(const std::string& image, const Function& function) {
   return false;
 }
 
-// A module holds what its image names, one function at least.
+// A module holds the functions that its image names, at least one.
 Result load_module(void** module, const std::string& image) {
   if (Result refused = refused_while_capturing()) return refused;
   bool any = false;
@@ -287,7 +297,7 @@ Result load_module(void** module, const std::string& image) {
   return made;
 }
 
-// Whatever runs may be of the module.
+// Anything that runs may belong to the module.
 Result unload(void* module) {
   if (timeline.busy()) {
     fprintf(stderr, "a module is unloaded while something runs\n");
@@ -342,7 +352,7 @@ Result run(void* function, Kernel (*kernel)(unsigned number), unsigned warp, Ext
   });
 }
 
-// Bytes of an ELF image of 64 bits: up to the end of the table of its sections.
+// The size in bytes of a 64-bit ELF image: up to the end of its section table.
 size_t elf_bytes(const void* image) {
   struct {
     unsigned char ident[16];
@@ -366,7 +376,7 @@ double df11_fake_time(void* stream) {
   return timeline.begin(stream);
 }
 
-// What was not given back.
+// The number of things not given back.
 int df11_fake_live() {
   std::lock_guard<std::mutex> guard(calls.lock);
   return int(fake.memory.size() + fake.handles.size()) + calls.others;

@@ -1,5 +1,7 @@
-// A libamdhip64.so without a GPU: fake_driver.h under AMD's names. It plays a mixed machine, devices of both wavefront sizes; each takes only code objects for its own
-// instruction set and wavefronts. As in ROCm up to 5, the run-time compiler is in it: it compiles nothing, and writes down what it was asked for.
+// A libamdhip64.so without a GPU: fake_driver.h under AMD's names. It plays a machine with devices
+// of both wavefront sizes. Each takes only code objects for its own instruction set and wavefront
+// size. As in ROCm up to 5, the run-time compiler is part of it. It compiles nothing, and records
+// what it was asked for.
 
 #define FIRST_CURRENT 0
 
@@ -14,15 +16,15 @@ namespace {
 const int OUT_OF_MEMORY = 2, NO_BINARY = 209;
 
 struct Device {
-  std::string target;  // up to the first colon the name in ISAS
+  std::string target;  // the name in ISAS, up to the first colon
   unsigned wavefront;
 };
 std::vector<Device> devices = {{"gfx1030", 32}, {"gfx90a:sramecc+:xnack-", 64}, {"gfx1100", 32}, {"gfx942:sramecc+:xnack-", 64}, {"gfx1036", 32}};
 int visible = 5;
 
-// The low byte of an AMDGPU ELF file's flags.
+// The low byte of the flags of an AMDGPU ELF file.
 const std::map<std::string, unsigned char> ISAS = {{"gfx90a", 0x3F}, {"gfx942", 0x4C}, {"gfx1030", 0x36}, {"gfx1100", 0x41}, {"gfx1036", 0x45}};
-const char WAVEFRONT[] = ".wavefront_size";  // in the notes; behind it a byte, the number
+const char WAVEFRONT[] = ".wavefront_size";  // in the notes, followed by the number as a byte
 
 unsigned char isa_of(const std::string& target) {
   auto found = ISAS.find(target.substr(0, target.find(':')));
@@ -69,7 +71,7 @@ int hipDeviceGetAttribute(int* value, int attribute, int device) {
   *value = attribute == 87 ? int(devices[size_t(device)].wavefront) : attribute == 63 ? 2 : 0;
   return SUCCESS;
 }
-// The place and size of ROCm 6 and later.
+// The place and size are those of ROCm 6 and later.
 int hipGetDevicePropertiesR0600(char* properties, int device) {
   ENTER("hipGetDevicePropertiesR0600", false);
   std::memset(properties, 0, 1472);

@@ -1,10 +1,10 @@
-// Kernels with mistakes that a GPU would keep to itself, for the test that the machine finds each of them.
+// Kernels with mistakes that a GPU would not report. A test checks that the machine finds each.
 
 #include "machine.h"
 
 namespace {
 
-// Thread 0 reads what thread 1 writes, and nothing stands between.
+// Thread 0 reads what thread 1 writes, with no barrier between them.
 void missing_barrier(const void*) {
   if (machine::thread() == 1) machine::shared_store<u32>(machine::site("store"), 0, 1);
   if (machine::thread() == 0) machine::shared_load<u32>(machine::site("load"), 0);

@@ -1,5 +1,7 @@
-// vendor/hip.h on this processor: the file as it is, with AMD's instructions played as the instruction set manuals of CDNA 2 and RDNA 2 describe them. What it reads and
-// writes is not checked or counted, as host.h does; that lanes exchange the right words, and that bytes and bits go where they should, is what it shows.
+// vendor/hip.h on this processor: the file as it is, with AMD's instructions played as the manuals
+// of the CDNA 2 and RDNA 2 instruction sets describe them. Unlike host.h, this neither checks nor
+// counts reads and writes. It shows that lanes exchange the right words, and that bytes and bits go
+// where they should.
 
 #define __builtin_amdgcn_workitem_id_x machine::thread
 #define __builtin_amdgcn_workgroup_id_x machine::block
@@ -13,7 +15,7 @@
 #define __builtin_nontemporal_store(value, at) (*(at) = (value))
 #define PLAYED_SITE(name) ([]() -> int { static const int site = machine::site(#name); return site; }())
 
-// Words 0 to 3 of the packet of a launch: among them the threads of a group, and those of the grid.
+// Words 0 to 3 of the packet of a launch. They hold the threads of a group, and those of the grid.
 static const uint32_t* played_dispatch() {
   static thread_local uint32_t packet[4];
   packet[1] = machine::threads();
@@ -21,8 +23,9 @@ static const uint32_t* played_dispatch() {
   return packet;
 }
 
-// v_perm_b32: a byte of the selector takes from the second word (0 to 3) or the first (4 to 7), or is a constant (12: zeros; above: ones). The signs (8 to 11)
-// are not played: nobody asks for them.
+// v_perm_b32: a byte of the selector takes a byte of the second word (0 to 3) or the first (4 to
+// 7), or a constant (12: zeros; above: ones). Sign bytes (8 to 11) are not played: the kernel does
+// not use them.
 static uint32_t played_perm(uint32_t first, uint32_t second, uint32_t selector) {
   const uint64_t bytes = uint64_t(first) << 32 | second;
   uint32_t word = 0;
@@ -33,7 +36,8 @@ static uint32_t played_perm(uint32_t first, uint32_t second, uint32_t selector) 
   return word;
 }
 
-// Not every compiler has vectors with named parts: the types that the file makes are put aside for structures, and its address spaces dropped.
+// Not every compiler has vectors with named parts. So structures replace the types that the file
+// defines, and its address spaces are dropped.
 #define u32x2 unused_x2
 #define u32x4 unused_x4
 #define ext_vector_type(lanes) unused
@@ -51,7 +55,7 @@ struct u32x4 {
   u32 x, y, z, w;
 };
 
-// One thread block runs at a time on a thread; all that a launch may ask for.
+// All the memory that a launch may ask for. One thread block runs at a time on a thread.
 alignas(16) static thread_local u32 played_lds[64 << 8];
 #define df11_shared played_lds
 

@@ -1,4 +1,5 @@
-// The kernels of df11-kernels, compiled for the machine: through host.h, which checks and counts, or through hip.h. Built once for each of these and each DF11_WARP.
+// The kernels of df11-kernels, compiled for the machine: through host.h, which checks and counts,
+// or through hip.h. Built once for each of these and each DF11_WARP.
 
 #include "machine.h"
 

@@ -42,14 +42,15 @@ df11_switch:
 namespace machine {
 namespace {
 
-// Of one thread between two barriers or warp operations; a walk through a lane's chunks takes a few thousand.
+// Most accesses of one thread between two barriers or warp operations. A walk through a lane's
+// chunks takes a few thousand.
 const u64 MOST_ACCESSES = 200'000;
 const size_t STACK_BYTES = 64 << 10;
 
 std::mutex names_lock;
 std::deque<std::string> names;
 
-// In place of a lane: an operation on all of them.
+// These stand in for a lane: an operation over all lanes.
 const u32 ANY = ~0u, TOTAL = ~1u;
 
 enum class Wait : u8 { none, barrier, warp, done };
@@ -134,7 +135,7 @@ void Machine::fail(const char* format, ...) {
   snprintf(launch->message, sizeof launch->message, "thread block %u: %s", block, text);
 }
 
-// Leaves a fiber for good: its launch has failed.
+// Leaves a fiber for good, because its launch has failed.
 void Machine::stop() {
   yield(Wait::done, -1);
   abort();
@@ -155,7 +156,7 @@ void Machine::release(u32 from, u32 to) {
   }
 }
 
-// The last lane of a warp has come to a warp operation: exchange.
+// If the last lane of a warp has come to a warp operation: exchange.
 void Machine::meet_warp(u32 warp) {
   const u32 from = warp * launch->warp, to = from + launch->warp;
   for (u32 i = from; i < to; ++i) {
@@ -179,7 +180,7 @@ void Machine::meet_warp(u32 warp) {
   release(from, to);
 }
 
-// Nobody can run: all wait at one barrier, or something is wrong.
+// Nobody can run: either all threads wait at one barrier, or something is wrong.
 void Machine::meet_barrier() {
   u32 waiting = 0, done = 0, in_warps = 0, first = 0;
   for (u32 i = 0; i < launch->threads; ++i) {
@@ -213,7 +214,7 @@ void Machine::note(Space space, int site, u64 at, u32 bytes) {
 }
 
 u64 shared_wavefronts(std::vector<u64>& places, u32 bytes) {
-  // Rule 2. `places` are addresses of lanes in lane order.
+  // Rule 2. `places` are the addresses of lanes, in lane order.
   const u32 lanes = bytes <= 4 ? 32 : 128 / bytes;
   u64 wavefronts = 0;
   for (size_t from = 0; from < places.size(); from += lanes) {

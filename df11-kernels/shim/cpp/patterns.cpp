@@ -1,4 +1,5 @@
-// Accesses of one warp whose price by the rules of machine.h is known, for the test that the machine counts it.
+// Accesses of one warp whose price by the rules of machine.h is known. A test checks that the
+// machine counts that price.
 
 #include "machine.h"
 

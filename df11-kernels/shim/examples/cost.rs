@@ -1,5 +1,7 @@
-//! What the kernels cost, in the units of `cpp/machine.h`: `cost [FILE.safetensors TENSOR]...`. Gauss is always priced; files add real weights.
-//! Prints one line a site, then the totals a weight; with `--json`, the same for `ci/gpu_cost.py`, which adds instructions.
+//! What the kernels cost, in the units of `cpp/machine.h`: `cost [FILE]...`, each a file of BF16
+//! words. Gaussian weights are always priced; files add real weights. Prints one line per site,
+//! then the totals per weight. With `--json`, prints the same for `ci/gpu/cost.py`, which adds
+//! instructions.
 
 fn main() {
     #[cfg(not(df11_no_machine))]
@@ -26,7 +28,7 @@ mod price {
 
     use super::{cases, unit::Parts};
 
-    /// Enough blocks for steady figures, few enough for seconds.
+    /// Enough blocks for steady figures, and few enough to run in seconds.
     const WEIGHTS: usize = 1_000_000;
 
     pub fn main() {
@@ -41,7 +43,8 @@ mod price {
             let uploaded = Uploaded::new(&parts.unit(), 128);
             let order = Order { vendor: Vendor::Host, warp: 32, seed: 1, count: true };
             let window = (&uploaded, 0..u64::from(uploaded.unit().weights), 0..uploaded.unit().blocks as usize);
-            // Few thread blocks, each with many blocks: so the tables cost what they cost a persistent one.
+            // Few thread blocks, each with many blocks, so that tables cost what they cost a
+            // persistent one.
             let fast = decode(&[window], 2, 128, order).expect("the fast kernel runs");
             let plain = plain(&uploaded, order).expect("the plain kernel runs");
             for (kernel, counts) in [("fast", &fast.counts), ("plain", &plain.counts)] {

@@ -1,4 +1,4 @@
-//! Launches of the kernels over memory of this process, as a backend would make them.
+//! Launches the kernels over memory of this process, as a backend would.
 
 use std::ops::Range;
 
@@ -9,10 +9,10 @@ use df11_kernels::{DeviceUnit, Geometry, Job, Jobs, Tables, fullest_block, stage
 use crate::guarded::Guarded;
 use crate::machine::{Counts, Fault, Kernel, Order, launch};
 
-/// Bytes that an output starts with, so that weights nobody wrote are found.
+/// Outputs start with these bytes, so that weights not written are found.
 const POISON: u8 = 0xA5;
 
-/// A unit "on the device": each array a copy in front of a guard page.
+/// A unit "on the device": each array is a copy that ends at a guard page.
 #[derive(Debug)]
 pub struct Uploaded {
     arrays: [Guarded; 5],
@@ -23,7 +23,8 @@ pub struct Uploaded {
 }
 
 impl Uploaded {
-    /// Copies a unit. Arrays begin at multiples of `align`; the smaller it is, the nearer their ends are to the guard pages.
+    /// Copies a unit. Arrays begin at multiples of `align`. The smaller `align` is, the nearer
+    /// their ends are to the guard pages.
     pub fn new(unit: &Unit<'_>, align: usize) -> Self {
         let view = unit.view();
         let arrays = [view.encoded_exponent, view.sign_mantissa, view.gaps, view.output_positions, view.luts];
@@ -41,8 +42,9 @@ impl Uploaded {
         }
     }
 
-    /// A unit of zeros, of which only what is touched takes memory: so it may be as long as units get. The test writes what it wants, output positions
-    /// among it, with no block fuller than `fullest`.
+    /// A unit of zeros, of which only touched pages take memory, so it may be as long as units get.
+    /// The test writes what it needs, including output positions, with no block fuller than
+    /// `fullest`.
     pub fn zeros(code: &Code, stream_bytes: u32, weights: u32, fullest: u32) -> Self {
         let blocks = stream_bytes.div_ceil(BLOCK_BYTES as u32);
         let sizes = [stream_bytes, weights, blocks * BLOCK_GAP_BYTES as u32, 4 * (blocks + 1), 0];
@@ -62,30 +64,31 @@ impl Uploaded {
         Self { arrays, tables, unit, stage_bytes: stage_bytes(fullest), luts: 0 }
     }
 
-    /// Changes what lies in device memory: 0 the stream, 1 sign_mantissa, 2 gaps, 3 output positions.
+    /// The bytes in device memory, to change: 0 the stream, 1 sign_mantissa, 2 gaps, 3 output
+    /// positions.
     pub fn array(&mut self, number: usize) -> &mut [u8] {
         &mut self.arrays[number]
     }
 
-    /// Where everything is.
+    /// The addresses of the unit's arrays.
     pub fn unit(&self) -> &DeviceUnit {
         &self.unit
     }
 
-    /// Bytes that lie on the device.
+    /// The number of bytes on the device.
     pub fn bytes(&self) -> usize {
         self.arrays.iter().map(|array| array.len()).sum::<usize>() + self.tables.len()
     }
 }
 
-/// What a launch gave: weights of each job, status of each job, and what it cost.
+/// What a launch gave: the weights of each job, the status of each job, and the cost.
 #[derive(Clone, Debug)]
 pub struct Outcome {
-    /// Of each job its weights, whatever they are if the status is not 0.
+    /// The weights of each job. They may be anything if the job's status is not 0.
     pub weights: Vec<Vec<bf16>>,
-    /// Of each job its status.
+    /// The status of each job.
     pub status: Vec<u32>,
-    /// What it cost.
+    /// What the launch cost.
     pub counts: Counts,
 }
 
@@ -101,8 +104,8 @@ fn poisoned(weights: usize, align: usize) -> Guarded {
     Guarded::new(&vec![POISON; 2 * weights], align)
 }
 
-/// Decodes windows (weights, and the blocks that hold them) of units in one launch on a device that holds `resident` thread blocks. Outputs begin
-/// at multiples of `align`, at least 2.
+/// Decodes windows (weights, and the blocks that hold them) of units in one launch, on a device
+/// that holds `resident` thread blocks. Outputs begin at multiples of `align`, which is at least 2.
 ///
 /// # Errors
 /// `Fault`.

@@ -1,4 +1,4 @@
-//! Bytes between pages that nobody may touch.
+//! Bytes between guard pages.
 
 use std::ops::{Deref, DerefMut};
 
@@ -7,7 +7,7 @@ unsafe extern "C" {
     fn df11_shim_unmap(begin: usize, all: usize);
 }
 
-/// A buffer that ends in front of a page whose touch ends the process.
+/// A buffer that ends at a page whose touch ends the process.
 #[derive(Debug)]
 pub struct Guarded {
     mapping: usize,
@@ -16,13 +16,14 @@ pub struct Guarded {
     size: usize,
 }
 
-// SAFETY: it owns its memory.
+// SAFETY: the buffer owns its memory.
 unsafe impl Send for Guarded {}
 // SAFETY: as above; shared references only read.
 unsafe impl Sync for Guarded {}
 
 impl Guarded {
-    /// A copy of `content` that begins at a multiple of `align` and ends less than `align` bytes in front of the guard page.
+    /// A copy of `content` that begins at a multiple of `align` and ends less than `align` bytes
+    /// before the guard page.
     ///
     /// # Panics
     /// If there is no memory.
@@ -32,19 +33,19 @@ impl Guarded {
         guarded
     }
 
-    /// So many zeros, which take memory only where they are touched.
+    /// `size` zeros, which take memory only where they are touched.
     ///
     /// # Panics
     /// If there is no room for them.
     pub fn zeros(size: usize, align: usize) -> Self {
         let (mut mapping, mut mapped) = (0, 0);
-        // SAFETY: maps fresh memory; the two places written are ours.
+        // SAFETY: the call maps fresh memory. The two places that it writes are ours.
         let bytes = unsafe { df11_shim_map(size, align, &mut mapping, &mut mapped) };
         assert!(!bytes.is_null(), "no memory for {size} bytes");
         Self { mapping, mapped, bytes, size }
     }
 
-    /// The address of its first byte, for a kernel.
+    /// The address of the first byte, for a kernel.
     pub fn address(&self) -> u64 {
         self.bytes as u64
     }
@@ -54,7 +55,8 @@ impl Deref for Guarded {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        // SAFETY: `size` bytes from `bytes` on lie in the mapping, which is owned and starts as zeros.
+        // SAFETY: `size` bytes from `bytes` on lie in the mapping, which is owned and starts as
+        // zeros.
         unsafe { std::slice::from_raw_parts(self.bytes, self.size) }
     }
 }
@@ -68,7 +70,7 @@ impl DerefMut for Guarded {
 
 impl Drop for Guarded {
     fn drop(&mut self) {
-        // SAFETY: unmaps what `new` mapped, once.
+        // SAFETY: unmaps what `zeros` mapped, once.
         unsafe { df11_shim_unmap(self.mapping, self.mapped) }
     }
 }

@@ -4,36 +4,36 @@ use std::ffi::c_void;
 
 use df11_kernels::{BLOCK_THREADS, PLAIN_THREADS};
 
-/// What the kernels are compiled through.
+/// The header that the kernels are compiled through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Vendor {
-    /// `vendor/host.h`: every access checked and, where asked, counted.
+    /// `vendor/host.h`: every access is checked and, if asked for, counted.
     Host,
-    /// `vendor/hip.h`, AMD's instructions played: neither checked nor counted.
+    /// `vendor/hip.h`, with AMD's instructions played: neither checked nor counted.
     Hip,
 }
 
-/// In which way a launch is run.
+/// How a launch is run.
 #[derive(Clone, Copy, Debug)]
 pub struct Order {
-    /// Which kernels.
+    /// Which header the kernels are compiled through.
     pub vendor: Vendor,
     /// Lanes of a warp: 32 or 64.
     pub warp: u32,
-    /// Decides who runs when, and what shared memory holds at first.
+    /// Decides which thread runs when, and what shared memory holds at first.
     pub seed: u64,
     /// Whether to count.
     pub count: bool,
 }
 
-/// What one site came to.
+/// The counts at one site.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Count {
-    /// The site's name in the source, and what is done there: `shared_load`, `shared_store`, `global_load`, `global_store`, `region`.
+    /// The site's name in the source.
     pub name: String,
-    /// What is done there.
+    /// What is done there: `shared_load`, `shared_store`, `global_load`, `global_store`, `region`.
     pub kind: &'static str,
-    /// Warp instructions; of a region, times that a warp runs it.
+    /// Warp instructions. For a region, how often a warp runs it.
     pub warp_instructions: u64,
     /// Wavefronts.
     pub wavefronts: u64,
@@ -41,18 +41,18 @@ pub struct Count {
     pub sectors: u64,
 }
 
-/// What a launch came to.
+/// The counts of a launch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// By site; empty if not counted.
+    /// The counts by site. Empty if not counted.
     pub sites: Vec<Count>,
-    /// Barriers of all thread blocks.
+    /// The number of barriers of all thread blocks.
     pub barriers: u64,
-    /// Warp operations that move values.
+    /// The number of warp operations that move values.
     pub shuffles: u64,
 }
 
-/// What a GPU would not have said: the launch broke a rule of `cpp/machine.h`.
+/// The launch broke a rule of `cpp/machine.h`. A GPU would not have reported it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault(pub String);
 
@@ -105,14 +105,14 @@ unsafe extern "C" {
 
 const KINDS: [&str; 5] = ["shared_load", "shared_store", "global_load", "global_store", "region"];
 const MOST_SITES: usize = 128;
-/// Shared memory that there is (`played_lds` in `cpp/hip_on_host.h`).
+/// Most shared memory of a launch (`played_lds` in `cpp/hip_on_host.h`).
 const MOST_SHARED_BYTES: u32 = 64 << 10;
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes.split(|&byte| byte == 0).next().unwrap_or(&[])).into_owned()
 }
 
-/// Kernels with a mistake each, by number from 0, and what the machine must say of it.
+/// Kernels with one mistake each, by number from 0, and what the machine must say of each.
 pub const MISTAKES: [&str; 7] = [
     "with no barrier between",
     "not every thread comes to the same place",
@@ -133,7 +133,8 @@ pub fn mistake(number: u32, seed: u64) -> Result<Counts, Fault> {
     run(entry, &(), BLOCK_THREADS, 1, 256, Order { vendor: Vendor::Host, warp: 32, seed, count: false })
 }
 
-/// Accesses of one warp, and what they cost by the rules of `cpp/machine.h`: wavefronts and, of global memory, sectors.
+/// Accesses of one warp, and what they cost by the rules of `cpp/machine.h`: wavefronts and, for
+/// global memory, sectors.
 pub const PATTERNS: [(&str, u64, u64); 12] = [
     ("a row of shared words", 1, 0),
     ("one shared word for all lanes", 1, 0),
@@ -160,7 +161,8 @@ pub fn pattern(number: u32) -> Result<Counts, Fault> {
     run(entry, &(), 32, 1, SHARED_BYTES, Order { vendor: Vendor::Host, warp: 32, seed: 1, count: true })
 }
 
-/// Runs a kernel. `arguments` is its structure in `cpp/kernels.cpp`, whose addresses are of this process's memory.
+/// Runs a kernel. `arguments` is its structure in `cpp/kernels.cpp`, with addresses in this
+/// process's memory.
 pub(crate) fn launch<T>(
     kernel: Kernel,
     arguments: &T,
@@ -209,13 +211,14 @@ fn run<T>(
         shuffles: 0,
         message: [0; 256],
     };
-    // SAFETY: the kernel's arguments are of the type that its number stands for (the three callers below see to it), what they point to is the
-    // callers' borrowed memory, and `counts` has room for `most_counts`.
+    // SAFETY: the kernel's arguments have the type that its number stands for (the three callers in
+    // device.rs see to it; mistakes and patterns read no arguments). What they point to is memory
+    // that the callers borrow. `counts` has room for `most_counts`.
     let ended_well = unsafe { df11_shim_launch(&mut launch) };
     if !ended_well {
         return Err(Fault(text(&launch.message)));
     }
-    // SAFETY: so many were written, no more than there is room for.
+    // SAFETY: the launch wrote `found_counts` counts, no more than there is room for.
     unsafe { raw.set_len(if order.count { launch.found_counts as usize } else { 0 }) };
     let sites = raw.iter().map(|count| Count {
         name: text(&count.name),

@@ -1,5 +1,5 @@
-//! The fast and the plain kernel bring back what core's plain decoder brings back: every named case, warps of 32 and of 64 lanes, random order of threads,
-//! poisoned memory, guard pages.
+//! The fast and the plain kernel give the weights of core's plain decoder: in every named case,
+//! with warps of 32 and of 64 lanes, random order of threads, poisoned memory, guard pages.
 #![cfg_attr(df11_no_machine, allow(unused))]
 
 #[path = "../../../tests/support/cases.rs"]
@@ -31,7 +31,8 @@ mod on_the_machine {
     use super::*;
 
     const GATHERED_ROW: usize = 300;
-    /// Warps of NVIDIA and RDNA, and of CDNA; then AMD's header for both. Everything runs with each.
+    /// Warps of NVIDIA and RDNA, and of CDNA; then AMD's header for both. Everything runs with
+    /// each.
     const FORMS: [(Vendor, u32); 4] = [(Vendor::Host, 32), (Vendor::Host, 64), (Vendor::Hip, 32), (Vendor::Hip, 64)];
 
     fn order((vendor, warp): (Vendor, u32), seed: u64) -> Order {
@@ -74,7 +75,7 @@ mod on_the_machine {
             let parts = Parts::new(&case.weights);
             let unit = parts.unit();
             for form in FORMS {
-                // one in three where allocations are, the others anywhere
+                // One case in three begins where allocations do, the others anywhere.
                 let align = [16, 1, 2][number % 3];
                 let what = format!("{} {form:?} align {align}", case.name);
                 let uploaded = Uploaded::new(&unit, align);
@@ -150,7 +151,7 @@ mod on_the_machine {
         }
     }
 
-    /// Weights that lie in other blocks nobody would write.
+    /// Nothing would write weights that lie in other blocks.
     #[test]
     fn a_window_in_other_blocks_is_reported() {
         if skipped() {
@@ -245,8 +246,8 @@ mod on_the_machine {
         }
     }
 
-    /// A bit turned over in device memory after validation: what comes without a word is what the stream codes. A gap or a position that the kernel has no use
-    /// for may be wrong.
+    /// Flips a bit in device memory after validation. Weights given without a fault are those that
+    /// the stream codes. A gap or a position that the kernel does not use may be wrong.
     #[test]
     fn a_damaged_unit_never_gives_other_weights() {
         if skipped() {

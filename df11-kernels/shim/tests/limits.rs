@@ -1,4 +1,5 @@
-//! The fast kernel at the limits of the format: the fullest block, the longest stream, the last weights.
+//! The fast kernel at the limits of the format: the fullest block, the longest stream, the last
+//! weights.
 #![cfg(not(df11_no_machine))]
 
 #[path = "../../../tests/support/random.rs"]
@@ -14,7 +15,7 @@ use unit::Parts;
 
 /// Warps of NVIDIA and RDNA, and of CDNA; then AMD's header for both.
 const FORMS: [(Vendor, u32); 4] = [(Vendor::Host, 32), (Vendor::Host, 64), (Vendor::Hip, 32), (Vendor::Hip, 64)];
-/// What every GPU gives a thread block without being asked.
+/// What every GPU gives a thread block by default.
 const SHARED_BYTES: usize = 48 * 1024;
 
 fn order((vendor, warp): (Vendor, u32)) -> Order {
@@ -43,7 +44,8 @@ fn a_block_of_32768_weights_fits_and_survives() {
     assert!(shared as usize <= SHARED_BYTES);
 }
 
-/// The last three blocks of the longest stream that there may be, 2^31 - 4096 bytes, by codes of 4 bits: so the last weights have numbers near 2^32.
+/// The last three blocks of the longest stream allowed, 2^31 - 4096 bytes, in codes of 4 bits, so
+/// that the last weights have numbers near 2^32.
 #[test]
 fn the_end_of_the_longest_stream_survives() {
     let (stream_bytes, blocks) = (MAX_STREAM_BYTES as usize, MAX_STREAM_BYTES as usize / BLOCK_BYTES);

@@ -1,4 +1,5 @@
-//! Units whose structure lies: the kernels accept what the plain decoder accepts, give the same weights, and touch no other memory.
+//! Units whose structure lies. The kernels accept what the plain decoder accepts, give the same
+//! weights, and touch no other memory.
 #![cfg(not(df11_no_machine))]
 
 #[path = "../../../tests/support/cases.rs"]
@@ -20,12 +21,12 @@ use unit::Parts;
 /// Warps of NVIDIA and RDNA, and of CDNA; then AMD's header for both.
 const FORMS: [(Vendor, u32); 4] = [(Vendor::Host, 32), (Vendor::Host, 64), (Vendor::Hip, 32), (Vendor::Hip, 64)];
 
-/// Units that are made; `DF11_LYING_UNITS` says another number.
+/// The number of units made; `DF11_LYING_UNITS` sets another.
 fn units() -> u64 {
     std::env::var("DF11_LYING_UNITS").ok().map_or(250, |number| number.parse().expect("a number"))
 }
 
-/// What became of the units.
+/// What happened to the units.
 #[derive(Debug, Default)]
 struct Tally {
     not_valid: u64,
@@ -58,8 +59,9 @@ fn the_kernels_accept_what_the_plain_decoder_accepts() {
     }
 }
 
-/// One exponent, whose code is of zeros: a lane of ones begins no code. What follows it must not make up for the weights that are missing, nor may such lanes
-/// fill up a block.
+/// The unit has one exponent, whose code is all zeros, so a lane of ones begins no code. What
+/// follows such a lane must not make up for its missing weights, and such lanes must not fill up a
+/// block.
 #[test]
 fn a_lane_without_a_code_is_found() {
     const LANE_BYTES: usize = 16;
@@ -71,7 +73,7 @@ fn a_lane_without_a_code_is_found() {
     for lane in [0, 1, 100, LANES - 1, LANES, LANES + 3] {
         let mut parts = sound.clone();
         parts.encoded_exponent[lane * LANE_BYTES..][..LANE_BYTES].fill(0xFF);
-        // ... and as many codes as are missing, behind the last
+        // ... and after the last code, as many codes as are missing.
         parts.encoded_exponent.extend([0; 2 * LANE_BYTES]);
         lying.push((format!("lane {lane}"), parts));
     }
@@ -86,7 +88,8 @@ fn a_lane_without_a_code_is_found() {
             let sound = u32::from_le_bytes([position[0], position[1], position[2], position[3]]);
             position.copy_from_slice(&(sound - lost as u32).to_le_bytes());
         }
-        // The last lanes of a block: its positions tell, and the unit does not come as far as the kernel.
+        // These are the last lanes of a block. Its positions show the loss, so the unit does not
+        // reach the kernel.
         let refused = parts.view().validate().expect_err("fewer weights than fill the block");
         assert!(matches!(refused, Error::BlockHoldsTooFewWeights { block: 0, .. }), "{lanes}: {refused}");
     }
@@ -95,7 +98,8 @@ fn a_lane_without_a_code_is_found() {
     }
 }
 
-/// Codes of 2 bits. A gap that stands behind whole codes must not make the lane before count them: it would not write those behind its end.
+/// Codes have 2 bits. A gap that lies whole codes further must not make the lane before it count
+/// those codes: it would not write the ones past its end.
 #[test]
 fn a_lane_counts_no_codes_behind_its_end() {
     let mut parts = Parts::new(&vec![120 << 7; 2 * BLOCK_BYTES * 4 + 70]);
@@ -105,7 +109,7 @@ fn a_lane_counts_no_codes_behind_its_end() {
     assert!(truth.plain.is_err() && truth.licensed.is_some(), "a wrong gap inside a block");
 }
 
-/// The same at the border of blocks, where the gap says which weights are whose.
+/// The same at the border of blocks, where the gap says which weights belong to which block.
 #[test]
 fn a_block_does_not_count_codes_of_the_next_one() {
     let mut parts = Parts::new(&vec![120 << 7; 3 * BLOCK_BYTES * 4]);
@@ -115,7 +119,7 @@ fn a_block_does_not_count_codes_of_the_next_one() {
     assert!(truth.licensed.is_none());
 }
 
-/// Holds the kernel to what the plain decoder says of a range.
+/// Checks the kernel against what the plain decoder says of a range.
 fn every_form_holds(what: &str, parts: &Parts, first: u64, count: usize) -> Truth {
     let unit = parts.unit();
     let truth = Truth::of(what, &unit, parts, first, count);
@@ -130,12 +134,12 @@ fn every_form_holds(what: &str, parts: &Parts, first: u64, count: usize) -> Trut
     truth
 }
 
-/// The weights, if the job's status is 0.
+/// The weights, if the status of the job is 0.
 fn accepted(outcome: &Outcome) -> Option<&[bf16]> {
     (outcome.status == [0]).then(|| outcome.weights[0].as_slice())
 }
 
-/// The whole unit, a range, a row, and the plain kernel.
+/// Checks the whole unit, a range, a row, and the plain kernel.
 fn valid(what: &str, unit: &Unit<'_>, lying: &Lying, order: Order, random: &mut Random, tally: &mut Tally) {
     let weights = unit.weights();
     let align = [16, 2, 1][random.below(3) as usize];
@@ -167,7 +171,8 @@ fn valid(what: &str, unit: &Unit<'_>, lying: &Lying, order: Order, random: &mut 
         .unwrap_or_else(|fault| panic!("{what_row}: {}", fault.0));
     Truth::of(&what_row, unit, &lying.parts, number * row, row as usize).hold(&what_row, accepted(&gathered));
 
-    // A yardstick, no judge: it has no status. What the plain decoder accepts it brings back; of the rest it touches nothing else.
+    // The plain kernel is a reference, not a check: it has no status. It gives what the plain
+    // decoder accepts. For other units it touches no other memory.
     if u64::from(df11_kernels::fullest_block(unit)) > PUBLISHED_MAX_BLOCK_WEIGHTS {
         return;
     }
@@ -177,7 +182,8 @@ fn valid(what: &str, unit: &Unit<'_>, lying: &Lying, order: Order, random: &mut 
     }
 }
 
-/// The arrays of the sound unit are overwritten in device memory: so they need not be valid, and memory is safe all the same.
+/// Overwrites the arrays of the sound unit in device memory. They need not be valid, and memory is
+/// safe all the same.
 fn after_validation(what: &str, lying: &Lying, order: Order, tally: &mut Tally) {
     let (sound, parts) = (&lying.sound, &lying.parts);
     let arrays = [&parts.encoded_exponent, &parts.sign_mantissa, &parts.gaps, &parts.output_positions];

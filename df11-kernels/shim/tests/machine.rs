@@ -1,4 +1,4 @@
-//! The machine finds the mistakes that a GPU would keep to itself, and counts by its rules.
+//! The machine finds the mistakes that a GPU would not report, and counts by its rules.
 
 #[cfg(df11_no_machine)]
 #[test]
@@ -17,7 +17,7 @@ fn mistakes_are_found() {
     }
 }
 
-/// The rules of counting, on accesses whose price they name.
+/// The rules of counting, on accesses whose price they give.
 #[cfg(not(df11_no_machine))]
 #[test]
 fn accesses_cost_what_the_rules_say() {

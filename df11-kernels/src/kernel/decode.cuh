@@ -1,25 +1,30 @@
-// The fast kernel: a block of 512 chunks to 256 threads, two chunks each.
+// The fast kernel. 256 threads decode a block of 512 chunks, two chunks each.
 //
-//   each lane:  window -> entries, count, first exponents         (lane.cuh)
-//   scan:       counts -> each lane's place in the stage          (shuffles, one word a warp, one barrier)
-//   each lane:  entries -> exponents -> whole words of the stage  (each word is written once, by the lane in which it starts)
+//   each lane:    window -> entries, count, first exponents (lane.cuh)
+//   scan:         counts -> each lane's place in the stage (shuffles, a word per warp, a barrier)
+//   each lane:    entries -> exponents -> whole words of the stage
+//                 (one writer per word: the lane in which the word starts)
 //   barrier
-//   each thread: eight exponents of the stage + eight bytes of sign_mantissa -> eight weights -> the sink
+//   each thread:  eight exponents of the stage + eight bytes of sign_mantissa
+//                 -> eight weights -> the sink
 //
-// 1. The stage has the alignment of the output's 128-byte lines, so that the last step loads and stores whole vectors and lines; only a window's
-//    or block's first and last vector is made weight by weight.
-// 2. A lane's last word may want the next lanes' first exponents: they come by shuffle, between warps with the counts. So no word has two writers,
-//    and nothing is read back.
-// 3. Two barriers a block: counts are read between them and written outside; the stage is written between them and read outside.
-// 4. A thread block runs through a run of the launch's blocks, reloads the tables where the unit changes, and loads the next block's chunk
-//    while this one's words are written.
-// 5. What becomes of eight merged weights is the sink's business: now they are stored.
+// 1. The stage has the alignment of the output's 128-byte lines. So the last step loads and stores
+//    whole vectors and lines. Only the first and last vector of a window or block are made weight
+//    by weight.
+// 2. A lane's last word may need the first exponents of the next lanes. They come by shuffle within
+//    a warp, and with the counts between warps. So no word has two writers, and nothing is read
+//    back.
+// 3. A block takes two barriers. Counts are read between them and written outside. The stage is
+//    written between them and read outside.
+// 4. A thread block works through a run of the launch's blocks. It reloads the tables where the
+//    unit changes, and loads the next block's chunk while this block's words are written.
+// 5. The sink decides what happens to eight merged weights. The sink here stores them.
 
 // What a lane reads of a block.
 struct Chunks {
-  u32 word[5];  // as bytes in memory; the last one only in the warp's last lane
-  u32 gaps;     // the three bytes that hold the gap, that of the lane's other chunk, and the next lane's; the first of them highest
-  u32 end;      // first weight behind the block
+  u32 word[5];  // as bytes in memory; the last word only in the last lane of the warp
+  u32 gaps;     // three bytes, the first highest: the lane's two gaps and the next lane's first
+  u32 end;      // the first weight after the block
 };
 
 DF11_DEVICE u32 load_bytes(const Job& job, u64 at, u32 number) {
@@ -32,7 +37,7 @@ DF11_DEVICE u32 load_bytes(const Job& job, u64 at, u32 number) {
   return word;
 }
 
-// First weight of the block behind `block`.
+// The first weight of the block after `block`.
 DF11_DEVICE u32 load_end(const Job& job, u32 block) {
   if (block + 1 >= job.blocks) return job.weights;
   u64 at = job.positions + 4ull * block + 4;
@@ -46,11 +51,11 @@ DF11_DEVICE u32 load_end(const Job& job, u32 block) {
 
 DF11_DEVICE u32 load_position(const Job& job, u32 block) { return block == 0 ? 0 : load_end(job, block - 1); }
 
-// Lanes of a unit, counted from its first one.
+// Lanes of a unit, counted from its first lane.
 struct Lanes {
-  u32 all;      // in which the stream has bytes
-  u32 inner;    // behind which two more chunks begin: their codes end within the stream, and the gap behind them means what it says
-  u32 aligned;  // the inner ones if chunks of lanes begin at multiples of 16, else none
+  u32 all;      // lanes in which the stream has bytes
+  u32 inner;    // two chunks begin after these: codes end in the stream, the gap after is real
+  u32 aligned;  // `inner` if the chunks of lanes begin at multiples of 16, else 0
 };
 
 DF11_DEVICE Lanes lanes_of(const Job& job) {
@@ -86,8 +91,8 @@ DF11_DEVICE Chunks load_chunks(const Job& job, const Lanes& lanes, u32 block) {
   return chunks;
 }
 
-// The first exponents behind this lane: the next lane's, `beyond` for the last lane. `few`: a lane has fewer than three, and
-// passes on what follows it.
+// The first exponents after this lane: those of the next lane, or `beyond` for the last lane. If
+// `few` is set, a lane of the warp has fewer than three exponents, and passes on what follows it.
 DF11_DEVICE u32 first_behind(u32 firsts, u32 count, bool few, u32 beyond) {
   const bool last = (thread_index() & (DF11_WARP - 1)) == DF11_WARP - 1;
   u32 behind = shuffle_down(firsts, 1);
@@ -102,11 +107,11 @@ DF11_DEVICE u32 first_behind(u32 firsts, u32 count, bool few, u32 beyond) {
   return behind;
 }
 
-// Puts exponents one behind the other into the stage, in whole words.
+// Packs exponents one after the other into whole words of the stage.
 struct Packer {
   u32 latest;  // the last four exponents
-  u32 bit;     // place of the next one, in bits of the stage
-  u32 owned;   // from here on words start in this lane; a multiple of 32
+  u32 bit;     // place of the next exponent, in bits of the stage
+  u32 owned;   // words from this bit on start in this lane; a multiple of 32
 
   template <bool CHECKED>
   DF11_DEVICE_MEMBER void append(u32 exponents, u32 bits) {
@@ -121,7 +126,8 @@ struct Packer {
   DF11_DEVICE_MEMBER void operator()(u32 exponent) { append<true>(exponent, 8); }
 };
 
-// Of the first CHECKED entries it is not known whether their exponents reach a word that starts in this lane.
+// The exponents of the first CHECKED entries may end before the first word that starts in this
+// lane, so they are checked.
 template <u32 CHECKED>
 DF11_DEVICE void write_entries(const Decoded& decoded, const Common& common, Packer& packer) {
 #pragma unroll
@@ -141,7 +147,7 @@ DF11_DEVICE void write_entries(const Decoded& decoded, const Common& common, Pac
   packer.append<true>(entry_exponents(decoded.last, common), entry_bits(decoded.last));
 }
 
-// Takes the first exponents of a walked chunk.
+// Takes the first exponents of a chunk that is walked.
 struct Firsts {
   u32 exponents, bits;
   DF11_DEVICE_MEMBER void operator()(u32 exponent) {
@@ -150,7 +156,7 @@ struct Firsts {
   }
 };
 
-// The sink that stores.
+// The sink that stores weights.
 struct Store {
   u64 out;
   u32 first;
@@ -159,18 +165,20 @@ struct Store {
   DF11_DEVICE_MEMBER void one(u64 place, u32 word) const { global_store16(out_edge, place, word); }
 };
 
-// Four weights out of four rotated exponents and their bytes of sign_mantissa: sign | upper 7 bits of the exponent, and last bit | mantissa.
+// Makes four weights from four rotated exponents and their bytes of sign_mantissa. The high byte
+// has the sign and the upper 7 bits of the exponent; the low byte has its last bit and the
+// mantissa.
 DF11_DEVICE void merge_four(u32 exponents, u32 sign_mantissa, u32& low, u32& high) {
   u32 upper = select_bits(0x80808080, sign_mantissa, exponents), lower = select_bits(0x80808080, exponents, sign_mantissa);
   low = select_bytes(lower, upper, 0x5140);
   high = select_bytes(lower, upper, 0x7362);
 }
 
-// The part of a block that is wanted, in bytes of the stage; weight w stands at w + place, modulo 2^32.
+// The part of a block to write, in bytes of the stage. Weight w is at w + place, modulo 2^32.
 struct Span {
   u32 place, begin, end;
-  u32 at;        // this thread's first eight; all of them begin at multiples of 8
-  bool aligned;  // eights of sign_mantissa begin at multiples of 8, too
+  u32 at;        // this thread's first eight; every eight begins at a multiple of 8
+  bool aligned;  // whether eights of sign_mantissa begin at multiples of 8, too
   u32x2 raw[2];  // its first two eights of sign_mantissa
 
   DF11_DEVICE_MEMBER u32 stop() const { return aligned ? end & ~7u : begin; }
@@ -185,7 +193,8 @@ DF11_DEVICE void load_pair(const Job& job, const Span& span, u32 at, u32x2 (&raw
   if (at + ROUND < span.stop()) raw[1] = global_load64(sign_mantissa, from + ROUND);
 }
 
-// Starts the first loads, to arrive while the stage is written. Threads in front of the first whole eight begin a round later.
+// Starts the first loads, which arrive while the stage is written. Threads before the first whole
+// eight begin one round later.
 DF11_DEVICE Span span_of(const Job& job, u32 place, u32 from, u32 to) {
   Span span = {place, from + place, to + place, 0, ((job.sign_mantissa - place) & 7) == 0, {{0, 0}, {0, 0}}};
   span.at = (span.begin & ~127u) + 8 * thread_index();
@@ -250,7 +259,7 @@ DF11_DEVICE void decode_block(const Job& job, const Lanes& lanes, u32 block, u32
   const u32 number = block * BLOCK_THREADS + thread, index = LANE_CHUNKS * number;
   u32 end = chunks.end;
   const bool last_lane = lane == DF11_WARP - 1;
-  // Ten bits of gaps a lane.
+  // Each lane has ten bits of gaps.
   const u32 gaps = chunks.gaps << (8 + (2 * thread & 7)), gap = number == 0 ? 0 : gaps >> 27, next_gap = (gaps >> 17) & 31;
   const u32 word_of_next = shuffle_down(chunks.word[0], 1);
   Window window;
@@ -296,7 +305,8 @@ DF11_DEVICE void decode_block(const Job& job, const Lanes& lanes, u32 block, u32
     expected = 0;
   }
   if (held < expected) faults |= STATUS_STREAM;
-  // Only at the unit's end may lanes find more than there is; only there may a chunk end elsewhere than the next one's gap says.
+  // Lanes may find more than there is only at the end of the unit. Only there may a chunk end at
+  // another bit than the next gap says.
   if (decoded.walk || start + count > expected) {
     DF11_RUN(check)
     if (start + count > expected) {

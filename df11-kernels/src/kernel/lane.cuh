@@ -1,22 +1,27 @@
 // One lane, two chunks: from bits to table entries.
 //
-// 1. A window of five words holds the chunks' bits from the first one's gap on, and the next lane's first 32: every code that starts here ends in it.
-// 2. Entries are taken up to the lane's last bit but one: so of every lane the last code is left, which starts in the lane, and must end where the next
-//    lane's gap says. That is the check of the chain of gaps: a lane that does not end there has an error, or is the last. (The gap between a lane's two
+// 1. A window of five words holds the bits of the chunks from the first gap on, and the first 32
+//    bits of the next lane. Every code that starts in the lane ends in the window.
+// 2. Entries are taken up to the lane's last bit but one. So the last code of every lane is left.
+//    It starts in the lane, and must end where the next lane's gap says. That checks the chain of
+//    gaps: a lane that ends elsewhere has an error, or is the last. (The gap between a lane's two
 //    chunks is not used.)
-// 3. The entry with the last code is cut behind it, with the lengths of its common exponents and one subtraction.
-// 4. Entries stay in registers: at most KEPT steps, unrolled, without a branch that parts the lanes. All codes of 1 bit need 32 steps. What needs more
-//    (valid, but no weights look so), what fails, and the unit's last two chunks are walked code by code.
+// 3. The entry with the last code is cut after that code, by the lengths of its common exponents
+//    and one subtraction.
+// 4. Entries stay in registers: at most KEPT steps, unrolled, with no branch that lets lanes
+//    diverge. All codes of 1 bit need 32 steps. Three things are walked code by code: a lane that
+//    needs more steps (valid, but no real weights look like that), a lane that fails, and the
+//    unit's last two chunks.
 
 #define KEPT 32
-// Steps that nearly every warp takes: only behind them is it asked whether any lane goes on.
+// Steps that nearly every warp takes. Only after them does the warp ask whether any lane goes on.
 #define SURE_STEPS 15
 
 struct Window {
   u32 word[5];
 };
 
-// Drops `bits` < 32 bits.
+// Drops `bits` bits, fewer than 32.
 DF11_DEVICE void skip(Window& window, u32 bits) {
 #pragma unroll
   for (u32 i = 0; i < 4; ++i) window.word[i] = funnel_left(window.word[i + 1], window.word[i], bits);
@@ -35,7 +40,8 @@ DF11_DEVICE u32 entry_length(u32 entry) { return (u32)((int)entry >> 27); }
 DF11_DEVICE u32 entry_bits(u32 entry) { return (entry >> 21) & 0x38; }
 DF11_DEVICE u32 rare_entry(u32 exponent_in_third_byte) { return (exponent_in_third_byte & 0xFF0000) | RARE_NIBBLES | 1u << 24; }
 
-// The seven common exponents, and the lengths of their codes, as nibbles 0..3 and 4, 5, 7 select them.
+// The seven common exponents, and the lengths of their codes, as nibbles 0..3 and 4, 5, 7 select
+// them.
 struct Common {
   u32 low, high, low_lengths, high_lengths;
 };
@@ -45,12 +51,14 @@ DF11_DEVICE Common load_common() {
   return Common{words.x, words.y, words.z, words.w};
 }
 
-// The exponents of an entry, first in the low byte. Behind its last one: anything.
+// The exponents of an entry, the first in the low byte. Bytes after the last one may have any
+// value.
 DF11_DEVICE u32 entry_exponents(u32 entry, const Common& common) {
   return select_bytes(common.low, (entry & 0xFF0000) | common.high, entry);
 }
 
-// In byte i the bits of the first i + 1 codes of an entry; behind its last one, more than all.
+// Byte i holds the number of bits of the first i + 1 codes of an entry. Bytes after the last code
+// hold more than all codes have.
 DF11_DEVICE u32 entry_ends(u32 entry, const Common& common) {
   const u32 low = common.low_lengths, high = common.high_lengths;
   u32 of_common = (select_bytes(low, high, entry) * 0x01010101) >> 24;
@@ -58,7 +66,7 @@ DF11_DEVICE u32 entry_ends(u32 entry, const Common& common) {
   return lengths * 0x01010101;
 }
 
-// The long code that `window` begins with: its second word, or 0.
+// The second word of the long code that `window` begins with, or 0.
 DF11_DEVICE u32 find_long(u32 entry, u32 window) {
   u32 at = entry & 0xFF, end = at + ((entry >> 8) & 0x1FF);
 #pragma unroll 1
@@ -73,29 +81,30 @@ DF11_DEVICE u32 find_long(u32 entry, u32 window) {
 // What a lane has decoded.
 struct Decoded {
   u32 entries[KEPT];
-  u32 steps;  // entries that are of meaning, in every lane of the warp
-  u32 last;   // the entry that was cut behind the last code
+  u32 steps;  // entries that count, the same in every lane of the warp
+  u32 last;   // the entry that was cut after the last code
   u32 count;  // exponents
-  u32 first;  // the first three of them, or all
+  u32 first;  // the first three exponents, or all
   bool waited;  // a lane of the warp has fewer than three exponents in its first two entries
-  bool walk;    // the above means nothing: walk the chunks
+  bool walk;    // all of the above is void: walk the chunks
 };
 
-// `rest` behind the first `bits` / 8 bytes of `exponents`.
+// `rest`, placed after the first `bits` / 8 bytes of `exponents`.
 DF11_DEVICE u32 join(u32 exponents, u32 bits, u32 rest) {
   return shift_left(rest, bits) | (exponents & ~shift_left(~0u, bits));
 }
 
-// A lane on its way.
+// The state of a lane.
 struct Lane {
   Window window;
-  u32 left;    // bits to the stop
-  u32 entry;   // the latest
-  u32 sum;     // of 8 * length + count: lengths add up to what is no longer left, so counts need no sum of their own
-  bool taken;  // the latest was taken
+  u32 left;    // bits left before the stop
+  u32 entry;   // the latest entry
+  u32 sum;     // of 8 * length + count; `left` gives the lengths, so counts need no other sum
+  bool taken;  // whether the latest entry was taken
 };
 
-// One step. What is not taken counts as an entry of nothing, so that no lane parts from the others. It would not be taken at the next step either.
+// Takes one step. An entry not taken counts as an empty one, so that lanes do not diverge. The next
+// step would not take it either.
 DF11_DEVICE u32 take_entry(Lane& lane) {
   lane.entry = shared_load(lookup, 4 * upper_bits(lane.window.word[0], INDEX_BITS));
   lane.taken = entry_length(lane.entry) <= lane.left;
@@ -106,7 +115,8 @@ DF11_DEVICE u32 take_entry(Lane& lane) {
   return kept;
 }
 
-// Lanes that have met a long code wait for this, at every fourth step: it goes where the step had nothing.
+// Lanes that have met a long code wait for this at every fourth step. Their step was empty, and the
+// long code takes its place.
 DF11_DEVICE u32 take_long(Lane& lane, u32 kept) {
   const bool met = (int)lane.entry < 0;
   if (warp_any(met)) {
@@ -125,7 +135,8 @@ DF11_DEVICE u32 take_long(Lane& lane, u32 kept) {
   return kept;
 }
 
-// Decodes the codes that start from bit `gap` of the lane on, the last of which ends at `next_gap` of the next one.
+// Decodes the codes of a lane from bit `gap` on. The last one must end at `next_gap` of the next
+// lane.
 DF11_DEVICE void decode_lane(const Window& window, u32 gap, u32 next_gap, const Common& common, Decoded& decoded) {
   const u32 all = LANE_BITS - 1 - gap;
   Lane lane = {window, all, 0, 0, true};
@@ -141,7 +152,7 @@ DF11_DEVICE void decode_lane(const Window& window, u32 gap, u32 next_gap, const 
   for (u32 k = SURE_STEPS; k < KEPT; ++k) {
     DF11_AT(late_step, k)
     DF11_RUN(vote)
-    // A long code that was looked for and not taken is a last one, or none.
+    // A long code that was looked up and not taken is the last code, or no code at all.
     if (!warp_any(lane.taken || (k % 4 != 0 && (int)lane.entry < 0))) {
       decoded.steps = k;
       break;
@@ -153,7 +164,8 @@ DF11_DEVICE void decode_lane(const Window& window, u32 gap, u32 next_gap, const 
   DF11_AT(cut, 0)
   DF11_RUN(cut)
   const u32 left = lane.left, ends = entry_ends(lane.entry, common);
-  // Proof that they are at most three: the entry was not taken, so one of its codes ends behind the stop.
+  // Proof that they are at most three: the entry was not taken, so one of its codes ends after the
+  // stop.
   u32 entry = lane.entry, in_front = count_bits(((left | 0x80) * 0x01010101 - ends) & 0x80808080), end = (ends >> (8 * in_front)) & 0xFF;
   if (warp_any((int)entry < 0)) {
     DF11_RUN(cut_long)
@@ -169,7 +181,8 @@ DF11_DEVICE void decode_lane(const Window& window, u32 gap, u32 next_gap, const 
   decoded.last = (entry & 0xFFFFFF) | (in_front + 1) << 24;
   decoded.walk = lane.taken || end != left + next_gap + 1;
   decoded.count = lane.sum - 8 * (all - left) + in_front + 1;
-  // Two entries nearly always have the first three exponents. Else: a long code every fourth step gives the third at the twelfth.
+  // Two entries nearly always have the first three exponents. If not: a long code every fourth step
+  // gives the third exponent at the twelfth step.
   const u32 bits[2] = {entry_bits(decoded.entries[0]), entry_bits(decoded.entries[1])};
   u32 behind = entry_exponents(decoded.entries[1], common);
   decoded.waited = false;
@@ -188,7 +201,7 @@ DF11_DEVICE void decode_lane(const Window& window, u32 gap, u32 next_gap, const 
   decoded.first = join(entry_exponents(decoded.entries[0], common), bits[0], behind);
 }
 
-// The 32 bits from `bit` of a stream on; zeros behind its end.
+// The 32 bits from `bit` of a stream on, with zeros after its end.
 DF11_DEVICE u32 bits_at(const Job& job, u64 bit) {
   u64 bits = 0;
 #pragma unroll 1
@@ -199,8 +212,9 @@ DF11_DEVICE u32 bits_at(const Job& job, u64 bit) {
   return (u32)(bits >> (8 - (bit & 7)));
 }
 
-// The slow way through a lane's chunks, code by code: gives `take` the exponents that start in them, at most `most`; returns their number, and in
-// `end` the bit behind the last one, counted from the first chunk's first.
+// The slow way through a lane's chunks, code by code. Gives `take` the exponents that start in
+// them, at most `most`. Returns their number. Sets `end` to the bit after the last code, counted
+// from the first bit of the first chunk.
 template <class Take>
 DF11_DEVICE u32 walk_lane(const Job& job, const Common& common, u32 chunk, u32 gap, u32 most, u32& end, Take& take) {
   DF11_AT(walk_start, 0)

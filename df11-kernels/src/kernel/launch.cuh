@@ -1,6 +1,6 @@
 // The entry points.
 
-// Copies a unit's tables into shared memory. The caller brings a barrier.
+// Copies a unit's tables into shared memory. The caller must follow with a barrier.
 DF11_DEVICE void load_tables(u64 tables) {
 #pragma unroll 1
   for (u32 at = 16 * thread_index(); at < 4 * TABLE_WORDS; at += 16 * BLOCK_THREADS) {
@@ -10,12 +10,14 @@ DF11_DEVICE void load_tables(u64 tables) {
   }
 }
 
-// Says that weights of the window lie in front of its first block, or behind its last one: nobody would write them.
+// Reports weights of the window before its first block, or after its last: nothing would write
+// them.
 DF11_DEVICE void check_window(const Job& job, bool outside) {
   if (outside && thread_index() == 0) report(job.status, STATUS_POSITIONS);
 }
 
-// Decodes the windows of `job_count` jobs, `blocks` blocks in all, each job at least one. Thread block i takes the i-th part of the blocks.
+// Decodes the windows of `job_count` jobs, `blocks` blocks in all. Each job has at least one block.
+// Thread block i takes the i-th part of the blocks.
 DF11_KERNEL(256, df11_decode)(DF11_PARAMETER Jobs jobs, u32 job_count, u32 blocks, u32 stage_bytes) {
   const u32 part = blocks / grid_size(), more = blocks % grid_size(), index = block_index();
   u32 at = index * part + (index < more ? index : more);
@@ -47,8 +49,9 @@ DF11_KERNEL(256, df11_decode)(DF11_PARAMETER Jobs jobs, u32 job_count, u32 block
   }
 }
 
-// Gathers rows: for each of `row_count` numbers in `rows` (u32, in device memory) the job's weights from number * row_weights on, one row behind the
-// other. The window of the job is not used.
+// Gathers rows. For each of the `row_count` numbers in `rows` (u32, in device memory), it decodes
+// the job's weights from number * row_weights on, one row after the other. The job's window is not
+// used.
 DF11_KERNEL(256, df11_gather)(DF11_PARAMETER Job all, u64 rows, u32 row_count, u32 row_weights, u32 stage_bytes) {
   Job job = all;
   const u64 out = job.out;
@@ -64,7 +67,8 @@ DF11_KERNEL(256, df11_gather)(DF11_PARAMETER Job all, u64 rows, u32 row_count, u
     job.first = (u32)first;
     job.end = job.first + row_weights;
     job.out = out + 2 * number * row_weights;
-    u32 low = 0, high = job.blocks;  // the last block that begins at or before the row; blocks without weights are behind it
+    // The last block that begins at or before the row. Blocks without weights are after it.
+    u32 low = 0, high = job.blocks;
     while (high - low > 1) {
       u32 middle = (low + high) / 2;
       if (load_position(job, middle) <= job.first) low = middle;

@@ -1,25 +1,27 @@
-// The plain kernel: the two passes of core's two_phase, one thread a chunk, memory touched as the published kernel touches it: bytes, one
-// exponent a look-up in the tables of the file, everything decoded twice, 16-bit stores wherever a thread's weights lie. To compare with, and to
-// hold the cost model against the figures known of the published kernel.
+// The plain kernel: the two passes of core's two_phase, one thread per chunk. It touches memory as
+// the published kernel does: single bytes, one exponent per look-up in the tables of the file,
+// everything decoded twice, 16-bit stores wherever a thread's weights lie. It is a reference to
+// compare with. It also checks the cost model against figures known of the published kernel.
 
 #define PLAIN_SCAN 0u
 #define PLAIN_STAGE (4u * BLOCK_CHUNKS + 4u)
 
 struct Walker {
   u64 bits;  // the next ones first
-  u32 more;  // those behind
+  u32 more;  // the bits after these
   u32 used;
 
   DF11_DEVICE_MEMBER void drop(u32 number) {
     used += number;
-    for (u32 part = number / 2, i = 0; i < 2; part = number - part, ++i) {  // two shifts, since one may be by 32
+    // Two shifts, as one may be by 32.
+    for (u32 part = number / 2, i = 0; i < 2; part = number - part, ++i) {
       bits = bits << part | (part != 0 ? more >> (32 - part) : 0);
       more <<= part;
     }
   }
 };
 
-// The exponent that the bits begin with, and its length; length 0 if there is none.
+// The exponent that the bits begin with, and its length. The length is 0 if there is none.
 DF11_DEVICE u32 plain_lookup(u64 luts, u32 tables, const Walker& walker, u32& length) {
   u32 entry = global_load8(lut, luts + (walker.bits >> 56));
   for (u32 level = 1; level < 4 && entry >= 240; ++level) {
@@ -62,7 +64,7 @@ DF11_KERNEL(512, df11_plain)(u64 luts, u64 stream, u64 sign_mantissa, u64 positi
     ++count;
   }
 
-  // The sums up to each thread, in place: up the tree, then down.
+  // Prefix sums of the counts, in place: up the tree, then down.
   shared_store(scan, PLAIN_SCAN + 4 * thread, count);
   for (u32 half = BLOCK_CHUNKS / 2, step = 1; half > 0; half /= 2, step *= 2) {
     barrier(up);

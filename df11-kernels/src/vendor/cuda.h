@@ -1,5 +1,6 @@
-// What the kernel asks of a GPU, for NVIDIA: NVRTC and nvcc, compute capability 7.5 and later. Its twins are hip.h and host.h.
-// The first argument of a memory access names it for the cost model of the host shim; so do DF11_AT and DF11_RUN. Here they vanish.
+// What the kernel needs of a GPU, for NVIDIA: NVRTC and nvcc, compute capability 7.5 and later.
+// hip.h and host.h are its twins. The first argument of a memory access names it for the cost model
+// of the host shim, as DF11_AT and DF11_RUN name regions. Here these names vanish.
 
 typedef unsigned char u8;
 typedef unsigned short u16;
@@ -12,7 +13,7 @@ typedef uint4 u32x4;
 #define DF11_ALL 0xFFFFFFFFu
 #define DF11_DEVICE static __device__ __forceinline__
 #define DF11_DEVICE_MEMBER __device__ __forceinline__
-// 64 registers a thread: 1024 threads on every multiprocessor.
+// 64 registers per thread, which lets 1024 threads run on every multiprocessor.
 #define DF11_KERNEL(threads, name) extern "C" __global__ void __launch_bounds__(threads, 1024 / threads) name
 #define DF11_PARAMETER const __grid_constant__
 #define DF11_AT(region, step)
@@ -25,7 +26,9 @@ DF11_DEVICE u32 block_index() { return blockIdx.x; }
 DF11_DEVICE u32 grid_size() { return gridDim.x; }
 #define barrier(name) __syncthreads()
 
-// The low word of (high:low << n), n modulo 32; the low word of (high:low >> n), n up to 32; `word << n`, n up to 32.
+// funnel_left: the high word of (high:low << n), n modulo 32; funnel_left_long the same, n up to
+// 32. funnel_right: the low word of (high:low >> n), n up to 32. shift_left: `word << n`, n up to
+// 32.
 DF11_DEVICE u32 funnel_left(u32 low, u32 high, u32 n) { return __funnelshift_l(low, high, n); }
 DF11_DEVICE u32 funnel_left_long(u32 low, u32 high, u32 n) { return __funnelshift_lc(low, high, n); }
 DF11_DEVICE u32 funnel_right(u32 low, u32 high, u32 n) { return __funnelshift_rc(low, high, n); }
@@ -34,19 +37,21 @@ DF11_DEVICE u32 shift_left(u32 word, u32 n) {
   asm("shl.b32 %0, %1, %2;" : "=r"(result) : "r"(word), "r"(n));
   return result;
 }
-// The upper n bits. Hidden from the compiler's front, which would mask and add where the address takes a scaled index.
+// The upper n bits. The assembly hides the shift from the compiler's front end, which would mask
+// and add where the address can take a scaled index.
 DF11_DEVICE u32 upper_bits(u32 word, u32 n) {
   u32 result;
   asm("shr.u32 %0, %1, %2;" : "=r"(result) : "r"(word), "r"(32 - n));
   return result;
 }
-// Byte i of the result is byte `nibble i of select` of high:low; nibbles are below 8.
+// Byte i of the result is the byte of high:low that nibble i of `select` names. Nibbles are below
+// 8.
 DF11_DEVICE u32 select_bytes(u32 low, u32 high, u32 select) {
   u32 result;
   asm("prmt.b32 %0, %1, %2, %3;" : "=r"(result) : "r"(low), "r"(high), "r"(select));
   return result;
 }
-// Where the mask has ones, the bits of `ones`; elsewhere those of `zeros`.
+// The bits of `ones` where the mask has ones, and those of `zeros` elsewhere.
 DF11_DEVICE u32 select_bits(u32 mask, u32 ones, u32 zeros) {
   u32 result;
   asm("lop3.b32 %0, %1, %2, %3, 0xCA;" : "=r"(result) : "r"(mask), "r"(ones), "r"(zeros));
@@ -57,7 +62,7 @@ DF11_DEVICE u32 count_bits(u32 word) { return __popc(word); }
 
 DF11_DEVICE u32 shuffle_down(u32 value, u32 by) { return __shfl_down_sync(DF11_ALL, value, by); }
 DF11_DEVICE bool warp_any(bool is) { return __any_sync(DF11_ALL, is); }
-// The sum over the warp. From 8.0 on an instruction of its own, which leaves the shuffles' pipe alone.
+// The sum over the warp. From 8.0 on, one instruction computes it and leaves the shuffle pipe free.
 DF11_DEVICE u32 warp_total(u32 value) {
 #if __CUDA_ARCH__ >= 800
   return __reduce_add_sync(DF11_ALL, value);
@@ -66,7 +71,8 @@ DF11_DEVICE u32 warp_total(u32 value) {
   return value;
 #endif
 }
-// The sum over this lane and those before it. The shuffle itself says whether there was a lane to take from.
+// The sum over this lane and those before it. The shuffle itself says whether there was a lane to
+// read.
 DF11_DEVICE u32 warp_sum(u32 value) {
 #pragma unroll
   for (u32 by = 1; by < DF11_WARP; by *= 2) {
@@ -84,9 +90,10 @@ DF11_DEVICE u32 warp_sum(u32 value) {
 #define shared_store16(site, at, word) (*(u16*)((u8*)df11_shared + (at)) = (u16)(word))
 #define shared_store128(site, at, words) (*(u32x4*)((u8*)df11_shared + (at)) = (words))
 
-// It reads what others have stored before a barrier, so it says that it touches memory: without that nothing holds it behind the barrier.
-// What all lanes read alike the compiler would keep in uniform registers, and move out of them at every use: so the address comes by a detour over the
-// thread's number, of which it does not see that it changes nothing.
+// This reads what other threads stored before a barrier, so it declares that it touches memory:
+// otherwise nothing would keep it after the barrier. The compiler would keep values that all lanes
+// read alike in uniform registers, and move them out at every use. So the address depends on the
+// thread's number, in a way that changes nothing and that the compiler does not see through.
 DF11_DEVICE u32x4 load_shared128(u32 at) {
   u32x4 words;
   u32 thread;
@@ -98,8 +105,9 @@ DF11_DEVICE u32x4 load_shared128(u32 at) {
   return words;
 }
 
-// Addresses are numbers: only so is it said that they are of global memory. Loads are free to move and to be made once for twice: a launch does not write what
-// it reads (the Safety section of Kernels::decode).
+// Addresses are numbers: only this states that they are in global memory. The compiler may move
+// loads, and may make one load serve for two: a launch does not write what it reads (the Safety
+// section of Kernels::decode).
 DF11_DEVICE u32 load_global8(u64 at) {
   u32 byte;
   asm("ld.global.u8 %0, [%1];" : "=r"(byte) : "l"(at));
@@ -110,7 +118,7 @@ DF11_DEVICE u32 load_global32(u64 at) {
   asm("ld.global.u32 %0, [%1];" : "=r"(word) : "l"(at));
   return word;
 }
-// Read or written once: first to go from the caches.
+// Read or written once: first to leave the caches.
 DF11_DEVICE u32x2 load_global64(u64 at) {
   u32x2 pair;
   asm("ld.global.cs.v2.u32 {%0, %1}, [%2];" : "=r"(pair.x), "=r"(pair.y) : "l"(at));

@@ -1,16 +1,17 @@
-// What the kernel asks of a GPU, for AMD: hiprtc and hipcc. Its twins are cuda.h and host.h. DF11_WARP, the wavefront size of the device, comes from
-// the command line: 64 for CDNA, 32 for RDNA.
-// The first argument of a memory access names it for the cost model of the host shim; so do DF11_AT and DF11_RUN. Here they vanish.
+// What the kernel needs of a GPU, for AMD: hiprtc and hipcc. cuda.h and host.h are its twins. The
+// command line sets DF11_WARP, the wavefront size of the device: 64 for CDNA, 32 for RDNA. The
+// first argument of a memory access names it for the cost model of the host shim, as DF11_AT and
+// DF11_RUN name regions. Here these names vanish.
 
 typedef unsigned char u8;
 typedef unsigned short u16;
 typedef unsigned int u32;
 typedef unsigned long long u64;
-// The compiler's own vectors: HIP's classes of that name are not known to every run-time compiler.
+// The compiler's own vectors: not every run-time compiler knows HIP's classes of that name.
 typedef u32 u32x2 __attribute__((ext_vector_type(2)));
 typedef u32 u32x4 __attribute__((ext_vector_type(4)));
 
-// Attributes in full: their short names stand in headers.
+// Attributes in full: only headers define their short names.
 #define DF11_DEVICE_MEMBER __attribute__((device, always_inline)) inline
 #define DF11_DEVICE static DF11_DEVICE_MEMBER
 #define DF11_KERNEL(threads, name) extern "C" __attribute__((global, amdgpu_flat_work_group_size(threads, threads))) void name
@@ -23,7 +24,7 @@ extern __attribute__((shared)) u32x4 df11_shared[];
 
 DF11_DEVICE u32 thread_index() { return __builtin_amdgcn_workitem_id_x(); }
 DF11_DEVICE u32 block_index() { return __builtin_amdgcn_workgroup_id_x(); }
-// Work items of the grid over those of a group: words of the dispatch packet.
+// Work items of the grid divided by those of a group. Both are words of the dispatch packet.
 DF11_DEVICE u32 grid_size() {
   auto packet = (const __attribute__((address_space(4))) u32*)__builtin_amdgcn_dispatch_ptr();
   return packet[3] / (packet[1] & 0xFFFF);
@@ -35,30 +36,35 @@ DF11_DEVICE void group_barrier() {
 }
 #define barrier(name) group_barrier()
 
-// The high word of (high:low << n), n modulo 32; the low word of (high:low >> n), n up to 32; `word << n`, n up to 32.
+// funnel_left: the high word of (high:low << n), n modulo 32; funnel_left_long the same, n up to
+// 32. funnel_right: the low word of (high:low >> n), n up to 32. shift_left: `word << n`, n up to
+// 32.
 DF11_DEVICE u32 funnel_left(u32 low, u32 high, u32 n) { return (u32)((((u64)high << 32 | low) << (n & 31)) >> 32); }
 DF11_DEVICE u32 funnel_left_long(u32 low, u32 high, u32 n) { return (u32)((((u64)high << 32 | low) << n) >> 32); }
 DF11_DEVICE u32 funnel_right(u32 low, u32 high, u32 n) { return (u32)(((u64)high << 32 | low) >> n); }
 DF11_DEVICE u32 shift_left(u32 word, u32 n) { return (u32)((u64)word << n); }
 DF11_DEVICE u32 upper_bits(u32 word, u32 n) { return word >> (32 - n); }
-// Byte i of the result is byte `nibble i of select` of high:low; nibbles are below 8. The instruction wants a byte for each.
+// Byte i of the result is the byte of high:low that nibble i of `select` names. Nibbles are below
+// 8. The instruction takes a byte for each.
 DF11_DEVICE u32 select_bytes(u32 low, u32 high, u32 select) {
   u32 pairs = (select & 0xFF) | (select & 0xFF00) << 8;
   return __builtin_amdgcn_perm(high, low, (pairs | pairs << 4) & 0x0F0F0F0F);
 }
-// Where the mask has ones, the bits of `ones`; elsewhere those of `zeros`.
+// The bits of `ones` where the mask has ones, and those of `zeros` elsewhere.
 DF11_DEVICE u32 select_bits(u32 mask, u32 ones, u32 zeros) { return (mask & ones) | (~mask & zeros); }
 DF11_DEVICE u32 swap_bytes(u32 word) { return __builtin_amdgcn_perm(0, word, 0x00010203); }
 DF11_DEVICE u32 count_bits(u32 word) { return __builtin_popcount(word); }
 
 DF11_DEVICE u32 lane_index() { return thread_index() & (DF11_WARP - 1); }
-// The value of a lane of this wavefront. No __shfl: older compilers know it without, newer ones with a mask of 64 bits.
+// The value of a lane of this wavefront. Why not __shfl: older compilers know it without a mask,
+// newer ones with a mask of 64 bits.
 DF11_DEVICE u32 value_of(u32 value, u32 lane) { return (u32)__builtin_amdgcn_ds_bpermute((int)(4 * lane), (int)value); }
 DF11_DEVICE u32 shuffle_down(u32 value, u32 by) {
   const u32 lane = lane_index();
   return value_of(value, lane + by < DF11_WARP ? lane + by : lane);
 }
-// Lanes for which it is not (33 stands for "unequal") 0: the form that compilers of all ages know for both widths.
+// Whether any lane has `is` different from 0 (33 means "unequal"). Compilers of all ages know this
+// form, for both widths.
 DF11_DEVICE bool warp_any(bool is) { return __builtin_amdgcn_uicmp((u32)is, 0u, 33) != 0; }
 // The sum over this lane and those before it.
 DF11_DEVICE u32 warp_sum(u32 value) {

@@ -1,5 +1,6 @@
-// What the kernel asks of a GPU, on this processor: every thread a fiber, every access checked and, where asked, counted. Twin of cuda.h and
-// hip.h; the rules of counting stand in shim/cpp/machine.h. DF11_WARP comes from the build.
+// What the kernel needs of a GPU, on this processor: every thread is a fiber, every access is
+// checked and, if asked for, counted. cuda.h and hip.h are its twins. shim/cpp/machine.h has the
+// rules of counting. The build sets DF11_WARP.
 
 #define DF11_DEVICE static inline
 #define DF11_DEVICE_MEMBER inline

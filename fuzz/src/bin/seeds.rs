@@ -1,4 +1,5 @@
-//! Writes the inputs to begin with into `corpus/TARGET`: published units and what they hold, the small named cases, and bytes of no plan.
+//! Writes the first inputs into `corpus/TARGET`: published units and what they hold, the small
+//! named cases, and random bytes.
 
 use df11_fuzz::support::library::Coded;
 use df11_fuzz::support::random::Random;
@@ -7,7 +8,7 @@ use df11_fuzz::targets;
 use std::path::{Path, PathBuf};
 
 const FIXTURES: [&str; 3] = ["edge-long-codes", "llama-sharded", "llama-single-file"];
-/// Weights of a seed: what is longer slows the fuzzer down.
+/// Most weights of a seed. Longer ones slow the fuzzer down.
 const MOST_WEIGHTS: usize = 3000;
 
 fn main() {
@@ -41,7 +42,7 @@ fn main() {
     }
 }
 
-/// A file's header, behind two bytes that stand for a number of bytes of data.
+/// The header of a file, after two bytes that give the number of bytes of data.
 fn header(path: &Path) -> Option<Vec<u8>> {
     let file = std::fs::read(path).expect("a fixture can be read");
     let (length, rest) = file.split_first_chunk::<8>()?;
@@ -53,7 +54,7 @@ fn both_writers(words: &[u16]) -> impl Iterator<Item = Vec<u8>> {
     [Some(Coded::by_core(words)), published_writer::write(words).ok()].into_iter().flatten().map(|coded| pack(&coded))
 }
 
-/// The bytes of which the target `validate` makes these arrays.
+/// The bytes from which the target `validate` makes these arrays.
 fn pack(coded: &Coded) -> Vec<u8> {
     let tensors = coded.tensors();
     let lengths = tensors.iter().flat_map(|(_, tensor)| (tensor.len() as u32).to_le_bytes().into_iter().take(3));

@@ -1,14 +1,14 @@
-//! Every public function of df11-core and df11-cpu with any arguments: the documented result or
-//! error, and no panic.
+//! Every public function of df11-core and df11-cpu, with any arguments: it gives the documented
+//! result or error, and does not panic.
 //!
 //! ```text
-//! api/coding.rs   lengths -> Code, Lookup; counts -> Histogram, Plan; weights of another plan -> encode
+//! api/coding.rs   lengths -> Code, Lookup; counts -> Histogram, Plan; others' weights -> encode
 //! api/units.rs    units, sound or damaged -> Unit, decoders
 //! ```
 //!
-//! The fuzzer's builds and those of the tests check arithmetic, so that a number that wraps in a
-//! release is a panic here.
-//! `tests/public_functions.rs` looks for each function's name in these files.
+//! The builds of the fuzzer and of the tests check arithmetic, so a number that would wrap in a
+//! release build panics here. `tests/public_functions.rs` looks for the name of each function in
+//! these files.
 
 mod coding;
 mod units;
@@ -18,7 +18,7 @@ use df11_core::{Error, bf16, bf16_word};
 use df11_cpu::{Level, LevelError, buffer};
 use std::str::FromStr;
 
-/// Where arithmetic went wrong once, and the edges of its types.
+/// Numbers where arithmetic once went wrong, and the edges of integer types.
 const EDGES: [u64; 12] = [
     0,
     1 << 8,
@@ -33,7 +33,7 @@ const EDGES: [u64; 12] = [
     1 << 63,
     u64::MAX,
 ];
-/// Largest buffer that is asked for, but for those that there cannot be.
+/// Most bytes of a buffer that is asked for, except for buffers that cannot exist.
 const MOST_BYTES: u64 = 1 << 18;
 
 pub fn api(data: &[u8]) {
@@ -49,7 +49,7 @@ pub fn api(data: &[u8]) {
     }
 }
 
-/// Any number, small ones and those near an edge more often than others.
+/// Any number. Small ones and those near an edge come more often than others.
 fn any_number(draw: &mut Bytes) -> u64 {
     match draw.below(4) {
         0 => draw.below(600),
@@ -58,7 +58,7 @@ fn any_number(draw: &mut Bytes) -> u64 {
     }
 }
 
-/// As `any_number`, as far as this machine addresses.
+/// As `any_number`, as far as this machine can address.
 fn any_size(draw: &mut Bytes) -> usize {
     any_number(draw) as usize
 }
@@ -98,7 +98,8 @@ fn buffers(draw: &mut Bytes) {
     check_buffer(512, len, |len| buffer::<[u64; 64]>(len).map(|zeros| zeros == vec![[0; 64]; len]));
 }
 
-/// Zeros, or the one error where there cannot be as many. Sizes between are left to the system.
+/// Checks that a buffer is zeros, or that the one error comes if it cannot exist. The system
+/// decides about the sizes between.
 fn check_buffer(element: u64, len: usize, is_zeros: impl Fn(usize) -> Result<bool, Error>) {
     let bytes = u128::from(element) * len as u128;
     if bytes <= u128::from(MOST_BYTES) {

@@ -1,4 +1,4 @@
-//! Codes: as short as they can be, and found as the tables say.
+//! Codes are as short as possible, and found as the tables say.
 
 use crate::support::agreement::{Verdict, verdict};
 use crate::support::draw::{Bytes, Draw};
@@ -7,14 +7,17 @@ use crate::support::library::Coded;
 use crate::support::reference;
 use df11_core::{Code, Histogram, Lookup, Plan};
 
-/// Lengths that the plan tries for exponents below 240, FORMAT.md, "Codes".
+/// The limits that the plan tries for exponents below 240 (FORMAT.md, "Codes").
 const LIMITS: [usize; 4] = [8, 16, 24, 32];
-/// Most exponents below 240 and from there on, by a draw: the exact solver's time grows with the product of the two and their sum.
+/// Most exponents below 240, and from 240 on, by a draw. The time of the exact solver grows with
+/// the product of the two and with their sum.
 const MOST: [(u64, u64); 8] = [(4, 2), (8, 0), (8, 2), (8, 4), (16, 0), (16, 2), (12, 6), (32, 8)];
-/// How far the planned code may be from the best one, which no trial of a few limits finds in all alphabets. The most ever seen is 734 bytes.
+/// How far the planned code may be from the best one. No trial of a few limits finds the best in
+/// all alphabets. The most ever seen is 734 bytes.
 const SLACK_BYTES: u64 = 1024;
 
-/// The planned code of any small alphabet has the fewest bits that its limit allows, and in all costs little more than the best there is.
+/// The planned code of any small alphabet has the fewest bits that its limit allows, and in all
+/// costs little more than the best code.
 pub fn huffman_lengths(data: &[u8]) {
     let mut draw = Bytes::new(data);
     let most = MOST[draw.below(8) as usize];
@@ -51,7 +54,8 @@ pub fn huffman_lengths(data: &[u8]) {
     check_lookup(plan.code(), &mut draw);
 }
 
-/// Codes of any lengths: found where they stand, and nowhere else. Tables of any bytes: what the reference finds, or nothing.
+/// Codes of any lengths are found where they are, and nowhere else. Tables of any bytes give what
+/// the reference finds, or nothing.
 pub fn lookup_table(data: &[u8]) {
     let mut draw = Bytes::new(data);
     if draw.chance(50) {
@@ -59,7 +63,7 @@ pub fn lookup_table(data: &[u8]) {
         for _ in 0..draw.below(257) {
             lengths[draw.below(256) as usize] = draw.below(33) as u8;
         }
-        // the code space that they take, of 2^32
+        // The code space that they take, of 2^32.
         let room: u64 = lengths.iter().filter(|&&length| length > 0).map(|&length| 1 << (32 - length)).sum();
         match Code::canonical(&lengths) {
             Ok(code) => check_lookup(&code, &mut draw),
@@ -70,7 +74,7 @@ pub fn lookup_table(data: &[u8]) {
     }
 }
 
-/// `Lookup` against a search through all codes.
+/// Checks `Lookup` against a search through all codes.
 pub(super) fn check_lookup(code: &Code, draw: &mut Bytes) {
     let begins = |window: u32, exponent: u8| {
         let length = u32::from(code.lengths()[usize::from(exponent)]);
@@ -88,7 +92,8 @@ pub(super) fn check_lookup(code: &Code, draw: &mut Bytes) {
     }
 }
 
-/// Up to 17 tables and lengths as the bytes say, and a unit of one weight for each of a few bit strings.
+/// Makes up to 17 tables and lengths from the bytes, and a unit of one weight for each of a few bit
+/// strings.
 fn check_tables(draw: &mut Bytes) {
     let rows = 2 + draw.below(17) as usize;
     let windows: [u32; 4] = std::array::from_fn(|_| draw.below(1 << 32) as u32);
@@ -107,7 +112,7 @@ fn check_tables(draw: &mut Bytes) {
         let found = unit.lookup().find(window);
         check_lookup(unit.code(), draw);
         let verdict = verdict("one weight", &coded);
-        // the reference wants the stream to end with the last code
+        // The reference accepts only a stream that ends with the last code.
         let length = found.map_or(4, |(_, length)| length.div_ceil(8) as usize);
         let exact = Coded { encoded_exponent: coded.encoded_exponent[..length].to_vec(), ..coded.clone() };
         let word = found.map(|(exponent, _)| u16::from(exponent) << 7 | 0x55);

@@ -1,4 +1,4 @@
-//! Bytes of any origin: every decoder refuses them, or all accept them and read the same.
+//! Bytes of any origin: either every decoder refuses them, or all accept them and read the same.
 
 use super::any_words;
 use crate::support::agreement::verdict;
@@ -16,7 +16,8 @@ const MOST: [usize; 16] = [16, 16, 16, 16, 16, 16, 16, 16, 100, 100, 100, 100, 4
 /// Most weights of a unit that lies: enough for several blocks of most codes.
 const MOST_OF_LIES: usize = 8000;
 
-/// A unit that lies; or a sound one, of ours, of the published compressor, or of any code, and up to four damages.
+/// A unit that lies; or a sound one (of ours, of the published compressor, or of any code) with up
+/// to four damages.
 pub fn decode_any_bytes(data: &[u8]) {
     let mut draw = Bytes::new(data);
     let most = MOST[draw.below(16) as usize];
@@ -39,7 +40,7 @@ pub fn decode_any_bytes(data: &[u8]) {
     verdict("damaged unit", &coded);
 }
 
-/// One damage of one tensor.
+/// Damages one tensor once.
 pub(super) fn damage(coded: &mut Coded, draw: &mut Bytes) {
     let tensor = TENSORS[draw.below(6) as usize];
     let bytes = coded.tensor_mut(tensor);
@@ -49,7 +50,7 @@ pub(super) fn damage(coded: &mut Coded, draw: &mut Bytes) {
         1 if !bytes.is_empty() => bytes[at] = draw.below(256) as u8,
         2 => bytes.truncate(at),
         3 => bytes.extend((0..1 + draw.below(600)).map(|i| i as u8)),
-        // one number of an index a little higher or lower
+        // One number of an index, a little higher or lower.
         4 if bytes.len() >= 4 => {
             let entry = &mut bytes[at / 4 * 4..];
             if let Some(entry) = entry.first_chunk_mut::<4>() {
@@ -57,7 +58,7 @@ pub(super) fn damage(coded: &mut Coded, draw: &mut Bytes) {
                 *entry = u32::from_le_bytes(*entry).wrapping_add(change).wrapping_sub(2).to_le_bytes();
             }
         }
-        // a code of another length
+        // A code of another length.
         5 => {
             let row = coded.luts.len().saturating_sub(256);
             let exponents: Vec<usize> = (row..coded.luts.len()).filter(|&at| coded.luts[at] > 0).collect();
@@ -65,7 +66,7 @@ pub(super) fn damage(coded: &mut Coded, draw: &mut Bytes) {
                 coded.luts[exponents[draw.below(exponents.len() as u64) as usize]] = draw.below(34) as u8;
             }
         }
-        // one tensor in another's place
+        // One tensor in the place of another.
         6 => {
             let other = TENSORS[draw.below(6) as usize];
             let (one, two) = (std::mem::take(coded.tensor_mut(tensor)), coded.tensor_mut(other).clone());
@@ -79,8 +80,8 @@ pub(super) fn damage(coded: &mut Coded, draw: &mut Bytes) {
     }
 }
 
-/// Six arrays out of the bytes: the length of each as u24, whether index arrays get the length that fits and positions that ascend
-/// evenly, then their contents.
+/// Makes six arrays from the bytes: the length of each as a u24; a choice whether index arrays get
+/// the length that fits, and positions that rise evenly; then their contents.
 pub fn validate(data: &[u8]) {
     let mut draw = Bytes::new(data);
     let lengths: [usize; 6] = std::array::from_fn(|_| draw.below(1 << 24) as usize);

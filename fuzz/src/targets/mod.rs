@@ -1,4 +1,4 @@
-//! What must hold whatever the bytes. A target returns, or panics with what does not hold.
+//! What must hold for any bytes. A target returns, or panics with what does not hold.
 
 mod api;
 mod codes;
@@ -15,7 +15,8 @@ pub use damaged::{decode_any_bytes, validate};
 pub use models::{model_directory, safetensors_header};
 pub use sound::{backends_agree, round_trip};
 
-/// Most exponents of a unit, by a draw, 256 in one of 64: the plans of its encoders take longer than all the rest.
+/// Most exponents of a unit, by a draw; 256 in one unit of 64. The plans of its encoders take
+/// longer than all the rest.
 const FEW_EXPONENTS: [usize; 8] = [1, 2, 3, 5, 8, 12, 16, 24];
 
 /// Adversarial weights, most of them of a few exponents.

@@ -17,12 +17,13 @@ use std::sync::OnceLock;
 /// Most bytes of data that a header is tried with.
 const MOST_DATA: u64 = 1 << 16;
 
-/// A header of any JSON: refused, or its tensors fill the data without holes; and never refused where a plain reader finds it whole.
+/// A header of any JSON is refused, or its tensors fill the data without holes. It is never refused
+/// if a plain reader finds it whole.
 pub fn safetensors_header(data: &[u8]) {
     let mut draw = Bytes::new(data);
     let wish = draw.below(MOST_DATA);
     let json = draw.rest();
-    // the data that the header itself asks for, so that more than its size is looked at
+    // The data that the header itself asks for, so that the check goes beyond the size.
     let value: Option<Map<String, Value>> = serde_json::from_slice(json).ok();
     let ends = value.iter().flat_map(Map::values).filter_map(|entry| entry.get("data_offsets")?.get(1)?.as_u64());
     let data_bytes = ends.max().filter(|&end| end < MOST_DATA).unwrap_or(wish);
@@ -47,7 +48,8 @@ pub fn safetensors_header(data: &[u8]) {
             }
         }
         (Err(fault), Ok(plain)) => {
-            // twice the same key, or a field twice, or no object at its first byte: only a strict reader minds
+            // Only a strict reader minds a key or field that comes twice, or a first byte that
+            // begins no object.
             let fault = fault.to_string();
             let strict = fault.contains("twice") || fault.contains("duplicate") || fault.contains("first byte");
             assert!(strict || fault.contains("not valid"), "{fault}, but a plain reader finds {plain:?}");
@@ -64,7 +66,8 @@ struct Sound {
     coded: Tree,
 }
 
-/// Small models and what they are compressed to: a folder of one file, of two shards, the same in one file, and a file without a folder.
+/// Small models, and what they are compressed to: a folder of one file, a folder of two shards, the
+/// same in one file, and a file without a folder.
 fn sound() -> &'static [Sound] {
     static SOUND: OnceLock<Vec<Sound>> = OnceLock::new();
     SOUND.get_or_init(|| {
@@ -122,8 +125,8 @@ fn read(path: &Path) -> Tree {
     if path.is_file() { Tree::from([(String::new(), fs::read(path).expect("read"))]) } else { tree(path) }
 }
 
-/// A compressed model with a few damages: refused, or decompressed to its source; without a record, safe. And a damaged source: refused, or
-/// compressed so that it comes back.
+/// A compressed model with a few damages is refused, or decompressed to its source; without a
+/// record, it is only safe. A damaged source is refused, or compressed so that it comes back.
 pub fn model_directory(data: &[u8]) {
     let mut draw = Bytes::new(data);
     let sound = &sound()[draw.below(4) as usize];
@@ -141,7 +144,7 @@ pub fn model_directory(data: &[u8]) {
     let _ = inspect(&input, &InspectOptions::default(), &());
     if damage_source {
         if let Ok(report) = compress(&input, &output, &CompressOptions::default(), &()) {
-            // a weight file that the model does not name is left out, and a note says so
+            // A weight file that the model does not name is left out, and a note says so.
             let left_out = |name: &str| report.notes.iter().any(|note| note.to_string().starts_with(name));
             files.retain(|name, _| name.is_empty() || !left_out(name));
             let report = decompress(&output, &back, &DecompressOptions::default(), &());
@@ -163,7 +166,8 @@ pub fn model_directory(data: &[u8]) {
     assert!(!work.path().join("output.partial").exists(), "something was left behind");
 }
 
-/// The weights, and what describes them: files that a damage added beside them are no concern of ours.
+/// Compares the weights and what describes them. Files that a damage added beside them do not
+/// count.
 fn same_files(expected: &Tree, found: &Tree) {
     for (name, bytes) in expected {
         let part = name.is_empty() || name.ends_with(".safetensors") || name.ends_with(".json");
@@ -200,7 +204,7 @@ fn anywhere(bytes: &[u8], draw: &mut Bytes) -> usize {
     draw.below(bytes.len().max(1) as u64) as usize
 }
 
-/// Changes one value of the JSON of a file or of its header, and keeps the header's length true.
+/// Changes one value in the JSON of a file or of its header, and keeps the header's length right.
 fn edit_json(name: &str, bytes: &mut Vec<u8>, draw: &mut Bytes) {
     let is_json = name.ends_with(".json");
     let length = bytes.first_chunk::<8>().map_or(0, |length| u64::from_le_bytes(*length)) as usize;
@@ -264,7 +268,7 @@ fn changed(value: &Value, draw: &mut Bytes) -> Value {
         }
         (Value::Number(_), 2) => json!(u64::MAX >> draw.below(64)),
         (Value::String(old), 0) if old.starts_with(['{', '[']) => {
-            // JSON within JSON: the record
+            // JSON within JSON: the record.
             let mut inner = old.clone().into_bytes();
             edit_json("inner.json", &mut inner, draw);
             json!(String::from_utf8_lossy(&inner))
@@ -290,7 +294,7 @@ fn changed(value: &Value, draw: &mut Bytes) -> Value {
             let (at, other) = (draw.below(entries.len() as u64) as usize, draw.below(entries.len() as u64) as usize);
             match draw.below(4) {
                 0 => drop(entries.remove(at)),
-                // names change places
+                // Names change places.
                 1 => {
                     let name = entries[at].0.clone();
                     entries[at].0 = std::mem::replace(&mut entries[other].0, name);

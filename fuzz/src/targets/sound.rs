@@ -7,11 +7,12 @@ use crate::support::draw::{Bytes, Draw};
 use crate::support::library::{Coded, encoders, published_encoders};
 use crate::support::{adversarial, assert_same_words, published_kernel, published_writer, reference};
 
-/// Most weights of a unit, by a draw: several blocks seldom, so that there are thousands of units a minute.
+/// Most weights of a unit, by a draw. Several blocks are rare, so that thousands of units run per
+/// minute.
 const MOST: [usize; 8] = [16, 16, 16, 16, 100, 100, 400, 2000];
-/// In place of the last, for one unit in 64.
+/// Replaces the last one, for one unit in 64.
 const MOST_OF_ALL: usize = 20_000;
-/// The emulated kernel is slow: every fourth of the units that it takes.
+/// The emulated kernel is slow, so it gets one in four of the units that it can take.
 const MOST_FOR_KERNEL: usize = 300;
 const KERNEL_PERCENT: u64 = 25;
 
@@ -19,7 +20,8 @@ fn most(draw: &mut Bytes) -> usize {
     if draw.below(64) == 0 { MOST_OF_ALL } else { MOST[draw.below(8) as usize] }
 }
 
-/// Adversarial weights through every encoder, which all write the same bytes, and back through every decoder, those of others included.
+/// Adversarial weights go through every encoder, which all write the same bytes, and back through
+/// every decoder, foreign ones included.
 pub fn round_trip(data: &[u8]) {
     let mut draw = Bytes::new(data);
     let most = most(&mut draw);
@@ -48,7 +50,8 @@ pub fn round_trip(data: &[u8]) {
     published_round_trip(&words);
 }
 
-/// The same in the published code, where the weights have one: the bytes of its imitation, where that writes any.
+/// The same in the published code, if the weights have one. The bytes are those of its imitation,
+/// if that writes any.
 fn published_round_trip(words: &[u16]) {
     let all: Vec<_> = published_encoders().into_iter().map(|(encoder, encode)| (encoder, encode(words))).collect();
     let (_, first) = &all[0];

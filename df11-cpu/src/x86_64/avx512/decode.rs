@@ -1,4 +1,4 @@
-//! Merging.
+//! Merges exponents with signs and mantissas.
 
 use core::arch::x86_64::*;
 
@@ -23,7 +23,7 @@ impl Kernel for Avx512 {
     }
 }
 
-/// Weights of a step of `merge`: a vector.
+/// Weights merged in one step: one vector.
 const STEP: usize = 32;
 const _: () = assert!(STEP == LINE, "steps are lines, whose stores are aligned");
 
@@ -31,8 +31,9 @@ with_features!(
     fn merge(exponents: &[u8], sign_mantissa: &[u8], weights: &mut [bf16], streams: bool) {
         assert!(exponents.len() == weights.len() && sign_mantissa.len() == weights.len());
         let count = weights.len();
-        // SAFETY: the slices have `count` elements each. Whole steps stay below it, and their stores are aligned, as there are none
-        // unless `at` is first where a step is aligned; what is masked is neither read nor written.
+        // SAFETY: the slices have `count` elements each. Whole steps stay below `count`. Their
+        // stores are aligned: there are none unless `at` is first where a step is aligned. What is
+        // masked is neither read nor written.
         unsafe {
             let last = exponents.as_ptr().add(count);
             let (from, to) = (sign_mantissa.as_ptr(), weights.as_mut_ptr().cast::<u16>());
@@ -66,7 +67,8 @@ with_features!(
 );
 
 with_features!(
-    /// 32 weights from their exponents, the last one first, and signs and mantissas, in the lower half each.
+    /// Merges 32 weights from their exponents, the last one first, and their signs and mantissas.
+    /// Each is in the lower half of its vector.
     #[inline]
     unsafe fn merge_line(exponents: __m512i, sign_mantissa: __m512i) -> __m512i {
         // SAFETY: features as everywhere in this file.
@@ -75,7 +77,7 @@ with_features!(
             let twice_back = _mm512_load_si512(TWICE_BACK.0.as_ptr().cast());
             let e = _mm512_slli_epi16::<7>(_mm512_permutexvar_epi8(twice_back, exponents));
             let s = _mm512_permutexvar_epi8(twice, sign_mantissa);
-            // Exponent bits from e, the others from s.
+            // Exponent bits come from e, the others from s.
             _mm512_ternarylogic_epi32::<0xD8>(e, s, _mm512_set1_epi16(!0x7F80))
         }
     }
@@ -83,5 +85,5 @@ with_features!(
 
 /// Each byte of the lower half twice: 0 0 1 1 ... 31 31.
 static TWICE: Indices = Indices::of(0, 2, 0, 1);
-/// The same from its end: 31 31 ... 0 0.
+/// The same from the end: 31 31 ... 0 0.
 static TWICE_BACK: Indices = Indices::of(31, 2, 0, 255);

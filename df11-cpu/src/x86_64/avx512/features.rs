@@ -5,7 +5,7 @@
 pub(crate) struct Avx512(());
 
 impl Avx512 {
-    /// What the level is made of.
+    /// What the level needs, as messages say it.
     pub const FEATURES: &str =
         "needs AVX-512 F, BW, DQ, VL, VBMI, VBMI2 and VPOPCNTDQ, GFNI, BMI1, BMI2, LZCNT, MOVBE and POPCNT";
 
@@ -27,8 +27,8 @@ impl Avx512 {
     }
 }
 
-/// Compiles a function with the features of the level. Calling it is unsafe where the caller has not
-/// the same features, and sound where there is an `Avx512`.
+/// Compiles a function with the features of the level. A call is unsafe if the caller lacks these
+/// features, and sound if it holds an `Avx512`.
 macro_rules! with_features {
     ($function:item) => {
         #[target_feature(

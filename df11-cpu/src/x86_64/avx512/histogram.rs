@@ -1,15 +1,15 @@
-//! Counting exponents, 512 at a time, by their bits.
+//! Counts exponents, 512 at a time, by their bits.
 //!
 //! ```text
-//! x = exponent - base, most of them 0 to 15                          base: where 16 exponents hold most of a sample
-//! 8 x in 8 bytes -> bit i of all 8 in byte i                         a transposition of 8 x 8 bits, by a product with the unit matrix
-//! four planes: bit i of x of each weight                             byte permutations bring each plane's bytes of 8 vectors together (1)
-//! for each value v of 16: the weights with all four bits as in v     one ternary logic operation
-//!     count of v += ones in it                                       one population count
-//! exponents outside are counted one by one, and taken off the value that their lower bits were counted as
+//! x = exponent - base, most of them 0 to 15         base: where 16 exponents hold most of a sample
+//! 8 x in 8 bytes -> bit i of all 8 in byte i        8 x 8 transposed: product with the unit matrix
+//! four planes: bit i of x of each weight            permutations gather each plane's bytes (1)
+//! for each value v of 16: the weights whose four bits equal v    one ternary logic operation
+//!     count of v += ones in it                                   one population count
+//! count exponents outside one by one, and subtract them from the value that their lower bits gave
 //! ```
 //!
-//! 1. In the same order for each plane, whatever that is.
+//! 1. From 8 vectors, in the same order for each plane, whatever that order is.
 
 use core::arch::x86_64::*;
 
@@ -20,15 +20,16 @@ use crate::memory::prefetch;
 
 /// Values of four bits.
 const VALUES: usize = 16;
-/// Weights whose distances are a vector.
+/// Weights whose distances fill one vector.
 const STEP: usize = 64;
-/// Weights whose planes are a vector each.
+/// Weights whose planes fill one vector each.
 const BATCH: usize = 8 * STEP;
 const _: () =
     assert!(STEP == 64 && BATCH == 8 * STEP && VALUES == 16, "a step's weights are two vectors, its planes four");
-/// Weights that are counted singly, to find the base.
+/// Weights counted singly, to find the base.
 const SAMPLE: usize = 4096;
-/// Weights for which memory is asked ahead. Why: a core reads 35 GB/s so, without it 23.5, with half the distance 32.
+/// Weights to prefetch ahead. Why: a core reads 35 GB/s with this distance, 32 with half of it,
+/// 23.5 without prefetching.
 const AHEAD: usize = 4096;
 
 with_features!(
@@ -52,7 +53,7 @@ with_features!(
             let d_c =
                 [_mm512_or_si512(d, c), _mm512_andnot_si512(d, c), _mm512_andnot_si512(c, d), _mm512_and_si512(d, c)];
             for (high, &x) in d_c.iter().enumerate() {
-                // The first is the values without d and c: wanted where x is 0.
+                // The first entry holds the values without d and c: find where x is 0.
                 let found = match high {
                     0 => [
                         _mm512_ternarylogic_epi64::<0x01>(x, b, a),
@@ -82,10 +83,11 @@ with_features!(
 );
 
 with_features!(
-    /// The lower four bits of `exponent - base` of each weight, a vector each, lowest first; and the OR of all the distances.
+    /// The lower four bits of `exponent - base` of each weight, one vector per bit, lowest first;
+    /// and the OR of all distances.
     #[inline]
     fn planes(batch: &[bf16; BATCH], base: usize) -> ([__m512i; 4], __m512i) {
-        // SAFETY: 64 aligned bytes are one vector, and a step's weights are two.
+        // SAFETY: 64 aligned bytes are one vector, and the weights of a step are two.
         unsafe {
             let exponents = _mm512_load_si512(EXPONENTS.0.as_ptr().cast());
             let pairs = _mm512_load_si512(PAIRS.0.as_ptr().cast());
@@ -123,7 +125,8 @@ with_features!(
 );
 
 with_features!(
-    /// Counts the exponents that have no value, which were counted as if they had one.
+    /// Counts the exponents outside the 16 values, and corrects the values that they were counted
+    /// as.
     #[cold]
     fn count_outside(batch: &[bf16; BATCH], base: usize, counts: &mut [u32; 256]) {
         for weights in batch.as_chunks::<32>().0 {
@@ -149,5 +152,5 @@ fn count_singly(weights: &[bf16], counts: &mut [u32; 256]) {
 
 /// Bit 7 of each of 4 words, twice.
 static EXPONENTS: Indices = Indices::of(7, 4, 16, 0);
-/// Of each lane of 16 bytes, the same byte of each lane of 8 of two vectors.
+/// For each lane of 16 bytes: the same byte of each 8-byte lane of two vectors.
 static PAIRS: Indices = Indices::of(0, 16, 8, 1);

@@ -1,6 +1,6 @@
 //! Indices for byte permutations.
 
-/// Indices for a byte permutation.
+/// Indices for one byte permutation.
 #[repr(align(64))]
 pub(super) struct Indices(pub [u8; 64]);
 

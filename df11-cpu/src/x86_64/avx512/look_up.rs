@@ -1,8 +1,9 @@
-//! Looking up, without counting: entries go into slots side by side, and what is not zero is squeezed together later.
+//! Looks up without counting: entries go into slots side by side, and the bytes that are not zero
+//! are compressed later.
 //!
 //! ```text
-//! slots of a lane, the last look-up lowest:   | 4th: e e 0 0 0 0 0 bits | 3rd: e e e e 0 0 0 bits | ... |
-//! exponents, as lane.rs draws them:           ... 4th 3rd                        8 slots become up to 57 bytes by one compression
+//! slots of a lane, last look-up lowest:  | 4th: e e 0 0 0 0 0 bits | 3rd: e e e e 0 0 0 bits | ...
+//! exponents, as exponents.rs draws them: ... 4th 3rd     8 slots compress to up to 57 bytes
 //! ```
 
 use core::arch::asm;
@@ -15,7 +16,8 @@ use crate::x86_64::look_up::look_up_round;
 
 /// Slots of a vector.
 const VECTOR: usize = 8;
-/// Slots that a lane fills in a round: whole vectors, if the groups are a multiple of `VECTOR`.
+/// Slots that a lane fills in a round. They are whole vectors if the groups are a multiple of
+/// `VECTOR`.
 const SLOTS: usize = MAX_GROUPS * GROUP;
 /// The bytes of a slot that hold exponents.
 const EXPONENTS: u64 = !0xFF;
@@ -23,7 +25,8 @@ const EXPONENTS: u64 = !0xFF;
 #[repr(align(64))]
 struct Slots([MaybeUninit<u64>; SLOTS]);
 
-// What the unsafe code below rests on, besides what `x86_64/look_up.rs` shows of a round's reads and writes.
+// The unsafe code below relies on these, and on what `x86_64/look_up.rs` shows of a round's reads
+// and writes.
 const _: () = {
     assert!(MAX_GROUPS.is_multiple_of(VECTOR), "a round's groups may be rounded up to whole vectors");
     assert!(VECTOR * size_of::<u64>() == 64, "slots are read by vectors");
@@ -48,12 +51,13 @@ with_features!(
     #[inline]
     fn look_up_spaced<const LANES: usize>(round: Round<'_, '_, '_, LANES>, spaced: &Spaced) {
         let (tables, lanes, groups) = round.into_parts();
-        // No more than MAX_GROUPS, which is a multiple.
+        // At most MAX_GROUPS, which is itself a multiple.
         let groups = groups.next_multiple_of(VECTOR);
         let mut slots = [const { Slots([MaybeUninit::uninit(); SLOTS]) }; LANES];
         let entries = spaced.entries.as_ptr();
-        // SAFETY: loads are within `input`, as shown for a round. An index has TABLE_BITS bits. Of a lane's slots those below
-        // groups * GROUP are written, from the last one down; that is at most SLOTS.
+        // SAFETY: loads are within `input`, as shown for a round. An index has TABLE_BITS bits. The
+        // slots of a lane below groups * GROUP are written, from the last one down; these are at
+        // most SLOTS.
         unsafe {
             let first = slots.as_mut_ptr().cast::<u64>();
             for group in (0..groups).rev() {
@@ -85,14 +89,16 @@ with_features!(
             }
         }
         for (lane, slots) in lanes.iter_mut().zip(&slots) {
-            // SAFETY: groups * GROUP slots were written above, a multiple of VECTOR. A group's slots have no more exponents than
-            // its look-ups may add, so there is room for them, as shown for a round.
+            // SAFETY: groups * GROUP slots were written above, a multiple of VECTOR. The slots of a
+            // group have no more exponents than its look-ups may add, so there is room for them, as
+            // shown for a round.
             unsafe { squeeze(slots.0.as_ptr().cast(), groups * GROUP, spaced.spare, lane) };
         }
     }
 );
 
-/// Hides an entry's origin: of 4 or 6 lanes' loads the optimiser makes gathers, which take twice as long as the loads.
+/// Hides where an entry comes from. From the loads of 4 or 6 lanes the optimiser makes gathers,
+/// which take twice as long as the loads.
 #[inline(always)]
 fn no_gather(mut entry: u64) -> u64 {
     // SAFETY: there is no instruction.
@@ -100,7 +106,7 @@ fn no_gather(mut entry: u64) -> u64 {
     entry
 }
 
-/// Decodes one code of any length; the slot that it belongs in, empty where there is none.
+/// Decodes one code of any length. Returns the slot for it, which is empty if there is no code.
 #[cold]
 #[inline(never)]
 fn one_slowly(tables: &Tables<'_>, lane: &mut Lane<'_>, spare: u8) -> u64 {
@@ -108,18 +114,19 @@ fn one_slowly(tables: &Tables<'_>, lane: &mut Lane<'_>, spare: u8) -> u64 {
 }
 
 with_features!(
-    /// Moves the exponents of `count` slots, the highest first, to where the lane's next ones belong.
+    /// Moves the exponents of `count` slots, the highest first, to where the lane's next ones go.
     ///
     /// # Safety
-    /// `slots` are written and aligned to a vector, `count` is a multiple of `VECTOR`, and the lane has room for as many exponents
-    /// as slots can have.
+    /// `slots` are written and aligned to a vector, `count` is a multiple of `VECTOR`, and the lane
+    /// has room for as many exponents as the slots can have.
     #[inline]
     unsafe fn squeeze(slots: *const u64, count: usize, spare: u8, lane: &mut Lane<'_>) {
         let mut free = lane.exponents.free();
         let exponents = lane.exponents.as_mut_ptr();
         let spares = _mm512_set1_epi8(spare as i8);
         for vector in (0..count / VECTOR).rev() {
-            // SAFETY: by the caller; the store writes only bytes of `kept` exponents.
+            // SAFETY: the caller guarantees the loads. The store writes only the bytes of the
+            // `count` exponents kept.
             unsafe {
                 let bytes = _mm512_load_si512(slots.add(vector * VECTOR).cast());
                 let kept = _mm512_test_epi8_mask(bytes, _mm512_set1_epi64(EXPONENTS as i64));

@@ -1,4 +1,4 @@
-//! AVX-512 with the byte permutations of VBMI and VBMI2.
+//! AVX-512, with the byte permutations of VBMI and VBMI2.
 
 #[macro_use]
 mod features;
@@ -16,7 +16,7 @@ use crate::decode::{Job, Tables, run};
 use crate::encode::{Shard, Words};
 pub(crate) use features::Avx512;
 
-/// Lanes side by side.
+/// Lanes decoded side by side.
 const LANES: usize = 8;
 
 impl Avx512 {
@@ -27,7 +27,8 @@ impl Avx512 {
         streams: bool,
     ) -> Result<(), Error> {
         let result = run::<_, LANES>(self, tables, jobs, streams);
-        // SAFETY: SSE is part of x86-64. Lines that bypassed the cache are in memory before another thread is told of them.
+        // SAFETY: SSE is part of x86-64. The fence puts lines that bypassed the cache into memory
+        // before another thread learns of them.
         unsafe { _mm_sfence() };
         result
     }

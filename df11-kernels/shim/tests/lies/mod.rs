@@ -1,7 +1,8 @@
 //! Units whose structure lies, and what the stream says of them.
 //!
 //! ```text
-//! a sound unit: ours, of codes of 1 bit, of one exponent, of any code      some of its bit strings begin no code
+//! a sound unit: ours, of codes of 1 bit, of one exponent, of any code
+//!                                      some of its bit strings begin no code
 //! 1 to 4 damages: gaps, output positions, luts, splits, stream, its end, the number of weights
 //! ```
 #![allow(dead_code)] // each test file uses a part
@@ -23,11 +24,11 @@ use df11_core::{Error, Lookup, Unit, bf16};
 use crate::random::{self, Random};
 use crate::{cases, unit::Parts};
 
-/// The unit as it was, and as it is.
+/// The unit before the damages, and after.
 pub struct Lying {
     pub sound: Parts,
     pub parts: Parts,
-    /// Names of the damages.
+    /// The names of the damages.
     pub damages: Vec<&'static str>,
 }
 
@@ -72,7 +73,7 @@ fn gaps(parts: &mut Parts, random: &mut Random) -> &'static str {
         0 => set_gap(&mut parts.gaps, any / BLOCK_CHUNKS * BLOCK_CHUNKS, value),
         1 => parts.gaps.fill(0),
         2 => (any..chunks).for_each(|chunk| set_gap(&mut parts.gaps, chunk, value)),
-        // the one that follows the last code
+        // The gap that follows the last code.
         3 => set_gap(&mut parts.gaps, (parts.encoded_exponent.len() / 8).min(chunks - 1), value),
         _ => set_gap(&mut parts.gaps, any, value),
     }
@@ -92,9 +93,9 @@ fn positions(parts: &mut Parts, random: &mut Random) -> &'static str {
     let mut entries = entries(&parts.output_positions);
     let any = random.below(entries.len().max(1) as u64) as usize;
     match random.below(6) {
-        // all weights in the first blocks: [0, N, N, N]
+        // All weights in the first blocks: [0, N, N, N].
         0 => entries.iter_mut().skip(1 + any / 2).for_each(|entry| *entry = all),
-        // a block without weights
+        // A block without weights.
         1 if any > 0 => entries[any] = entries[any - 1],
         2 if !entries.is_empty() => entries[any] = entries[any].wrapping_add(random.below(5) as u32).wrapping_sub(2),
         3 if !entries.is_empty() => entries[any] = random.below(u64::from(all) + 2) as u32,
@@ -114,7 +115,7 @@ fn luts(parts: &mut Parts, random: &mut Random) -> &'static str {
             let length = &mut parts.luts[coded[random.below(coded.len() as u64) as usize]];
             *length = length.wrapping_add(random.below(3) as u8).wrapping_sub(1);
         }
-        // an exponent that the stream uses has no code any more
+        // An exponent that the stream uses loses its code.
         1 if coded.len() > 1 => parts.luts[coded[random.below(coded.len() as u64) as usize]] = 0,
         2 if coded.len() > 1 => {
             let two = [0, 1].map(|_| coded[random.below(coded.len() as u64) as usize]);
@@ -132,7 +133,7 @@ fn stream(parts: &mut Parts, random: &mut Random) -> &'static str {
     let end = (at + 1 + random.below(200) as usize).min(bytes.len());
     match random.below(4) {
         0 if at < bytes.len() => bytes[at] ^= 1 << random.below(8),
-        // whole lanes of two chunks
+        // Whole lanes of two chunks.
         1 => bytes[at / 16 * 16..end].fill(0xFF),
         2 => bytes[at / 16 * 16..end].fill(0),
         _ => bytes[at..end].fill_with(|| random.next() as u8),
@@ -140,7 +141,7 @@ fn stream(parts: &mut Parts, random: &mut Random) -> &'static str {
     "stream"
 }
 
-/// The stream longer or shorter, with the arrays that go with it.
+/// Makes the stream longer or shorter, with the arrays that go with it.
 fn end(parts: &mut Parts, random: &mut Random) -> &'static str {
     let bytes = &mut parts.encoded_exponent;
     let most = [3, 20, 600, 9000][random.below(4) as usize];
@@ -170,7 +171,7 @@ fn weights(parts: &mut Parts, random: &mut Random) -> &'static str {
     "weights"
 }
 
-/// Positions of so many blocks, up to the number of weights.
+/// Fits positions to `blocks` blocks, at most the number of weights.
 fn fit_positions(parts: &mut Parts, blocks: usize) {
     let all = parts.sign_mantissa.len() as u32;
     let mut entries = entries(&parts.output_positions);
@@ -191,7 +192,8 @@ fn entries(bytes: &[u8]) -> Vec<u32> {
     bytes.as_chunks().0.iter().map(|&entry| u32::from_le_bytes(entry)).collect()
 }
 
-/// With what the kernel knows and does not read: the first gap and position are 0, the last position is the number of weights.
+/// The parts with what the kernel knows and does not read: the first gap and position are 0, and
+/// the last position is the number of weights.
 pub fn as_known(parts: &Parts) -> Parts {
     let mut known = parts.clone();
     set_gap(&mut known.gaps, 0, 0);
@@ -200,8 +202,9 @@ pub fn as_known(parts: &Parts) -> Parts {
     known
 }
 
-/// The words of these blocks by the arrays as they are, whatever validation says of them. Refuses what the plain decoder refuses, but for the one licence: a
-/// gap that is not the first of its block is not looked at.
+/// Decodes these blocks by the arrays as they are, whatever validation says of them. Refuses what
+/// the plain decoder refuses, with one exception, the licence: a gap that is not the first of its
+/// block is not read.
 pub fn judge(lookup: &Lookup, parts: &Parts, blocks: Range<usize>) -> Option<Vec<u16>> {
     let (all, positions) = (parts.sign_mantissa.len(), entries(&parts.output_positions));
     let bits = 8 * parts.encoded_exponent.len() as u64;
@@ -232,22 +235,22 @@ pub fn judge(lookup: &Lookup, parts: &Parts, blocks: Range<usize>) -> Option<Vec
     Some(words)
 }
 
-/// 0 behind the end.
+/// The gap of a chunk; 0 past the end.
 fn gap(gaps: &[u8], chunk: usize) -> u32 {
     window(gaps, (chunk * GAP_BITS) as u64) >> (32 - GAP_BITS)
 }
 
-/// The 32 bits from `bit` on; zeros behind the end.
+/// The 32 bits from `bit` on, with zeros past the end.
 fn window(bytes: &[u8], bit: u64) -> u32 {
     let from = (bit / 8) as usize;
     let eight: [u8; 8] = std::array::from_fn(|i| bytes.get(from + i).copied().unwrap_or(0));
     ((u64::from_be_bytes(eight) << (bit % 8)) >> 32) as u32
 }
 
-/// What the plain decoder says of a range of a valid unit, and what the licence makes of it.
+/// What the plain decoder says of a range of a valid unit, and what the licence allows besides.
 pub struct Truth {
     pub plain: Result<Vec<u16>, Error>,
-    /// `plain`, with wrong gaps passed over.
+    /// `plain`, but wrong gaps inside a block are ignored.
     pub licensed: Option<Vec<u16>>,
 }
 
@@ -269,7 +272,8 @@ impl Truth {
         Self { plain, licensed }
     }
 
-    /// Holds a decoder to the sentence: it accepts what the plain one accepts, with the same weights, and else nothing but what the licence allows.
+    /// Checks a decoder: it accepts what the plain one accepts, with the same weights, and beyond
+    /// that only what the licence allows.
     ///
     /// # Panics
     /// If it does not.

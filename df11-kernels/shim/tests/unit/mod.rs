@@ -1,4 +1,4 @@
-//! A unit made of weights by core's encoder, and owned.
+//! A unit that core's encoder makes from weights, and that owns its arrays.
 #![allow(dead_code)] // each test file uses a part
 
 use df11_core::limits::{BLOCK_BITS, BLOCK_GAP_BYTES};
@@ -34,7 +34,8 @@ impl Parts {
         parts
     }
 
-    /// Of words with two exponents, below 240, by codes of 1 bit: valid, and no encoder of ours writes it. Its blocks hold as much as a block can.
+    /// A unit of words with two exponents, below 240, in codes of 1 bit. It is valid, but our
+    /// encoders do not write it. Its blocks hold as much as a block can.
     pub fn of_one_bit_codes(words: &[u16], [zero, one]: [u8; 2]) -> Self {
         let exponent = |word: u16| (word >> 7) as u8;
         let bits = words.chunks(8).map(|eight| {

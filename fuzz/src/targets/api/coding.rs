@@ -12,7 +12,7 @@ use df11_core::{
 };
 use df11_cpu::{Encoder, Parts};
 
-/// Weights that are counted and encoded, at most.
+/// Most weights that are counted and encoded.
 const MOST_WEIGHTS: usize = 300;
 
 fn any_weights(draw: &mut Bytes) -> Vec<bf16> {
@@ -114,7 +114,7 @@ fn check_plan(plan: &Plan, counts: &[u64; 256], draw: &mut Bytes) {
         let mut parts = Parts::of(&plan.sizes()).expect("there is memory");
         assert_eq!(parts.as_mut().check(&sizes), Ok(()));
         let weights = any_weights(draw);
-        // of other weights, that is by chance of these
+        // Other weights, which by chance may fit the plan.
         if encode(&weights, plan, parts.as_mut()).is_ok() {
             check_decodes(&parts, &weights);
         }
@@ -136,8 +136,8 @@ fn check_sizes(draw: &mut Bytes) {
     assert_eq!(Parts::default().as_mut().check(&sizes).is_ok(), total == 0);
 }
 
-/// Weights encoded by the plan of others: refused by all encoders, or written by all, the same, and
-/// decoded to what they are.
+/// Weights encoded by another plan: all encoders refuse them, or all write the same bytes, which
+/// decode to the weights.
 pub fn encoders(draw: &mut Bytes) {
     let planned = any_weights(draw);
     let (level, published) = (any_level(draw), draw.chance(50));
@@ -181,7 +181,7 @@ pub fn encoders(draw: &mut Bytes) {
     assert_eq!(encoder.encode(&planned, &by_level, parts.as_mut()), refused);
 }
 
-/// The same weights, some of them changed, in another order, or quite others.
+/// The same weights, changed in part, in another order, or quite different.
 fn others(weights: &[bf16], code: &Code, draw: &mut Bytes) -> Vec<bf16> {
     let mut others = weights.to_vec();
     match draw.below(5) {
@@ -204,8 +204,8 @@ fn others(weights: &[bf16], code: &Code, draw: &mut Bytes) -> Vec<bf16> {
     others
 }
 
-/// A weight with any exponent in place of one, and longer or shorter codes in place of others until
-/// the stream has its length again.
+/// Puts a weight with any exponent in place of one, and longer or shorter codes in place of others,
+/// until the stream has its length again.
 fn strays(weights: &mut [bf16], code: &Code, draw: &mut Bytes) {
     let length = |exponent: u8| i32::from(code.lengths()[usize::from(exponent)]);
     let (stray, exponents) = (draw.below(256) as u8, code.exponents().collect::<Vec<_>>());

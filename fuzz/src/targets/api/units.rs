@@ -1,4 +1,4 @@
-//! Units, sound or damaged: blocks, ranges and rows that are not there.
+//! Units, sound or damaged, asked for blocks, ranges and rows that do not exist.
 
 use super::super::any_words;
 use super::super::damaged::damage;
@@ -71,7 +71,7 @@ fn places(unit: &Unit, draw: &mut Bytes) {
     assert_eq!(end, weights);
 }
 
-/// One block's worth of work, on blocks that there are and others, and weights of any number.
+/// The work on one block, for blocks that exist and others, and any number of weights.
 fn blocks(unit: &Unit, whole: Option<&[bf16]>, draw: &mut Bytes) {
     let blocks = unit.blocks();
     let block = if draw.chance(50) { draw.below(blocks as u64) as usize } else { any_size(draw) };

@@ -1,4 +1,4 @@
-//! Weights to lanes of 8 codes, and signs and mantissas.
+//! Turns weights into lanes of 8 codes, and signs and mantissas.
 
 use core::arch::x86_64::*;
 
@@ -8,10 +8,10 @@ use super::steps::{BATCH, LANE, LANE_BITS, Merged, STEP, load, sllv_epi16, sllv_
 use crate::encode::Words;
 use crate::x86_64::avx512::indices::{EVEN, Indices};
 
-/// Most bits of two neighbours that are merged by tables.
+/// Most bits of two neighbours that the tables can merge.
 const PAIR_BITS: u32 = 16;
 
-/// Lengths and codes of 64 exponents from `base` on.
+/// Lengths and codes of the 64 exponents from `base` on.
 pub(super) struct Tables {
     base: u8,
     lengths: [u8; STEP],
@@ -21,7 +21,7 @@ pub(super) struct Tables {
 
 impl Tables {
     pub fn new(words: &Words) -> Self {
-        // The 64 exponents that hold the most of the code space, and so of the weights.
+        // Choose the 64 exponents that hold the most of the code space, and so of the weights.
         let share = |exponent: usize| match words.of_exponent(exponent).1 {
             0 => 0,
             length => 1u64 << (32 - length),
@@ -37,8 +37,8 @@ impl Tables {
         let mut tables = Self { base: base as u8, lengths: [0; STEP], low: [0; STEP], high: [0; STEP] };
         for index in 0..STEP {
             let (code, length) = words.of_exponent(base + index);
-            // A length beyond PAIR_BITS makes any pair too long. So is a weight without a code: it
-            // must be put singly.
+            // A length above PAIR_BITS makes any pair too long. A weight without a code gets one,
+            // as it must be put singly.
             tables.lengths[index] = if length == 0 { 2 * PAIR_BITS as u8 } else { length as u8 };
             [tables.low[index], tables.high[index]] = (code as u16).to_le_bytes();
         }
@@ -47,10 +47,10 @@ impl Tables {
 }
 
 with_features!(
-    /// Splits words, and merges codes. Returns, a bit a step from the lowest on, which steps are misfits: those in which a lane has
-    /// more than `LANE_BITS` bits, and maybe others.
+    /// Splits words, and merges codes. Returns the steps that are misfits, one bit per step from
+    /// the lowest on: those in which a lane has more than `LANE_BITS` bits, and maybe others.
     ///
-    /// `streams`: signs and mantissas that begin a cache line may bypass the cache.
+    /// If `streams` is set, signs and mantissas that begin a cache line may bypass the cache.
     #[inline(never)]
     pub(super) fn merge_steps(
         words: &Words,
@@ -66,7 +66,7 @@ with_features!(
         let mut misfits = 0u32;
         let outputs = sign_mantissa.as_chunks_mut::<STEP>().0.iter_mut().zip(&mut *batch);
         for (number, (step, (to, merged))) in steps.iter().zip(outputs).enumerate() {
-            // SAFETY: a step's weights are two vectors.
+            // SAFETY: the weights of a step are two vectors.
             let (lower, upper) = unsafe {
                 let first = _mm512_loadu_si512(step.as_ptr().cast());
                 let second = _mm512_loadu_si512(step.as_ptr().add(STEP / 2).cast());
@@ -78,7 +78,8 @@ with_features!(
             let fits = merge_by_tables(tables, exponents, merged);
             misfits |= u32::from(!fits) << number;
             let split = _mm512_ternarylogic_epi64::<SELECT>(lower, upper, _mm512_set1_epi8(0x80u8 as i8));
-            // SAFETY: a step's signs and mantissas are one vector; with `streams` the first is aligned as one, and so are all.
+            // SAFETY: the signs and mantissas of a step are one vector. With `streams` the first is
+            // aligned as one, and so are all.
             unsafe {
                 match streams {
                     true => _mm512_stream_si512(to.as_mut_ptr().cast(), split),
@@ -99,7 +100,7 @@ with_features!(
 );
 
 with_features!(
-    /// Merges the codes of exponents; false if the tables or the lanes do not hold them.
+    /// Merges the codes of exponents. Returns false if the tables or the lanes cannot hold them.
     #[inline]
     fn merge_by_tables([lengths, low, high, base]: [__m512i; 4], exponents: __m512i, merged: &mut Merged) -> bool {
         let x = _mm512_sub_epi8(exponents, base);
@@ -132,7 +133,7 @@ with_features!(
     }
 );
 
-/// Merges codes one by one; false if the lanes do not hold them.
+/// Merges codes one by one. Returns false if the lanes cannot hold them.
 #[cold]
 #[inline(never)]
 fn merge_singly(words: &Words, step: &[bf16; STEP], merged: &mut Merged) -> bool {
@@ -152,7 +153,7 @@ fn merge_singly(words: &Words, step: &[bf16; STEP], merged: &mut Merged) -> bool
     true
 }
 
-/// Of the second where the mask is set, else of the first.
+/// Takes bits of the second operand where the mask is set, else of the first.
 const SELECT: i32 = 0xD8;
 /// The higher byte of each word of two vectors.
 static ODD: Indices = Indices::of(1, 1, 0, 2);

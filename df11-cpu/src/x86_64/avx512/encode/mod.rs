@@ -1,27 +1,30 @@
-//! Packing 64 codes at a time.
+//! Packs 64 codes at a time.
 //!
 //! ```text
 //! merge.rs
-//! 64 weights -> 64 exponents, 64 signs and mantissas                 byte permutations
-//! exponent - base -> length, code (two bytes)                        byte permutations of 64-entry tables                  (1)
-//! codes of 2, 4, 8 neighbours -> one lane                            variable shifts in lanes of 16, 32, 64 bits           (2)
+//! 64 weights -> 64 exponents, 64 signs and mantissas   byte permutations
+//! exponent - base -> length, code (two bytes)          permutations of 64-entry tables         (1)
+//! codes of 2, 4, 8 neighbours -> one lane              shifts in lanes of 16, 32, 64 bits      (2)
 //!
 //! place.rs
-//! lengths * 0x0101..01 -> where each code ends in its lane           running sums, in one multiplication                   (3)
-//! ends of the 8 lanes -> where each lane starts                      sums of what ends before it
-//! lane << what is free behind it in the 8 bytes from its start
-//!     | what the lane before has in the same first byte              of that one alone: 8 codes fill at least 8 bits
-//!     -> stored there, high byte first, lane by lane                 each covers what the one before wrote too much
-//! a code that ends fewer bits behind a chunk's first than it is long: the next code is the chunk's first
+//! lengths * 0x0101..01 -> where each code ends in its lane   running sums, one multiplication  (3)
+//! ends of the 8 lanes -> where each lane starts              sums of what ends before it
+//! lane << what is free after it in the 8 bytes from its start
+//!     | what the lane before has in the same first byte      of one lane: 8 codes fill >= 8 bits
+//!     -> stored there, high byte first, lane by lane         each overwrites the surplus before it
+//! a code ends fewer bits after a chunk's first bit than it is long:
+//!     the next code is the chunk's first
 //!     compress these ends: the gaps
 //! ```
 //!
-//! 1. Codes outside the 64 exponents, or neighbours of more than 16 bits together: the 64 are merged one by one. 8 of more than 56: put one by one.
-//! 2. A lane's codes are right-aligned: the first one is shifted by the length of the second.
+//! 1. If a code is outside the 64 exponents, or neighbours have more than 16 bits together, the 64
+//!    codes are merged one by one. If 8 codes have more than 56 bits, they are put one by one.
+//! 2. The codes of a lane are right-aligned: the first is shifted by the length of the second.
 //! 3. The sums stay below 256: a lane has at most 56 bits.
 //!
-//! A batch of steps goes through the one, then through the other: each is short enough for a processor to be busy with several steps at once. With
-//! both in one loop a step took 36 cycles in place of 31.
+//! A batch of steps goes through the first half, then through the second. Each half is short enough
+//! for a processor to work on several steps at once. With both in one loop, a step took 36 cycles
+//! instead of 31.
 
 mod merge;
 mod place;
@@ -47,7 +50,8 @@ with_features!(
         let tables = Tables::new(words);
         let weights = shard.weights;
         assert!(weights.len() <= shard.sign_mantissa.len());
-        // The first ones singly, so that signs and mantissas bypass the cache in whole lines.
+        // Put the first weights singly, so that signs and mantissas bypass the cache in whole
+        // lines.
         let head = match streams {
             true => shard.sign_mantissa.as_ptr().align_offset(STEP).min(weights.len()),
             false => 0,

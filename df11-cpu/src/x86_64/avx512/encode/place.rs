@@ -1,4 +1,4 @@
-//! Lanes of codes to bytes of the stream, and where chunks and blocks begin.
+//! Writes lanes of codes to bytes of the stream, and finds where chunks and blocks begin.
 
 use core::arch::asm;
 use core::arch::x86_64::*;
@@ -10,7 +10,7 @@ use super::steps::{LANE, LANE_BITS, LANES, Merged, STEP, load, sllv_epi64};
 use crate::encode::{GAPS_AT_ONCE, Shard, chunks_to_block};
 use crate::x86_64::avx512::indices::Indices;
 
-/// Bytes from the one that a step begins in on, at most, to which it stores.
+/// Most bytes that a step stores to, counted from the byte in which it begins.
 const REACH: usize = LANES * LANE_BITS as usize / 8 + 1 + 8;
 
 const _: () =
@@ -20,7 +20,8 @@ const _: () = assert!(LANE_BITS + 7 < 64, "a lane fits behind the bits that are 
 const _: () = assert!(LANE >= 8, "the bits in a lane's first byte are those of one lane only");
 
 with_features!(
-    /// Puts steps, up to one that comes too near to the end of the shard's stream. Returns how many. `at` is the shard's index of the first weight.
+    /// Puts steps, up to one that comes too near to the end of the shard's stream. Returns how many
+    /// it put. `at` is the index in the shard of the first weight.
     ///
     /// # Safety
     /// No lane of a step has codes of more than `LANE_BITS` bits together.
@@ -56,8 +57,9 @@ with_features!(
             let placed = sllv_epi64(codes, _mm512_sub_epi64(_mm512_set1_epi64(64), held));
             let left = sllv_epi64(placed, _mm512_and_si512(held, _mm512_set1_epi64(!7)));
             let window = _mm512_or_si512(placed, _mm512_alignr_epi64::<7>(left, carry));
-            // SAFETY: `REACH` bytes from the step's first one on are within `bytes`, as checked above. The last lane begins after at
-            // most LANES - 1 others of LANE_BITS bits, by the caller.
+            // SAFETY: `REACH` bytes from the first byte of the step on are within `bytes`, as
+            // checked above. The last lane begins after at most LANES - 1 others of LANE_BITS bits,
+            // which the caller guarantees.
             unsafe { store_lanes(first, _mm512_srli_epi64::<3>(from), _mm512_shuffle_epi8(window, swap)) };
 
             let end = _mm512_add_epi8(ends, _mm512_shuffle_epi8(from, first_of_lane));
@@ -89,7 +91,7 @@ with_features!(
     }
 );
 
-/// Stores lanes, the first one first, each at its place behind `first`.
+/// Stores lanes, the first one first, each at its place after `first`.
 ///
 /// # Safety
 /// 8 bytes at every place may be written.
@@ -97,11 +99,12 @@ with_features!(
 #[inline]
 unsafe fn store_lanes(first: *mut u8, places: __m512i, lanes: __m512i) {
     let mut vectors = [const { Vector(MaybeUninit::uninit()) }; 2];
-    // SAFETY: each is one vector; places by the caller.
+    // SAFETY: each is one vector. The caller guarantees the places.
     unsafe {
         _mm512_store_si512(vectors[0].0.as_mut_ptr().cast(), places);
         _mm512_store_si512(vectors[1].0.as_mut_ptr().cast(), lanes);
-        // No instruction: it hides what was stored, or the optimiser would take the vectors apart lane by lane instead.
+        // There is no instruction here. It hides what was stored: otherwise the optimiser would
+        // take the vectors apart lane by lane.
         asm!("/* {0} */", in(reg) &mut vectors, options(nostack, preserves_flags));
         let [places, lanes] = vectors.each_ref().map(|vector| vector.0.assume_init_ref());
         for (&place, &lane) in places.iter().zip(lanes) {
@@ -110,15 +113,16 @@ unsafe fn store_lanes(first: *mut u8, places: __m512i, lanes: __m512i) {
     }
 }
 
-/// A vector in memory, in one line of the cache: behind a store to two lines, loads of its lanes took as long as all the rest.
+/// A vector in memory, in one cache line. After a store to two lines, loading the lanes took as
+/// long as all the rest.
 #[repr(align(64))]
 struct Vector(MaybeUninit<[u64; LANES]>);
 
 /// The last byte of each lane, in every lane.
 static LANE_ENDS: Indices = Indices::of(7, 8, 8, 0);
-/// Of these in lane i, the first i.
+/// Of these bytes, lane i keeps the first i.
 const LANES_BEFORE: u64 = 0x7F3F_1F0F_0703_0100;
-/// The first byte of each lane, eight times, by half of 16 bytes.
+/// The first byte of each lane, eight times, within each half of 16 bytes.
 static FIRST_OF_LANE: Indices = Indices::of(0, 8, 0, 8);
-/// Each lane's bytes backwards.
+/// The bytes of each lane backwards.
 static SWAP: Indices = Indices::of(7, 8, 255, 8);

@@ -1,20 +1,20 @@
-//! The vectors of a step, and what both halves of packing do with them.
+//! The vectors of a step, and the operations on them that both halves of packing use.
 
 use core::arch::asm;
 use core::arch::x86_64::*;
 
 /// Weights of a step.
 pub(super) const STEP: usize = 64;
-/// Steps that are worked on together.
+/// Steps worked on together.
 pub(super) const BATCH: usize = 16;
 /// Codes of a lane of 64 bits.
 pub(super) const LANE: usize = 8;
 /// Lanes of a step.
 pub(super) const LANES: usize = STEP / LANE;
-/// Most bits of a lane's codes.
+/// Most bits of the codes of a lane.
 pub(super) const LANE_BITS: u32 = 56;
 
-// What unsafe code of this folder rests on.
+// The unsafe code of this folder relies on these.
 const _: () = {
     assert!(STEP == 64, "the exponents of a step are one vector, its weights two");
     assert!(LANES * size_of::<u64>() == 64, "the lanes of a step are one vector");
@@ -25,7 +25,7 @@ const _: () = {
 #[derive(Clone, Copy)]
 #[repr(C, align(64))]
 pub(super) struct Merged {
-    /// Of each lane, right-aligned.
+    /// The codes of each lane, right-aligned.
     pub codes: [u64; LANES],
     /// The length of each code.
     pub lengths: [u8; STEP],
@@ -34,19 +34,20 @@ pub(super) struct Merged {
 #[target_feature(enable = "avx512f")]
 #[inline]
 pub(super) fn load(bytes: &[u8; 64]) -> __m512i {
-    // SAFETY: they are one vector.
+    // SAFETY: the bytes are one vector.
     unsafe { _mm512_loadu_si512(bytes.as_ptr().cast()) }
 }
 
-/// `$name(numbers, bits)` shifts each number to the left by its own number of bits, to zero by too many. The compiler's functions of these names became
-/// three instructions each, two of them for shifts by too many bits.
+/// `$name(numbers, bits)` shifts each number left by its own number of bits, and gives zero if that
+/// is too many. The compiler's functions of these names became three instructions each, two of them
+/// for shifts by too many bits.
 macro_rules! shift_by_each {
     ($name:ident, $instruction:literal) => {
         #[target_feature(enable = "avx512f,avx512bw")]
         #[inline]
         pub(super) fn $name(numbers: __m512i, bits: __m512i) -> __m512i {
             let shifted;
-            // SAFETY: reads and writes registers only.
+            // SAFETY: the instruction reads and writes registers only.
             unsafe {
                 asm!(
                     concat!($instruction, " {0}, {1}, {2}"),

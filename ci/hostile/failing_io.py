@@ -1,7 +1,9 @@
-"""Every read of INPUT fails in turn, and every call that writes OUTPUT: `failing_io.py PROGRAM FOLDER`.
+"""Makes every read of INPUT fail in turn, and every call that writes OUTPUT.
 
-strace lets the n-th call of a kind on a file fail, for n = 1, 2, ... until none is left to fail. Each time the program says which file, ends with
-an error, leaves INPUT as it was and OUTPUT absent.
+    failing_io.py PROGRAM FOLDER
+
+strace makes the n-th call of a kind on a file fail, for n = 1, 2, ... until none is left. Each time
+the program names the file, ends with an error, leaves INPUT as it was, and leaves OUTPUT absent.
 """
 
 import pathlib
@@ -21,7 +23,10 @@ failures = []
 
 
 def run(verb, paths, calls, inject=None):
-    """The program under strace, which traces these calls on these paths: exit status, what it said, what was traced."""
+    """Runs the program under strace, tracing these calls on these paths.
+
+    Returns its exit status, what it printed, and the trace.
+    """
     output.unlink(missing_ok=True)
     shutil.rmtree(partial, ignore_errors=True)
     command = ["strace", "-f", "-qq", "-o", log, "-e", f"trace={calls}"]
@@ -33,7 +38,7 @@ def run(verb, paths, calls, inject=None):
 
 
 def every(verb, what, paths, call, error, named):
-    """The first call fails, the second, ...; `named` is in each message."""
+    """Lets the first call fail, then the second, ...; each message must contain `named`."""
     before, refused = inputs[verb].read_bytes(), 0
     while True:
         status, said, traced = run(verb, paths, call, f"error={error}:when={refused + 1}")

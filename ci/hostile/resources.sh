@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# What hostile files cost: time and memory of refusals, patterns that explode, a kill in the midst of writing; and what becomes of reads and writes
-# that fail. A minute or two.
-. "$(dirname "$0")/lib.sh"
+# What hostile files cost: time and memory of refusals, patterns that explode, a kill while writing.
+# Also what happens when reads and writes fail. Takes a minute or two.
+. "$(dirname "$0")/../lib.sh"
 
 program=${CARGO_TARGET_DIR:-target}/release/df11
 scratch_folder
@@ -9,13 +9,13 @@ mkdir "$scratch/resources" "$scratch/failing"
 
 resources() {
   cargo build --release --locked --bin df11
-  python3 ci/resources.py "$program" "$scratch/resources"
+  python3 ci/hostile/resources.py "$program" "$scratch/resources"
 }
 
 failing_io() {
   packages strace
   cargo build --release --locked --bin df11
-  python3 ci/failing_io.py "$program" "$scratch/failing"
+  python3 ci/hostile/failing_io.py "$program" "$scratch/failing"
 }
 
 step resources resources

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Twenty seconds of fuzzing over all targets together: that they build, take their seeds, and find nothing at once.
-. "$(dirname "$0")/fuzz.sh"
+# Twenty seconds of fuzzing over all targets. Checks that they build, take their seeds, and find
+# nothing at once.
+. "$(dirname "$0")/common.sh"
 exec 2>&1
 readonly total_seconds=20
 

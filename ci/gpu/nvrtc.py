@@ -1,4 +1,7 @@
-"""Compiles with a given NVRTC: `nvrtc.py LIBNVRTC SOURCE ARCHITECTURE OUTPUT`. ARCHITECTURE is compute_XX; OUTPUT gets PTX."""
+"""Compiles with a given NVRTC: `nvrtc.py LIBNVRTC SOURCE ARCHITECTURE OUTPUT`.
+
+ARCHITECTURE is compute_XX; OUTPUT gets PTX.
+"""
 
 import ctypes
 import os

@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
-# What the fast kernel costs a weight, counted without a GPU (rules: df11-kernels/shim/cpp/machine.h), beside the H200's budget and the plain
-# kernel that tunes the counter. Fails over a bound. `ci/gpu_cost.sh FILE...` prices BF16 words of one's own as well.
-. "$(dirname "$0")/lib.sh"
-. "$(dirname "$0")/gpu_tools.sh"
+# Counts what the fast kernel costs per weight, without a GPU (rules:
+# df11-kernels/shim/cpp/machine.h). Prints it with the H200's budget and the plain kernel, which
+# calibrates the counter. Fails above a bound. `ci/gpu/cost.sh FILE...` also prices your own files
+# of BF16 words.
+. "$(dirname "$0")/../lib.sh"
+. ci/gpu/tools.sh
 
 # The matrices of the bundled sample, as one run of words.
 sample() {
@@ -27,7 +29,7 @@ cost() {
   "$cuda/nvdisasm" -gi -c target/gpu/cost.cubin >target/gpu/cost.sass
   cargo run --quiet --release --locked -p df11-gpu-shim --example cost -- --json target/gpu/minilm "$@" >target/gpu/cost.tsv
   grep -q skipped target/gpu/cost.tsv && skip "no C++ compiler"
-  python3 ci/gpu_cost.py target/gpu/cuda.cu target/gpu/cost.sass target/gpu/cost.tsv
+  python3 ci/gpu/cost.py target/gpu/cuda.cu target/gpu/cost.sass target/gpu/cost.tsv
 }
 
 step "cost" cost "$@"

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Mutation testing of df11-core by its own tests: every small change of its code must make one fail. An hour or two; arguments go to
-# cargo-mutants (`--file 'wire/*'`; `--iterate` leaves out what an earlier run, also one that was stopped, saw killed). What survives with a reason
-# stands in tests/README.md.
-. "$(dirname "$0")/lib.sh"
+# Mutation testing of df11-core by its own tests: every small change of its code must make one fail.
+# Takes an hour or two. Arguments go to cargo-mutants (`--file 'wire/*'`; `--iterate` leaves out
+# what an earlier run saw killed, even one that was stopped). tests/README.md lists what survives,
+# with the reasons.
+. "$(dirname "$0")/../lib.sh"
 readonly least_percent=90
 
 mutants() {
@@ -11,7 +12,7 @@ mutants() {
   local status=0
   CARGO_PROFILE_TEST_OPT_LEVEL=1 CARGO_PROFILE_TEST_DEBUG=false \
     cargo mutants --package df11-core --timeout 120 --output target/mutants "$@" -- --lib --tests || status=$?
-  [ "$status" = 0 ] || [ "$status" = 2 ] || return "$status" # 2: some were missed, which is counted here
+  [ "$status" = 0 ] || [ "$status" = 2 ] || return "$status" # 2: some were missed; they are counted here
   local folder=target/mutants/mutants.out killed missed
   killed=$(cat "$folder"/*caught.txt "$folder/timeout.txt" | wc -l)
   missed=$(wc -l <"$folder/missed.txt")

@@ -1,7 +1,10 @@
-"""Files made to be dear, against what they may cost before they have earned it: `resources.py PROGRAM FOLDER`.
+"""Files made to cost much, and what they may cost before they have earned it.
 
-Every run is a child of its own, so that its processor time and its peak of memory are known; what `df11 --version` takes is taken off. A child
-counts what its parent held when it began, so this script holds little: large files are written piece by piece.
+    resources.py PROGRAM FOLDER
+
+Every run is its own child process, so its processor time and peak memory are known. What
+`df11 --version` takes is subtracted. A child counts what its parent held when it began, so this
+script holds little: it writes large files piece by piece.
 """
 
 import filecmp
@@ -21,7 +24,7 @@ failures = []
 
 
 def run(*arguments):
-    """Exit status, seconds of processor time, peak in bytes, and what stood on stderr."""
+    """Exit status, seconds of processor time, peak memory in bytes, and the text on stderr."""
     child = subprocess.Popen([program, *map(str, arguments)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     message = child.stderr.read().decode(errors="replace")
     _, status, usage = os.wait4(child.pid, 0)
@@ -29,7 +32,7 @@ def run(*arguments):
 
 
 def least(*arguments, times=5):
-    """As `run`, the least time and memory of several."""
+    """As `run`, with the least time and memory of several runs."""
     runs = [run(*arguments)]
     runs += [run(*arguments) for _ in range(times - 1) if runs[0][1] < 1]
     return runs[0][0], min(r[1] for r in runs), min(r[2] for r in runs), runs[0][3]
@@ -39,7 +42,7 @@ _, version_seconds, version_bytes, _ = least("--version")
 
 
 def refused(name, arguments, words, seconds, mib):
-    """The program fails with `words` in its message, within these bounds above `--version`, and leaves nothing behind."""
+    """Checks a refusal: `words` in the message, these bounds above `--version`, no OUTPUT."""
     status, took, peak, message = least(*arguments)
     took, peak = took - version_seconds, (peak - version_bytes) / MIB
     wrong = []
@@ -64,7 +67,7 @@ def safetensors(name, header, data=b"", length=None):
 
 
 def unit(weights, n):
-    """The header of a unit that claims so many weights in n bytes of stream, whatever the file holds."""
+    """The header of a unit that claims these weights in n bytes of stream, true or not."""
     leaves, at, entries = [("encoded_exponent", n), ("sign_mantissa", weights), ("luts", 512), ("gaps", 320)], 0, {}
     for leaf, size in leaves:
         entries[f"w.{leaf}"] = {"dtype": "U8", "shape": [size], "data_offsets": [at, at + size]}
@@ -81,7 +84,7 @@ def all_verbs(name, path, words, seconds, mib, only=verbs):
         refused(f"{name}, {verb}", [verb, path, *verbs[verb]], words, seconds, mib)
 
 
-# Claims: of a header, of weights, of a shape.
+# Sizes claimed by a header, by weights, by a shape.
 small = (0.010, 10)
 for length in (1 << 63, 1 << 60, 100_000_001, 193):
     path = safetensors("claim", b" " * 192, length=length)
@@ -109,7 +112,7 @@ with path.open("wb") as file:
         file.write((text if i < 1499 else text[:-1] + "}").encode())
 all_verbs("a header of 1.5 million empty tensors", path, ["more than 1048576 tensors"], 1, 250)
 
-# JSON whose values take more in memory than as text: at most 40 bytes a byte, whatever becomes of it.
+# JSON whose values take more memory than text: at most 40 bytes per byte, whatever the outcome.
 def bounded(name, size, *arguments, factor=40, seconds=5):
     status, took, peak, message = least(*arguments, times=3)
     took, peak = took - version_seconds, (peak - version_bytes) / MIB
@@ -125,13 +128,13 @@ def bounded(name, size, *arguments, factor=40, seconds=5):
     shutil.rmtree(out, ignore_errors=True)
 
 
-# By a process of its own, since a child counts the most that its parent ever held.
+# In its own process, as a child counts the most memory that its parent ever held.
 subprocess.run([sys.executable, pathlib.Path(__file__).with_name("dear_json.py"), folder / "dear"], check=True)
 for case in sorted((folder / "dear").iterdir()):
     for name, *arguments in json.loads((case / "runs.json").read_text()):
         bounded(f"{case.name}, {name}", (case / "dear").stat().st_size, *arguments, *(["-o", out] if arguments[0] == "compress" else []))
 
-# Patterns: bombs of size and of time.
+# Patterns that explode in size or in time.
 for pattern in (r"\w" * 100_000, r"(\d{999}){999}", "(a+)+" * 50 + "$", "(" * 10_000 + ")" * 10_000, "(?:" + "a|" * 100_000 + "b)" + "{50}"):
     patterns = folder / "patterns.json"
     patterns.write_text(json.dumps({pattern: []}))
@@ -140,7 +143,8 @@ for pattern in (r"\w" * 100_000, r"(\d{999}){999}", "(a+)+" * 50 + "$", "(" * 10
         f"pattern {pattern[:20]}...", ["decompress", path, "-o", out, "--pattern-dict", patterns], [], 2, 100
     )
 
-# Killed in the midst of writing: OUTPUT is absent or whole, and the next run does its work (what was begun, `killed.partial`, wants --force).
+# Killed while writing: OUTPUT is absent or whole, and the next run does its work (--force, because
+# of the `killed.partial` that was begun).
 shape = [4096, 4096]
 size = 2 * shape[0] * shape[1]
 words = struct.pack("<4096H", *((0x3C00 + i * 37 % 512) for i in range(4096)))

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# The codec on other machines: built where there is no operating system, with `core` alone, so that neither std nor an
-# allocator can slip in; its tests run where the most significant byte comes first.
-. "$(dirname "$0")/lib.sh"
+# The codec on other machines. It is built without an operating system, with `core` alone, so that
+# neither std nor an allocator can slip in. Its tests run on a big-endian machine.
+. "$(dirname "$0")/../lib.sh"
 
 build_bare() {
   cross_compiler

@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
-# How much of each crate the tests reach, the processes of the program included: lines and regions, by crate and by the files that they reach least.
-# A map of what nobody tried, not a target; recorded in tests/README.md. Some minutes; the report with its lines stands in target/coverage/html.
-. "$(dirname "$0")/lib.sh"
+# How much of each crate the tests reach, including processes of the program: lines and regions, by
+# crate and by the files that they reach least. It shows what nobody tried; it is not a target. The
+# result is recorded in tests/README.md. Takes some minutes. The report by line is in
+# target/coverage/html.
+. "$(dirname "$0")/../lib.sh"
 
-# As old or newer than the LLVM of the compiler, whose files it reads.
+# As old as, or newer than, the LLVM of the compiler, whose files it reads.
 readonly llvm=22
 
 coverage() {
@@ -11,11 +13,11 @@ coverage() {
   export PATH=$PWD/target/tools/bin:$PATH LLVM_COV=/usr/bin/llvm-cov-$llvm LLVM_PROFDATA=/usr/bin/llvm-profdata-$llvm
   cargo llvm-cov --version >/dev/null 2>&1 ||
     CARGO_TARGET_DIR=target/tools cargo install --quiet --locked --root target/tools cargo-llvm-cov
-  cargo llvm-cov clean --workspace # or what older builds left behind counts as never reached
-  # Threads share the counters, which takes these tests many minutes; what they reach, others do.
+  cargo llvm-cov clean --workspace # or what older builds left counts as never reached
+  # Threads share the counters, so these tests take many minutes. Other tests reach the same code.
   PROPTEST_CASES=32 DF11_DAMAGE_STRIDE=211 cargo llvm-cov --workspace --locked --lib --bins --tests --no-report -- \
     --skip damage_is_refused_or_read_alike_by_every_decoder --skip stay_inside --skip any_number_of_threads
-  # The program writes a cut profile where a test lets no file grow.
+  # The program writes a cut profile in a test that lets no file grow.
   local report=(cargo llvm-cov report --failure-mode all)
   for crate in df11 df11-core df11-cpu df11-kernels df11-gpu df11-cuda df11-hip; do report+=(--package "$crate"); done
   "${report[@]}" --html --output-dir target/coverage

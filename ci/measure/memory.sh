@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
-# Peak resident memory of compress and decompress, default verification on, 2 threads, on 8 units of 256 MiB each, against
-# the promise: the largest unit's input and output, not the model. Needs about 6 GB below TMPDIR; a few minutes.
-. "$(dirname "$0")/lib.sh"
+# Peak resident memory of compress and decompress, with default verification and 2 threads, on 8
+# units of 256 MiB each. The promise: the largest unit's input and output, not the model. Needs
+# about 6 GB below TMPDIR, and a few minutes.
+. "$(dirname "$0")/../lib.sh"
 
 UNIT_MIB=256
 BOUND_MIB=$((UNIT_MIB * 22 / 10 + 64))
-# What a unit of so many weights needs by `--memory`: 4 bytes a weight, and 65 MiB beside it. Allowed less, it must refuse.
+# What a unit of this size needs by `--memory`: 4 bytes per weight, and 65 MiB. With less, it must
+# refuse.
 NEED_MIB=$((UNIT_MIB * 2 + 65))
 
 scratch_folder
@@ -16,7 +18,7 @@ prepare() {
   "$python" benches/generate.py checkpoint "$scratch/bf16"
 }
 
-# peak MIB NAME COMMAND...: the most memory that the command ever held; above the bound is a failure.
+# peak MIB NAME COMMAND...: the most memory that the command ever held. Fails above the bound.
 peak() {
   python3 - "$@" <<'PYTHON'
 import resource, subprocess, sys

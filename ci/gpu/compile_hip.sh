@@ -1,15 +1,19 @@
 #!/usr/bin/env bash
-# The kernel through AMD's compilers, without a GPU, for CDNA (wavefronts of 64) and RDNA (32):
-# - the committed code objects are what clang-19 makes of the source (`ci/hip_compile.sh write` makes them anew);
-# - registers, scratch and LDS, each under its bound; also as an old hipcc compiles it, where Debian's knows the target;
-# - hiprtc compiles it, where one is installed (Debian's has it in its libamdhip64).
-. "$(dirname "$0")/lib.sh"
-. "$(dirname "$0")/gpu_tools.sh"
+# Sends the kernel through AMD's compilers, without a GPU, for CDNA (wavefronts of 64), RDNA (32):
+# - the committed code objects are what clang-19 makes from the source
+#   (`ci/gpu/compile_hip.sh write` makes them again);
+# - registers, scratch and LDS are within bounds; also with an old hipcc, if Debian's knows the
+#   target;
+# - hiprtc compiles it, if one is installed (Debian's is part of its libamdhip64).
+. "$(dirname "$0")/../lib.sh"
+. ci/gpu/tools.sh
 
 committed=df11-kernels/hsaco
-# Most vector registers of a lane: 1024 work items on a compute unit (CDNA: 512 registers for four SIMDs' lanes, RDNA: 1536 for two). Scalar registers
-# of a wavefront: all that the hardware has, 108 with those that the compiler counts along; most that may move to lanes of vector registers for want of room: CDNA,
-# whose masks of lanes take two each, needs most. No scratch, and no LDS but what the launch asks for.
+# registers: most vector registers of a lane, for 1024 work items on a compute unit (CDNA: 512
+# registers for the lanes of four SIMDs, RDNA: 1536 for two). scalars: most scalar registers of a
+# wavefront, all that the hardware has; 108 with those that the compiler also counts. moved: most
+# scalar registers that may move to lanes of vector registers when there is no room. CDNA needs
+# most, as its lane masks take two each. No scratch, and only the LDS that the launch asks for.
 registers=128 scalars=108 moved=64 scratch=0 static_lds=0
 
 # bounds TARGET WIDTH OBJECT COMPILER
@@ -30,7 +34,8 @@ bounds() {
     END { exit bad || seen != 3 }' || { echo "$1: over its bound, or not compiled"; return 1; }
 }
 
-# compile TARGET WIDTH ISA TO: version 4 of code objects is the one that all of ROCm 5 to 7 loads. Debian's device libraries lack the words that name the newer ISAs.
+# compile TARGET WIDTH ISA TO: all of ROCm 5 to 7 loads version 4 of code objects. Debian's device
+# libraries lack the words that name the newer ISAs.
 compile() {
   packages hipcc libamdhip64-dev rocm-device-libs clang-19 lld-19 llvm-19
   kernel_source hip
@@ -48,7 +53,7 @@ compile() {
 check() {
   compile "$1" "$2" "$3" target/gpu
   cmp "$committed/$1.hsaco" "target/gpu/$1.hsaco" ||
-    { echo "$1: the committed code object is not of this source: run ci/hip_compile.sh write and commit it"; return 1; }
+    { echo "$1: the committed code object is not of this source: run ci/gpu/compile_hip.sh write and commit it"; return 1; }
 }
 
 by_hipcc() {

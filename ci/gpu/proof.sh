@@ -1,19 +1,24 @@
 #!/usr/bin/env bash
-# Proof on a GPU, in two halves, since the machine with the GPU may have neither Rust nor a network:
-# - `ci/gpu.sh build` where Rust is: puts into target/gpu-kit all that the other half wants, this script included;
-# - `ci/gpu.sh run` where the GPU is, from the checkout or from a copy of that folder: conformance, compute-sanitizer, then the benchmark, in less than
-#   8 minutes. What is missing there is skipped aloud. The record is left in record/ of the folder;
-# - `ci/gpu.sh rehearse`: both, with the played driver of df11-gpu-shim in the GPU's place: proves these scripts and programs, and records nothing.
-. "$(dirname "$0")/lib.sh"
+# The proof on a GPU, in two halves, as the machine with the GPU may have neither Rust nor a
+# network:
+# - `ci/gpu/proof.sh build` where Rust is: puts all that the other half needs into target/gpu-kit,
+#   including this script;
+# - `ci/gpu/proof.sh run` where the GPU is, from the checkout or from a copy of that folder:
+#   conformance, compute-sanitizer, then the benchmark, in less than 8 minutes. It says what it
+#   skips because something is missing. The record is left in record/ of the folder;
+# - `ci/gpu/proof.sh rehearse`: both, with the played driver of df11-gpu-shim instead of a GPU. It
+#   proves these scripts and programs, and records nothing.
+. "$(dirname "$0")/../lib.sh"
 
 kit=target/gpu-kit most_mib=50
-# Seconds, together below 480: the tests, each tool of the sanitizer, the benchmark.
+# Seconds, below 480 in all: the tests, each tool of the sanitizer, the benchmark.
 tests_limit=90 tool_limit=45 bench_limit=180
 
 programs() {
   rm -rf "$kit"/{ci,backend,gpu,decode.ptx,BUILT} # records stay
-  mkdir -p "$kit/ci"
-  cp ci/gpu.sh ci/lib.sh "$kit/ci/"
+  mkdir -p "$kit/ci/gpu"
+  cp ci/lib.sh "$kit/ci/"
+  cp ci/gpu/proof.sh "$kit/ci/gpu/"
   cargo test --no-run --locked -p df11-gpu-suite --test backend -p df11-cuda --bench gpu --message-format=json-render-diagnostics >target/gpu-kit.json
   python3 - "$kit" <<'PYTHON'
 import json, shutil, sys
@@ -32,7 +37,7 @@ PYTHON
 }
 
 published() {
-  . ci/gpu_tools.sh
+  . ci/gpu/tools.sh
   pip_folder dfloat11-0.5.0 dfloat11==0.5.0
   cp "$DF11_TOOLS/dfloat11-0.5.0/dfloat11/decode.ptx" "$kit/"
 }
@@ -84,7 +89,7 @@ bench() {
   fi
   mkdir -p "$kit/record"
   {
-    echo "$(date -u +%F), ci/gpu.sh run, $(cat "$kit/BUILT")"
+    echo "$(date -u +%F), ci/gpu/proof.sh run, $(cat "$kit/BUILT")"
     timeout "$bench_limit" "$kit/gpu" bench "$record.tsv" "${ptx[@]}"
   } 2>&1 | tee "$record.txt"
   echo "record: $record.txt, $record.tsv"
@@ -106,7 +111,7 @@ rehearse() {
   [ -s target/gpu-kit.played ] || skip "the driver is not played here: no C++ compiler, or not Linux"
   scratch_folder
   cp -r "$kit" "$scratch/kit"
-  env -i PATH=/usr/bin:/bin HOME="$scratch" LD_LIBRARY_PATH="$(dirname "$(cat target/gpu-kit.played)")" bash "$scratch/kit/ci/gpu.sh" run
+  env -i PATH=/usr/bin:/bin HOME="$scratch" LD_LIBRARY_PATH="$(dirname "$(cat target/gpu-kit.played)")" bash "$scratch/kit/ci/gpu/proof.sh" run
   [ ! -e "$scratch/kit/record" ] || { echo "a rehearsal left a record"; return 1; }
 }
 
@@ -118,5 +123,5 @@ case ${1:-} in
     build
     step rehearsal rehearse
     ;;
-  *) echo "usage: ci/gpu.sh build | run | rehearse" && exit 2 ;;
+  *) echo "usage: ci/gpu/proof.sh build | run | rehearse" && exit 2 ;;
 esac

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Fuzzing for as long as wanted: `ci/fuzz_long.sh MINUTES [TARGET...]`, the targets in turn, a minute each. What is found grows fuzz/corpus.
-# Executions go to fuzz/artifacts/executions.tsv, one line a turn, and are summed up at the end: they belong into tests/README.md.
-. "$(dirname "$0")/fuzz.sh"
+# Fuzzes for MINUTES: `ci/fuzz/long.sh MINUTES [TARGET...]`, the targets in turn, one minute each.
+# What is found grows fuzz/corpus. Executions go to fuzz/artifacts/executions.tsv, one line per
+# turn. The sums printed at the end belong into tests/README.md.
+. "$(dirname "$0")/common.sh"
 exec 2>&1
 readonly turn_seconds=60 record=fuzz/artifacts/executions.tsv
 
@@ -19,5 +20,5 @@ turns() {
   awk -F '\t' '{ sum[$2] += $3 } END { for (t in sum) printf "%-20s %12d executions\n", t, sum[t] }' "$record" | sort
 }
 
-[ $# -gt 0 ] || { echo "usage: ci/fuzz_long.sh MINUTES [TARGET...]"; exit 2; }
+[ $# -gt 0 ] || { echo "usage: ci/fuzz/long.sh MINUTES [TARGET...]"; exit 2; }
 step "fuzzing" turns "$@"

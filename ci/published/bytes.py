@@ -1,11 +1,14 @@
-"""Compares a model that `df11 compress --code published` wrote with what the published Python package makes of the same weights.
+"""Compares the output of `df11 compress --code published` with the published Python package's.
 
-    python published_bytes.py DF11 BF16_SOURCE      each a directory or a .safetensors file, DF11 with its config.json
+    python bytes.py DF11 BF16_SOURCE      each a directory or a .safetensors file,
+                                          DF11 with its config.json
 
-Every unit is coded by the package's own functions, untouched, and each of its six arrays compared byte for byte. What calls them here stands for
-`compress_model`, which wants a CUDA device. Stubbed is PyTorch, of which these functions use `from_numpy` alone, and the progress bar.
+The package's own functions, unchanged, code every unit, and each of its six arrays is compared byte
+for byte. The caller here replaces `compress_model`, which needs a CUDA device. Two things are
+stubbed: PyTorch, of which these functions use only `from_numpy`, and the progress bar.
 
-A unit that the package cannot write (it stops, or its bytes decode to other weights) is counted apart: df11 must have told of it.
+A unit that the package cannot write (it stops, or its bytes decode to other weights) is counted
+separately. df11 must have reported it.
 """
 
 import contextlib
@@ -24,7 +27,7 @@ ITEMS = {"U8": np.uint8, "I64": np.int64, "BF16": np.uint16}
 
 
 def package():
-    """dfloat11's utilities, without the package around them, which imports PyTorch and CuPy."""
+    """dfloat11's utilities, without the rest of the package, which imports PyTorch and CuPy."""
     stubs = {"torch": {"from_numpy": lambda array: array}, "tqdm": {"tqdm": lambda items: items}}
     for name, contents in stubs.items():
         sys.modules[name] = types.ModuleType(name)

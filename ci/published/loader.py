@@ -1,13 +1,15 @@
-"""Loads a DF11 model with the published Python package and compares what it injects with the BF16 source.
+"""Loads a DF11 model with the published Python package and compares it with the source.
 
-    python published_loader.py DF11 BF16_SOURCE      each a directory or a .safetensors file
+    python loader.py DF11 BF16_SOURCE      each a directory or a .safetensors file
 
-A module tree is built from the source's tensor names, filled with wrong values, and given to the published loader. Its
-decode hooks are then run one by one. Asserted: the loader complains of nothing, every unit has one hook, every matrix is
-injected by exactly one unit, and every tensor, coded or raw, has the source's shape, dtype and bits.
+A module tree is built from the source's tensor names, filled with wrong values, and given to the
+published loader. Its decode hooks are then run one by one. The script asserts that the loader
+complains of nothing, every unit has one hook, every matrix is injected by exactly one unit, and
+every tensor, coded or raw, has the source's shape, dtype and bits.
 
-The loader is the published one, untouched. Stubbed is what is not the loader: cupy (its kernel is `launch` below, one
-numpy lane per GPU thread, over the very pointers the loader passes), accelerate and huggingface_hub (never called).
+The loader is the published one, unchanged. Stubs replace what is not the loader: cupy (its kernel
+is `launch` below, one numpy lane per GPU thread, over the very pointers that the loader passes),
+accelerate and huggingface_hub (never called).
 """
 
 import contextlib
@@ -29,7 +31,7 @@ LAUNCHER_SHARED_BYTES = 48 * 1024
 
 
 def launch(grid, block, shared_mem, args):
-    """The kernel's contract: all chunks of the stream at once, each from its gap to the end of its 64 bits."""
+    """Does the kernel's work for all chunks at once, each from its gap to the end of its 64 bits."""
     luts, codes, sign_mantissa, positions, gaps, outputs, n_luts, n_bytes, n_elements = args
     assert tuple(block) == (512,) and grid[0] == -(-n_bytes // 4096), f"grid {grid}, block {block}"
     assert shared_mem <= LAUNCHER_SHARED_BYTES, f"launch refused: {shared_mem} bytes of shared memory"
@@ -37,7 +39,8 @@ def launch(grid, block, shared_mem, args):
     tables = view(luts, n_luts * 256, ctypes.c_uint8).reshape(n_luts, 256)
     chunks = grid[0] * 512
 
-    # 12 bytes of stream a chunk, the bytes behind the stream random: the hardware leaves them undefined
+    # 12 bytes of stream per chunk. Bytes past the stream are random: the hardware leaves them
+    # undefined.
     stream = np.random.default_rng(11).integers(0, 256, chunks * 8 + 4, dtype=np.uint8)
     stream[:n_bytes] = view(codes, n_bytes, ctypes.c_uint8)
     bits = np.unpackbits(view(gaps, chunks * 5 // 8, ctypes.c_uint8)).reshape(chunks, 5)
@@ -63,11 +66,12 @@ def launch(grid, block, shared_mem, args):
         decoded.append(entry)
         at[lanes] += length
         lanes = lanes[at[lanes] < end[lanes]]
-    # a stable sort by chunk puts each chunk's exponents back in the order they were decoded in
+    # A stable sort by chunk puts each chunk's exponents back in the order in which they were
+    # decoded.
     order = np.argsort(np.concatenate(steps), kind="stable")
     exponents = np.concatenate(decoded)[order]
 
-    # the scan: a block's first weight is its output position, whatever came before
+    # The scan: a block's first weight is its output position, whatever came before.
     counts = np.bincount(np.concatenate(steps), minlength=chunks).reshape(-1, 512)
     first = view(positions, grid[0], ctypes.c_uint32).astype(np.int64)
     within = np.cumsum(counts, axis=1) - counts
@@ -82,7 +86,7 @@ def launch(grid, block, shared_mem, args):
 
 
 def published_package():
-    """Imports dfloat11 with stubs for what it imports beside its loader."""
+    """Imports dfloat11, with stubs for all it imports that is not its loader."""
     device = lambda _index: contextlib.nullcontext()
     module = types.SimpleNamespace(get_function=lambda _name: launch)
     stubs = {
@@ -116,7 +120,7 @@ def wrong(tensor):
 
 
 def module_tree(source):
-    """Modules as a model would have them: Embedding or Linear for a 2-D weight, a bare module around anything else."""
+    """Modules as a model would have them: Embedding or Linear for a 2-D weight, otherwise bare."""
     root = nn.Module()
     paths = {name.rpartition(".")[0] for name in source}
     for path in sorted(paths):
@@ -192,7 +196,7 @@ def main(df11, source_path):
             injected[name] = unit
             expect(name, source[name], target.weight)
 
-    # what the units hold beside their matrices: the hooks' own buffers
+    # What the units hold beside their matrices: the hooks' own buffers.
     leaves = ("luts", "encoded_exponent", "sign_mantissa", "output_positions", "gaps")
     buffers = {f"{unit}.{leaf}" for unit in units for leaf in leaves}
     state = {name: tensor for name, tensor in model.state_dict().items() if name not in buffers}

@@ -1,13 +1,15 @@
-# Shared by the two fuzzing scripts (source it): the targets, built once, and runs of one target for some seconds.
-. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+# Shared by the two fuzzing scripts (source it). Builds the targets once, and runs one target for
+# some seconds.
+. "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
 
 fuzz_targets=$(sed -n 's/^name = "\(.*\)"$/\1/p' fuzz/Cargo.toml | grep -vx df11-fuzz)
 fuzz_folder=fuzz/target/x86_64-unknown-linux-gnu/release
-# in memory where there is such a place: models are written through to the disk, and would wait for it
+# In memory if possible: models are written through to the disk, and would wait for it.
 [ ! -d /dev/shm ] || export TMPDIR=/dev/shm
 
-# Builds targets and seeds; skips where the tools are missing, but CI installs cargo-fuzz. FUZZ_SANITIZER=none runs several times as often a
-# second, and sees all there is to see where no unsafe code runs.
+# Builds targets and seeds. Skips if the tools are missing; CI installs cargo-fuzz.
+# FUZZ_SANITIZER=none runs several times as many inputs per second, and misses nothing where no
+# unsafe code runs.
 fuzz_build() {
   cargo +nightly --version >/dev/null 2>&1 || skip "no nightly toolchain"
   export PATH=$PWD/target/tools/bin:$PATH
@@ -15,12 +17,14 @@ fuzz_build() {
     [ "${CI:-}" = true ] || skip "no cargo-fuzz: cargo install cargo-fuzz"
     CARGO_TARGET_DIR=target/tools cargo install --quiet --locked --root target/tools cargo-fuzz
   fi
-  # Traced comparisons took two thirds of the time, and most inputs are choices of a generator, which they do not help.
+  # Tracing comparisons took two thirds of the time. It does not help most inputs, which are choices
+  # of a generator.
   cargo +nightly fuzz build --no-trace-compares --sanitizer "${FUZZ_SANITIZER:-address}"
   "$fuzz_folder/seeds"
 }
 
-# fuzz_run TARGET SECONDS: fails, and keeps the input, if one breaks the target. Leaves executions in $executions.
+# fuzz_run TARGET SECONDS: fails, and keeps the input, if an input breaks the target. Sets
+# $executions to the number of executions.
 fuzz_run() {
   local log=fuzz/artifacts/$1.log
   mkdir -p "fuzz/artifacts/$1"

@@ -1,15 +1,18 @@
-# The published Python package, for the scripts that run it (source it). It stands in a folder that later runs and other checkouts find again.
+# The published Python package, for the scripts that run it (source it). It is in a folder that
+# later runs and other checkouts use again.
 set -euo pipefail
 
-# usage_unless_two ARGUMENT...: prints the head of the script and ends it, unless it was given two.
+# usage_unless_two ARGUMENT...: unless there are two arguments, prints the script's head and ends
+# it.
 usage_unless_two() {
   [ $# -ne 2 ] || return 0
-  sed -n '2,7s/^# \{0,1\}//p' "$0" >&2
+  sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0" >&2
   exit 2
 }
 
-# published_package STEP FOLDER NAME PACKAGE...: leaves in $venv a virtual environment with dfloat11 and these packages: FOLDER, or where that is
-# empty, NAME in the user's cache folder.
+# published_package STEP FOLDER NAME PACKAGE...: sets $venv to a virtual environment with dfloat11
+# and these packages. The environment is in FOLDER, or if that is empty, in NAME of the user's cache
+# folder.
 published_package() {
   if ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
     echo "skipped: $1 (no python3 with venv)"

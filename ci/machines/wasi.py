@@ -1,4 +1,7 @@
-"""Runs a WASI program (argument 1, its own arguments behind it) under wasmtime: the runner of cargo's wasm tests."""
+"""Runs a WASI program (argument 1, followed by its own arguments) under wasmtime.
+
+cargo runs the wasm tests through this script.
+"""
 
 import sys
 

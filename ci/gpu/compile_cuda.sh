@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# The kernel through NVIDIA's compilers, without a GPU:
-# - the committed PTX is what the pinned NVRTC makes of the source (`ci/gpu_compile.sh write` makes it anew);
-# - registers, spills and shared memory for compute capabilities 7.5, 8.0, 9.0, each under its bound.
-. "$(dirname "$0")/lib.sh"
-. "$(dirname "$0")/gpu_tools.sh"
+# Sends the kernel through NVIDIA's compilers, without a GPU:
+# - the committed PTX is what the pinned NVRTC makes from the source (`ci/gpu/compile_cuda.sh write`
+#   makes it again);
+# - registers, spills and shared memory for compute capabilities 7.5, 8.0, 9.0 are within bounds.
+. "$(dirname "$0")/../lib.sh"
+. ci/gpu/tools.sh
 
 ptx_folder=df11-kernels/ptx
-# 7.5 for Turing and whatever comes; 8.0 adds the warp-wide sum that the kernel uses.
+# 7.5 for Turing and everything later. 8.0 adds the warp-wide sum that the kernel uses.
 ptx_architectures=(compute_75 compute_80)
 
 ptx() {
@@ -15,17 +16,18 @@ ptx() {
   local architecture folder=target/gpu/ptx
   [ "$1" = check ] || folder=$ptx_folder
   for architecture in "${ptx_architectures[@]}"; do
-    python3 ci/nvrtc.py "$nvrtc" target/gpu/cuda.cu "$architecture" "$folder/$architecture.ptx"
+    python3 ci/gpu/nvrtc.py "$nvrtc" target/gpu/cuda.cu "$architecture" "$folder/$architecture.ptx"
     grep -q '^\.version 8\.0$' "$folder/$architecture.ptx" || { echo "$architecture: not PTX of ISA 8.0"; return 1; }
     if [ "$1" = check ]; then
       cmp "$ptx_folder/$architecture.ptx" "$folder/$architecture.ptx" ||
-        { echo "$architecture: the committed PTX is not of this source: run ci/gpu_compile.sh write and commit it"; return 1; }
+        { echo "$architecture: the committed PTX is not of this source: run ci/gpu/compile_cuda.sh write and commit it"; return 1; }
     fi
     echo "$architecture: $(wc -c <"$folder/$architecture.ptx") bytes"
   done
 }
 
-# Most registers of a thread: 1024 threads on a multiprocessor. Most bytes spilled: what falls out at the loop's edges, none in it.
+# Most registers of a thread: 1024 threads on a multiprocessor. Most bytes spilled: some at the
+# edges of the loop, none in it.
 registers=64 spilled=64
 
 resources() {
@@ -49,7 +51,7 @@ resources() {
   done
 }
 
-# The backend's own compiling at run time, by NVRTC of CUDA 12 and of 13, for the device that the shim plays.
+# The backend's own compiling at run time, by NVRTC of CUDA 12 and of 13, for the played device.
 run_time() {
   "$1"
   LD_LIBRARY_PATH=$(dirname "$nvrtc")${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH} cargo test --quiet --locked -p df11-gpu-suite --test backend cuda -- --nocapture

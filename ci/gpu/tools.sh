@@ -1,9 +1,10 @@
-# NVIDIA's compilers from PyPI and AMD's from Debian, for the scripts that compile kernels without a GPU (source it behind lib.sh). Nothing is put into
-# the checkout: DF11_TOOLS says where, and is kept between runs.
+# NVIDIA's compilers from PyPI and AMD's from Debian, for the scripts that compile kernels without a
+# GPU (source it after lib.sh). It puts nothing into the checkout: DF11_TOOLS names the folder,
+# which is kept between runs.
 
 DF11_TOOLS=${DF11_TOOLS:-$HOME/.cache/df11-tools}
 
-# pip_folder NAME PACKAGE...: leaves the packages' files in $DF11_TOOLS/NAME.
+# pip_folder NAME PACKAGE...: puts the packages' files into $DF11_TOOLS/NAME.
 pip_folder() {
   local folder=$DF11_TOOLS/$1
   shift
@@ -14,7 +15,8 @@ pip_folder() {
   touch "$folder/complete"
 }
 
-# The NVRTC whose PTX every driver of CUDA 12 and later takes (ISA 8.0): the one that the committed PTX is made with.
+# The NVRTC that made the committed PTX. Every driver of CUDA 12 and later accepts its PTX (ISA
+# 8.0).
 nvrtc() {
   pip_folder nvrtc-12.0.140 nvidia-cuda-nvrtc-cu12==12.0.140
   nvrtc=$DF11_TOOLS/nvrtc-12.0.140/nvidia/cuda_nvrtc/lib/libnvrtc.so.12
@@ -31,7 +33,8 @@ nvcc() {
   cuda=$DF11_TOOLS/nvcc-13.5.37/nvidia/cu13/bin
 }
 
-# kernel_source VENDOR: the text of that vendor's kernel in target/gpu/VENDOR.cu, as source.rs puts it together.
+# kernel_source VENDOR: writes the text of that vendor's kernel to target/gpu/VENDOR.cu, joined as
+# source.rs joins it.
 kernel_source() {
   mkdir -p target/gpu
   (cd df11-kernels/src && cat "vendor/$1.h" kernel/job.cuh kernel/lane.cuh kernel/decode.cuh kernel/launch.cuh kernel/plain.cuh) >"target/gpu/$1.cu"

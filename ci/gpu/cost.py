@@ -1,8 +1,10 @@
-"""What the fast kernel costs a weight, without a GPU: `gpu_cost.py SOURCE SASS COUNTS`.
+"""What the fast kernel costs per weight, without a GPU: `cost.py SOURCE SASS COUNTS`.
 
-SOURCE is the kernel's text as it was compiled, SASS what `nvdisasm -gi -c` says of it, COUNTS what the shim's example `cost --json` counted. Wavefronts
-come from the shim alone. Instructions: each SASS instruction belongs to the region (DF11_RUN) in whose lines it was inlined; a region's
-instructions, over the copies that unrolling made of it, times the warps that run it. The rules stand in df11-kernels/shim/cpp/machine.h.
+SOURCE is the kernel's text as it was compiled. SASS is the output of `nvdisasm -gi -c`. COUNTS is
+the output of the shim's example `cost --json`. Wavefronts come from the shim alone. For
+instructions, each SASS instruction belongs to the region (DF11_RUN) in whose lines it was inlined.
+A region costs its instructions, divided by the copies that unrolling made of it, times the warps
+that run it. df11-kernels/shim/cpp/machine.h has the rules.
 """
 
 import os
@@ -33,11 +35,12 @@ def regions_of(source: str) -> dict[int, str]:
 def static_instructions(sass: str, name: str, kernel: str, source: str) -> Counter:
     """Instructions of the kernel by region."""
     regions = regions_of(source)
-    helpers = source[: source.index("// What a launch is told")].count("\n")  # lines of the vendor's header, inlined everywhere
+    helpers = source[: source.index("struct Job {")].count("\n")  # the vendor's header
     text = sass[sass.index(f"\n.text.{kernel}:") :]
     end = text.find("\n\t.section", 1)
     text = text[: end if end > 0 else None]
-    # Where lanes may be apart, a warp operation has a second form behind the kernel's end, reached by BRA.DIV only when they are: they are not.
+    # If lanes may diverge, a warp operation has a second form after the kernel's end. BRA.DIV
+    # reaches it only when they have diverged, and they have not.
     apart = set(re.findall(r"BRA\.DIV .*?`\((\.L\w+)\)", text))
     blocks, chain, fresh, skipping = [[]], [], True, False
     for line in text.split("\n"):
@@ -57,8 +60,9 @@ def static_instructions(sass: str, name: str, kernel: str, source: str) -> Count
                 blocks[-1].append((region, bool(chain) and chain[0] <= helpers))
             if re.search(r"\b(BRA|EXIT|BSYNC|RET)\b", line):
                 blocks.append([])
-    # The compiler keeps one origin of a helper that was inlined in many places. So a helper's instruction belongs to its basic block's region, unless the
-    # block has a good part of the region it names.
+    # If the compiler inlined a helper in many places, it keeps one origin. So a helper's
+    # instruction belongs to the region of its basic block, unless the block has a good part of the
+    # region it names.
     counts = Counter()
     for block in blocks:
         own = Counter(region for region, helper in block if not helper)
@@ -76,10 +80,10 @@ def main() -> int:
     steps = int(re.search(r"#define KEPT (\d+)", source)[1])
     sure = int(re.search(r"#define SURE_STEPS (\d+)", source)[1])
     copies |= {"step": sure, "late_step": steps - sure, "vote": steps - sure, "long_code": steps // 4}
-    copies |= {"write": 2 * steps, "write_vote": 2 * (steps - sure), "finish": 2}  # for warps with and without a lane that waited
+    copies |= {"write": 2 * steps, "write_vote": 2 * (steps - sure), "finish": 2}  # warps with a waiting lane, and without
     copies |= {"walk": 2, "walk_start": 2, "short_lane": 2, "merge_one": 3}
     copies["long_search"] = steps // 4 + 3  # to count, to cut, and to write
-    copies |= {"load": 2, "load_gaps": 2, "load_slow": 2, "load_bytes": 12}  # the first block's chunks, and the next one's
+    copies |= {"load": 2, "load_gaps": 2, "load_slow": 2, "load_bytes": 12}  # the first block's, and the next one's
     static = static_instructions(sass, os.path.basename(sys.argv[1]), "df11_decode", source)
     wrong = []
     for data in dict.fromkeys(row[0] for row in rows):

@@ -1,6 +1,7 @@
-"""Models and files with much JSON of which each byte costs as much as it can: `dear_json.py FOLDER`.
+"""Models and files with much JSON, each byte as costly as it can be: `dear_json.py FOLDER`.
 
-Each case is a folder with the text, `dear` (a link to the file that holds it), and `runs.json`, the runs of the program that meet it.
+Each case is a folder with the text, `dear` (a link to the file that holds it), and `runs.json`, the
+runs of the program that meet it.
 """
 
 import json
@@ -22,7 +23,7 @@ def fields(value):
 
 
 def case(name, file, text, runs):
-    """A folder with a small model (as `m` where an index is to name it) and the file `file` of that text."""
+    """A folder with a small model (named `m` if an index must name it) and `file` with that text."""
     folder = root / name
     folder.mkdir(parents=True)
     weights = "m" if file.endswith(".index.json") else "model.safetensors"

@@ -1,8 +1,13 @@
-"""Killed before each call that touches OUTPUT or what is beside it: `killed.py PROGRAM FOLDER`.
+"""Kills the program before each call that touches OUTPUT or what is beside it.
 
-strace sends SIGKILL at the n-th call of a kind, for n = 1, 2, ... until a run gets through. Each time OUTPUT is old, new or absent (never absent where it was
-there), INPUT is as it was, a next run without options does its work or names what is in its way and leaves it alone, and one with --force or --resume ends
-in the same bytes and leaves nothing.
+    killed.py PROGRAM FOLDER
+
+strace sends SIGKILL at the n-th call of a kind, for n = 1, 2, ... until a run ends by itself. Each
+time:
+- OUTPUT is old, new or absent, and never absent if it was there before;
+- INPUT is as it was;
+- a next run without options does its work, or names what is in its way and leaves it alone;
+- a run with --force or --resume ends in the same bytes and leaves nothing else.
 """
 
 import itertools
@@ -23,7 +28,7 @@ failures = []
 
 
 def tree(path):
-    """What is there: `None`, the bytes of a file, or those of each file of a folder."""
+    """What is at a path: `None`, the bytes of a file, or those of each file of a folder."""
     if path.is_dir():
         return {str(file.relative_to(path)): file.read_bytes() for file in path.rglob("*") if file.is_file()}
     return path.read_bytes() if path.exists() else None
@@ -38,7 +43,7 @@ def df11(verb, source, to, *flags):
 
 
 def traced(verb, source, flags, *how):
-    """A run under strace, on one thread, so that the n-th call is the same in each."""
+    """Runs under strace on one thread, so that the n-th call is the same in each run."""
     command = ["strace", "-f", "-qq", "-o", trace, *how, program, verb, source, "-o", output, "--quiet", "-T", "1", *flags]
     return subprocess.run(command, stderr=subprocess.PIPE).returncode
 
@@ -78,7 +83,7 @@ def every_kill(verb, source, resumable, new, old):
 
 
 def after_a_kill(verb, source, resume, new):
-    """The next run, and the one after it: what is wrong with them."""
+    """What is wrong with the next run, and with the one after it."""
     wrong, was_there, left = [], output.exists(), partial.exists()
     plain = df11(verb, source, output)
     if plain.returncode == 0 and was_there:
