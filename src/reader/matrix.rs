@@ -136,8 +136,8 @@ impl Matrix {
                 decoded.map_err(|error| unit.error(error))
             }
             None => {
-                let each = rows.iter().zip(weights.chunks_exact_mut(columns.max(1)));
-                each.map(|(row, weights)| self.decode_range(backend, row * columns as u64, weights)).collect()
+                let mut each = rows.iter().zip(weights.chunks_exact_mut(columns.max(1)));
+                each.try_for_each(|(row, weights)| self.decode_range(backend, row * columns as u64, weights))
             }
         }
     }
