@@ -4,6 +4,7 @@
 mod support;
 
 use df11::Error;
+use df11::error::OutputReason;
 use df11::jobs::{CompressOptions, DecompressOptions, PatternDict, VerifyOptions, compress, decompress, verify};
 use serde_json::{Value, json};
 use std::fs;
@@ -318,8 +319,10 @@ fn another_geometry_and_foreign_patterns_are_refused_with_the_way_on() {
     assert!(old.contains("0.1"), "{old}");
     let mut other = config.clone();
     other["dfloat11_config"]["pattern_dict"] = json!({"(?!x)w": []});
-    let message = run(other.clone(), None).expect_err("look-around").to_string();
-    assert!(message.contains("(?!x)w") && message.contains("--pattern-dict"), "{message}");
+    let error = run(other.clone(), None).expect_err("look-around");
+    assert!(matches!(&error, Error::Pattern { pattern: Some(found), .. } if found == "(?!x)w"), "{error:?}");
+    let message = error.to_string();
+    assert!(message.contains("(?!x)w") && message.contains("give the same patterns without it"), "{message}");
     let patterns = work.path().join("patterns.json");
     fs::write(&patterns, json!({"w": []}).to_string()).expect("written");
     assert_eq!(run(other.clone(), Some(PatternDict::read(&patterns).expect("patterns"))).expect("the way on"), 1);
@@ -339,8 +342,10 @@ fn an_output_that_exists_stays_as_it_is() {
             "source" => compress(&work.path(input), &work.path(place), &CompressOptions::default(), &()).map(|_| ()),
             _ => decompress(&work.path(input), &work.path(place), &DecompressOptions::default(), &()).map(|_| ()),
         };
-        let message = refused.expect_err("it exists").to_string();
-        assert!(message.contains(place) && message.contains("--force"), "{message}");
+        let error = refused.expect_err("it exists");
+        let exists = matches!(&error, Error::Output { reason: OutputReason::Exists { partial: None }, .. });
+        let message = error.to_string();
+        assert!(exists && message.contains(place) && message.contains("let it be replaced"), "{message}");
         assert!(fs::read(work.path(place)).expect("read") == before);
     }
 }

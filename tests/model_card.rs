@@ -3,6 +3,7 @@
 
 mod support;
 
+use df11::error::{Error, Exclusive};
 use df11::jobs::{CodeKind, CompressOptions, DecompressOptions, compress, decompress};
 use std::collections::BTreeMap;
 use std::fs;
@@ -162,8 +163,10 @@ fn what_would_not_come_back_is_refused() {
     };
     assert!(refusal(&source.join("model.safetensors"), true).contains("one file"));
     let published = with!(CompressOptions::default(), model_card: true, code: CodeKind::Published);
-    let message = compress(&source, &coded, &published, &()).expect_err("refused").to_string();
-    assert!(message.contains("--model-card") && message.contains("--code published"), "{message}");
+    let error = compress(&source, &coded, &published, &()).expect_err("refused");
+    assert!(matches!(error, Error::OptionsExclude { which: Exclusive::PublishedAndCard }), "{error:?}");
+    let message = error.to_string();
+    assert!(message.contains("`model_card`") && message.contains("the published code"), "{message}");
     fs::write(source.join("README.source.md"), "the user's own").expect("written");
     assert!(refusal(&source, true).contains("README.source.md"));
     fs::remove_file(source.join("README.source.md")).expect("removed");
