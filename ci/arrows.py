@@ -9,7 +9,8 @@
 6. what one of the twins df11-cuda and df11-hip has and the other has not (a file, a public name, an error) is named in the table of differences in
    df11-hip's documentation;
 7. no circle of files: the files of a crate take names only from files below them. Each circle is printed with the names that tie it;
-8. the rooms of the facade in their order, ROOMS: none takes a name from one above it, nor from one beside it but on the ground.
+8. the rooms of the facade in their order, ROOMS: none takes a name from one above it, nor from one beside it but on the ground;
+9. every heading of FORMAT.md and FILES.md that a file cites (FORMAT.md, "Codes") exists.
 
 A crate without a row in HOUSE fails: whoever adds a room draws its arrows here.
 """
@@ -142,6 +143,18 @@ def twins(root: pathlib.Path):
         yield f"{name}: one of df11-cuda and df11-hip has it, and the table of differences in df11-hip/src/lib.rs does not name it"
 
 
+def citations(root: pathlib.Path):
+    """A citation may go on in the next line of a comment."""
+    documents = {"FORMAT": root / "df11-core/FORMAT.md", "FILES": root / "FILES.md"}
+    headings = {name: re.findall(r"^#+ (.+)$", path.read_text(), re.MULTILINE) for name, path in documents.items()}
+    for path in sorted(path for kind in ("rs", "md", "py", "sh", "cuh", "cpp") for path in root.rglob(f"*.{kind}")):
+        if "target" not in path.relative_to(root).parts:
+            text = re.sub(r"\s+(//[/!]? )?", " ", path.read_text(errors="replace"))
+            for name, heading in re.findall(r'\b(FORMAT|FILES)\.md, "([^"]+)"', text):
+                if heading not in headings[name]:
+                    yield f'{path.relative_to(root)}: {name}.md has no heading "{heading}"'
+
+
 def version(text: str) -> tuple[int, ...]:
     return tuple(int(part) for part in (text.split("-")[0].split(".") + ["0", "0"])[:3])
 
@@ -181,6 +194,7 @@ def main() -> int:
         wrong += unsafe_rooms(crate, rule, root)
         wrong += file_arrows(crate, root)
     wrong += twins(root)
+    wrong += citations(root)
     wrong += [f"{name}: has no circle any more, or is no crate; take it out of CIRCLES_LEFT" for name in sorted(kept_for_nothing(members))]
     for name, line in FORBIDS_UNSAFE.items():
         if line not in (root / name).read_text():
