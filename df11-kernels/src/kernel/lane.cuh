@@ -8,6 +8,10 @@
 // 4. Entries stay in registers: at most KEPT steps, unrolled, without a branch that parts the lanes. All codes of 1 bit need 32 steps. What needs more
 //    (valid, but no weights look so), what fails, and the unit's last two chunks are walked code by code.
 
+// Long codes have more than INDEX_BITS bits. Their entry in the table names the long codes that
+// begin with its bits: `find_long` searches these for the one. `take_long` takes it, at every
+// fourth step; after the last step it is taken where the last entry is cut.
+
 #define KEPT 32
 // Steps that nearly every warp takes: only behind them is it asked whether any lane goes on.
 #define SURE_STEPS 15
