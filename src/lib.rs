@@ -21,11 +21,11 @@
 //! - [`shown`]: names and texts of strangers, as they are shown to people.
 //! - [`Error`] names the file, the unit or tensor, what was found, what was expected and the next step.
 //!
-//! What these files hold is defined in `FILES.md`, at the root of the repository; what the arrays
-//! of a unit mean, in [`df11_core::format`].
-//!
 //! Every job holds one unit in memory at a time, works in parallel on the current rayon pool, and
 //! gives the same bytes for any number of threads.
+//!
+//! What these files hold is defined in `FILES.md`, at the root of the repository; what the arrays
+//! of a unit mean, in [`df11_core::format`].
 
 #![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 

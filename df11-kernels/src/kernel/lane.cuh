@@ -9,8 +9,8 @@
 //    (valid, but no weights look so), what fails, and the unit's last two chunks are walked code by code.
 
 // Long codes have more than INDEX_BITS bits. Their entry in the table names the long codes that
-// begin with its bits: `find_long` searches these for the one. `take_long` takes it, at every
-// fourth step; after the last step it is taken where the last entry is cut.
+// begin with its bits, and `find_long` searches these. `take_long` takes the one that it found, at
+// every fourth step. A long code that is the lane's last is taken where the last entry is cut.
 
 #define KEPT 32
 // Steps that nearly every warp takes: only behind them is it asked whether any lane goes on.
