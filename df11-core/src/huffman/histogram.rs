@@ -73,8 +73,8 @@ pub fn entropy(counts: &[u64]) -> f64 {
 
 /// Binary logarithm of a positive normal number, to about 1e-15: `core` has none.
 ///
-/// `x = 2^e m` with m in [2/3, 4/3]. Let `s = (m - 1) / (m + 1)`, so that `|s| <= 1/5`. Then `ln m
-/// = 2 (s + s^3/3 + s^5/5 + ...)`.
+/// `x = 2^e m` with m in [2/3, 4/3]. Let `s = (m - 1) / (m + 1)`, so that `|s| <= 1/5`. Then
+/// `ln m = 2 (s + s^3/3 + s^5/5 + ...)`.
 fn log2(x: f64) -> f64 {
     const MANTISSA_BITS: u32 = 52;
     const BIAS: i64 = 1023;
