@@ -8,7 +8,8 @@
 5. no dependency that a user builds asks for a newer compiler than we promise;
 6. no circle of files: the files of a crate take names only from files below them. Each circle is printed with the names that tie it;
 7. the rooms of the facade in their order, ROOMS: none takes a name from one above it, nor from one beside it but on the ground;
-8. the library of the facade names no flag, in code or comment: that is for the program, src/bin/df11/advice.rs.
+8. the library of the facade names no flag, in code or comment: that is for the program, src/bin/df11/advice.rs;
+9. every heading of FORMAT.md and FILES.md that a file cites (FORMAT.md, "Codes") exists.
 
 A crate without a row in HOUSE fails: whoever adds a room draws its arrows here.
 """
@@ -143,6 +144,18 @@ def version(text: str) -> tuple[int, ...]:
     return tuple(int(part) for part in (text.split("-")[0].split(".") + ["0", "0"])[:3])
 
 
+def citations(root: pathlib.Path):
+    """A citation may go on in the next line of a comment."""
+    documents = {"FORMAT": root / "df11-core/FORMAT.md", "FILES": root / "FILES.md"}
+    headings = {name: re.findall(r"^#+ (.+)$", path.read_text(), re.MULTILINE) for name, path in documents.items()}
+    for path in sorted(path for kind in ("rs", "md", "py", "sh", "cuh", "cpp") for path in root.rglob(f"*.{kind}")):
+        if "target" not in path.relative_to(root).parts:
+            text = re.sub(r"\s+(//[/!]? )?", " ", path.read_text(errors="replace"))
+            for name, heading in re.findall(r'\b(FORMAT|FILES)\.md, "([^"]+)"', text):
+                if heading not in headings[name]:
+                    yield f'{path.relative_to(root)}: {name}.md has no heading "{heading}"'
+
+
 def newer_compilers(metadata, packages, promise):
     """Dependencies, through any chain of non-dev ones, that need a newer compiler than ours."""
     edges = {
@@ -182,6 +195,7 @@ def main() -> int:
     for name, line in FORBIDS_UNSAFE.items():
         if line not in (root / name).read_text():
             wrong.append(f"{name}: {line} is missing")
+    wrong += citations(root)
 
     for line in wrong:
         print(line)

@@ -48,6 +48,9 @@
 //!
 //! Every job holds one unit in memory at a time, works in parallel on the current rayon pool, and
 //! gives the same bytes for any number of threads.
+//!
+//! What these files hold is defined in `FILES.md`, at the root of the repository; what the arrays
+//! of a unit mean, in [`df11_core::format`].
 
 #![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 

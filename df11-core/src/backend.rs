@@ -1,4 +1,5 @@
-//! The one contract of all backends: a unit is loaded, then decoded as often as wanted.
+//! The contract that every backend fulfils: it loads a unit once, then decodes it any number of
+//! times.
 
 use alloc::boxed::Box;
 use core::error::Error as StdError;
@@ -11,40 +12,41 @@ use crate::decode;
 use crate::error::Error;
 use crate::unit::Unit;
 
-/// Decodes validated units, on whatever processor: the same weights as [`crate::decode`], or an
+/// Decodes validated units on some processor. It gives the same weights as [`crate::decode`], or an
 /// error.
 pub trait Backend: fmt::Debug + Send + Sync {
-    /// The name by which it is listed and forced.
+    /// The name under which the backend is listed, and by which a user forces it.
     fn name(&self) -> &str;
 
     /// Takes a unit and prepares what decoding needs: tables, or a copy on the device.
     ///
     /// # Errors
-    /// `Device` where the device fails.
+    /// `Device` if the device fails.
     fn load<'u>(&self, unit: Unit<'u>) -> Result<Box<dyn Loaded + 'u>, BackendError>;
 }
 
 /// A unit that a backend has loaded.
 ///
-/// A unit whose stream contradicts its index must not make it panic, hang, or write elsewhere. It
-/// may accept a wrong gap that it has no use for (FORMAT.md, "What a reader refuses").
+/// The stream of a unit can contradict its index. This must not cause a panic, a hang, or a write
+/// outside the caller's buffer. A loaded unit may accept a wrong gap that it does not use
+/// (FORMAT.md, "What a reader refuses").
 pub trait Loaded: fmt::Debug + Send + Sync {
     /// Number of weights of the unit.
     fn weights(&self) -> u64;
 
-    /// Decodes the weights from `first` on, as many as `weights` has elements. Reads only the blocks
-    /// in which their codes start.
+    /// Decodes the weights from `first` on, as many as `weights` has elements. Reads only the
+    /// blocks in which their codes start.
     ///
     /// # Errors
     /// `Unit`: `RangePastEnd`, or what FORMAT.md, "What a reader refuses", lists as refused while
-    /// decoding; `weights` then holds anything. `Device` where the device fails.
+    /// decoding; the content of `weights` is then unspecified. `Device` if the device fails.
     fn decode_range(&self, first: u64, weights: &mut [bf16], work: Work) -> Result<(), BackendError>;
 
     /// Decodes all weights.
     ///
     /// # Errors
-    /// `Unit`: `BufferSize` unless `weights` has as many elements as the unit has weights; and as
-    /// `decode_range`.
+    /// `Unit`: `BufferSize` unless `weights` has as many elements as the unit has weights. The
+    /// errors of `decode_range`.
     fn decode(&self, weights: &mut [bf16], work: Work) -> Result<(), BackendError> {
         let (found, expected) = (weights.len(), self.weights() as usize);
         if found != expected {
@@ -53,11 +55,12 @@ pub trait Loaded: fmt::Debug + Send + Sync {
         self.decode_range(0, weights, work)
     }
 
-    /// Decodes rows of a matrix, in the order given, repeats included, one after the other: an
-    /// embedding look-up. `matrix` is one of `Unit::matrices`, `columns` the weights of a row.
+    /// Decodes rows of a matrix one after another, in the order of `rows`: an embedding look-up. A
+    /// row may occur several times. `matrix` is one of `Unit::matrices`, `columns` the number of
+    /// weights in a row.
     ///
     /// # Errors
-    /// As `row_starts` and `decode_range`.
+    /// Those of `row_starts` and `decode_range`.
     fn decode_rows(
         &self,
         matrix: Range<u64>,
@@ -74,7 +77,7 @@ pub trait Loaded: fmt::Debug + Send + Sync {
     }
 }
 
-/// First weight of each of the rows, for `Loaded::decode_rows`.
+/// The first weight of each row, for `Loaded::decode_rows`.
 ///
 /// # Errors
 /// `BufferSize` unless the output has `rows.len() * columns` elements. A row that is not in the
@@ -99,14 +102,14 @@ pub fn row_starts(
     }))
 }
 
-/// Who does the work of a call. A device does its own, whatever is said.
+/// Which threads do the work of a call. A device ignores it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Work {
-    /// The current thread pool, and the caller's thread meanwhile.
+    /// The threads of the current pool, and the caller's thread.
     #[default]
     Pool,
-    /// The caller's thread alone: so that another pool can drive it, a tile of `Unit::tiles` at a
-    /// time.
+    /// The caller's thread alone. So a caller can drive the work from a pool of its own, one tile
+    /// of `Unit::tiles` at a time.
     ThisThread,
 }
 
@@ -114,7 +117,7 @@ pub enum Work {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum BackendError {
-    /// The unit does not decode, or has not what was asked for.
+    /// The unit does not decode, or does not hold what was asked for.
     Unit(Error),
     /// The backend cannot do this; another one may.
     Unsupported {
@@ -123,11 +126,11 @@ pub enum BackendError {
         /// What it cannot do.
         what: &'static str,
     },
-    /// The device or its driver failed. That says nothing of the unit.
+    /// The device or its driver failed. This says nothing about the unit.
     Device {
         /// The backend's name.
         backend: &'static str,
-        /// What the driver said.
+        /// The driver's error.
         error: Box<dyn StdError + Send + Sync>,
     },
 }

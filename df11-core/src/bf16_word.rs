@@ -1,4 +1,5 @@
-//! A BF16 word in its two halves: the exponent, which is coded, and sign and mantissa, which stay raw.
+//! A BF16 word in its two halves: the exponent, which is coded, and sign and mantissa, which stay
+//! raw.
 //!
 //! ```text
 //!  s eeeeeeee mmmmmmm  ->  eeeeeeee  and  s mmmmmmm
@@ -8,7 +9,7 @@
 
 use half::bf16;
 
-/// Bits of the mantissa; the exponent stands above it.
+/// Bits of the mantissa. The exponent is above them.
 pub const MANTISSA_BITS: u32 = 7;
 const SIGN: u16 = 1 << 15;
 const MANTISSA: u16 = (1 << MANTISSA_BITS) - 1;

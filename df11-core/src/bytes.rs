@@ -1,5 +1,5 @@
-//! The bytes of an array, borrowed or owned. What was validated once must stay as it was, so only
-//! storage that cannot change behind a shared reference gets in.
+//! The bytes of an array, borrowed or owned. Validated bytes must not change afterwards, so only
+//! storage that cannot change while it is shared is accepted.
 
 use core::fmt;
 use core::ops::Deref;
@@ -9,8 +9,8 @@ use alloc::{boxed::Box, sync::Arc, vec::Vec};
 
 /// The bytes of one array of a unit: borrowed (`&[u8]`), owned (`Vec<u8>`) or shared (`Arc<[u8]>`).
 ///
-/// `Bytes<'static>` borrows nothing that can go away, so a struct, a C handle or a Python object can
-/// keep it.
+/// `Bytes<'static>` borrows nothing that can go away, so a struct, a C handle or a Python object
+/// can keep it.
 pub struct Bytes<'a>(Storage<'a>);
 
 enum Storage<'a> {
@@ -23,25 +23,25 @@ enum Storage<'a> {
     Stable(Box<dyn StableBytes>),
 }
 
-/// Storage of the caller's own, such as pinned or mapped memory, or a part of an arena.
+/// The caller's own storage, such as pinned or mapped memory, or a part of an arena.
 ///
 /// # Safety
-/// As long as the value lives, wherever it is moved, every call of `bytes` returns the same memory,
-/// and nobody writes to it.
+/// As long as the value lives, and wherever it is moved, every call of `bytes` returns the same
+/// memory, and nobody writes to that memory.
 #[cfg(feature = "alloc")]
 #[expect(unsafe_code, reason = "the promise is the implementor's; nothing unsafe is done here")]
 pub unsafe trait StableBytes: Send + Sync {
-    /// The bytes, always the same.
+    /// The bytes: the same memory at every call.
     fn bytes(&self) -> &[u8];
 }
 
 impl Bytes<'_> {
-    /// Bytes that are borrowed from these.
+    /// Borrows these bytes.
     pub fn borrowed(&self) -> Bytes<'_> {
         Bytes(Storage::Borrowed(self))
     }
 
-    /// Keeps storage of the caller's own.
+    /// Keeps the caller's own storage.
     #[cfg(feature = "alloc")]
     pub fn stable(storage: impl StableBytes + 'static) -> Bytes<'static> {
         Bytes(Storage::Stable(Box::new(storage)))

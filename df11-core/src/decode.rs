@@ -1,11 +1,13 @@
-//! Parts to weights, plainly: the definition of correct. Every other decoder is compared with this one.
+//! Decodes parts to weights, plainly. This is the definition of correct: every other decoder is
+//! compared with it.
 //!
 //! ```text
 //! for each block: go to its first bit
 //!     for each of its weights: find the code, step over it, merge exponent and sign_mantissa
 //! ```
 //!
-//! On the way it checks that the stream agrees with every gap and every output position it passes.
+//! On the way it checks that the stream agrees with each gap and each output position that it
+//! passes.
 
 use half::bf16;
 
@@ -14,10 +16,11 @@ use crate::error::Error;
 use crate::limits::{BLOCK_CHUNKS, CHUNK_BITS};
 use crate::unit::Unit;
 
-/// Decodes all weights of a unit. `weights` has exactly as many elements.
+/// Decodes all weights of a unit. `weights` has one element for each.
 ///
 /// # Errors
-/// `BufferSize`, and what FORMAT.md, "What a reader refuses", lists as refused while decoding. `weights` then holds some of the weights.
+/// `BufferSize`, and what FORMAT.md, "What a reader refuses", lists as refused while decoding.
+/// After an error `weights` holds some of the weights.
 pub fn decode(unit: &Unit<'_>, weights: &mut [bf16]) -> Result<(), Error> {
     let expected = unit.view().sign_mantissa.len();
     if weights.len() != expected {
@@ -26,10 +29,11 @@ pub fn decode(unit: &Unit<'_>, weights: &mut [bf16]) -> Result<(), Error> {
     decode_range(unit, 0, weights)
 }
 
-/// Decodes the weights from `first` on, as many as `weights` has elements. Reads only the blocks in which their codes start.
+/// Decodes the weights from `first` on, as many as `weights` has elements. Reads only the blocks in
+/// which their codes start.
 ///
 /// # Errors
-/// `RangePastEnd`, and as `decode` for the blocks read.
+/// `RangePastEnd`, and the errors of `decode` for the blocks that are read.
 pub fn decode_range(unit: &Unit<'_>, first: u64, weights: &mut [bf16]) -> Result<(), Error> {
     let blocks = unit.blocks_of(first, weights.len())?;
     let end = first + weights.len() as u64;
@@ -67,7 +71,8 @@ fn decode_block(unit: &Unit<'_>, block: usize, mut take: impl FnMut(u64, bf16)) 
         }
         take(weight, bf16_word::merge(exponent, sign_mantissa[weight as usize]));
     }
-    // The codes end where the next block's begin. Behind the last weight anything may follow.
+    // The codes must end where those of the next block begin. After the unit's last weight any bits
+    // may follow.
     let next = unit.block(block + 1);
     if place.weights.end < unit.weights() && bits.position() != next.first_bit {
         return Err(Error::BlockContradictsPositions { block });

@@ -1,4 +1,4 @@
-//! Weights to parts, plainly, into the caller's buffers.
+//! Encodes weights to parts, plainly, into the caller's buffers.
 
 #[cfg(feature = "alloc")]
 use alloc::vec::Vec;
@@ -25,9 +25,9 @@ pub struct PartsMut<'a> {
     pub sign_mantissa: &'a mut [u8],
     /// Tables and lengths.
     pub luts: &'a mut [u8],
-    /// 5 bits a chunk.
+    /// 5 bits for each chunk.
     pub gaps: &'a mut [u8],
-    /// Little-endian u32 a block, and one more.
+    /// One little-endian u32 for each block, and one more.
     pub output_positions: &'a mut [u8],
 }
 
@@ -53,12 +53,12 @@ impl PartsMut<'_> {
     }
 }
 
-/// Encodes the weights that `plan` was made of. What it writes decodes to these weights.
+/// Encodes the weights that `plan` was made from. The parts decode to these weights.
 ///
 /// # Errors
 /// `BufferSize` if `weights` or a buffer has another size than planned. `WeightsNotPlanned` if the
-/// plan does not hold for `weights`: an exponent has no code, or the codes have another length in
-/// all than planned. The buffers then hold no unit.
+/// plan does not hold for `weights`: an exponent has no code, or the total length of the codes is
+/// not the planned one. The buffers then hold no unit.
 pub fn encode(weights: &[bf16], plan: &Plan, parts: PartsMut<'_>) -> Result<(), Error> {
     parts.check(&plan.sizes())?;
     if weights.len() as u64 != plan.weights() {
@@ -96,8 +96,8 @@ pub fn encode(weights: &[bf16], plan: &Plan, parts: PartsMut<'_>) -> Result<(), 
     Ok(())
 }
 
-/// Writes the `luts` of a plan into a buffer of the planned size: the part of encoding that is the
-/// same for every encoder.
+/// Writes the `luts` of a plan into a buffer of the planned size. This part of encoding is the same
+/// for every encoder.
 ///
 /// # Errors
 /// `BufferSize`.
@@ -112,12 +112,12 @@ pub fn write_luts(plan: &Plan, luts: &mut [u8]) -> Result<(), Error> {
 
 #[cfg(feature = "alloc")]
 impl Unit<'static> {
-    /// Plans and encodes weights into a unit that owns its arrays. `matrices`: the weights of each
-    /// matrix, in order; none for a single one.
+    /// Plans and encodes weights into a unit that owns its arrays. `matrices` holds the number of
+    /// weights of each matrix, in order. It may be empty for a single matrix.
     ///
     /// # Errors
-    /// As `Plan::new`; `OutOfMemory`; `SplitPositionOutOfOrder` if the matrices have more weights
-    /// than there are.
+    /// Those of `Plan::new`. `OutOfMemory`. `SplitPositionOutOfOrder` if the matrices together have
+    /// more weights than `weights`.
     pub fn encode(weights: &[bf16], matrices: &[u64]) -> Result<Self, Error> {
         let plan = Plan::new(weights)?;
         let sizes = plan.sizes();

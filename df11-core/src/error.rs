@@ -1,22 +1,22 @@
 use core::fmt;
 
-/// One variant for each way to be wrong.
+/// What is wrong with weights, arrays or arguments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Error {
-    /// A unit has at least one weight.
+    /// There are no weights: a unit has at least one.
     NoWeights,
-    /// Output positions are u32.
+    /// A unit has more weights than output positions, which are u32, can count.
     TooManyWeights {
         /// Weights given.
         found: u64,
     },
-    /// The stream would pass `MAX_STREAM_BYTES`.
+    /// The stream is longer than `MAX_STREAM_BYTES`.
     StreamTooLong {
         /// Its bytes.
         found: u64,
     },
-    /// A unit has at least one byte of stream.
+    /// There is no stream: a unit has at least one byte of it.
     NoStream,
     /// A caller's buffer or array has another size than the unit's.
     BufferSize {
@@ -27,7 +27,7 @@ pub enum Error {
         /// Elements needed.
         expected: usize,
     },
-    /// A range reaches past the last weight.
+    /// A range ends after the last weight.
     RangePastEnd {
         /// First weight asked for.
         first: u64,
@@ -43,20 +43,21 @@ pub enum Error {
         /// Blocks of the unit.
         blocks: usize,
     },
-    /// The weights are not those of which the plan was made, and it does not hold for them.
+    /// The weights are not those that the plan was made from, and the plan does not hold for them.
     WeightsNotPlanned,
-    /// The system gives no memory for a buffer.
+    /// The system has no memory for a buffer.
     OutOfMemory {
         /// Bytes asked for.
         bytes: usize,
     },
 
-    /// The published compressor's code needs more tables than there are.
+    /// The published compressor's code needs more than 17 tables.
     TooManyTables {
         /// Tables needed.
         found: usize,
     },
-    /// The published compressor's end-of-stream symbol takes the first entry of the first table, which that compressor cannot fill.
+    /// The published compressor's end-of-stream symbol takes the first entry of the first table,
+    /// and that compressor cannot fill this entry.
     EndTakesFirstEntry,
 
     /// `luts` is not 2 to 18 rows of 256 bytes.
@@ -73,21 +74,21 @@ pub enum Error {
         /// Its bits.
         length: u8,
     },
-    /// An exponent from 240 on has a code of 24 bits or fewer, which would be taken for a pointer.
+    /// An exponent from 240 on has a code of 24 bits or fewer; its entries would be pointers.
     HighExponentCodeTooShort {
         /// The exponent.
         exponent: u8,
         /// Bits of its code.
         length: u8,
     },
-    /// The row of lengths names a code that the tables do not hold.
+    /// The row of lengths gives an exponent a code that the tables do not hold.
     CodeNotInTables {
         /// Its exponent.
         exponent: u8,
         /// Its bits.
         length: u8,
     },
-    /// One code begins another.
+    /// One code is the beginning of another.
     CodesOverlap {
         /// The exponent of one.
         exponent: u8,
@@ -102,7 +103,7 @@ pub enum Error {
         /// Bytes that the stream needs.
         expected: usize,
     },
-    /// The first code starts at the first bit.
+    /// The first gap is not 0, but the first code starts at the first bit.
     FirstGapNotZero {
         /// The first gap.
         found: u32,
@@ -114,7 +115,7 @@ pub enum Error {
         /// Bytes that the stream needs.
         expected: usize,
     },
-    /// The first weight starts in the first block.
+    /// The first output position is not 0, but the first block begins with the first weight.
     FirstOutputPositionNotZero {
         /// The first output position.
         found: u64,
@@ -128,22 +129,22 @@ pub enum Error {
         /// The next one.
         end: u64,
     },
-    /// A block is given more weights than codes can start in it.
+    /// The output positions give a block more weights than codes can start in it.
     BlockHoldsTooManyWeights {
         /// The block.
         block: usize,
-        /// Weights given to it.
+        /// Weights that it would have.
         found: u64,
-        /// Most that its shortest code allows.
+        /// Most weights that its shortest code allows.
         most: u64,
     },
-    /// A block that is not the last is given fewer weights than fill it.
+    /// The output positions give a block before the last fewer weights than fill it.
     BlockHoldsTooFewWeights {
         /// The block.
         block: usize,
-        /// Weights given to it.
+        /// Weights that it would have.
         found: u64,
-        /// Fewest that its longest code allows.
+        /// Fewest weights that its longest code allows.
         least: u64,
     },
     /// The last output position is not the number of weights.
@@ -158,7 +159,7 @@ pub enum Error {
         /// Its bytes.
         found: usize,
     },
-    /// A split position falls, or passes the number of weights.
+    /// A split position is less than the one before, or more than the number of weights.
     SplitPositionOutOfOrder {
         /// Its index.
         index: usize,
@@ -170,7 +171,7 @@ pub enum Error {
         most: u64,
     },
 
-    /// The stream continues with bits that no code begins with.
+    /// No code begins with the next bits of the stream.
     NoSuchCode {
         /// The weight to be decoded.
         weight: u64,
@@ -189,7 +190,8 @@ pub enum Error {
         /// Where the code starts.
         stream: u32,
     },
-    /// The codes of a block are fewer or more than the output positions say, or do not end where the next block begins.
+    /// A block has fewer or more codes than the output positions say, or its codes do not end where
+    /// those of the next block begin.
     BlockContradictsPositions {
         /// The block.
         block: usize,
@@ -201,27 +203,32 @@ impl fmt::Display for Error {
         match *self {
             Self::NoWeights => write!(f, "a unit needs at least one weight"),
             Self::TooManyWeights { found } => {
-                write!(f, "{found} weights are too many for one unit, which holds fewer than 2^32: split it")
+                write!(f, "{found} weights are too many for one unit, which has fewer than 2^32: use several units")
             }
             Self::StreamTooLong { found } => {
-                write!(f, "a stream of {found} bytes is too long for one unit, which holds 2^31 - 4096: split it")
+                write!(
+                    f,
+                    "a stream of {found} bytes is too long for one unit, which has at most 2^31 - 4096: use several units"
+                )
             }
-            Self::NoStream => write!(f, "encoded_exponent is empty"),
+            Self::NoStream => write!(f, "encoded_exponent is empty, expected at least one byte"),
             Self::BufferSize { buffer, found, expected } => {
                 write!(f, "the buffer for {buffer} has {found} elements, expected {expected}")
             }
             Self::RangePastEnd { first, count, weights } => {
-                write!(f, "{count} weights from {first} on reach past the unit's {weights}")
+                write!(f, "{count} weights from {first} on are out of bounds: the weights end at {weights}")
             }
             Self::NoSuchBlock { block, blocks } => {
-                write!(f, "there is no block {block} in a unit of {blocks}, counted from 0")
+                write!(f, "there is no block {block}: the unit has {blocks}, counted from 0")
             }
             Self::WeightsNotPlanned => {
-                write!(f, "the weights are not those of the plan: plan the weights to be encoded")
+                write!(f, "the weights are not those that the plan was made from: make a plan of these weights")
             }
-            Self::OutOfMemory { bytes } => write!(f, "the system gives no memory for a buffer of {bytes} bytes"),
+            Self::OutOfMemory { bytes } => {
+                write!(f, "the system has no memory for a buffer of {bytes} bytes: free some and try again")
+            }
             Self::TooManyTables { found } => {
-                write!(f, "the published code needs {found} tables, of which there are at most 17")
+                write!(f, "the published code needs {found} tables, but a unit has at most 17")
             }
             Self::EndTakesFirstEntry => {
                 write!(f, "in the published code the end-of-stream symbol takes the first entry of the first table")
@@ -237,7 +244,7 @@ impl fmt::Display for Error {
                 write!(f, "the code of exponent {exponent} has {length} bits, expected 25 to 32")
             }
             Self::CodeNotInTables { exponent, length } => {
-                write!(f, "the code of exponent {exponent}, {length} bits, is not in the tables of its level")
+                write!(f, "luts gives exponent {exponent} a code of {length} bits, but its tables hold no such code")
             }
             Self::CodesOverlap { exponent, other } => {
                 write!(f, "the codes of exponents {exponent} and {other} overlap")
@@ -253,13 +260,16 @@ impl fmt::Display for Error {
                 write!(f, "the first output position is {found}, expected 0")
             }
             Self::OutputPositionsFall { block, first, end } => {
-                write!(f, "output positions fall from {first} to {end} behind block {block}")
+                write!(f, "output positions fall from {first} to {end} after block {block}")
             }
             Self::BlockHoldsTooManyWeights { block, found, most } => {
-                write!(f, "block {block} is given {found} weights, its codes allow {most}")
+                write!(f, "output_positions gives {found} weights to block {block}, expected at most {most}")
             }
             Self::BlockHoldsTooFewWeights { block, found, least } => {
-                write!(f, "block {block} is given {found} weights, but it takes {least} of its codes to fill it")
+                write!(
+                    f,
+                    "output_positions gives {found} weights to block {block}, but it takes at least {least} to fill it"
+                )
             }
             Self::OutputPositionsEnd { found, expected } => {
                 write!(f, "output positions end at {found}, but sign_mantissa holds {expected} weights")
@@ -270,7 +280,7 @@ impl fmt::Display for Error {
             Self::SplitPositionOutOfOrder { index, found, least, most } => {
                 write!(f, "split position {index} is {found}, expected {least} to {most}")
             }
-            Self::NoSuchCode { weight } => write!(f, "no code begins with the bits of weight {weight}"),
+            Self::NoSuchCode { weight } => write!(f, "the stream has no valid code for weight {weight}"),
             Self::StreamEndsEarly { weight } => write!(f, "the stream ends before weight {weight} is decoded"),
             Self::GapContradictsStream { chunk, gap, stream } => {
                 write!(f, "the gap of chunk {chunk} is {gap}, but its first code starts at bit {stream}")

@@ -1,15 +1,15 @@
 use core::fmt;
 use core::str::FromStr;
 
-/// The forms in which weights are held to be computed with. The same words name them in flags, JSON
-/// and other languages.
+/// The forms in which weights are kept for computing. The same words name them in flags, JSON and
+/// other languages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Form {
     /// DFloat11 units, as in files: the least memory.
     Df11,
-    /// A fixed 12 bits a weight, and escapes: the fastest to multiply from.
+    /// 12 bits for each weight, and escapes: the fastest to multiply with.
     Flat,
-    /// BF16, as it was.
+    /// BF16, not compressed.
     Bf16,
 }
 
@@ -21,7 +21,7 @@ impl Form {
     /// Every form.
     pub const ALL: [Self; 3] = [Self::Df11, Self::Flat, Self::Bf16];
 
-    /// Its word.
+    /// The word that names it.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Df11 => "df11",

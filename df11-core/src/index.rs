@@ -5,12 +5,12 @@ use crate::error::Error;
 use crate::limits::{BLOCK_CHUNKS, CHUNK_BITS};
 use crate::unit::Unit;
 
-/// Checks gaps and output positions of one block against its weights, all of them, which a decoder that does not look at every gap has decoded: with
-/// such a decoder this finds what `decode` finds on its way.
+/// Checks the gaps and output positions of one block against all its weights. Some decoders do not
+/// look at every gap. Such a decoder, followed by this check, finds all that `decode` finds.
 ///
 /// # Errors
-/// `NoSuchBlock`; `BufferSize`; `GapContradictsStream`, `BlockContradictsPositions`; `NoSuchCode` and
-/// `StreamEndsEarly` if these are not the unit's weights.
+/// `NoSuchBlock`; `BufferSize`; `GapContradictsStream`, `BlockContradictsPositions`; `NoSuchCode`
+/// and `StreamEndsEarly` if `weights` are not those of the unit.
 pub fn check_index(unit: &Unit<'_>, block: usize, weights: &[bf16]) -> Result<(), Error> {
     let place = unit.existing_block(block)?;
     let expected = (place.weights.end - place.weights.start) as usize;

@@ -1,8 +1,10 @@
 //! Lossless compression of BF16 weights (DFloat11): what the bytes mean.
 //!
-//! A trained weight's exponent carries about 2.6 of its 8 bits. It is Huffman-coded; sign and mantissa stay raw; an index of gaps and output
-//! positions lets thousands of threads start anywhere in the stream. This crate reads and writes that layout for any caller: no allocator, no
-//! operating system, no unsafe code, buffers always the caller's. It is the definition of correct for the faster crates, not fast itself.
+//! The exponent of a trained weight carries about 2.6 of its 8 bits. DFloat11 Huffman-codes the
+//! exponent and stores sign and mantissa as they are. An index of gaps and output positions lets
+//! thousands of threads start in the middle of the stream. This crate reads and writes that layout
+//! for any caller. It has no allocator, no operating system and no unsafe code; all buffers are the
+//! caller's. It is not fast itself: it is the definition of correct for the faster crates.
 //!
 //! ```text
 //! weights -> Histogram -> Plan (code, exact sizes) -> encode -> PartsMut, the caller's buffers
@@ -16,13 +18,19 @@
 //!
 //! let plan = Plan::new(&weights)?;
 //! let sizes = plan.sizes();
-//! let mut parts = [sizes.encoded_exponent, sizes.sign_mantissa, sizes.luts, sizes.gaps, sizes.output_positions].map(|size| vec![0; size]);
+//! let sizes = [
+//!     sizes.encoded_exponent, sizes.sign_mantissa, sizes.luts, sizes.gaps, sizes.output_positions,
+//! ];
+//! let mut parts = sizes.map(|size| vec![0; size]);
 //! let [encoded_exponent, sign_mantissa, luts, gaps, output_positions] = &mut parts;
-//! encode(&weights, &plan, PartsMut { encoded_exponent, sign_mantissa, luts, gaps, output_positions })?;
+//! let parts_mut = PartsMut { encoded_exponent, sign_mantissa, luts, gaps, output_positions };
+//! encode(&weights, &plan, parts_mut)?;
 //!
 //! let [encoded_exponent, sign_mantissa, luts, gaps, output_positions] = &parts;
-//! let view = UnitView { encoded_exponent, sign_mantissa, luts, gaps, output_positions, split_positions: &[] };
-//! let unit = view.validate()?;
+//! let split_positions = &[];
+//! let unit =
+//!     UnitView { encoded_exponent, sign_mantissa, luts, gaps, output_positions, split_positions }
+//!         .validate()?;
 //! let mut restored = vec![bf16::ZERO; weights.len()];
 //! decode(&unit, &mut restored)?;
 //! assert_eq!(restored, weights);
@@ -33,8 +41,8 @@
 //!
 //! # Features
 //!
-//! - `alloc`: units that own their arrays, a unit of weights in one call, the contract of backends.
-//!   Without it nothing here allocates.
+//! - `alloc` adds units that own their arrays, a unit made from weights in one call, and the
+//!   contract of backends. Without it nothing here allocates.
 #![no_std]
 #![deny(unsafe_code)]
 #![cfg_attr(not(feature = "alloc"), forbid(unsafe_code))]

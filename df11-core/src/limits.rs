@@ -1,4 +1,5 @@
-//! Every number of the format: its name, its reason, and what ties it to the others, checked by the compiler.
+//! Every number of the format: its name, its reason, and its relation to the others, checked by the
+//! compiler.
 
 /// Bytes of stream that one GPU thread decodes (`bytes_per_thread` in `dfloat11_config`).
 pub const CHUNK_BYTES: usize = 8;
@@ -11,7 +12,7 @@ pub const BLOCK_BYTES: usize = CHUNK_BYTES * BLOCK_CHUNKS;
 /// Bits of stream in a block.
 pub const BLOCK_BITS: u64 = BLOCK_BYTES as u64 * 8;
 
-/// Longest code: four tables of 8 bits; and with a longer one a gap would not fit its 5 bits.
+/// Longest code: four tables of 8 bits. With a longer code a gap would not fit into 5 bits.
 pub const MAX_CODE_BITS: u32 = 32;
 /// Bits of one gap.
 pub const GAP_BITS: usize = 5;
@@ -26,17 +27,18 @@ pub const TABLE_ENTRIES: usize = 1 << TABLE_BITS;
 pub const FIRST_POINTER: u8 = 240;
 /// Tables of a unit: the first, and one for each pointer 240..=255.
 pub const MAX_TABLES: usize = 1 + TABLE_ENTRIES - FIRST_POINTER as usize;
-/// A code longer than this ends on level 4, where an entry is never taken for a pointer.
+/// A code longer than this ends on level 4, where no entry is a pointer.
 pub const POINTER_LEVEL_BITS: u32 = MAX_CODE_BITS - TABLE_BITS;
 
-/// Longest stream: the published kernel holds chunk index times 8, up to the end of the last block, in a signed 32-bit integer.
+/// Longest stream: the published kernel holds chunk index times 8, up to the end of the last block,
+/// in a signed 32-bit integer.
 pub const MAX_STREAM_BYTES: u64 = (1 << 31) - BLOCK_BYTES as u64;
 /// Most weights of a unit: output positions are u32.
 pub const MAX_WEIGHTS: u64 = u32::MAX as u64;
 /// Most weights of a block: every code at its shortest, 1 bit.
 pub const MAX_BLOCK_WEIGHTS: usize = BLOCK_BITS as usize;
-/// Most weights in a block that we write: the published launcher asks for 2052 + 2 bytes a weight of shared memory and never raises
-/// the limit of 48 KiB.
+/// Most weights in a block that we write: the published launcher asks for 2052 bytes of shared
+/// memory and 2 for each weight, and never raises the limit of 48 KiB.
 pub const PUBLISHED_MAX_BLOCK_WEIGHTS: u64 = (48 * 1024 - 2052) / 2;
 
 const _: () = {

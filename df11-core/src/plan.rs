@@ -9,7 +9,8 @@ use crate::limits::{
 };
 use crate::wire::{gaps, luts, positions};
 
-/// Everything known of a unit before a byte of it is written: its code and the exact size of each part.
+/// All that is known about a unit before a byte of it is written: its code and the exact size of
+/// each part.
 #[derive(Clone, Debug)]
 pub struct Plan {
     code: Code,
@@ -23,33 +24,34 @@ pub struct Plan {
     breaks_tie: bool,
 }
 
-/// What the published compressor puts behind the last code, up to the end of its byte: the beginning of its end-of-stream symbol's code. For the gaps
-/// it is a code like any other.
+/// What the published compressor puts after the last code, up to the end of that byte: the
+/// beginning of the code of its end-of-stream symbol. For the gaps it counts like any other code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ending {
     /// The bits, right-aligned.
     pub bits: u32,
-    /// How many, 1 to 7.
+    /// Number of bits, 1 to 7.
     pub count: u32,
 }
 
-/// Exact bytes of each part of a unit. `split_positions` are the caller's.
+/// Exact size of each part of a unit, in bytes. `split_positions` is not among them: the caller
+/// makes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PartSizes {
     /// The stream.
     pub encoded_exponent: usize,
-    /// One byte a weight.
+    /// One byte for each weight.
     pub sign_mantissa: usize,
     /// Tables and lengths.
     pub luts: usize,
-    /// 320 bytes a block.
+    /// 320 bytes for each block.
     pub gaps: usize,
-    /// 4 bytes a block and 4 more.
+    /// 4 bytes for each block and 4 more.
     pub output_positions: usize,
 }
 
 impl PartSizes {
-    /// Bytes of all parts together; `u64::MAX` for more, which no plan has.
+    /// Bytes of all parts together, at most `u64::MAX`, which no plan reaches.
     pub fn total(&self) -> u64 {
         let parts = [self.encoded_exponent, self.sign_mantissa, self.luts, self.gaps, self.output_positions];
         parts.into_iter().fold(0, |total, part| total.saturating_add(part as u64))
@@ -67,11 +69,12 @@ impl Plan {
         })
     }
 
-    /// Plans the unit of weights that were counted elsewhere. `every_block_launches` is asked only of a code that has a code of 1 bit: whether every
-    /// block of the stream holds at most `PUBLISHED_MAX_BLOCK_WEIGHTS` weights (`fullest_block`).
+    /// Plans the unit of weights that were counted elsewhere. `every_block_launches` says whether,
+    /// with the given code, every block of the stream holds at most `PUBLISHED_MAX_BLOCK_WEIGHTS`
+    /// weights (see `fullest_block`). It is called only for a code that gives an exponent 1 bit.
     ///
     /// # Errors
-    /// As `new`.
+    /// Those of `new`.
     pub fn from_histogram(
         histogram: &Histogram,
         every_block_launches: impl FnOnce(&Code) -> bool,
@@ -84,19 +87,22 @@ impl Plan {
         Self::with_code(histogram, code)
     }
 
-    /// Plans the unit of these weights in the code of the published compressor. FORMAT.md, "The published compressor's code".
+    /// Plans the unit of these weights in the code of the published compressor. FORMAT.md, "The
+    /// published compressor's code".
     ///
     /// # Errors
-    /// As `new`; and where that compressor stops or writes what cannot be read: `EndTakesFirstEntry`, `TooManyTables`, `HighExponentCodeTooShort`.
+    /// Those of `new`. If that compressor stops, or writes what cannot be read:
+    /// `EndTakesFirstEntry`, `TooManyTables`, `HighExponentCodeTooShort`.
     pub fn published(weights: &[bf16]) -> Result<Self, Error> {
         let last = *weights.last().ok_or(Error::NoWeights)?;
         Self::published_from_histogram(&Histogram::of(weights), last)
     }
 
-    /// Plans the unit of weights that were counted elsewhere, of which `last` is the last, in the code of the published compressor.
+    /// Plans the unit of weights that were counted elsewhere, in the code of the published
+    /// compressor. `last` is the last of the weights.
     ///
     /// # Errors
-    /// As `published`; `WeightsNotPlanned` if the exponent of `last` was not counted.
+    /// Those of `published`. `WeightsNotPlanned` if the exponent of `last` was not counted.
     pub fn published_from_histogram(histogram: &Histogram, last: bf16) -> Result<Self, Error> {
         check_size(histogram)?;
         if histogram.counts()[usize::from(bf16_word::exponent(last))] == 0 {
@@ -145,13 +151,14 @@ impl Plan {
         self.weights
     }
 
-    /// What stands behind the last code, but for zeros; only in a published code, where the stream does not end with a byte.
+    /// The bits after the last code, if they are not just zeros: in a published code whose stream
+    /// does not end with a whole byte.
     pub fn ending(&self) -> Option<Ending> {
         self.ending
     }
 
-    /// Whether the published compressor might write other bytes: equally rare exponents, of which it had to cut some (FORMAT.md, "The published
-    /// compressor's code", 3).
+    /// Whether the published compressor might write other bytes, because it had to cut some of
+    /// several equally rare exponents (FORMAT.md, "The published compressor's code", 3).
     pub fn breaks_tie(&self) -> bool {
         self.breaks_tie
     }
@@ -171,7 +178,7 @@ impl Plan {
 }
 
 impl Ending {
-    /// Of a stream of so many bits; `None` where nothing is left of its last byte.
+    /// The ending of a stream of `stream_bits` bits; `None` if they fill the last byte.
     fn of(end: EndCode, stream_bits: u64) -> Option<Self> {
         let count = (stream_bits.next_multiple_of(8) - stream_bits) as u32;
         if count == 0 {
@@ -185,7 +192,7 @@ impl Ending {
     }
 }
 
-/// Bounds the counts, so that no sum of theirs and no number of bits overflows in what follows.
+/// Bounds the counts, so that no later sum of counts or of bits overflows.
 fn check_size(histogram: &Histogram) -> Result<(), Error> {
     match histogram.total() {
         0 => Err(Error::NoWeights),

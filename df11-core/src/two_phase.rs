@@ -1,12 +1,14 @@
-//! The GPU algorithm, written plainly for one block: what every kernel must equal.
+//! The GPU algorithm, written plainly for one block. Every kernel must give its results.
 //!
 //! ```text
-//! phase 1, each thread:  from the gap of its chunk, count the codes that start in the chunk
-//! scan:                  exclusive sum of the counts + the block's output position = each thread's first weight
-//! phase 2, each thread:  decode the same codes again, and write weights from there on
+//! phase 1, each thread:  from the gap of its chunk on, count the codes that start in the chunk
+//! scan:                  first weight of each thread =
+//!                            the block's output position + the counts of all threads before
+//! phase 2, each thread:  decode the same codes again, and write weights from its first on
 //! ```
 //!
-//! A thread knows nothing of its neighbours but their gaps, so it must end exactly where the next one starts: that is checked, and with it every gap.
+//! A thread knows only the gaps of its neighbours. So it must end exactly where the next thread
+//! starts. Checking this checks every gap.
 
 use half::bf16;
 
@@ -15,10 +17,10 @@ use crate::error::Error;
 use crate::limits::{BLOCK_CHUNKS, CHUNK_BITS};
 use crate::unit::Unit;
 
-/// Decodes the weights whose codes start in `block` into `weights`, which has exactly as many elements.
+/// Decodes the weights whose codes start in `block` into `weights`, which has one element for each.
 ///
 /// # Errors
-/// `NoSuchBlock`, and as `decode`.
+/// `NoSuchBlock`, and those of `decode`.
 pub fn decode_block(unit: &Unit<'_>, block: usize, weights: &mut [bf16]) -> Result<(), Error> {
     let range = unit.existing_block(block)?.weights;
     let expected = (range.end - range.start) as usize;
@@ -45,7 +47,8 @@ pub fn decode_block(unit: &Unit<'_>, block: usize, weights: &mut [bf16]) -> Resu
     Ok(())
 }
 
-/// One thread: decodes the codes that start in its chunk, at most `left`, calling `take(index, exponent)`. Returns their number.
+/// One thread: decodes the codes that start in its chunk, at most `left`, and calls `take` with the
+/// index and the exponent of each. Returns their number.
 fn decode_chunk(
     unit: &Unit<'_>,
     block: usize,

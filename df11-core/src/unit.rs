@@ -1,4 +1,4 @@
-//! A unit as it lies in a file, and the same unit once its structure is proven.
+//! A unit as it is in a file, and the same unit after its structure is proven.
 
 use core::ops::Range;
 
@@ -11,7 +11,7 @@ use crate::wire::positions::Positions;
 use crate::wire::splits::Splits;
 use crate::wire::{gaps, luts};
 
-/// The six arrays of a unit, borrowed. Nothing is known of them yet. FORMAT.md, "The six arrays".
+/// The six arrays of a unit, borrowed and not yet checked. FORMAT.md, "The six arrays".
 #[derive(Clone, Copy, Debug)]
 pub struct UnitView<'a> {
     /// The stream, n bytes.
@@ -20,15 +20,15 @@ pub struct UnitView<'a> {
     pub sign_mantissa: &'a [u8],
     /// Tables and lengths, rows of 256 bytes.
     pub luts: &'a [u8],
-    /// 5 bits a chunk.
+    /// 5 bits for each chunk.
     pub gaps: &'a [u8],
-    /// Little-endian u32 a block, and one more.
+    /// One little-endian u32 for each block, and one more.
     pub output_positions: &'a [u8],
-    /// Little-endian i64 a matrix but the last.
+    /// One little-endian i64 for each matrix but the last.
     pub split_positions: &'a [u8],
 }
 
-/// The six arrays of a unit, each borrowed, owned or shared. Nothing is known of them yet.
+/// The six arrays of a unit, each borrowed, owned or shared, and not yet checked.
 #[derive(Debug)]
 pub struct Arrays<'a> {
     /// The stream, n bytes.
@@ -37,17 +37,17 @@ pub struct Arrays<'a> {
     pub sign_mantissa: Bytes<'a>,
     /// Tables and lengths, rows of 256 bytes.
     pub luts: Bytes<'a>,
-    /// 5 bits a chunk.
+    /// 5 bits for each chunk.
     pub gaps: Bytes<'a>,
-    /// Little-endian u32 a block, and one more.
+    /// One little-endian u32 for each block, and one more.
     pub output_positions: Bytes<'a>,
-    /// Little-endian i64 a matrix but the last.
+    /// One little-endian i64 for each matrix but the last.
     pub split_positions: Bytes<'a>,
 }
 
 impl<'a> Arrays<'a> {
-    /// Checks everything that can be known without decoding; the unit then keeps the arrays. Takes
-    /// time for the index arrays, not for the stream.
+    /// Checks everything that can be known without decoding; the unit then keeps the arrays. The
+    /// time it takes depends on the index arrays, not on the stream.
     ///
     /// # Errors
     /// What FORMAT.md, "What a reader refuses", lists as refused before decoding.
@@ -83,10 +83,10 @@ impl<'a> From<UnitView<'a>> for Arrays<'a> {
 }
 
 impl<'a> UnitView<'a> {
-    /// Checks everything that can be known without decoding, as `Arrays::validate`.
+    /// Checks everything that can be known without decoding, as `Arrays::validate` does.
     ///
     /// # Errors
-    /// As that.
+    /// Those of `Arrays::validate`.
     pub fn validate(self) -> Result<Unit<'a>, Error> {
         Arrays::from(self).validate()
     }
@@ -122,12 +122,13 @@ fn blocks(stream: &[u8]) -> usize {
     stream.len().div_ceil(BLOCK_BYTES)
 }
 
-/// A unit whose structure is proven: sizes fit each other, codes are prefix-free, output positions
-/// ascend from 0 to the number of weights and give no block more weights than its bits can code, and
-/// every block but the last as many as fill it. What only decoding can show, that the stream keeps to
-/// it, is not.
+/// A unit whose structure is proven: sizes fit each other; codes are prefix-free; output positions
+/// ascend from 0 to the number of weights; they give no block more weights than codes can start in
+/// it, and every block but the last at least as many as fill it. Only decoding can prove that the
+/// stream agrees with all this.
 ///
-/// It keeps its arrays, borrowed or owned: a `Unit<'static>` lives as long as anyone wants it.
+/// It keeps its arrays, borrowed or owned. A `Unit<'static>` borrows nothing and can be kept for
+/// any time.
 ///
 /// Invariant: `arrays` passed `UnitView::check`, which returned `code` and `lookup`, and nobody
 /// changes them.
@@ -138,10 +139,11 @@ pub struct Unit<'a> {
     lookup: Lookup,
 }
 
-/// Where a block's codes stand and which weights they are.
+/// Where the codes of a block start, and which weights they are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Block {
-    /// Bit of the stream at which the block's first code starts; of no meaning if it has no weights.
+    /// Bit of the stream at which the block's first code starts; without meaning if the block has
+    /// no weights.
     pub first_bit: u64,
     /// The weights whose codes start in the block.
     pub weights: Range<u64>,
@@ -158,8 +160,8 @@ impl<'a> Unit<'a> {
         self.arrays
     }
 
-    /// The same unit, its arrays borrowed from this one: for what wants a unit of its own. Costs a copy
-    /// of the code, 5 KB.
+    /// The same unit, with arrays borrowed from this one: for a function that takes a unit by
+    /// value. Copies the code, 5 KB.
     pub fn borrowed(&self) -> Unit<'_> {
         Unit { arrays: self.view().into(), code: self.code.clone(), lookup: self.lookup.clone() }
     }
@@ -179,7 +181,7 @@ impl<'a> Unit<'a> {
         &self.code
     }
 
-    /// The codes, ready to be read.
+    /// The codes, ready for look-ups.
     pub fn lookup(&self) -> &Lookup {
         &self.lookup
     }
@@ -198,10 +200,10 @@ impl<'a> Unit<'a> {
         gaps::read(&self.arrays.gaps, chunk)
     }
 
-    /// A block. All blocks after the last are alike: without weights, at the end of the last.
+    /// A block. For every number after the last block: an empty block at the end of the last one.
     pub fn block(&self, block: usize) -> Block {
-        // At most 2^19, as `MAX_STREAM_BYTES` bounds the stream: nothing below overflows, nor do
-        // its chunks and bits.
+        // `block` is at most 2^19, because `MAX_STREAM_BYTES` bounds the stream. So neither the
+        // numbers below overflow, nor those of its chunks and bits.
         let (block, positions) = (block.min(self.blocks()), self.positions());
         Block {
             first_bit: block as u64 * BLOCK_BITS + u64::from(self.gap(block * BLOCK_CHUNKS)),
@@ -226,7 +228,8 @@ impl<'a> Unit<'a> {
         Ok(self.block(block))
     }
 
-    /// Checks that `count` weights from `first` on exist; returns the blocks in which their codes start.
+    /// Checks that `count` weights from `first` on exist, and returns the blocks in which their
+    /// codes start.
     ///
     /// # Errors
     /// `RangePastEnd`.
@@ -237,9 +240,9 @@ impl<'a> Unit<'a> {
         Ok(if count == 0 { 0..0 } else { self.block_of(first)..self.block_of(end - 1) + 1 })
     }
 
-    /// Cuts the weights into tiles of whole blocks, from front to back: each as many as fit into
-    /// `weights`, and at least a block. No block is decoded for two tiles, so threads of the
-    /// caller's own can share the work.
+    /// Cuts the weights into tiles of whole blocks, from front to back. A tile has at most
+    /// `weights` weights, but at least one block. No block belongs to two tiles, so the caller's
+    /// own threads can share the work.
     pub fn tiles(&self, weights: u64) -> impl Iterator<Item = Range<u64>> + '_ {
         let mut next = 0;
         core::iter::from_fn(move || {

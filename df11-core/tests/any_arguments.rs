@@ -1,5 +1,5 @@
-//! Arguments that no caller should give: the documented result or error. `ci/check.sh` runs these
-//! tests twice, with arithmetic that checks and with arithmetic that wraps.
+//! Arguments that no caller should give lead to the documented result or error. `ci/check.sh` runs
+//! these tests twice, with arithmetic that checks and with arithmetic that wraps.
 
 mod arrays;
 
@@ -10,7 +10,8 @@ use df11_core::{
     fullest_block, two_phase, write_luts,
 };
 
-/// Indices whose products with bits or chunks a block wrap: the last of 2^55 blocks is one of them.
+/// Indices that overflow when multiplied by the bits or chunks of a block. The last of 2^55 blocks
+/// is among them.
 const HUGE: [usize; 8] = [
     usize::MAX,
     usize::MAX - 1,
@@ -67,7 +68,8 @@ fn weights_that_are_not_there_are_in_no_block() {
 
 #[test]
 fn output_positions_that_leave_out_the_last_block_say_the_same_of_weights_past_the_end() {
-    // a code of 25 bits begins 24 bits before the block ends: it reaches into one in which none starts
+    // A code of 25 bits begins 24 bits before the block ends. It reaches into a block in which no
+    // code starts.
     let mut weights = vec![of_exponent(100); 32_768 - 24];
     weights.push(of_exponent(250));
     let plan = Plan::from_histogram(&Histogram::of(&weights), |_| true).unwrap();

@@ -1,5 +1,5 @@
-//! The published compressor's code, as core plans and writes it: what comes back, and which bytes. That they are that compressor's is shown at the
-//! root, in `tests/published_code.rs`.
+//! The published compressor's code, as core plans and writes it: it decodes, and its bytes stay the
+//! same. `tests/published_code.rs` at the root shows that they are that compressor's bytes.
 
 mod arrays;
 
@@ -7,7 +7,7 @@ use arrays::{Arrays, mixed};
 use df11_core::limits::BLOCK_BITS;
 use df11_core::{Error, Histogram, Plan, bf16, decode, two_phase};
 
-/// As many units of few and of many exponents, steep and flat.
+/// Number of units. They have few and many exponents, in steep and flat histograms.
 const UNITS: u64 = 400;
 
 fn units() -> impl Iterator<Item = Vec<bf16>> {
@@ -64,7 +64,8 @@ fn published_units_are_refused_by_name_or_the_same_bytes_as_ever() {
     assert_eq!((kinds, hash), ([81, 32, 21, 266], 0x49b8_c5c1_4e93_397b));
 }
 
-/// Where the stream ends with a byte there are output positions for the blocks in which a code starts, and for the end, but for no other.
+/// If the stream ends with a whole byte, there are output positions for the blocks in which a code
+/// starts, and for the end, and no others.
 #[test]
 fn a_last_block_without_codes_has_no_output_position() {
     const LAST: usize = 131;
@@ -77,7 +78,7 @@ fn a_last_block_without_codes_has_no_output_position() {
         let bits: u64 = counts.iter().zip(plan.code().lengths()).map(|(&n, &length)| n * u64::from(length)).sum();
         (plan, bits)
     };
-    // counts near which the stream reaches into another block, the first by halving
+    // Counts near which the stream reaches into another block; the first is found by halving.
     let first = |blocks: u64| {
         let counts: Vec<u64> = (0..100_000).collect();
         counts.partition_point(|&count| planned(count + 1_000).1 <= blocks * BLOCK_BITS) as u64 + 1_000
@@ -99,7 +100,8 @@ fn a_last_block_without_codes_has_no_output_position() {
 
 #[test]
 fn a_plan_tells_of_a_cut_between_equally_rare_exponents() {
-    // 1, 2, 3, 5, 8, ... of 44 exponents want codes of more than 32 bits, so that the rarest are cut
+    // 44 exponents that occur 1, 2, 3, 5, 8, ... times need codes of more than 32 bits, so the
+    // rarest are cut.
     let breaks_tie = |equal: usize| {
         let (mut counts, mut next) = ([0; 256], (1u64, 1));
         for count in &mut counts[60..104] {

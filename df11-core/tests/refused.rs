@@ -1,4 +1,5 @@
-//! What a reader refuses: every error that FORMAT.md names, by the smallest damage that earns it.
+//! What a reader refuses: every error that FORMAT.md names, caused by the smallest damage that
+//! gives it.
 
 mod arrays;
 
@@ -141,13 +142,14 @@ fn codes_that_the_tables_cannot_mean_are_refused() {
 #[test]
 fn a_pointer_that_loops_or_leads_nowhere_reaches_no_code() {
     let good = Arrays::of(&weights());
-    // Table 0 points to table 1 behind its last used entry. Let table 1 point to itself, to 0, and past the last table instead.
+    // Table 0 points to table 1 after its last used entry. Table 1 now points to itself, to table
+    // 0, and past the last table.
     for pointer in [255u8, 0, 240] {
         let mut arrays = good.clone();
         arrays.luts[256..512].fill(pointer);
         assert_eq!(arrays.refused(), Error::CodeNotInTables { exponent: 255, length: 25 }, "{pointer}");
     }
-    // The last but one of four levels points to the table just behind the last.
+    // The third of four levels points to the table just after the last.
     let tables = good.luts.len() / 256 - 1;
     assert_eq!(tables, 4);
     let mut arrays = good.clone();
@@ -225,10 +227,12 @@ fn ranges_equal_slices_of_the_whole() {
     }
 }
 
-/// The last code reaches into a second block and ends there on a byte border: the published tool then writes one output position fewer.
+/// The last code reaches into a second block and ends there with a whole byte. The published tool
+/// then writes one output position fewer.
 #[test]
 fn the_output_position_of_a_last_block_without_codes_may_be_missing() {
-    let exponents = [(120, 12_751), (121, 10_000), (255, 1)]; // codes of 1, 2 and 25 bits: 32,751 bits, and 25 more to 4097 bytes
+    // Codes of 1, 2 and 25 bits: 32,751 bits, and 25 more make 4097 bytes.
+    let exponents = [(120, 12_751), (121, 10_000), (255, 1)];
     let weights: Vec<bf16> =
         exponents.iter().flat_map(|&(exponent, count)| vec![bf16_word::merge(exponent, 0); count]).collect();
     let mut arrays = Arrays::of(&weights);

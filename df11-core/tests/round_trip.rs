@@ -1,4 +1,5 @@
-//! What is encoded comes back, by every decoder of this crate, whole and in part; and it is the same bytes as ever.
+//! Every decoder of this crate gives back what was encoded, whole and in part. The encoded bytes
+//! never change.
 
 mod arrays;
 
@@ -66,7 +67,8 @@ fn every_range_comes_back() {
     }
 }
 
-/// The frozen bytes of version 1: an encoder that writes others may be as right, but then readers of checksums must hear of it.
+/// The frozen bytes of version 1. An encoder that writes other bytes may be correct too, but users
+/// who compare checksums must learn of the change.
 #[test]
 fn every_unit_is_the_same_bytes_as_ever() {
     let found: Vec<(&str, usize, u64)> = units()
@@ -148,7 +150,7 @@ fn codes_of_one_bit_are_written_where_the_published_kernel_can_launch() {
     let longest = |weights: usize| Plan::new(&vec![bf16::ONE; weights]).unwrap().code().longest();
     let most = PUBLISHED_MAX_BLOCK_WEIGHTS as usize;
     assert_eq!([longest(1), longest(most), longest(most + 1), longest(100_000)], [1, 1, 2, 2]);
-    // asked only where there is a code of one bit
+    // The callback is called only if there is a code of one bit.
     let asked = |counts: &[u64]| {
         let (mut all, mut asked) = ([0; 256], false);
         all[100..100 + counts.len()].copy_from_slice(counts);

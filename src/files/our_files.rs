@@ -1,4 +1,4 @@
-//! The files of a model that we wrote, as its record lists them: what each is, and what it must be like. FORMAT.md, "The files".
+//! The files of a model that we wrote, as its record lists them: what each is, and what it must be like. FILES.md, "The files".
 
 use std::path::Path;
 

@@ -143,7 +143,7 @@ pub struct EstimatedRaw {
     pub reason: RawReason,
 }
 
-/// Estimates the model at `input`: a file, a directory, a pipeline folder, or a file of shapes ("Shapes without weights" in FORMAT.md), of which
+/// Estimates the model at `input`: a file, a directory, a pipeline folder, or a file of shapes (FILES.md, "Shapes without weights"), of which
 /// only the headers count.
 ///
 /// # Errors

@@ -61,7 +61,7 @@ pub struct SynthReport {
     pub files: usize,
 }
 
-/// Makes the directory `output` from the shapes in the JSON file `shapes` ("Shapes without weights" in FORMAT.md) and its `config`, if it has one.
+/// Makes the directory `output` from the shapes in the JSON file `shapes` (FILES.md, "Shapes without weights") and its `config`, if it has one.
 /// Runs on the current rayon pool.
 ///
 /// # Errors

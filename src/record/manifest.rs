@@ -1,4 +1,4 @@
-//! The files of a pipeline that are in none of its coded parts: a list of our own at the top of the folder, `df11_files.json`. FORMAT.md, "Pipelines".
+//! The files of a pipeline that are in none of its coded parts: a list of our own at the top of the folder, `df11_files.json`. FILES.md, "Pipelines".
 //!
 //! ```text
 //! df11_files.json        files beside the parts, with checksums;  each coded part, with the checksum of its record

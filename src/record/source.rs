@@ -1,4 +1,4 @@
-//! The record of the source: what the published layout does not hold, in `__metadata__` under `df11.`. FORMAT.md, "Model files".
+//! The record of the source: what the published layout does not hold, in `__metadata__` under `df11.`. FILES.md, "The record of the source".
 //!
 //! Version 2 also lists the files that we wrote, so that what is missing or changed is found. Version 1 is read by its own rules.
 

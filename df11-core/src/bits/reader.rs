@@ -6,7 +6,7 @@ pub struct BitReader<'a> {
 }
 
 impl<'a> BitReader<'a> {
-    /// Begins at bit `position`, which may lie behind the end.
+    /// Starts at bit `position`, which may be after the end.
     pub fn at(bytes: &'a [u8], position: u64) -> Self {
         Self { bytes, position }
     }
@@ -16,7 +16,7 @@ impl<'a> BitReader<'a> {
         self.position
     }
 
-    /// The next 32 bits; behind the end there are zeros.
+    /// The next 32 bits. Bits after the end are zeros.
     pub fn peek(&self) -> u32 {
         let first = usize::try_from(self.position / 8).unwrap_or(usize::MAX);
         let bytes = self.bytes.get(first..).unwrap_or(&[]);
@@ -31,7 +31,7 @@ impl<'a> BitReader<'a> {
         ((window << (self.position % 8)) >> 32) as u32
     }
 
-    /// Steps over `bits` bits. `false`, and no step, if fewer are left.
+    /// Skips `bits` bits. Returns `false`, and skips none, if fewer are left.
     #[must_use]
     pub fn skip(&mut self, bits: u32) -> bool {
         let end = self.position + u64::from(bits);

@@ -9,7 +9,7 @@ pub struct BitWriter<'a> {
 }
 
 impl<'a> BitWriter<'a> {
-    /// Begins at the first bit of `bytes`, whose content does not matter.
+    /// Starts at the first bit of `bytes`. The old content of `bytes` does not matter.
     pub fn new(bytes: &'a mut [u8]) -> Self {
         Self { bytes, full: 0, pending: 0, pending_bits: 0 }
     }
@@ -19,7 +19,8 @@ impl<'a> BitWriter<'a> {
         self.full as u64 * 8 + u64::from(self.pending_bits)
     }
 
-    /// Appends the lowest `bits` (at most 32) bits of `value`, whose others are zero. Bits behind the end of the slice are dropped.
+    /// Appends the lowest `bits` bits of `value`, at most 32. The other bits of `value` must be
+    /// zero. Bits after the end of the slice are dropped.
     pub fn put(&mut self, value: u32, bits: u32) {
         debug_assert!(bits <= 32 && u64::from(value) >> bits == 0);
         self.pending = self.pending << bits | u64::from(value);
@@ -33,7 +34,7 @@ impl<'a> BitWriter<'a> {
         }
     }
 
-    /// Fills the last byte, and every byte behind it, with zeros.
+    /// Fills the rest of the last byte, and every byte after it, with zeros.
     pub fn finish(mut self) {
         if self.pending_bits > 0 {
             self.put(0, 8 - self.pending_bits);

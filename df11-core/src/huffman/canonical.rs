@@ -17,21 +17,21 @@ impl Code {
     /// exponent).
     ///
     /// # Errors
-    /// `CodeTooLong` for a length above 32; `CodesOverlap` where there are not enough bit strings (the
-    /// Kraft sum is above 1); `NoCodes` if all lengths are 0.
+    /// `CodeTooLong` for a length above 32; `CodesOverlap` where there are not enough bit strings
+    /// (the Kraft sum is above 1); `NoCodes` if all lengths are 0.
     pub fn canonical(lengths: &[u8; 256]) -> Result<Self, Error> {
         check_lengths(lengths)?;
         let mut bits = [0; 256];
         let mut first = None;
-        // At most 2^length at the end of each turn, so at most 2^32.
+        // At most 2^length at the end of each turn of the loop, so at most 2^32.
         let mut next = 0u64;
         for length in 1..=MAX_CODE_BITS as u8 {
             next <<= 1;
             for exponent in (0..=255).filter(|&exponent| lengths[usize::from(exponent)] == length) {
                 let first = *first.get_or_insert(exponent);
                 if next >> length != 0 {
-                    // All bit strings are taken: the next one begins again with zeros, as the first
-                    // one does.
+                    // All bit strings are taken. The next one would be all zeros again, like the
+                    // first.
                     return Err(Error::CodesOverlap { exponent: first, other: exponent });
                 }
                 bits[usize::from(exponent)] = next as u32;
@@ -58,7 +58,7 @@ impl Code {
         Ok(code)
     }
 
-    /// The codes as (left-aligned bits, exponent, length), sorted by their bits; how many they are.
+    /// The codes as (left-aligned bits, exponent, length), sorted by their bits, and their number.
     pub(crate) fn sorted(&self) -> ([(u32, u8, u8); 256], usize) {
         let mut sorted = [(0, 0, 0); 256];
         let mut size = 0;
@@ -102,7 +102,7 @@ impl Code {
     }
 }
 
-/// Windows of 32 bits that a code of `length` bits covers.
+/// Number of 32-bit strings that begin with a given code of `length` bits.
 pub(crate) fn span(length: u8) -> u64 {
     1 << (MAX_CODE_BITS - u32::from(length))
 }
@@ -140,12 +140,13 @@ mod tests {
             (lengths[3], lengths[9]) = (1, length);
             assert_eq!(refused(lengths), Error::CodeTooLong { exponent: 9, length });
         }
-        // 2^7 bit strings for 256 exponents: the last that finds one is 127
+        // 2^7 bit strings for 256 exponents: exponent 127 takes the last one
         assert_eq!(refused([7; 256]), Error::CodesOverlap { exponent: 0, other: 128 });
         assert_eq!(refused([1; 256]), Error::CodesOverlap { exponent: 0, other: 2 });
         let mut whole = [32; 256];
         (1..=31).zip(&mut whole).for_each(|(length, of_exponent)| *of_exponent = length);
-        // 1 to 31 bits and two of 32 fill the whole; a third one of 32 bits is one too many
+        // codes of 1 to 31 bits and two of 32 bits fill the code space; a third code of 32 bits is
+        // one too many
         assert_eq!(refused(whole), Error::CodesOverlap { exponent: 0, other: 33 });
         whole[33..].fill(0);
         let code = Code::canonical(&whole).unwrap();

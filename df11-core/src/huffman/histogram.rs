@@ -24,7 +24,7 @@ impl Histogram {
         Self { counts }
     }
 
-    /// Adds what `other` counted. A count stays at `u64::MAX`.
+    /// Adds the counts of `other`. A count does not grow past `u64::MAX`.
     pub fn add(&mut self, other: &Self) {
         for (count, more) in self.counts.iter_mut().zip(other.counts) {
             *count = count.saturating_add(more);
@@ -36,7 +36,7 @@ impl Histogram {
         &self.counts
     }
 
-    /// Weights counted; `u64::MAX` for more.
+    /// Number of weights counted, at most `u64::MAX`.
     pub fn total(&self) -> u64 {
         self.counts.iter().fold(0, |total, &count| total.saturating_add(count))
     }
@@ -46,12 +46,13 @@ impl Histogram {
         self.counts.iter().filter(|&&count| count > 0).count()
     }
 
-    /// Shannon entropy of the exponent, in bits a weight.
+    /// Shannon entropy of the exponent, in bits per weight.
     pub fn entropy(&self) -> f64 {
         entropy(&self.counts)
     }
 
-    /// Bits of the stream under a code of these lengths. `total` is at most `MAX_WEIGHTS`.
+    /// Bits of the stream under a code of these lengths. Precondition: `total` is at most
+    /// `MAX_WEIGHTS`.
     pub(crate) fn stream_bits(&self, lengths: &[u8; 256]) -> u64 {
         self.counts.iter().zip(lengths).map(|(&count, &length)| count * u64::from(length)).sum()
     }
@@ -59,7 +60,8 @@ impl Histogram {
 
 const _: () = assert!(MAX_WEIGHTS.checked_mul(MAX_CODE_BITS as u64).is_some(), "the bits of a unit fit their number");
 
-/// Shannon entropy of a source that was seen `counts` times in each of its states, in bits; 0 for no counts.
+/// Shannon entropy, in bits, of a source whose states occurred `counts` times; 0 if nothing
+/// occurred.
 pub fn entropy(counts: &[u64]) -> f64 {
     let total = counts.iter().map(|&count| count as f64).sum::<f64>();
     let surprise = |&count: &u64| {
@@ -71,7 +73,8 @@ pub fn entropy(counts: &[u64]) -> f64 {
 
 /// Binary logarithm of a positive normal number, to about 1e-15: `core` has none.
 ///
-/// `x = 2^e m` with m in [2/3, 4/3]; `ln m = 2 (s + s^3/3 + s^5/5 + ...)` with `s = (m - 1) / (m + 1)`, so `|s| <= 1/5`.
+/// `x = 2^e m` with m in [2/3, 4/3]. Let `s = (m - 1) / (m + 1)`, so that `|s| <= 1/5`. Then
+/// `ln m = 2 (s + s^3/3 + s^5/5 + ...)`.
 fn log2(x: f64) -> f64 {
     const MANTISSA_BITS: u32 = 52;
     const BIAS: i64 = 1023;

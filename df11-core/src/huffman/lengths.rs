@@ -1,11 +1,14 @@
-//! Which lengths the codes get: the rules of FORMAT.md, "Codes".
+//! Chooses the lengths of the codes, by the rules of FORMAT.md, "Codes".
 //!
-//! The exact method of `package_merge` finds the shortest stream for given bounds. It does not know what tables cost, nor that there are at most
-//! 17: so a few bounds are tried and the fewest bytes in all win. Where the shortest stream needs too many tables ("spike and flat" and Zipf-like
-//! histograms have it want up to 99), codes in two tiers take part:
+//! The exact method of `package_merge` finds the shortest stream for given bounds. It knows neither
+//! the cost of tables nor the limit of 17 tables. So a few bounds are tried, and the result with
+//! the fewest bytes in all wins. The shortest stream can need too many tables: up to 99 for "spike
+//! and flat" and Zipf-like histograms. In this case codes in two tiers compete as well:
 //!
 //! ```text
-//! first table:  | codes of up to 8 bits, the frequent exponents | slots -> second-level tables, codes of 9 to 16 bits |
+//! first table:  | frequent exponents, codes of up to 8 bits | slots |
+//!                                                               |
+//!                      second-level tables, codes of 9 to 16 bits
 //! ```
 
 use super::Histogram;
@@ -14,14 +17,16 @@ use super::package_merge::{Symbol, WHOLE_ROOM, assign};
 use crate::limits::{FIRST_POINTER, MAX_CODE_BITS, MAX_TABLES, POINTER_LEVEL_BITS, TABLE_BITS, TABLE_ENTRIES};
 use crate::wire::luts;
 
-/// Limits tried for the codes of exponents below 240: whole tables, from the longest code down to one that always fits 17 tables.
+/// Limits tried for the codes of exponents below 240: whole tables, from the longest code down to
+/// one that always fits 17 tables.
 const LIMITS: [u8; 4] = [32, 24, 16, 8];
 /// Second-level tables tried for codes in two tiers.
 const TIER_SLOTS: [u64; 5] = [1, 2, 4, 8, 12];
-/// Numbers of exponents tried for the second tier. Trying every one took 45 ms in place of 9.
+/// Numbers of exponents tried for the second tier. Trying every number took 45 ms instead of 9.
 const TIER_SPLITS: usize = 48;
 
-/// Numbers of fourth-level tables tried for exponents from 240 on: left free they take one for every two exponents.
+/// Numbers of fourth-level tables tried for exponents from 240 on: if left free, they take one
+/// table for every two exponents.
 const LAST_TABLES: [u64; 3] = [1, 2, 4];
 
 /// Code space of one entry of the first table.
@@ -29,7 +34,8 @@ const SLOT_ROOM: u64 = WHOLE_ROOM >> TABLE_BITS;
 /// Code space of one fourth-level table.
 const LAST_TABLE_ROOM: u64 = WHOLE_ROOM >> POINTER_LEVEL_BITS;
 
-/// Exponents in use, rarest first, in the two kinds that have bounds of their own.
+/// The exponents in use: `low` ones below 240, then `high` ones from 240 on, each kind rarest
+/// first. Each kind has bounds of its own.
 struct Symbols {
     all: [Symbol; 256],
     low: usize,
@@ -54,7 +60,7 @@ impl Symbols {
         Self { all, low, high }
     }
 
-    /// All lengths free but for a limit on exponents below 240.
+    /// Lengths with `limit` as the limit for exponents below 240, and no other.
     fn limited(&self, limit: u8) -> Option<[u8; 256]> {
         let mut symbols = self.all;
         symbols[..self.low].iter_mut().for_each(|symbol| symbol.longest = limit);
@@ -64,7 +70,7 @@ impl Symbols {
         assign(symbols, WHOLE_ROOM, &mut lengths).then_some(lengths)
     }
 
-    /// As `limited`, with the high exponents in `last_tables` fourth-level tables.
+    /// As `limited`, with the high exponents packed into `last_tables` fourth-level tables.
     fn limited_with_packed_high(&self, limit: u8, last_tables: u64) -> Option<[u8; 256]> {
         let mut symbols = self.all;
         symbols[..self.low].iter_mut().for_each(|symbol| symbol.longest = limit);
@@ -73,14 +79,15 @@ impl Symbols {
         assign(&symbols[..self.low], room, &mut lengths).then_some(lengths)
     }
 
-    /// Lengths of the high exponents alone, in `last_tables` fourth-level tables.
+    /// Lengths of the high exponents alone, packed into `last_tables` fourth-level tables.
     fn packed_high(&self, last_tables: u64) -> Option<[u8; 256]> {
         let high = &self.all[self.low..][..self.high];
         let mut lengths = [0; 256];
         assign(high, last_tables * LAST_TABLE_ROOM, &mut lengths).then_some(lengths)
     }
 
-    /// The `deep` rarest low exponents in `slots` second-level tables, the others in the first table; high ones as in `lengths`.
+    /// Puts the `deep` rarest low exponents into `slots` second-level tables and the other low ones
+    /// into the first table. High ones keep the lengths in `lengths`.
     fn two_tiers(&self, slots: u64, deep: usize, mut lengths: [u8; 256]) -> Option<[u8; 256]> {
         let mut symbols = self.all;
         let (rare, frequent) = symbols[..self.low].split_at_mut(deep);
@@ -96,7 +103,8 @@ impl Symbols {
     }
 }
 
-/// Code lengths with the fewest bytes of stream and tables, at least `shortest` (1 or 2) bits each. The histogram is not empty.
+/// Code lengths with the fewest bytes of stream and tables, at least `shortest` (1 or 2) bits each.
+/// Precondition: the histogram is not empty.
 pub(crate) fn shortest(histogram: &Histogram, shortest: u8) -> [u8; 256] {
     let symbols = Symbols::of(histogram, shortest);
     let mut best = Best { histogram, bytes: u64::MAX, lengths: [0; 256] };
@@ -131,7 +139,7 @@ struct Best<'a> {
 }
 
 impl Best<'_> {
-    /// Takes the lengths if they are better; returns whether they fit 17 tables.
+    /// Keeps the lengths if they are better. Returns whether they fit into 17 tables.
     fn offer(&mut self, lengths: [u8; 256]) -> bool {
         let Ok(code) = Code::canonical(&lengths) else { return false };
         let tables = luts::tables_for(&code);
@@ -161,7 +169,7 @@ mod tests {
         (0..256).filter(|&e| histogram.counts()[e] > 0).map(|e| lengths[e]).collect()
     }
 
-    /// Cheapest lengths by trying all, for few symbols.
+    /// The cost of the cheapest lengths, found by trying all. For few symbols only.
     fn brute_force(bounds: &[(u64, u8, u8)], room: u64) -> Option<u64> {
         let Some((&(count, shortest, longest), rest)) = bounds.split_first() else { return Some(0) };
         (shortest..=longest)

@@ -1,7 +1,9 @@
 //! Finds the code that a bit string begins with.
 //!
-//! A code of length l, left-aligned to 32 bits, covers the 2^(32-l) windows from its own bits on. Sorted by them, the code that covers a window, if
-//! any, is the last one that begins at or before it. A first table by 8 bits answers for short codes at once.
+//! A window is the next 32 bits of a stream. A code of length l, left-aligned to 32 bits, covers
+//! the 2^(32-l) windows from its own bits on. The codes are sorted by these bits. So only the last
+//! code at or before a window can cover it, and a binary search finds that code. For codes of at
+//! most 8 bits, a table by the first 8 bits gives the answer at once.
 
 use crate::huffman::{Code, span};
 use crate::limits::{MAX_CODE_BITS, TABLE_BITS, TABLE_ENTRIES};
@@ -9,17 +11,19 @@ use crate::limits::{MAX_CODE_BITS, TABLE_BITS, TABLE_ENTRIES};
 /// A prefix-free code, ready to be read.
 #[derive(Clone, Debug)]
 pub struct Lookup {
-    /// Left-aligned codes in ascending order, `exponents` and `lengths` with them; `size` of them.
+    /// The left-aligned codes in ascending order, `size` of them. `exponents` and `lengths` are in
+    /// the same order.
     first: [u32; 256],
     exponents: [u8; 256],
     lengths: [u8; 256],
     size: usize,
-    /// By the first 8 bits: (exponent, length) of a code of at most 8 bits; length 0 where none decides.
+    /// By the first 8 bits: (exponent, length) of the code of at most 8 bits that they begin with;
+    /// length 0 if there is none.
     short: [(u8, u8); TABLE_ENTRIES],
 }
 
 impl Lookup {
-    /// Sorts the codes.
+    /// Prepares a code for look-ups.
     pub fn new(code: &Code) -> Self {
         let (sorted, size) = code.sorted();
         let mut lookup = Self { first: [0; 256], exponents: [0; 256], lengths: [0; 256], size, short: [(0, 0); 256] };
@@ -33,7 +37,8 @@ impl Lookup {
         lookup
     }
 
-    /// Exponent and length of the code that `window`, the next 32 bits, begins with; `None` if none does.
+    /// Exponent and length of the code that `window`, the next 32 bits, begins with; `None` if none
+    /// does.
     pub fn find(&self, window: u32) -> Option<(u8, u32)> {
         let (exponent, length) = self.short[(window >> (MAX_CODE_BITS - TABLE_BITS)) as usize];
         if length > 0 {

@@ -1,4 +1,5 @@
-//! From weights to a code: histogram, lengths, canonical code, lookup. The chapters stand in order of use.
+//! From weights to a code. In order of use: `histogram`, `lengths` (which uses `package_merge`) or
+//! `published`, `canonical`, `lookup`.
 
 mod canonical;
 mod histogram;

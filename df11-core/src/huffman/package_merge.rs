@@ -1,19 +1,23 @@
-//! Cheapest code lengths between bounds that differ from symbol to symbol.
+//! Finds the cheapest code lengths between bounds that differ from symbol to symbol.
 //!
 //! ```text
-//! start: every symbol at its shortest permitted length; the code space is overdrawn by X = sum 2^-shortest - room
-//! a symbol's step from length l-1 to l gives back 2^-l of code space and costs its count
-//! buy steps worth at least X as cheaply as possible:
-//!     finest level first: the steps of this level, merged by cost with the packages of two from the level below
-//!     a set bit of X at this level takes the cheapest, the rest are packaged in twos for the next level
-//!     whole units of X take the cheapest packages of the coarsest level
+//! start: every symbol has its shortest permitted length
+//!     these lengths take X = sum 2^-shortest - room more code space than there is
+//! a step of a symbol, from length l-1 to l, gives back 2^-l of code space and costs its count
+//! buy steps worth at least X as cheaply as possible, the finest level (greatest l) first:
+//!     list the steps of this level and the packages from the finer level, sorted by cost
+//!     if X has a set bit at this level, buy the cheapest entry
+//!     make packages of each two of the others, for the next level
+//! whole units of X buy the cheapest packages of the coarsest level
 //! ```
 //!
-//! This is the coin collector's problem (Larmore and Hirschberg 1990). What is bought on a level is always a prefix of that level's list, so one
-//! bit an entry, step or package, is all that must be kept to find the lengths.
+//! This is the coin collector's problem (Larmore and Hirschberg 1990). The purchase on a level is
+//! always a prefix of that level's list. So one bit for each entry, step or package, is enough to
+//! find the lengths afterwards.
 //!
-//! Steps are not divisible, so the cheapest purchase may be worth more than X. A smallest sufficient purchase whose least valuable step is worth
-//! `2^-g` is worth exactly X rounded up to a multiple of `2^-g`: trying each g finds the optimum.
+//! Steps are not divisible, so the cheapest purchase may be worth more than X. A smallest
+//! sufficient purchase whose least valuable step is worth `2^-g` is worth exactly X rounded up to a
+//! multiple of `2^-g`. So trying each g finds the optimum.
 
 use crate::limits::MAX_CODE_BITS;
 
@@ -32,7 +36,8 @@ pub(super) struct Symbol {
 pub(super) const WHOLE_ROOM: u64 = 1 << MAX_CODE_BITS;
 
 const LEVELS: usize = MAX_CODE_BITS as usize;
-/// A level's list: at most one step a symbol and half as many packages as the list before had entries, which stays below twice the symbols.
+/// Most entries of a level's list: one step for each symbol, and half as many packages as the list
+/// before had entries. Together they are fewer than twice the symbols.
 const LIST: usize = 512;
 
 /// The code space that a code of `length` bits takes.
@@ -40,12 +45,14 @@ fn room_of(length: u8) -> u64 {
     WHOLE_ROOM >> length
 }
 
-/// Gives each of `symbols`, sorted by count, a length in `lengths`, so that all codes fit `room` and the stream is shortest. `false`, and
-/// `lengths` of no use, if no lengths within the bounds fit.
+/// Sets the length of each of `symbols`, which are sorted by count, so that all codes fit into
+/// `room` and the stream is shortest. Returns `false`, and leaves `lengths` without meaning, if no
+/// lengths within the bounds fit.
 pub(super) fn assign(symbols: &[Symbol], room: u64, lengths: &mut [u8; 256]) -> bool {
     let taken: u64 = symbols.iter().map(|symbol| room_of(symbol.shortest)).sum();
     let shortfall = taken.saturating_sub(room);
-    let finest = shortfall.trailing_zeros().min(MAX_CODE_BITS - 1); // X is a multiple of 2^(finest - 32), no step is worth 1
+    // X is a multiple of 2^(finest - 32), and no step is worth 1.
+    let finest = shortfall.trailing_zeros().min(MAX_CODE_BITS - 1);
     let mut best: Option<u64> = None;
     let mut tried = None;
     for grain in finest..MAX_CODE_BITS {
@@ -68,7 +75,8 @@ pub(super) fn assign(symbols: &[Symbol], room: u64, lengths: &mut [u8; 256]) -> 
     best.is_some()
 }
 
-/// Lengths for the cheapest purchase worth exactly `worth`; `false` if there is none.
+/// Sets the lengths of the cheapest purchase worth exactly `worth`. Returns `false` if there is
+/// none.
 fn buy(symbols: &[Symbol], worth: u64, lengths: &mut [u8; 256]) -> bool {
     let mut is_step = [[0u64; LIST / 64]; LEVELS];
     let (mut list, mut packages) = ([0u64; LIST], [0u64; LIST]);
@@ -100,16 +108,18 @@ fn buy(symbols: &[Symbol], worth: u64, lengths: &mut [u8; 256]) -> bool {
         }
         packages = bought - steps;
     }
-    // Where a list was too short for a set bit of `worth`, the backward pass asks for packages below the finest level.
+    // If a list was too short for a set bit of `worth`, this pass still asks for packages after the
+    // finest level.
     packages == 0
 }
 
-/// Whether the symbol can be lengthened from `level - 1` to `level` bits.
+/// Whether the code of the symbol can grow from `level - 1` to `level` bits.
 fn steps_to(symbol: &Symbol, level: usize) -> bool {
     (usize::from(symbol.shortest) + 1..=usize::from(symbol.longest)).contains(&level)
 }
 
-/// Merges two lists sorted by cost, steps first among equals, and marks the places of the steps. Returns the number of entries.
+/// Merges two lists that are sorted by cost; of equal entries, steps come first. Marks the places
+/// of the steps in `is_step`. Returns the number of entries.
 fn merge(
     steps: impl Iterator<Item = u64>,
     packages: &[u64],
@@ -134,7 +144,8 @@ fn merge(
     size
 }
 
-/// Packages the entries in twos; an odd last one is left out. Returns the number of packages.
+/// Makes a package of each two entries. An odd last entry is left out. Returns the number of
+/// packages.
 fn package(list: &[u64], packages: &mut [u64; LIST]) -> usize {
     let (pairs, _) = list.as_chunks::<2>();
     for (package, [one, other]) in packages.iter_mut().zip(pairs) {

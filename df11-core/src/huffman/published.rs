@@ -1,12 +1,15 @@
 //! The code that the published compressor makes. FORMAT.md, "The published compressor's code".
 //!
 //! ```text
-//! leaves: the exponents in use by their counts, and the end-of-stream symbol, counted once, which compares less than any exponent
-//! while two nodes are left: join the two least by (count, first leaf); the lesser takes bit 0 and gives its first leaf to the new node
-//! a code of more than 32 bits, the end-of-stream's included: count the 2 rarest exponents as 1 and begin again, then the 3 rarest, ...
+//! leaves: the exponents in use with their counts, and the end-of-stream symbol, counted once;
+//!     the end of stream is less than any exponent
+//! while two nodes are left: join the two least by (count, first leaf);
+//!     the lesser takes bit 0, and its first leaf is the first leaf of the new node
+//! if a code, the end of stream's included, has more than 32 bits:
+//!     begin again with the 2 rarest exponents counted as 1, then with the 3 rarest, ...
 //! ```
 //!
-//! Nodes still to be joined are kept sorted, the least last: 257 leaves are too few for a heap to pay.
+//! Nodes still to be joined are kept sorted, the least last. With 257 leaves a heap would not pay.
 
 use super::Histogram;
 use super::canonical::Code;
@@ -15,12 +18,12 @@ use crate::limits::MAX_CODE_BITS;
 
 /// The exponents and the end-of-stream symbol.
 const LEAVES: usize = 257;
-/// Leaves, and what they are joined to.
+/// Leaves, and the nodes that join them.
 const NODES: usize = 2 * LEAVES - 1;
-/// The leaf of the end-of-stream symbol; that of an exponent is one more than the exponent.
+/// The leaf of the end-of-stream symbol. The leaf of an exponent is the exponent plus 1.
 const END: usize = 0;
 
-/// Exponents that are counted as 1 the first time that a code is too long.
+/// Number of exponents that are counted as 1 when a code is too long for the first time.
 const FIRST_CUT: usize = 2;
 
 /// The code of the end-of-stream symbol, right-aligned.
@@ -34,17 +37,18 @@ pub(crate) struct EndCode {
 pub(crate) struct PublishedCode {
     pub code: Code,
     pub end: EndCode,
-    /// Whether of equally rare exponents some were cut and others not.
+    /// Whether some of several equally rare exponents were cut and others were not.
     pub breaks_tie: bool,
 }
 
 /// The published code of a histogram that is not empty.
 ///
-/// Of exponents that are equally rare the lesser is cut first. The published compressor leaves that order to numpy's `argpartition`, where it
-/// depends on version and processor.
+/// Of equally rare exponents the lesser is cut first. The published compressor leaves this order to
+/// numpy's `argpartition`, where it depends on version and processor.
 ///
 /// # Errors
-/// None for such a histogram: the leaves of a tree are prefix-free, and `codes` gives no long ones.
+/// None for such a histogram: the leaves of a tree are prefix-free, and `codes` returns no code
+/// that is too long.
 pub(crate) fn published(histogram: &Histogram) -> Result<PublishedCode, Error> {
     let mut counts = *histogram.counts();
     let mut rarest: [u8; 256] = core::array::from_fn(|exponent| exponent as u8);
@@ -52,7 +56,7 @@ pub(crate) fn published(histogram: &Histogram) -> Result<PublishedCode, Error> {
     let rarest = &rarest[256 - histogram.exponents_in_use()..];
     let mut cut = 0;
     loop {
-        // Ends: with every count 1 the tree is 9 deep at most.
+        // The loop ends: with every count 1 the tree is at most 9 deep.
         if let Some((lengths, bits, end)) = Tree::new(&counts).codes(&counts) {
             let count = |rank: usize| rarest.get(rank).map(|&exponent| histogram.counts()[usize::from(exponent)]);
             let breaks_tie = cut > 0 && count(cut - 1) == count(cut) && count(cut) > Some(1);
@@ -63,7 +67,7 @@ pub(crate) fn published(histogram: &Histogram) -> Result<PublishedCode, Error> {
     }
 }
 
-/// For each node the one that it was joined to, and its bit there.
+/// For each node, the node above it and its bit there.
 struct Tree {
     above: [(u16, u32); NODES],
     root: u16,
@@ -139,16 +143,17 @@ mod tests {
     #[test]
     fn the_end_of_stream_comes_first_among_equals() {
         assert_eq!(shown(&[(7, 5)]), ([(1, 1)].into(), EndCode { bits: 0, length: 1 }));
-        // end and 9 join to 2, whose first leaf, the end, is less than 3
+        // the end and 9 join to a node of count 2; its first leaf, the end, is less than 3
         assert_eq!(shown(&[(3, 2), (9, 1)]), ([(0b1, 1), (0b01, 2)].into(), EndCode { bits: 0b00, length: 2 }));
-        // end and 4 join to 3, which is heavier than 5; 5 and that node join to 5, which is lighter than 6
+        // the end and 4 join to a node of count 3, heavier than 5; 5 and that node join to one of
+        // count 5, lighter than 6
         assert_eq!(
             shown(&[(4, 2), (5, 2), (6, 9)]),
             ([(0b011, 3), (0b00, 2), (0b1, 1)].into(), EndCode { bits: 0b010, length: 3 })
         );
     }
 
-    /// 1, 2, 3, 5, 8, ... of 44 exponents.
+    /// 44 exponents that occur 1, 2, 3, 5, 8, ... times.
     fn ladder() -> [(u8, u64); 44] {
         let (mut a, mut b) = (1u64, 1);
         core::array::from_fn(|rank| {
@@ -168,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cut_between_equally_rare_exponents_is_told_of() {
+    fn a_cut_between_equally_rare_exponents_is_reported() {
         let breaks_tie = |rank: usize| {
             let mut counts = ladder();
             counts[rank].1 = counts[rank - 1].1;

@@ -1,14 +1,15 @@
-//! `gaps`: 5 bits for every chunk, most significant bit first, in whole blocks. FORMAT.md, "Stream, gaps, output positions".
+//! `gaps`: 5 bits for every chunk, most significant bit first, in whole blocks. FORMAT.md, "Stream,
+//! gaps, output positions".
 
 use crate::bits::{BitReader, BitWriter};
 use crate::limits::{BLOCK_CHUNKS, BLOCK_GAP_BYTES, GAP_BITS, MAX_CODE_BITS};
 
-/// The gap of one chunk; 0 behind the end.
+/// The gap of one chunk; 0 after the end.
 pub(crate) fn read(gaps: &[u8], chunk: usize) -> u32 {
     BitReader::at(gaps, (chunk as u64).saturating_mul(GAP_BITS as u64)).peek() >> (MAX_CODE_BITS - GAP_BITS as u32)
 }
 
-/// Bytes of the gaps of so many blocks.
+/// Bytes of the gaps of `blocks` blocks.
 pub(crate) fn size(blocks: usize) -> usize {
     blocks * BLOCK_GAP_BYTES
 }

@@ -1,11 +1,11 @@
 //! `luts`: the code as tables of 256 entries, and the row of code lengths. FORMAT.md, "Tables".
 //!
 //! ```text
-//! level 1   table 0         [e e e e ... p p]       e < 240: an exponent     p >= 240: go on in table 256 - p
-//! level 2   tables 1..      [e e ... p]
-//! level 3                   [e ... p]
-//! level 4                   [e e e ... ]            any value is an exponent
-//! lengths                   [0 0 4 3 2 ... ]        by exponent
+//! level 1   table 0      [e e e e ... p p]   e < 240: an exponent
+//! level 2   tables 1..   [e e ... p]         p >= 240: the next 8 bits index table 256 - p
+//! level 3                [e ... p]
+//! level 4                [e e e ... ]        every entry is an exponent
+//! lengths                [0 0 4 3 2 ... ]    for each exponent, the length of its code
 //! ```
 
 use crate::error::Error;
@@ -24,7 +24,8 @@ fn run_of(length: u8) -> usize {
     1 << (TABLE_BITS as usize * (level_of(length) + 1) - usize::from(length))
 }
 
-/// The first `level` bytes of a left-aligned code, right-aligned: what leads to its table on that level.
+/// The first `level` bytes of a left-aligned code, right-aligned. They lead to its table on that
+/// level.
 fn prefix(aligned: u32, level: usize) -> u32 {
     aligned.checked_shr(MAX_CODE_BITS - TABLE_BITS * level as u32).unwrap_or(0)
 }
@@ -34,7 +35,8 @@ fn index(aligned: u32, level: usize) -> usize {
     prefix(aligned, level + 1) as usize % TABLE_ENTRIES
 }
 
-/// Calls `visit(level, aligned code)` once for every table beyond the first, level by level, in order of the bits before it.
+/// Calls `visit(level, aligned code)` once for every table beyond the first, level by level, in
+/// order of the bits before it.
 fn for_each_table(code: &Code, mut visit: impl FnMut(usize, u32)) {
     let (sorted, size) = code.sorted();
     for level in 1..LEVELS {
@@ -47,19 +49,20 @@ fn for_each_table(code: &Code, mut visit: impl FnMut(usize, u32)) {
     }
 }
 
-/// Tables that a code takes.
+/// Number of tables that a code takes.
 pub(crate) fn tables_for(code: &Code) -> usize {
     let mut tables = 1;
     for_each_table(code, |_, _| tables += 1);
     tables
 }
 
-/// Bytes of so many tables and the row of lengths.
+/// Bytes of `tables` tables and the row of lengths.
 pub(crate) fn size(tables: usize) -> usize {
     (tables + 1) * TABLE_ENTRIES
 }
 
-/// Writes the tables of a code, which takes at most 17, and its lengths into exactly `size(tables)` bytes.
+/// Writes the tables and the lengths of a code. Precondition: the code takes at most 17 tables, and
+/// `luts` has exactly `size(tables)` bytes.
 pub(crate) fn write(code: &Code, luts: &mut [u8]) {
     let (rows, _) = luts.as_chunks_mut::<TABLE_ENTRIES>();
     let Some((lengths, tables)) = rows.split_last_mut() else { return };
@@ -117,7 +120,7 @@ pub(crate) fn read(luts: &[u8]) -> Result<Code, Error> {
     Code::prefix_free(*lengths, bits)
 }
 
-/// Where each table hangs: its level and the bits before it.
+/// The place of each table in the tree: its level and the bits before it.
 struct Tree {
     places: [Option<(usize, u32)>; MAX_TABLES],
     size: usize,
@@ -130,21 +133,21 @@ impl Tree {
         Self { places, size: 1 }
     }
 
-    /// Adds the table on `level` on the way of a code; returns its number.
+    /// Adds the table of a code on `level`. Returns its number.
     fn add(&mut self, level: usize, aligned: u32) -> usize {
         self.places[self.size] = Some((level, prefix(aligned, level)));
         self.size += 1;
         self.size - 1
     }
 
-    /// The table on `level` on the way of a code that was added.
+    /// The table of a code on `level`, which was added before.
     fn find(&self, level: usize, aligned: u32) -> usize {
         let place = Some((level, prefix(aligned, level)));
         self.places.iter().position(|&other| other == place).unwrap_or(0)
     }
 
-    /// Places each table where the first pointer to it, in table order, says. Each round places what tables placed so far point to; 17 rounds
-    /// are enough whatever the numbering.
+    /// Places each table where the first pointer to it, in table order, says. Each round places the
+    /// tables to which tables placed so far point. 17 rounds are enough for any numbering.
     fn walk(tables: &[[u8; TABLE_ENTRIES]]) -> Self {
         let mut tree = Self::new();
         for _ in tables {
@@ -178,7 +181,8 @@ impl Tree {
 mod tests {
     use super::*;
 
-    /// On the last level an entry is an exponent: 252 in table 3 must not place table 4, which the last table places.
+    /// On the last level an entry is an exponent: 252 in table 3 must not place table 4, which the
+    /// last table places.
     #[test]
     fn a_last_table_points_nowhere() {
         let pointer = |table: usize| (TABLE_ENTRIES - table) as u8;

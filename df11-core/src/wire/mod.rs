@@ -1,4 +1,4 @@
-//! One file for each structure of FORMAT.md, read and write side by side.
+//! One file for each structure of FORMAT.md: reading and writing side by side.
 
 pub(crate) mod gaps;
 pub(crate) mod luts;

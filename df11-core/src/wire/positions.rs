@@ -1,4 +1,5 @@
-//! `output_positions`: a u32 for each block, and one for the end. FORMAT.md, "Stream, gaps, output positions".
+//! `output_positions`: a u32 for each block, and one for the end. FORMAT.md, "Stream, gaps, output
+//! positions".
 
 use crate::error::Error;
 use crate::huffman::Code;
@@ -6,13 +7,14 @@ use crate::limits::{BLOCK_BITS, MAX_CODE_BITS, MAX_WEIGHTS};
 
 const ENTRY_BYTES: usize = size_of::<u32>();
 
-/// Bytes of the output positions of so many blocks.
+/// Bytes of the output positions of `blocks` blocks.
 pub(crate) fn size(blocks: usize) -> usize {
     (blocks + 1) * ENTRY_BYTES
 }
 
-/// Output positions that are known to begin at 0, to ascend, and to end at the number of weights. Every block but the last has
-/// at least one weight, and none has more than its bits can code.
+/// Output positions that are known to begin at 0, to ascend, and to end at the number of weights.
+/// Every block but the last has at least one weight, and none has more weights than its bits can
+/// code.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Positions<'a> {
     entries: &'a [[u8; ENTRY_BYTES]],
@@ -20,7 +22,7 @@ pub(crate) struct Positions<'a> {
 }
 
 impl<'a> Positions<'a> {
-    /// Of bytes that `validate` has passed.
+    /// Precondition: `validate` has accepted `bytes`.
     pub fn proven(bytes: &'a [u8], weights: u64) -> Self {
         Self { entries: bytes.as_chunks().0, weights }
     }
@@ -28,7 +30,8 @@ impl<'a> Positions<'a> {
     /// Checks every entry.
     pub fn validate(bytes: &'a [u8], blocks: usize, weights: u64, code: &Code) -> Result<(), Error> {
         let (entries, rest) = bytes.as_chunks();
-        // One entry fewer: the last code reaches into a block in which no code starts. A single block has a first code.
+        // One entry may be missing: the last code reaches into a block in which no code starts. A
+        // single block always has a first code.
         let expected = blocks + 1;
         let fits = entries.len() == expected || entries.len() == blocks && blocks > 1;
         if !rest.is_empty() || !fits {
@@ -39,8 +42,8 @@ impl<'a> Positions<'a> {
             return Err(Error::FirstOutputPositionNotZero { found: positions.get(0) });
         }
         let most = BLOCK_BITS.div_ceil(u64::from(code.shortest()));
-        // The stream goes on in the next block, so codes fill this one but for the bits before its first code, which are
-        // fewer than a code has.
+        // If the stream goes on in the next block, codes fill this one, except the bits before its
+        // first code. These are fewer than the longest code has.
         let least = BLOCK_BITS / u64::from(code.longest());
         for block in 0..entries.len() - 1 {
             let (first, end) = (positions.get(block), positions.get(block + 1));
@@ -67,8 +70,8 @@ impl<'a> Positions<'a> {
 
     /// The block in which the code of `weight` starts.
     pub fn block_of(&self, weight: u64) -> usize {
-        let behind = self.entries.partition_point(|&entry| u64::from(u32::from_le_bytes(entry)) <= weight);
-        behind.saturating_sub(1)
+        let after = self.entries.partition_point(|&entry| u64::from(u32::from_le_bytes(entry)) <= weight);
+        after.saturating_sub(1)
     }
 }
 
@@ -92,7 +95,7 @@ impl<'a> PositionWriter<'a> {
         }
     }
 
-    /// Blocks in which no code starts, and the end, are at `weights`.
+    /// Sets the output positions of blocks in which no code starts, and the end, to `weights`.
     pub fn finish(mut self, weights: u64) {
         self.fill_up_to(self.entries.len(), weights);
     }

@@ -8,7 +8,7 @@ use crate::error::Error;
 
 const ENTRY_BYTES: usize = size_of::<i64>();
 
-/// Split positions that are known never to fall nor to pass the number of weights.
+/// Split positions that are known not to fall and not to pass the number of weights.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Splits<'a> {
     entries: &'a [[u8; ENTRY_BYTES]],
@@ -16,7 +16,7 @@ pub(crate) struct Splits<'a> {
 }
 
 impl<'a> Splits<'a> {
-    /// Of bytes that `validate` has passed.
+    /// Precondition: `validate` has accepted `bytes`.
     pub fn proven(bytes: &'a [u8], weights: u64) -> Self {
         Self { entries: bytes.as_chunks().0, weights }
     }
@@ -45,7 +45,7 @@ impl<'a> Splits<'a> {
     }
 }
 
-/// The bytes of `split_positions` of matrices with so many weights each, in order.
+/// The bytes of `split_positions` for matrices with these numbers of weights, in order.
 #[cfg(feature = "alloc")]
 pub fn split_positions(matrices: impl IntoIterator<Item = u64>) -> Vec<u8> {
     let mut bytes = Vec::new();

@@ -72,7 +72,7 @@ impl Arrays {
         self.view().validate().map(|_| ()).unwrap_err()
     }
 
-    /// The error of the plain decoder; the two-phase decoder must find one too.
+    /// The error of the plain decoder. The two-phase decoder must find an error too.
     #[track_caller]
     pub fn fails(&self) -> Error {
         let unit = self.view().validate().unwrap();
@@ -85,14 +85,16 @@ impl Arrays {
     }
 }
 
-/// 30,000 weights of the exponents 119 to 126, 3 bits each but for one that leaves room, and an infinity of 25 bits: three blocks.
+/// Three blocks: 30,000 weights. Exponents 119 to 126 have 3 bits each, except one that makes room
+/// for an infinity of 25 bits.
 pub fn weights() -> Vec<bf16> {
     let mut weights: Vec<bf16> = (0..30_000u16).map(|i| bf16::from_bits(((119 + i % 8) << 7) | (i % 128))).collect();
     weights[20_000] = bf16::INFINITY;
     weights
 }
 
-/// `counts` of (exponent, weights of it), in an order and with signs and mantissas that look random.
+/// Weights with these `counts` of (exponent, number of weights). Order, signs and mantissas look
+/// random.
 pub fn mixed(counts: &[(u8, usize)]) -> Vec<bf16> {
     let exponents = counts.iter().flat_map(|&(exponent, count)| std::iter::repeat_n(exponent, count));
     let mut words: Vec<u16> = exponents.map(|exponent| u16::from(exponent) << 7).collect();

@@ -13,6 +13,10 @@
 //    needs more steps (valid, but no real weights look like that), a lane that fails, and the
 //    unit's last two chunks.
 
+// Long codes have more than INDEX_BITS bits. Their entry in the table names the long codes that
+// begin with its bits, and `find_long` searches these. `take_long` takes the one that it found, at
+// every fourth step. A long code that is the lane's last is taken where the last entry is cut.
+
 #define KEPT 32
 // Steps that nearly every warp takes. Only after them does the warp ask whether any lane goes on.
 #define SURE_STEPS 15

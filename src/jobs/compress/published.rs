@@ -1,4 +1,4 @@
-//! The published tool's own bytes: `dfloat11` 0.5.0's code, and files as it leaves them. FORMAT.md, "The published tool's forms".
+//! The published tool's own bytes: `dfloat11` 0.5.0's code, and files as it leaves them. FILES.md, "The published tool's forms".
 //!
 //! ```text
 //! one file, or no config.json      model.safetensors, without metadata       config.json: dfloat11_config alone
