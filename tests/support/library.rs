@@ -17,6 +17,10 @@ pub fn backends() -> Vec<Box<dyn Backend>> {
     levels.chain(others).collect()
 }
 
+/// The backends that refuse a wrong gap wherever it is. The others may accept one that is not the
+/// first of its block, and all of them do.
+pub const CHECK_EVERY_GAP: [&str; 2] = ["plain", "blocks"];
+
 pub type Encoder = Box<dyn Fn(&[u16]) -> Coded>;
 
 /// Every encoder; all must write the same bytes.
