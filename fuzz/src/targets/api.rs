@@ -3,6 +3,7 @@
 //!
 //! ```text
 //! api/coding.rs   lengths -> Code, Lookup; counts -> Histogram, Plan; others' weights -> encode
+//! api/owned.rs    weights -> units that own their arrays; tiles, rows, matrices
 //! api/units.rs    units, sound or damaged -> Unit, decoders
 //! ```
 //!
@@ -11,6 +12,7 @@
 //! these files.
 
 mod coding;
+mod owned;
 mod units;
 
 use crate::support::draw::{Bytes, Draw};
@@ -45,6 +47,7 @@ pub fn api(data: &[u8]) {
         3..=4 => coding::codes(&mut draw),
         5..=7 => coding::plans(&mut draw),
         8..=10 => coding::encoders(&mut draw),
+        11 => owned::owned(&mut draw),
         _ => units::units(&mut draw),
     }
 }

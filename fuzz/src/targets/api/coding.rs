@@ -152,6 +152,7 @@ pub fn encoders(draw: &mut Bytes) {
         (by_core, by_level) => return assert_eq!(by_core.err(), by_level.err()),
     };
     assert!(plan.sizes() == by_level.sizes() && plan.code() == by_level.code());
+    assert_eq!(plan.ending(), by_level.as_core().ending());
     let weights = others(&planned, plan.code(), draw);
     let mut parts = Parts::default();
     parts.fit(&plan.sizes()).expect("there is memory");
