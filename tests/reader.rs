@@ -272,6 +272,36 @@ fn a_damaged_unit_is_named_with_its_file() {
     );
 }
 
+#[test]
+fn a_record_that_lies_is_refused_when_the_model_is_opened() {
+    let work = folder();
+    let source = source(work.path());
+    let mut options = CompressOptions::default();
+    options.single_file = true;
+    let path = coded(&source, work.path(), &options);
+    let mut contents = Contents::read(&path);
+    let tensors = contents.metadata["df11.tensors"].as_str().expect("text").replacen("BF16", "F32", 1);
+    contents.metadata.insert("df11.tensors".into(), tensors.into());
+    fs::write(&path, contents.to_bytes(0)).expect("written");
+    let error = Model::open(&path).expect_err("its checksum is another one");
+    assert!(matches!(&error, Error::Record { .. }), "{error}");
+}
+
+/// One file of a DFloat11 directory is damaged. What is left is not taken for a BF16 model.
+#[test]
+fn a_damaged_directory_is_refused_with_the_name_of_the_file() {
+    let work = folder();
+    let source = source(work.path());
+    let path = coded(&source, work.path(), &CompressOptions::default());
+    let unit = fs::read_dir(&path).expect("a folder").map(|entry| entry.expect("listed").path());
+    let unit =
+        unit.filter(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("model_layers_0")));
+    let unit = unit.min().expect("a file of a unit");
+    fs::write(&unit, b"not a safetensors file").expect("written");
+    let error = Model::open(&path).expect_err("a file is damaged").to_string();
+    assert!(error.contains("model_layers_0"), "{error}");
+}
+
 #[cfg(feature = "mmap")]
 #[test]
 fn a_mapped_unit_is_the_same_unit() {

@@ -51,6 +51,19 @@ pub struct PartSizes {
 }
 
 impl PartSizes {
+    /// Of a unit with this many weights, bytes of stream and tables, where a code starts in every
+    /// block. Sizes that no memory holds are `usize::MAX`.
+    pub fn of(weights: u64, stream_bytes: usize, tables: usize) -> Self {
+        let blocks = stream_bytes.div_ceil(BLOCK_BYTES);
+        Self {
+            encoded_exponent: stream_bytes,
+            sign_mantissa: usize::try_from(weights).unwrap_or(usize::MAX),
+            luts: luts::size(tables),
+            gaps: gaps::size(blocks),
+            output_positions: positions::size(blocks),
+        }
+    }
+
     /// Bytes of all parts together, at most `u64::MAX`, which no plan reaches.
     pub fn total(&self) -> u64 {
         let parts = [self.encoded_exponent, self.sign_mantissa, self.luts, self.gaps, self.output_positions];
@@ -166,24 +179,9 @@ impl Plan {
     /// Exact size of each part.
     pub fn sizes(&self) -> PartSizes {
         let stream_bytes = self.stream_bits.div_ceil(8) as usize;
-        let blocks = stream_bytes.div_ceil(BLOCK_BYTES);
-        PartSizes {
-            encoded_exponent: stream_bytes,
-            sign_mantissa: self.weights as usize,
-            luts: luts::size(self.tables),
-            gaps: gaps::size(blocks),
-            output_positions: positions::size(self.begun_blocks),
-        }
+        let output_positions = positions::size(self.begun_blocks);
+        PartSizes { output_positions, ..PartSizes::of(self.weights, stream_bytes, self.tables) }
     }
-}
-
-impl Ending {
-    /// The ending of a stream of `stream_bits` bits; `None` if they fill the last byte.
-    fn of(end: EndCode, stream_bits: u64) -> Option<Self> {
-        let count = (stream_bits.next_multiple_of(8) - stream_bits) as u32;
-        if count == 0 {
-            return None;
-        }
         let bits = match end.length.checked_sub(count) {
             Some(rest) => end.bits >> rest,
             None => end.bits << (count - end.length),

@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::path::Path;
 
-use df11_core::limits::{BLOCK_BYTES, BLOCK_GAP_BYTES, TABLE_ENTRIES};
+use df11_core::limits::TABLE_ENTRIES;
 use df11_core::{PartSizes, bf16};
 use serde::Serialize;
 use serde_json::Value;
@@ -301,14 +301,7 @@ fn sizes_of(
         }
     };
     let stream = ((spec.weights as f64 * bits / 8.0).ceil() as usize).max(1);
-    let blocks = stream.div_ceil(BLOCK_BYTES);
-    Ok(PartSizes {
-        encoded_exponent: stream,
-        sign_mantissa: spec.weights as usize,
-        luts: (tables + 1) * TABLE_ENTRIES,
-        gaps: blocks * BLOCK_GAP_BYTES,
-        output_positions: (blocks + 1) * size_of::<u32>(),
-    })
+    Ok(PartSizes::of(spec.weights, stream, tables))
 }
 
 /// Some weights of each of a unit's tensors.

@@ -8,6 +8,7 @@ use super::shapes::shape_of;
 use crate::Error;
 use crate::files::checkpoint::{Checkpoint, Place};
 use crate::files::leaves::has_units;
+use crate::files::shapes::weights;
 use crate::naming::pattern::PatternDict;
 use crate::record::coded::{CodedModel, CodedUnit};
 use crate::record::matrices::Naming;
@@ -45,8 +46,12 @@ impl Opened {
                 Opened::coded(CodedModel::of(checkpoint)?, like.as_ref(), patterns)
             }
             // Files beside a BF16 model may hold its tensors once more; which are the model, its
-            // index says.
-            other => Checkpoint::open_source(path).map(Opened::plain).map_err(|error| other.err().unwrap_or(error)),
+            // index says. What is left of a damaged DFloat11 model is no BF16 model.
+            other => match (other, Checkpoint::open_source(path)) {
+                (Err(error), Ok(source)) if source.is_coded() => Err(error),
+                (_, Ok(source)) => Ok(Opened::plain(source)),
+                (Err(error), Err(_)) | (Ok(_), Err(error)) => Err(error),
+            },
         }
     }
 
@@ -57,6 +62,11 @@ impl Opened {
     }
 
     fn coded(model: CodedModel, like: Option<&Checkpoint>, patterns: Option<&PatternDict>) -> Result<Opened, Error> {
+        // Names and shapes that contradict a damaged record would be guesses.
+        match model.record {
+            Err(error) => return Err(error),
+            Ok(_) => {}
+        }
         let naming = Naming::of(&model, patterns)?;
         let record = model.record.as_ref().ok().and_then(Option::as_ref);
         let (mut matrices, mut tensors, mut unnamed) = (Vec::new(), BTreeMap::new(), None);
@@ -73,6 +83,14 @@ impl Opened {
                 let count = matrix.weights.end - matrix.weights.start;
                 let recorded = record.and_then(|record| record.tensors.get(&matrix.tensor));
                 let (dtype, shape) = match recorded {
+                    Some(recorded) if weights(&recorded.shape) != Some(count) => {
+                        return Err(Error::TensorUnfit {
+                            path: model.unit_path(unit),
+                            tensor: matrix.tensor,
+                            found: format!("{count} weights"),
+                            expected: format!("{:?}, by the record of the source", recorded.shape),
+                        });
+                    }
                     Some(recorded) => (Dtype::named(&recorded.dtype), Some(recorded.shape.clone())),
                     None => (Dtype::named("BF16"), shape_of(&model, like, &matrix.tensor, count)),
                 };

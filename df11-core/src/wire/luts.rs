@@ -58,7 +58,7 @@ pub(crate) fn tables_for(code: &Code) -> usize {
 
 /// Bytes of `tables` tables and the row of lengths.
 pub(crate) fn size(tables: usize) -> usize {
-    (tables + 1) * TABLE_ENTRIES
+    tables.saturating_add(1).saturating_mul(TABLE_ENTRIES)
 }
 
 /// Writes the tables and the lengths of a code. Precondition: the code takes at most 17 tables, and

@@ -16,9 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use df11_core::PartSizes;
-use df11_core::limits::{
-    BLOCK_BYTES, BLOCK_GAP_BYTES, MAX_CODE_BITS, MAX_STREAM_BYTES, MAX_TABLES, MAX_WEIGHTS, TABLE_ENTRIES,
-};
+use df11_core::limits::{MAX_CODE_BITS, MAX_STREAM_BYTES, MAX_TABLES, MAX_WEIGHTS};
 use serde_json::Value;
 
 use super::contents::{Beside, record_of, remove};
@@ -227,12 +225,5 @@ fn widest(weights: u64) -> PartSizes {
     let weights = weights.min(MAX_WEIGHTS);
     // The longest codes, and the end of the published code's stream.
     let stream = (weights * u64::from(MAX_CODE_BITS / 8) + 8).min(MAX_STREAM_BYTES) as usize;
-    let blocks = stream.div_ceil(BLOCK_BYTES);
-    PartSizes {
-        encoded_exponent: stream,
-        sign_mantissa: weights as usize,
-        luts: (MAX_TABLES + 1) * TABLE_ENTRIES,
-        gaps: blocks * BLOCK_GAP_BYTES,
-        output_positions: (blocks + 1) * size_of::<u32>(),
-    }
+    PartSizes::of(weights, stream, MAX_TABLES)
 }

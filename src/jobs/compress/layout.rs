@@ -88,12 +88,7 @@ fn array_tensors(spec: &UnitSpec, sizes: PartSizes, split_bytes: usize) -> [NewT
 
 /// Where each matrix of a unit but the last ends, as it is written.
 pub(crate) fn split_positions(source: &Checkpoint, spec: &UnitSpec) -> Vec<u8> {
-    let mut end = 0;
-    let ends = spec.tensors.iter().map(|tensor| {
-        end += source.weights_of(tensor);
-        end
-    });
-    ends.take(spec.tensors.len() - 1).flat_map(|end| (end as i64).to_le_bytes()).collect()
+    df11_core::split_positions(spec.tensors.iter().map(|tensor| source.weights_of(tensor)))
 }
 
 /// The error for a file of `source`'s coded model that would break a rule of its readers.

@@ -153,6 +153,8 @@ pub fn encoders(draw: &mut Bytes) {
     };
     assert!(plan.sizes() == by_level.sizes() && plan.code() == by_level.code());
     assert_eq!(plan.ending(), by_level.as_core().ending());
+    let any = PartSizes::of(any_number(draw), any_size(draw), any_size(draw));
+    assert!(any.total() >= any.encoded_exponent as u64);
     let weights = others(&planned, plan.code(), draw);
     let mut parts = Parts::default();
     parts.fit(&plan.sizes()).expect("there is memory");
