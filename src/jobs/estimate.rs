@@ -69,7 +69,7 @@ pub struct EstimateOptions {
     pub code: CodeKind,
     /// Which modules are units; by default they are inferred from the headers.
     pub pattern_dict: Option<PatternDict>,
-    /// If units are inferred: also code every other BF16 tensor above a minimum size.
+    /// If units are inferred: also code every other BF16 tensor that is large enough.
     pub all: bool,
     /// For a directory: one `model.safetensors` instead of one file for each unit.
     pub single_file: bool,

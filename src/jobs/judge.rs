@@ -28,7 +28,6 @@ use crate::safetensors::Witness;
 use crate::writer::copies::is_housekeeping;
 use crate::{Error, Note};
 
-/// Bytes that are read at a time.
 const READ_BYTES: usize = 1 << 20;
 
 /// How deep folders are searched for files that are not ours.

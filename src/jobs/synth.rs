@@ -9,8 +9,8 @@
 //! ```
 //!
 //! One sample takes 16 random bits: a sign, and an index into a table of quantiles of
-//! |N(0, 1)|. Only the exponents matter for compression, and [`ROW_SPREAD`] gives them the entropy of
-//! trained weights. Every row has its own generator, so any number of threads writes the same
+//! |N(0, 1)|. Only the exponents matter for compression, and [`ROW_SPREAD`] gives them the entropy
+//! of trained weights. Every row has its own generator, so any number of threads writes the same
 //! bytes.
 
 use std::collections::BTreeMap;

@@ -48,7 +48,7 @@ pub struct Compress {
     /// Do not decode and compare the encoded weights
     #[arg(long)]
     no_verify: bool,
-    /// Code every BF16 tensor above a minimum size, such as experts in one tensor, convolutions and
+    /// Code every BF16 tensor that is large enough, such as experts in one tensor, convolutions and
     /// tables. The published loader cannot read the result
     #[arg(long, conflicts_with = "pattern_dict")]
     all: bool,

@@ -25,7 +25,7 @@ pub struct Estimate {
     /// For a directory: predict for one model.safetensors instead of one file for each unit
     #[arg(long)]
     single_file: bool,
-    /// Code every BF16 tensor above a minimum size, in an extension that the published loader
+    /// Code every BF16 tensor that is large enough, in an extension that the published loader
     /// cannot read
     #[arg(long, conflicts_with = "pattern_dict")]
     all: bool,

@@ -16,7 +16,6 @@ use crate::naming::units::UnitSpec;
 use crate::record::source::Record;
 use crate::safetensors::{Dtype, Fault, Layout, NewTensor};
 
-/// Bytes of one row of `luts`.
 const LUT_ROW_BYTES: u64 = df11_core::limits::TABLE_ENTRIES as u64;
 
 /// What a header holds in addition to its tensors.

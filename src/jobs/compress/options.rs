@@ -48,7 +48,7 @@ pub struct CompressOptions {
     pub code: CodeKind,
     /// Which modules are units; by default they are inferred from the headers.
     pub pattern_dict: Option<PatternDict>,
-    /// If units are inferred: also code every other BF16 tensor above a minimum size, in an
+    /// If units are inferred: also code every other BF16 tensor that is large enough, in an
     /// extension that the published loader cannot read.
     pub all: bool,
     /// For a directory: write one `model.safetensors` instead of one file for each unit.

@@ -83,7 +83,6 @@ fn size_as_noted(path: &Path, noted: &Finished, progress: &dyn Progress) -> Resu
     Ok(data.map(|data| (reader.file_bytes(), data)))
 }
 
-/// The checksum of a tensor of the source.
 fn checksum(source: &Checkpoint, tensor: &str, progress: &dyn Progress) -> Result<Option<u64>, Error> {
     let Some(place) = source.tensors.get(tensor) else { return Ok(None) };
     let mut hash = TensorHash::new(tensor, place.info.dtype.name(), &place.info.shape);
