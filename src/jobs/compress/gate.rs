@@ -2,7 +2,8 @@
 //! coded.
 //!
 //! ```text
-//! names      of source files, of files to be    the reader's own rules; no two equal, in any case
+//! names      of source files, of files to be    the reader's own rules; no two names are equal,
+//!                                               ignoring case
 //! patterns   of the published code              our reader compiles them, and Python reads
 //!                                               them alike
 //! headers    least: no unit coded               over the limits? refused
