@@ -7,7 +7,7 @@
 //!   -> units and raw tensors, each with its checksum
 //!   -> commit
 //!
-//! A file is missing or changed: the plan returns an error that names each such file.
+//! If files are missing or changed, the job ends with an error that names each of them.
 //! With `partial`: what is unsound is found first, and left out.
 //! ```
 
