@@ -1,8 +1,9 @@
-//! A model card on request: a README.md to complete and to publish with the directory.
+//! The model card, written on request: a README.md to complete and to publish with the directory.
 //!
 //! ```text
-//! source README.md  ->  README.source.md, beside the card
-//! README.source.md  ->  README.md again; the card, known by CARD_MARK, is no file of the source and is left out
+//! compress:    source README.md  ->  README.source.md, next to the card
+//! decompress:  README.source.md  ->  README.md
+//!              the card, known by CARD_MARK, is no file of the source and is left out
 //! ```
 
 mod front_matter;
@@ -22,19 +23,20 @@ use crate::{Error, Note, open};
 use front_matter::{Field, Value as FieldValue, kept_fields, written};
 
 pub(crate) const README: &str = "README.md";
-/// Where the source's README.md is kept beside a card.
+/// The name under which the source's README.md is kept next to a card.
 const SOURCE_README: &str = "README.source.md";
-/// The line that tells a card from other README.md files.
+/// The line by which a card is recognised among README.md files.
 const CARD_MARK: &str = "<!-- df11 model card -->";
-/// What is read of a README.md. Larger ones hold pictures, not more to say; a card of ours has a few thousand bytes.
+/// How much of a README.md is read. Larger ones hold pictures, not more text; our card has a few
+/// thousand bytes.
 const MAX_README_BYTES: u64 = 4 << 20;
 
-/// What a file of the source is called beside a card.
+/// The name of a source file in a directory with a card.
 pub(crate) fn beside_card(name: &Path) -> Option<PathBuf> {
     Some(if name == Path::new(README) { SOURCE_README.into() } else { name.to_path_buf() })
 }
 
-/// What a file of a directory is called in its source; a card is no file of it.
+/// Gives the name that a file of this directory has in the source. A card has none there.
 pub(crate) fn without_card(folder: &Path) -> Result<Box<Named<'static>>, Error> {
     let has_card = is_card(&folder.join(README))?;
     Ok(Box::new(move |name| match name.to_str() {
@@ -44,7 +46,7 @@ pub(crate) fn without_card(folder: &Path) -> Result<Box<Named<'static>>, Error> 
     }))
 }
 
-/// Refuses a source that would not come back as it is, since its README.md looks like a card.
+/// Refuses a source whose README.md looks like a card: it would not be restored.
 pub(crate) fn refuse_card(folder: &Path) -> Result<(), Error> {
     if is_card(&folder.join(README))? {
         let reason = ModelReason::HasCard { readme: README, mark: CARD_MARK };
@@ -53,7 +55,7 @@ pub(crate) fn refuse_card(folder: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-/// Refuses a source that has a file of the name that its README.md is to get.
+/// Refuses a source that already has a file with the name under which its README.md would be kept.
 pub(crate) fn refuse_source_readme(folder: &Path) -> Result<(), Error> {
     if fs::symlink_metadata(folder.join(SOURCE_README)).is_ok() {
         let reason = ModelReason::HasKeptReadme { kept: SOURCE_README, readme: README };
@@ -70,7 +72,7 @@ fn is_card(readme: &Path) -> Result<bool, Error> {
     Ok(text.split(|&byte| byte == b'\n').any(|line| line.trim_ascii_end() == CARD_MARK.as_bytes()))
 }
 
-/// The first bytes of a README.md.
+/// The first bytes of a README.md, `MAX_README_BYTES` at most.
 fn read_start(readme: &Path) -> Result<Vec<u8>, Error> {
     let file = open::regular(readme)?;
     let mut bytes = Vec::new();
@@ -78,7 +80,7 @@ fn read_start(readme: &Path) -> Result<Vec<u8>, Error> {
     Ok(bytes)
 }
 
-/// What a card takes from the source's README.md, and a note of what it does not.
+/// The fields that a card takes from the source's README.md, and a note of those left out.
 fn taken_over(readme: &Path) -> Result<(Vec<Field>, Option<Note>), Error> {
     if !has(readme)? {
         return Ok((Vec::new(), None));
@@ -91,7 +93,8 @@ fn taken_over(readme: &Path) -> Result<(Vec<Field>, Option<Note>), Error> {
     Ok(kept_fields(&bytes))
 }
 
-/// The card of the model that was made of `input`, a pipeline of the coded `parts` or, without any, one model; and a note of what it lacks.
+/// The card of the model made from `input`, and a note of what it lacks. The model is a pipeline
+/// with these coded `parts`, or a single model if there are none.
 pub(crate) fn card(
     input: &Path,
     output: &Path,
@@ -112,7 +115,7 @@ pub(crate) fn card(
         with(&[]).unwrap_or_default()
     });
     let name = plain(&output.file_name().unwrap_or_default().to_string_lossy());
-    // A name that begins with a dash would be an option.
+    // A command would read a name that begins with a dash as an option.
     let argument = if name.starts_with('-') || name.is_empty() { format!("./{name}") } else { name.clone() };
     let share = 100.0 * report.output_bytes as f64 / report.source_bytes.max(1) as f64;
     let (before, after) = (size(report.source_bytes), size(report.output_bytes));
@@ -156,7 +159,8 @@ Every file of the original, byte for byte.
     Ok((card, note))
 }
 
-/// The repository of the original: by its place in a hub's cache, by its configuration, else something to complete.
+/// The repository of the original: from its place in a hub's cache, else from its configuration,
+/// else a placeholder to complete.
 fn base_model(input: &Path, config: Option<&ConfigFile>) -> String {
     let full = fs::canonicalize(input).unwrap_or_else(|_| input.to_path_buf());
     let cached = full.iter().rev().find_map(|component| {
@@ -174,12 +178,13 @@ fn base_model(input: &Path, config: Option<&ConfigFile>) -> String {
     cached.filter(is_repository).or_else(|| configured().filter(is_repository)).unwrap_or_else(folder)
 }
 
-/// Only what a repository's name is made of: what stands in front matter and commands must not be read as anything else.
+/// Keeps only the characters of repository names, so that front matter and commands cannot read the
+/// name as anything else.
 fn plain(name: &str) -> String {
     name.chars().map(|c| if c.is_ascii_alphanumeric() || "-_./".contains(c) { c } else { '-' }).collect()
 }
 
-/// How the published package loads it.
+/// How the published package loads the model.
 fn published_usage(base: &str, parts: &[PathBuf], config: Option<&ConfigFile>) -> String {
     let text = |field: &str| config.and_then(|config| config.get(field));
     let is_causal = text("architectures").is_some_and(|names| {

@@ -1,30 +1,42 @@
-//! A BF16 checkpoint becomes a DFloat11 one.
+//! Turns a BF16 checkpoint into a DFloat11 one.
 //!
 //! ```text
-//! directory form: other files copied
-//!                 for each unit: read, plan                 -> not smaller than BF16? its tensors stay raw
-//!                                encode, verify, write <unit>.safetensors with the module's other tensors
-//!                 config.json;  the rest -> model.safetensors, and last into it the record, which lists all files
-//! one file:       for each unit: read, plan;  then all sizes are known, and for each unit: read, encode, verify, write at its place
+//! directory form:  other files copied
+//!   for each unit: read, plan  -> not smaller than BF16? its tensors stay raw
+//!                  encode, verify, write <unit>.safetensors with the module's other tensors
+//!   config.json;  the rest -> model.safetensors;  last, the record in it, which lists all files
+//!
+//! one file:
+//!   for each unit: read, plan;  then all sizes are known
+//!   for each unit: read, encode, verify, write at its place
 //! ```
 //!
-//! Memory holds one unit: its weights and its arrays. In one file every unit is read twice instead of kept: the sizes in the header come first,
-//! and an upper bound for them would leave holes. A header is written when the data is, since the record in it has every tensor's checksum. At the end
-//! every file of the source must still be the one that was read.
+//! Memory holds one unit: its weights and its arrays. In the one-file form, every unit is read
+//! twice instead of kept: the header comes first and needs all sizes, and upper bounds in their
+//! place would leave holes. A header is written after the data, since its record has the checksum
+//! of every tensor. At the end, every file of the source must still be the one that was read.
 //!
-//! Where the published tool's own bytes are asked for, `published` and `published_main` have what differs.
+//! `published` and `published_main` hold what differs when the published tool's own bytes are asked
+//! for.
 //!
-//! Files, from the top down; none takes a name from one above it:
+//! Files, from the top down. None uses a name from a file above it:
 //!
 //! ```text
 //! parts           a pipeline folder, part by part
 //! model           one model: a file for each unit, or one file
-//! main_file       the main file and the record;  published_main: the same as the published tool writes it
-//! file            one file, filled and sealed;  resume: one that is there already
+//! main_file       the main file and the record
+//! published_main  the same, as the published tool writes it
+//! file            one file, filled and sealed
+//! resume          a file that an earlier run has finished
 //! plan            whether a unit is coded
-//! begin           the output is begun;  source: what may be compressed;  gate: whether its readers will take it
-//! layout          places and headers;  contents: what goes into which file;  published: the published tool's choices
-//! unit  task      what is in memory;  what is given, and what is done so far
+//! begin           begins the output
+//! source          what may be compressed
+//! gate            whether readers will accept the result
+//! layout          places and headers
+//! contents        what goes into which file
+//! published       the published tool's choices
+//! unit            what is in memory
+//! task            what a job is given, and what it has done so far
 //! ```
 
 mod begin;
@@ -59,11 +71,13 @@ use parts::compress_parts;
 use source::{Passed, ToCode, refuse_without_bf16};
 use task::Destination;
 
-/// Compresses the model at `input`, a file or a directory, to `output`, which becomes the same. Runs on the current rayon pool.
+/// Compresses the model at `input` to `output`: a file to a file, a directory to a directory. Runs
+/// on the current rayon pool.
 ///
 /// # Errors
-/// INPUT is not a readable BF16 model, OUTPUT may not be written, a unit does not decode to what was read. OUTPUT is then absent, or what it was;
-/// where the error is one that may pass, `OUTPUT.partial` keeps what is finished ([`Error::Kept`]).
+/// INPUT is not a readable BF16 model, OUTPUT may not be written, or a unit does not decode to what
+/// was read. OUTPUT is then absent, or unchanged. If the cause may pass, `OUTPUT.partial` keeps the
+/// finished files ([`Error::Kept`]).
 pub fn compress(
     input: &Path,
     output: &Path,
@@ -100,7 +114,7 @@ fn fill(
     let coded = compress_model(model, output, &destination, options, progress)?;
     source.check_unchanged()?;
     copied.check_unchanged()?;
-    // What the weights are told before what lies beside them.
+    // Notes on the weights come before notes on the files next to them.
     Ok(CompressReport {
         files: coded.files + report.files,
         notes: coded.notes.into_iter().chain(report.notes).collect(),

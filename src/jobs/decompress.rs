@@ -1,8 +1,14 @@
-//! A DFloat11 model becomes BF16 again: the source's files byte for byte where the record of the source is there.
+//! Turns a DFloat11 model back into BF16: the source's files byte for byte, if the record of the
+//! source is there.
 //!
 //! ```text
-//! plan (restoration)  ->  copies, each with its checksum  ->  units and raw tensors, each with its checksum  ->  commit
-//!      \_ a file missing or changed: an error that names each.  `partial`: what is unsound is found first, and left out
+//! plan (restoration)
+//!   -> copies, each with its checksum
+//!   -> units and raw tensors, each with its checksum
+//!   -> commit
+//!
+//! If files are missing or changed, the job ends with an error that names each of them.
+//! With `partial`: what is unsound is found first, and left out.
 //! ```
 
 mod model;
@@ -21,11 +27,13 @@ use model::{inputs, plan, restore, work};
 pub use options::{DecompressOptions, DecompressReport};
 use parts::restore_parts;
 
-/// Decompresses the model at `input`, a file or a directory, to `output`, in the form of the source. Runs on the current rayon pool.
+/// Decompresses the model at `input`, a file or a directory, to `output`, in the form of the
+/// source. Runs on the current rayon pool.
 ///
 /// # Errors
-/// INPUT is not a readable DFloat11 model, a file of it is missing or changed ([`Error::NotWhole`] names each), a unit does not decode, a checksum
-/// differs, OUTPUT may not be written. OUTPUT is then absent, or what it was.
+/// INPUT is not a readable DFloat11 model, a file of it is missing or changed ([`Error::NotWhole`]
+/// names each), a unit does not decode, a checksum differs, or OUTPUT may not be written. OUTPUT is
+/// then absent, or unchanged.
 pub fn decompress(
     input: &Path,
     output: &Path,

@@ -1,12 +1,16 @@
-//! What compression would come to, without encoding: which units, which tensors stay raw, how many bytes.
+//! Predicts the result of compression without encoding: which units, which tensors stay raw, how
+//! many bytes.
 //!
 //! ```text
-//! for each unit: about 1 weight in 24, in runs spread over its tensors  -> the code of that sample -> bits a weight
-//! sizes of the six arrays by formula  ->  the files laid out and their headers made, as compression would
+//! for each unit: about 1 weight in 24, in runs spread over its tensors
+//!                -> the code of that sample -> bits per weight
+//! sizes of the six arrays by formula
+//!                -> files laid out and their headers made, as compression would
 //! ```
 //!
-//! Everything but the length of the streams is exact or nearly so: a header is as long as the real one but for the names of the files beside the
-//! weights, since checksums and offsets have fixed or nearly fixed widths.
+//! Only the length of the streams is estimated; the rest is exact or nearly so. A header has its
+//! real length, except for the names of the files next to the weights: checksums and offsets have
+//! fixed or nearly fixed widths.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -40,33 +44,36 @@ use crate::record::config::dfloat11_config;
 use crate::record::source::Written;
 use crate::{Error, Note};
 
-/// One weight in so many is read: less than 5 % with what rounding adds.
+/// One weight in this many is read: less than 5 %, including what rounding adds.
 const SAMPLE_SHARE: u64 = 24;
-/// Most weights of a unit that are read: the error of a larger unit's mean code length is below 0.002 bits with these.
+/// Most weights that are read of a unit. With these, the mean code length of a larger unit is off
+/// by less than 0.002 bits.
 const MAX_SAMPLE: u64 = 1 << 20;
-/// Values of an F32 or F16 tensor that are looked at: of weights that never were BF16, one in thousands looks as if.
+/// Values that are checked of an F32 or F16 tensor. Among weights that never were BF16, one value
+/// in thousands looks like BF16.
 const DISGUISE_SAMPLE: u64 = 64;
 
-/// Bits of an exponent's code where no weight is read: the mean of MiniLM's units, coded. Gaussian weights need 2.6.
+/// Bits of an exponent's code if no weight is read: the mean over MiniLM's units, coded. Gaussian
+/// weights need 2.6.
 const TYPICAL_CODE_BITS: f64 = 2.69;
-/// Tables of a unit where no weight is read: trained weights need two or three.
+/// Tables of a unit if no weight is read: trained weights need two or three.
 const TYPICAL_TABLES: usize = 3;
 
 /// What to estimate.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct EstimateOptions {
-    /// What plans the samples' codes.
+    /// The backend that plans the codes of the samples.
     pub backend: Choice,
     /// Whose codes and files would be written.
     pub code: CodeKind,
     /// Which modules are units; by default they are inferred from the headers.
     pub pattern_dict: Option<PatternDict>,
-    /// Where units are inferred: every BF16 tensor of some size.
+    /// If units are inferred: also code every other BF16 tensor that is large enough.
     pub all: bool,
-    /// For a directory: one `model.safetensors` instead of a file for each unit.
+    /// For a directory: one `model.safetensors` instead of one file for each unit.
     pub single_file: bool,
-    /// Read no weights: a typical code length is taken for all.
+    /// Read no weights: use a typical code length for all units.
     pub headers_only: bool,
 }
 
@@ -78,11 +85,11 @@ impl Default for EstimateOptions {
     }
 }
 
-/// What compression would come to. Serialises to the JSON that the program prints on request.
+/// The predicted result of compression. Serialises to the JSON that the program prints on request.
 #[derive(Clone, Debug, Default, Serialize)]
 #[non_exhaustive]
 pub struct EstimateReport {
-    /// The units in natural order, those of a pipeline's parts with `PART/` before.
+    /// The units in natural order. Names of units in a part of a pipeline begin with `PART/`.
     pub units: Vec<EstimatedUnit>,
     /// The tensors that stay raw, by name.
     pub raw: Vec<EstimatedRaw>,
@@ -92,17 +99,17 @@ pub struct EstimateReport {
     pub output_bytes: u64,
     /// Weights of all units.
     pub weights: u64,
-    /// Of those, weights that were read.
+    /// Those of `weights` that were read.
     pub weights_read: u64,
-    /// What the published loader would find the units by.
+    /// The patterns by which the published loader would find the units.
     pub pattern_dict: EstimatedPatterns,
     /// What the user should know.
     #[serde(serialize_with = "words")]
     pub notes: Vec<Note>,
 }
 
-/// Patterns of units, as a config.json would hold them: a JSON object of patterns to lists of
-/// attributes; for a pipeline, one for each part. Displayed as JSON.
+/// Patterns of units, as a config.json would hold them: a JSON object that maps patterns to lists
+/// of attributes, or for a pipeline, one such object for each part. Displays as JSON.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(transparent)]
 pub struct EstimatedPatterns(Value);
@@ -113,15 +120,15 @@ impl fmt::Display for EstimatedPatterns {
     }
 }
 
-/// A unit to be.
+/// A unit that compression would make.
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct EstimatedUnit {
     /// The module path.
     pub name: String,
-    /// The tensors that it is made of, in the order of its stream.
+    /// The tensors that form the unit, in the order of its stream.
     pub tensors: Vec<String>,
-    /// Their weights.
+    /// The number of their weights.
     pub weights: u64,
     /// Predicted bytes of its six arrays.
     pub bytes: u64,
@@ -139,12 +146,12 @@ pub struct EstimatedRaw {
     pub shape: Vec<u64>,
     /// Bytes of its data.
     pub bytes: u64,
-    /// Why it is not coded. Serialises to its words.
+    /// Why the tensor is not coded. Serialises to the text of the reason.
     pub reason: RawReason,
 }
 
-/// Estimates the model at `input`: a file, a directory, a pipeline folder, or a file of shapes (FILES.md, "Shapes without weights"), of which
-/// only the headers count.
+/// Estimates the model at `input`: a file, a directory, a pipeline folder, or a file of shapes
+/// (FILES.md, "Shapes without weights"). For a file of shapes, only the headers count.
 ///
 /// # Errors
 /// INPUT is not a readable BF16 model.
@@ -166,7 +173,7 @@ pub fn estimate(input: &Path, options: &EstimateOptions) -> Result<EstimateRepor
 }
 
 impl EstimateReport {
-    /// Takes in the report of a pipeline's part.
+    /// Adds the report of one part of a pipeline.
     fn add(&mut self, part: &Path, report: EstimateReport) {
         let name = part.to_string_lossy();
         let below = |path: String| format!("{name}/{path}");
@@ -181,7 +188,8 @@ impl EstimateReport {
     }
 }
 
-/// Opens a model; where weights may be read, a look at some tells which F32 and F16 tensors seem to hold BF16 values only.
+/// Opens a model. If weights may be read, a sample tells which F32 and F16 tensors seem to hold
+/// only BF16 values.
 fn open(input: &Path, options: &EstimateOptions) -> Result<Checkpoint, Error> {
     let mut source = Checkpoint::open_source(input)?;
     if !options.headers_only && options.code == CodeKind::Canonical {
@@ -238,7 +246,7 @@ fn estimate_one(source: &Checkpoint, options: &EstimateOptions) -> Result<Estima
     Ok(report)
 }
 
-/// Bytes of the files that these units and the rest would be written to.
+/// Bytes of the files to which these units and the rest would be written.
 fn output_bytes(
     source: &Checkpoint,
     specs: &[UnitSpec],
@@ -266,7 +274,7 @@ fn output_bytes(
             files.push(OurFile::Weights { name, size, header: Digits::default(), xxh3: Digits::default() });
         }
     }
-    // What else lies in the folder is not looked at: its names are few bytes.
+    // Other files in the folder are ignored: their names are few bytes.
     let written = Written { files, ..Written::default() };
     let record = record_of(source, &specs.iter().collect::<Vec<_>>(), &Default::default(), written);
     let metadata = match options.code {

@@ -1,4 +1,5 @@
-//! What a model consists of: each unit's size and entropies, counted from its words, and the tensors that are not coded.
+//! What a model consists of: the size and entropies of each unit, counted from its weights, and the
+//! tensors that are not coded.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -19,14 +20,15 @@ use crate::record::coded::CodedModel;
 use crate::record::tiles::{Decoding, decode_tiles};
 use crate::safetensors::TensorInfo;
 
-/// Weights that one thread counts at a time: its tables of counts are then a small part of the work.
+/// Weights that one thread counts at a time: its tables of counts are then a small part of the
+/// work.
 const COUNT_WEIGHTS: usize = 1 << 16;
 
 /// How to inspect.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct InspectOptions {
-    /// What decodes.
+    /// The backend that decodes.
     pub backend: Choice,
 }
 
@@ -34,7 +36,7 @@ pub struct InspectOptions {
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct InspectReport {
-    /// The units in natural order; of a BF16 model, those that `compress` would make.
+    /// The units in natural order. For a BF16 model, the units that `compress` would make.
     pub units: Vec<UnitReport>,
     /// The tensors that are not coded, by name.
     pub raw: Vec<RawReport>,
@@ -46,13 +48,13 @@ pub struct InspectReport {
 pub struct UnitReport {
     /// The module path.
     pub name: String,
-    /// Its weights.
+    /// The number of its weights.
     pub weights: u64,
-    /// `bytes` in bits, for each weight.
+    /// `bytes` in bits, divided by the number of weights.
     pub bits_per_weight: f64,
-    /// What its weights' fields could be coded in at best.
+    /// The fewest bits that each field of its weights could be coded in.
     pub entropy: Entropy,
-    /// Exponents that occur.
+    /// The number of different exponents.
     pub exponents_in_use: usize,
     /// Bits of its longest code.
     pub longest_code: u32,
@@ -63,7 +65,7 @@ pub struct UnitReport {
     pub histogram: Box<[u64; 256]>,
 }
 
-/// Shannon entropies, in bits a weight.
+/// Shannon entropies, in bits per weight.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Entropy {
@@ -89,10 +91,11 @@ pub struct RawReport {
     pub bytes: u64,
 }
 
-/// Inspects the model at `input`, DFloat11 or BF16, a file or a directory. Runs on the current rayon pool.
+/// Inspects the model at `input`, DFloat11 or BF16, a file or a directory. Runs on the current
+/// rayon pool.
 ///
 /// # Errors
-/// It cannot be read, or a unit does not decode.
+/// The model cannot be read, or a unit does not decode.
 pub fn inspect(input: &Path, options: &InspectOptions, progress: &dyn Progress) -> Result<InspectReport, Error> {
     let checkpoint = Checkpoint::open_coded(input)?;
     if has_units(checkpoint.tensors.keys().map(String::as_str)) {
@@ -162,7 +165,7 @@ fn raw_report(name: &str, info: &TensorInfo) -> RawReport {
     RawReport { name: name.to_owned(), dtype, shape, bytes: info.bytes() }
 }
 
-/// How often each exponent, and each byte of sign and mantissa, occurs.
+/// How often each exponent occurs, and each byte of sign and mantissa.
 struct Counts {
     exponent: Box<[u64; 256]>,
     sign_mantissa: Box<[u64; 256]>,
@@ -219,7 +222,7 @@ impl Counts {
     }
 }
 
-/// Reads a BF16 unit's weights in the order of its stream. `buffer` is kept from call to call.
+/// Reads a BF16 unit's weights in the order of its stream. `buffer` is reused from call to call.
 fn read_unit(source: &Checkpoint, spec: &UnitSpec, buffer: &mut Vec<bf16>) -> Result<(), Error> {
     let bytes = Error::addressable(spec.weights.saturating_mul(size_of::<bf16>() as u64), &source.path, &spec.name)?;
     buffer.resize(bytes / size_of::<bf16>(), bf16::ZERO);

@@ -1,10 +1,12 @@
-//! The one judge of what a record says of files. `verify` and `decompress` both ask it, so what one calls whole the other does too; what the record says
-//! of tensors is judged where both plan, in [`restoration`](super::restoration).
+//! Judges the files of a model by its record. `verify` and `decompress` both ask this module, so
+//! they agree on what is whole. What the record says about tensors is judged where both plan, in
+//! [`restoration`](super::restoration).
 //!
 //! ```text
-//! before the data is read   names, sizes, config.json, the card                judge_files
-//! as files are read         the checksums of copied files                      read_checked, Judgement::copies
-//! after the data was read   the headers of weight files, and their data        judge_data
+//! before the data is read   names, sizes, config.json, the card        judge_files
+//! as files are read         the checksums of copied files              read_checked,
+//!                                                                      Judgement::copies
+//! after the data was read   the headers and data of weight files       judge_data
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,25 +28,24 @@ use crate::safetensors::Witness;
 use crate::writer::copies::is_housekeeping;
 use crate::{Error, Note};
 
-/// Bytes that are read at a time.
 const READ_BYTES: usize = 1 << 20;
 
-/// Most folders below each other that are looked into for files that are not ours.
+/// How deep folders are searched for files that are not ours.
 const MAX_DEPTH: usize = 16;
 
-/// What was found of a model's files.
+/// What was found about a model's files.
 #[derive(Debug, Default)]
 pub(crate) struct Judgement {
     /// What is missing or changed.
     pub faults: Vec<Error>,
-    /// Weight files that are gone.
+    /// Weight files that are missing.
     pub gone: Vec<Error>,
     /// What the user should know.
     pub notes: Vec<Note>,
 }
 
 impl Judgement {
-    /// A card that was completed is only told: that is what it is for.
+    /// A card that was changed gives only a note: users are meant to complete it.
     fn card(&mut self, path: &Path, xxh3: Digits) -> Result<(), Error> {
         match read_checked(path, find(path)?, xxh3, |_, _| Ok(())) {
             Err(Error::FileDiffers { .. }) => {
@@ -58,7 +59,7 @@ impl Judgement {
     /// Judges copied files by their bytes.
     ///
     /// # Errors
-    /// One cannot be read.
+    /// A file cannot be read.
     pub fn copies<'a>(&mut self, folder: &Path, files: impl IntoIterator<Item = &'a OurFile>) -> Result<(), Error> {
         for file in files {
             if let OurFile::Copied { name, size, xxh3, .. } = file {
@@ -68,7 +69,7 @@ impl Judgement {
         Ok(())
     }
 
-    /// Takes in a result; an error that is no fault of the model ends the job.
+    /// Adds a result. An error that is not a fault of the model ends the job.
     pub fn note(&mut self, result: Result<(), Error>) -> Result<(), Error> {
         match result {
             Err(error) if error.is_failed_check() => self.faults.push(error),
@@ -78,10 +79,10 @@ impl Judgement {
     }
 }
 
-/// Judges the files that the record of a model names, but for the data of weights, and for copied files.
+/// Judges the files that a model's record names, except the data of weights and copied files.
 ///
 /// # Errors
-/// The record names what no writer of ours names, or a file cannot be read.
+/// The record names what our writer never names, or a file cannot be read.
 pub(crate) fn judge_files(model: &CodedModel, written: &Written) -> Result<Judgement, Error> {
     let (main, key) = (model.checkpoint.main_path(), FILES_KEY.to_owned());
     let refused = |reason| Error::Record { path: main.clone(), key, reason };
@@ -128,10 +129,11 @@ pub(crate) fn judge_files(model: &CodedModel, written: &Written) -> Result<Judge
     Ok(judgement)
 }
 
-/// Judges the top of a pipeline folder by its manifest, but for copied files. `parts` are those that are there.
+/// Judges the top of a pipeline folder by its manifest, except copied files. `parts` are the parts
+/// that are there.
 ///
 /// # Errors
-/// The manifest names what no writer of ours names, or a file cannot be read.
+/// The manifest names what our writer never names, or a file cannot be read.
 pub(crate) fn judge_manifest(folder: &Path, files: &[OurFile], parts: &[Part]) -> Result<Judgement, Error> {
     let mut judgement = Judgement::default();
     let refused = |reason| Error::Record { path: folder.join(MANIFEST_FILE), key: "files".into(), reason };
@@ -160,8 +162,8 @@ pub(crate) fn judge_manifest(folder: &Path, files: &[OurFile], parts: &[Part]) -
     Ok(judgement)
 }
 
-/// Judges headers and data of the weight files, by the checksums of the tensors that were read and found sound. It comes last, since what is wrong with
-/// a unit or a tensor says more.
+/// Judges headers and data of the weight files, by the checksums of the tensors that were read and
+/// found sound. This comes last, since a fault in a unit or a tensor says more.
 pub(crate) fn judge_data(model: &CodedModel, written: &Written, checksums: &BTreeMap<String, u64>) -> Vec<Error> {
     let checkpoint = &model.checkpoint;
     let named: BTreeMap<&str, (u64, Digits, Digits)> = written
@@ -176,13 +178,14 @@ pub(crate) fn judge_data(model: &CodedModel, written: &Written, checksums: &BTre
     for (index, file) in checkpoint.files.iter().enumerate() {
         let reader = &file.reader;
         let tensors = reader.header().tensors.iter().map(|(name, _)| name.as_str());
-        // A file with a tensor that was found wrong is spoken of already.
+        // A file with an unsound tensor was already reported.
         let Some(data) = data_checksum(tensors, checksums) else { continue };
         let judged = match named.get(file.name.as_str()) {
             Some(&(size, header, expected)) => same_size(reader.path(), reader.file_bytes(), size)
                 .and_then(|()| same_checksum(reader.path(), Digits(xxh3_64(reader.header_bytes())), header))
                 .and_then(|()| same_checksum(reader.path(), data, expected)),
-            // What a main file held before its tensors were laid out anew, nothing tells; each has a checksum of its own.
+            // Nothing tells the former data of a main file whose tensors were laid out anew; each
+            // tensor has its own checksum.
             None if checkpoint.record_file == Some(index) && !checkpoint.relaid => {
                 same_checksum(reader.path(), data, written.data)
             }
@@ -193,10 +196,10 @@ pub(crate) fn judge_data(model: &CodedModel, written: &Written, checksums: &BTre
     faults
 }
 
-/// Reads a file and hands it to `take`, piece by piece, each with its offset.
+/// Reads a file and passes it to `take` in pieces, each with its offset.
 ///
 /// # Errors
-/// It is missing, or is not the file that was written. `take` was handed at most `size` bytes.
+/// The file is missing, or is not the file that was written. `take` received at most `size` bytes.
 pub(crate) fn read_checked(
     path: &Path,
     size: u64,
@@ -221,7 +224,7 @@ pub(crate) fn read_checked(
     same_checksum(path, Digits(hash.digest()), xxh3)
 }
 
-/// Files in a folder and below it that are not `ours`, in one note. Links are not followed.
+/// One note of all files in a folder and below it that are not `ours`. Links are not followed.
 pub(crate) fn strangers(folder: &Path, ours: &BTreeSet<String>) -> Result<Option<Note>, Error> {
     let mut found = Vec::new();
     list(folder, Path::new(""), 0, ours, &mut found)?;
@@ -229,7 +232,7 @@ pub(crate) fn strangers(folder: &Path, ours: &BTreeSet<String>) -> Result<Option
     Ok(found.into_iter().next().map(|first| Note::Strangers { first, more }))
 }
 
-/// What is below a part of a pipeline is judged with the part.
+/// Does not enter the parts of a pipeline: their content is judged with the part.
 fn list(
     folder: &Path,
     below: &Path,
@@ -253,7 +256,7 @@ fn list(
     Ok(())
 }
 
-/// Bytes of a file of ours.
+/// The size of a file of ours.
 fn find(path: &Path) -> Result<u64, Error> {
     match fs::metadata(path) {
         Ok(metadata) if metadata.is_file() => Ok(metadata.len()),

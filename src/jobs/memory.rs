@@ -1,9 +1,12 @@
-//! What a job holds in memory at its peak, told from headers alone, so that one that would need too much is refused before it begins.
+//! The peak memory of a job, predicted from headers alone. A job that would need too much is
+//! refused before it begins.
 //!
 //! ```text
-//! compress              a unit's weights + its arrays, which are fewer bytes than the weights, or it stays raw: 4 bytes a weight
+//! compress              a unit's weights + its arrays: 4 bytes per weight, since arrays that
+//!                       are not fewer bytes than the weights leave the unit raw
 //! decompress, verify    a unit's arrays
-//! each                  and WORK_BYTES, and what becomes of headers: names and shapes, in maps, in lists, in the JSON of the record and of new headers
+//! each                  and WORK_BYTES, and what becomes of headers: names and shapes, in maps, in
+//!                       lists, in the JSON of the record and of new headers
 //! ```
 
 use df11_core::bf16;
@@ -14,23 +17,26 @@ use crate::files::leaves::LEAVES;
 use crate::naming::units::UnitSpec;
 use crate::record::coded::CodedModel;
 
-/// What a job holds beside the unit that it works on: program and threads, a tile of decoded weights and its copies in other spellings, pieces of raw
-/// tensors. 22 MiB were resident with 2 threads, 24 with 64; twice as much was mapped.
+/// What a job holds in addition to its current unit: program and threads, a tile of decoded weights
+/// and its copies in other spellings, pieces of raw tensors. 22 MiB were resident with 2 threads,
+/// 24 with 64; twice as much was mapped.
 const WORK_BYTES: u64 = 64 << 20;
 
-/// What a byte of a header, a tensor in it, and a size of a shape take at the peak, all their copies together.
+/// Peak memory for one byte of a header, for one of its tensors, and for one size of a shape, over
+/// all their copies.
 struct Cost {
     byte: u64,
     entry: u64,
     size: u64,
 }
 
-/// Fitted to what was resident, and half as much again: 200,000 tensors with headers of 14.6 and 22.5 MB took 503 and 636 MB, 500 names of 60 KB 466.
+/// Fitted to resident memory, plus half as much again: 200,000 tensors with headers of 14.6 and
+/// 22.5 MB took 503 and 636 MB, 500 names of 60 KB took 466 MB.
 const COMPRESS: Cost = Cost { byte: 20, entry: 1600, size: 160 };
-/// The same, of a coded model with its record: those models took 280, 339 and 293 MB.
+/// The same for a coded model with its record: those models took 280, 339 and 293 MB.
 const DECODE: Cost = Cost { byte: 6, entry: 600, size: 80 };
 
-/// What a header or several are made of.
+/// What one or more headers consist of.
 #[derive(Default)]
 struct Headers {
     bytes: u64,
@@ -55,23 +61,23 @@ impl Headers {
     }
 }
 
-/// Refuses to compress a model in these units if it needs more than `limit` bytes.
+/// Refuses to compress a model in these units if the job needs more than `limit` bytes.
 pub(crate) fn check_specs(source: &Checkpoint, specs: &[UnitSpec], limit: Option<u64>) -> Result<(), Error> {
     let both = |spec: &UnitSpec| spec.weights.saturating_mul(2 * size_of::<bf16>() as u64);
     let mut headers = Headers::of(source);
     for spec in specs {
-        // The names of its arrays are as long as its own.
+        // The names of a unit's arrays are as long as its own.
         headers.entries += LEAVES.len() as u64;
         headers.bytes += (LEAVES.len() * spec.name.len()) as u64;
     }
     check(source, specs.iter().map(|spec| (spec.name.as_str(), both(spec))), headers.cost(&COMPRESS), limit)
 }
 
-/// Refuses to decode a model if it needs more than `limit` bytes.
+/// Refuses to decode a model if the job needs more than `limit` bytes.
 pub(crate) fn check_units(model: &CodedModel, limit: Option<u64>) -> Result<(), Error> {
     let mut headers = Headers::of(&model.checkpoint);
     if let Ok(Some(record)) = &model.record {
-        // They are deflated in the header.
+        // The source's headers are deflated in the header.
         headers.bytes += record.sources.iter().map(|source| source.bytes.len() as u64).sum::<u64>();
     }
     let units = model.units.iter().map(|unit| (unit.name.as_str(), unit.bytes));

@@ -3,15 +3,18 @@
 //! # Map
 //!
 //! ```text
-//! compress    checkpoint -> units -> (read a unit, plan, encode, verify, write) ... -> raw tensors -> record, config.json
-//! decompress  coded -> matrices -> restoration (which files, which tensor where) -> (read a unit, decode tile by tile, check, write) ...
-//! verify      coded -> (read a unit, decode plainly tile by tile, compare with record and source) ...
+//! compress    checkpoint -> units -> (read a unit, plan, encode, verify, write) ...
+//!             -> raw tensors -> record, config.json
+//! decompress  coded -> matrices -> restoration (which files, which tensor where)
+//!             -> (read a unit, decode tile by tile, check, write) ...
+//! verify      coded
+//!             -> (read a unit, decode plainly tile by tile, compare with record and source) ...
 //! inspect     coded or checkpoint -> (a unit at a time, counted)
 //! synth       shapes -> (rows of weights, written)
 //! estimate    checkpoint or shapes -> units -> (a sample of each unit, planned) -> layout
 //! ```
 //!
-//! Beside them: `judge` and `restoration`, what `verify` and `decompress` ask alike; `card`, the
+//! Shared by them: `judge` and `restoration`, used by both `verify` and `decompress`; `card`, the
 //! model card; `memory`, whether a unit fits.
 
 mod card;

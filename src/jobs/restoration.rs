@@ -1,5 +1,7 @@
-//! What decompression will write: which files, and where in them each tensor goes. Made before a byte is written, and checked against what the
-//! model really holds, so that no size from a record is believed. `verify` makes the same plan: what it calls fine can be restored.
+//! The plan of a decompression: which files it will write, and where in them each tensor goes. The
+//! plan is made before a byte is written, and checked against what the model really holds, so no
+//! size from a record is trusted. `verify` makes the same plan: what it calls sound can be
+//! restored.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -20,25 +22,25 @@ use crate::safetensors::{Dtype, Header, Layout, Most, NewTensor};
 use crate::writer::output::Form;
 use crate::{Error, Note};
 
-/// Bytes of one weight.
 const WEIGHT_BYTES: u64 = 2;
 
 /// The plan of a decompression.
 #[derive(Debug)]
 pub(crate) struct Restoration {
-    /// One file or a directory, as the source was.
+    /// One file or a directory, like the source.
     pub form: Form,
     /// The safetensors files: name and header.
     pub files: Vec<(String, Vec<u8>)>,
     /// Small files that are restored whole.
     pub verbatim: Vec<(String, Vec<u8>)>,
-    /// Files of the source that lie beside the weights as copies, each with its checksum; `None` where the record does not tell which do.
+    /// Files of the source that lie next to the weights as copies, each with its checksum; `None`
+    /// if the record does not tell which.
     pub copies: Option<Vec<OurFile>>,
     /// Where each tensor goes.
     pub targets: BTreeMap<String, Target>,
     /// The matrices of each unit, in the order of the model's units.
     pub matrices: Vec<Vec<Matrix>>,
-    /// Whether the files planned will be the source's, byte for byte.
+    /// Whether the planned files will be the source's, byte for byte.
     pub byte_exact: bool,
     /// What is missing or changed.
     pub judgement: Judgement,
@@ -51,27 +53,28 @@ pub(crate) struct Restoration {
 /// Where a tensor goes, and what it must be.
 #[derive(Debug)]
 pub(crate) struct Target {
-    /// Which of the files.
+    /// The index of the file.
     pub file: usize,
-    /// Its first byte in the file.
+    /// The offset of its first byte in the file.
     pub position: u64,
-    /// Its bytes.
+    /// The number of its bytes.
     pub bytes: u64,
     /// Its dtype.
     pub dtype: Dtype,
     /// Its shape.
     pub shape: Vec<u64>,
-    /// Its checksum, where there is a record.
+    /// Its checksum, if there is a record.
     pub xxh3: Option<u64>,
 }
 
 impl Target {
-    /// How a coded tensor is written there; `None` where its dtype never holds BF16 values.
+    /// How a coded tensor is written there; `None` if its dtype never holds BF16 values.
     pub fn spelling(&self) -> Option<Spelling> {
         Spelling::of(self.dtype.name())
     }
 
-    /// What is wrong with filling it by so many bytes of that dtype, and of that shape where the model has one.
+    /// Why this number of bytes of this dtype cannot fill the target. The shape is compared too, if
+    /// the model has one.
     fn unfit(&self, path: PathBuf, tensor: &str, bytes: u64, dtype: &Dtype, shape: Option<&Vec<u64>>) -> Option<Error> {
         if self.bytes == bytes && self.dtype == *dtype && shape.is_none_or(|shape| *shape == self.shape) {
             return None;
@@ -87,7 +90,8 @@ impl Target {
 }
 
 impl Restoration {
-    /// Plans from the record of the source, else from what `given`, `like` and config.json tell.
+    /// Plans from the record of the source. Without a record, plans from `given`, `like` and
+    /// config.json.
     pub fn plan(model: &CodedModel, given: Option<&PatternDict>, like: Option<&Path>) -> Result<Restoration, Error> {
         let naming = Naming::of(model, given)?;
         let (mut matrices, mut faults) = (Vec::with_capacity(model.units.len()), Vec::new());
@@ -117,7 +121,7 @@ impl Restoration {
             _ => faults.append(gone),
         }
         faults.append(of_files);
-        // Of a unit and of a raw tensor that are there, but are not what they should be, something was said already.
+        // A unit or raw tensor that is there but unsound was already reported.
         let there = model.units.iter().filter_map(|unit| model.record.as_ref().ok()?.as_ref()?.units.get(&unit.name));
         let there: BTreeSet<&String> = there.flatten().chain(&model.raw).collect();
         let absent = restoration.missing.iter().filter(|tensor| !there.contains(tensor));
@@ -141,7 +145,7 @@ impl Restoration {
         }
     }
 
-    /// The names of the files that are planned, but for copies.
+    /// The names of the planned files, except copies.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.files.iter().chain(&self.verbatim).map(|(name, _)| name.as_str())
     }
@@ -151,8 +155,9 @@ impl Restoration {
         self.targets.values().map(|target| target.bytes).sum()
     }
 
-    /// Every target is filled by at most one matrix or raw tensor of its size, and those fill nothing else. Gives the targets that nothing fills; a unit
-    /// with a matrix that does not fit fills none.
+    /// Checks that at most one matrix or raw tensor of the right size fills each target, and that
+    /// each of them has a target. Returns the targets that nothing fills. A unit with a matrix that
+    /// does not fit fills none.
     fn check_complete(&mut self, model: &CodedModel, faults: &mut Vec<Error>) -> Result<BTreeSet<String>, Error> {
         let targets = &self.targets;
         let mut open: BTreeSet<&str> = targets.keys().map(String::as_str).collect();

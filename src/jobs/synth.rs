@@ -1,12 +1,17 @@
-//! Checkpoints of a published architecture's shapes with weights like trained ones, so that sizes and speeds can be measured without the model.
+//! Makes checkpoints with the shapes of a published architecture and weights like trained ones, so
+//! that sizes and speeds can be measured without the model.
 //!
 //! ```text
-//! matrix            row r ~ N(0, s_r^2), s_r = 1 / sqrt(columns) times a log-normal factor of ROW_SPREAD binary orders of magnitude
-//! vector, .weight   N(1, 0.05^2): a norm          other vectors   N(0, 0.02^2): a bias
+//! matrix            row r ~ N(0, s_r^2), s_r = 1 / sqrt(columns) times a log-normal factor
+//!                   of ROW_SPREAD binary orders of magnitude
+//! vector, .weight   N(1, 0.05^2): a norm
+//! other vectors     N(0, 0.02^2): a bias
 //! ```
 //!
-//! One sample is 16 random bits: a sign, and the place in a table of the quantiles of |N(0, 1)|. Only the exponents matter for compression, and
-//! [`ROW_SPREAD`] is what gives them the entropy of trained weights. Every row has a generator of its own, so any number of threads writes the same.
+//! One sample takes 16 random bits: a sign, and an index into a table of quantiles of
+//! |N(0, 1)|. Only the exponents matter for compression, and [`ROW_SPREAD`] gives them the entropy
+//! of trained weights. Every row has its own generator, so any number of threads writes the same
+//! bytes.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -30,20 +35,20 @@ use crate::{Error, open};
 
 /// Standard deviation of the binary logarithm of a row's spread.
 const ROW_SPREAD: f64 = 0.35;
-/// Bytes that a shard aims at, as transformers does.
+/// Target size of a shard in bytes, as in transformers.
 const SHARD_BYTES: u64 = 5_000_000_000;
 /// Weights that one thread makes before it writes them.
 const STEP_WEIGHTS: u64 = 1 << 20;
-/// Quantiles of |N(0, 1)|: what 15 bits choose from.
+/// Quantiles of |N(0, 1)|: 15 bits choose one of them.
 const QUANTILES: usize = 1 << 15;
 
 /// What to make.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct SynthOptions {
-    /// Leave out blocks of this number and above.
+    /// Leave out blocks with this number or a higher one.
     pub layers: Option<u64>,
-    /// What the weights depend on besides names.
+    /// The weights depend on this number and on the names of the tensors.
     pub seed: u64,
     /// Replace an OUTPUT that exists.
     pub force: bool,
@@ -53,19 +58,20 @@ pub struct SynthOptions {
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct SynthReport {
-    /// Tensors.
+    /// The number of tensors.
     pub tensors: usize,
     /// Bytes of the weight files.
     pub bytes: u64,
-    /// Files, config.json and index included.
+    /// The number of files, config.json and index included.
     pub files: usize,
 }
 
-/// Makes the directory `output` from the shapes in the JSON file `shapes` (FILES.md, "Shapes without weights") and its `config`, if it has one.
-/// Runs on the current rayon pool.
+/// Makes the directory `output` from the shapes in the JSON file `shapes` (FILES.md, "Shapes
+/// without weights") and from its `config`, if it has one. Runs on the current rayon pool.
 ///
 /// # Errors
-/// The shapes cannot be read or are of other dtypes than BF16 and F32; OUTPUT may not be written, and is then absent or what it was.
+/// The shapes cannot be read or have dtypes other than BF16 and F32, or OUTPUT may not be written.
+/// OUTPUT is then absent, or unchanged.
 pub fn synth(
     shapes: &Path,
     output: &Path,
@@ -108,14 +114,14 @@ pub fn synth(
     Ok(report)
 }
 
-/// A weight file to be.
+/// A weight file that will be written.
 struct Shard {
     layout: Layout,
     header: Vec<u8>,
 }
 
 impl Shard {
-    /// The file of these tensors, if a reader would take it.
+    /// Lays out a file of these tensors, if a reader would accept it.
     fn lay_out(tensors: Vec<(String, TensorInfo)>, shapes: &Path) -> Result<Shard, Error> {
         let new = |(name, info): (String, TensorInfo)| {
             let bytes = info.bytes();
@@ -137,7 +143,7 @@ impl Shard {
     }
 }
 
-/// What a shard is called.
+/// The name of a shard.
 fn shard_name(number: usize, of: usize) -> String {
     match of {
         1 => MAIN_FILES[0].to_owned(),
@@ -145,7 +151,8 @@ fn shard_name(number: usize, of: usize) -> String {
     }
 }
 
-/// The index of several shards and the configuration, each small enough to be read.
+/// The index of the shards, if there are several, and the configuration. Each is checked to be
+/// small enough for a reader.
 fn small_files(shards: &[Shard], shapes: &Path, options: &SynthOptions) -> Result<Vec<(&'static str, String)>, Error> {
     let mut small = Vec::new();
     if shards.len() > 1 {
@@ -169,7 +176,7 @@ fn small_files(shards: &[Shard], shapes: &Path, options: &SynthOptions) -> Resul
     written.collect()
 }
 
-/// Tensors in order of name, so many to a shard as it may hold.
+/// Divides tensors into shards in order of name; each shard gets as many as it may hold.
 fn into_shards(tensors: BTreeMap<String, TensorInfo>) -> Vec<Vec<(String, TensorInfo)>> {
     let mut shards = vec![Vec::new()];
     let mut bytes = 0;
@@ -184,7 +191,7 @@ fn into_shards(tensors: BTreeMap<String, TensorInfo>) -> Vec<Vec<(String, Tensor
     shards
 }
 
-/// The model's configuration, with as many layers as are made.
+/// The model's configuration, with the number of layers that are made.
 fn config_of(shapes: &Path, options: &SynthOptions) -> Result<Option<Value>, Error> {
     const LAYERS: &str = "num_hidden_layers";
     #[derive(serde::Deserialize)]
@@ -259,7 +266,8 @@ impl Maker<'_> {
         if name.ends_with(".weight") { (1.0, 0.05) } else { (0.0, 0.02) }
     }
 
-    /// The values of some columns of a row. Four share the bits of a state, and states are numbered, so a row may be made in pieces.
+    /// The values of some columns of a row. Four columns share the bits of one state, and states
+    /// are numbered, so a row may be made in pieces.
     fn row(&self, state: u64, columns: Range<u64>, mean: f32, spread: f32, values: &mut Vec<f32>) {
         let bits_from = |column: u64| scatter(state.wrapping_add(column / 4 + 1)) >> (16 * (column % 4));
         let mut bits = bits_from(columns.start);
@@ -272,14 +280,15 @@ impl Maker<'_> {
         }
     }
 
-    /// A sample of N(0, 1) by the lowest 16 bits.
+    /// A sample of N(0, 1) from the lowest 16 bits.
     fn normal(&self, bits: u64) -> f32 {
         let magnitude = self.quantiles[bits as usize >> 1 & (QUANTILES - 1)];
         if bits & 1 == 0 { magnitude } else { -magnitude }
     }
 }
 
-/// The magnitudes at the middle of equally likely parts of |N(0, 1)|, from the integral of its density.
+/// The magnitudes at the middle of equally likely parts of |N(0, 1)|, from the integral of its
+/// density.
 fn quantiles() -> Vec<f32> {
     const STEP: f64 = 1e-5;
     let mut quantiles = Vec::with_capacity(QUANTILES);

@@ -1,4 +1,5 @@
-//! Is a DFloat11 model what it should be? Its structure, then what the record of its source says, then the source itself.
+//! Checks whether a DFloat11 model is what it should be: first its structure, then against the
+//! record of its source, then against the source itself.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -26,7 +27,8 @@ use crate::{Error, Note};
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct VerifyOptions {
-    /// For a model without a record of its source: which modules are units, instead of its own `pattern_dict`.
+    /// For a model without a record of its source: which modules are units. Replaces the model's
+    /// own `pattern_dict`.
     pub pattern_dict: Option<PatternDict>,
     /// The source, to be compared bit by bit.
     pub against: Option<PathBuf>,
@@ -38,18 +40,18 @@ pub struct VerifyOptions {
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct VerifyReport {
-    /// Units that decode, every gap and position checked.
+    /// Units that decode, with every gap and output position checked.
     pub units: usize,
-    /// Their weights.
+    /// The number of their weights.
     pub weights: u64,
     /// Tensors that are not coded.
     pub raw_tensors: usize,
-    /// Tensors that have the checksum of the record; `None` where the model has no record.
+    /// Tensors with the checksum that the record states; `None` if the model has no record.
     pub checksums: Option<usize>,
-    /// Files that are as they were written, by the record's checksums of them; `None` where no record tells: without one, in one of version 1, and for a
-    /// file that was given without its folder.
+    /// Files that are unchanged, by the record's checksums of them. `None` if no record tells:
+    /// there is none, it is of version 1, or a file was given without its folder.
     pub files: Option<usize>,
-    /// Tensors equal to the source's; `None` where none was given.
+    /// Tensors equal to the source's; `None` if no source was given.
     pub compared: Option<usize>,
     /// What is wrong, in the order found; empty for a sound model.
     pub failures: Vec<Error>,
@@ -57,11 +59,13 @@ pub struct VerifyReport {
     pub notes: Vec<Note>,
 }
 
-/// Verifies the model at `input`, a file or a directory. Decodes plainly, in parallel on the current rayon pool.
+/// Verifies the model at `input`, a file or a directory. Decodes plainly, in parallel on the
+/// current rayon pool.
 ///
 /// # Errors
-/// The check could not be made. What is wrong with a model that could be read is not an error but a failure in the report, except for what keeps
-/// it from being read at all ([`Error::is_failed_check`] tells them apart).
+/// The check could not be made. A fault of a model that could be read is not an error but a failure
+/// in the report, unless it keeps the model from being read at all ([`Error::is_failed_check`]
+/// tells them apart).
 pub fn verify(input: &Path, options: &VerifyOptions, progress: &dyn Progress) -> Result<VerifyReport, Error> {
     let Pipeline { parts, files, fault } = match Input::open(input)? {
         Input::Model(model) => {
@@ -82,7 +86,7 @@ pub fn verify(input: &Path, options: &VerifyOptions, progress: &dyn Progress) ->
     Ok(all)
 }
 
-/// Verifies one model, by its source where there is one.
+/// Verifies one model, and compares it with its source if there is one.
 fn verify_model(
     mut model: CodedModel,
     source: Option<&Path>,
@@ -98,7 +102,7 @@ fn verify_model(
     };
     let has_record = record.is_some();
     model.record = Ok(record);
-    // What can be restored is what the same plan says that decompress follows.
+    // `decompress` follows the same plan, so the plan tells what can be restored.
     let mut plan = match has_record.then(|| Restoration::plan(&model, None, None)).transpose() {
         Ok(plan) => plan,
         Err(error) => report.fail(error).map(|()| None)?,
@@ -131,7 +135,7 @@ fn verify_model(
         progress.unit(&unit.name);
         let planned = plan.map(|plan| plan.matrices[index].as_slice());
         if let Err(error) = job.verify_unit(unit, planned, &mut tile) {
-            // The plan may have found the same.
+            // The plan may have found the same fault.
             let said = |failure: &Error| failure.to_string() == error.to_string();
             if !(planned.is_some_and(<[Matrix]>::is_empty) && job.report.failures.iter().any(said)) {
                 job.report.fail(error)?;
@@ -155,7 +159,7 @@ fn verify_model(
 }
 
 impl VerifyReport {
-    /// A failed check is noted and the next one made; anything else ends the job.
+    /// Records a failed check, so that the next one is made. Any other error ends the job.
     fn fail(&mut self, error: Error) -> Result<(), Error> {
         if !error.is_failed_check() {
             return Err(error);
@@ -164,39 +168,40 @@ impl VerifyReport {
         Ok(())
     }
 
-    /// Takes in what was found, of so many files that a record names, where one does.
+    /// Adds what was found. `files` is the number of files that a record names, if there is a
+    /// record.
     fn take(&mut self, judgement: Judgement, files: Option<usize>) {
         self.files = files.map(|files| files.saturating_sub(wrong_files(&judgement.faults)));
         self.failures.extend(judgement.faults);
         self.notes.extend(judgement.notes);
     }
 
-    /// Notes what the plan found of a model's files, and looks at those that were copied.
+    /// Adds what the plan found about a model's files, and checks the copied ones.
     fn judge_files(&mut self, model: &CodedModel, mut judgement: Judgement) -> Result<(), Error> {
         let mut files = None;
         if let (Ok(Some(Record { written: Some(written), .. })), true) = (&model.record, model.checkpoint.is_dir) {
             judgement.copies(model.checkpoint.folder(), &written.files)?;
-            // And the file that names them.
+            // One more: the file that names them.
             files = Some(written.files.len() + 1);
         }
         self.take(judgement, files);
         Ok(())
     }
 
-    /// Notes what is wrong with the files beside the parts of a pipeline.
+    /// Records what is wrong with the files next to the parts of a pipeline.
     fn judge_top(&mut self, folder: &Path, files: &[OurFile], parts: &[Part]) -> Result<(), Error> {
         let mut judgement = match judge_manifest(folder, files, parts) {
             Err(error) => return self.fail(error),
             Ok(judgement) => judgement,
         };
         judgement.copies(folder, files)?;
-        // Each part counts its own files, of which one is named here; the list is one more.
+        // Each part counts its own files, one of which is named here. The list itself is one more.
         let own = files.iter().filter(|file| !matches!(file, OurFile::Part { .. })).count() + 1;
         self.take(judgement, Some(own));
         Ok(())
     }
 
-    /// Takes in the report of a pipeline's part.
+    /// Adds the report of one part of a pipeline.
     fn add(&mut self, part: VerifyReport) {
         let sum = |a: Option<usize>, b: Option<usize>| a.map(|a| a + b.unwrap_or(0)).or(b);
         self.units += part.units;
@@ -210,7 +215,7 @@ impl VerifyReport {
     }
 }
 
-/// How many of these faults are of files.
+/// The number of these faults that concern files.
 fn wrong_files(faults: &[Error]) -> usize {
     let is_of_file = |error: &&Error| matches!(error, Error::FileMissing { .. } | Error::FileDiffers { .. });
     faults.iter().filter(is_of_file).count()
@@ -219,7 +224,7 @@ fn wrong_files(faults: &[Error]) -> usize {
 /// A verification under way.
 struct Job<'a> {
     model: &'a CodedModel,
-    /// What a model without a record is named by, to be compared with its source.
+    /// The names in a model without a record, for the comparison with its source.
     naming: Option<Naming<'a>>,
     /// What each tensor must be, by the record.
     targets: Option<&'a BTreeMap<String, Target>>,
@@ -227,7 +232,7 @@ struct Job<'a> {
     progress: &'a dyn Progress,
     /// The tensors that the model names, coded or raw.
     named: BTreeSet<String>,
-    /// The checksums of the tensors that were found sound, as they stand in the model's files.
+    /// The checksums of the tensors that were found sound, as stored in the model's files.
     seen: BTreeMap<String, u64>,
     report: VerifyReport,
 }
@@ -235,12 +240,12 @@ struct Job<'a> {
 /// A tensor that is being compared, piece by piece, with its record and its source.
 struct Comparison<'a> {
     name: String,
-    /// The file of the model that it is in.
+    /// The file of the model that holds the tensor.
     path: PathBuf,
     expected: Option<u64>,
     hash: TensorHash,
     source: Option<&'a Checkpoint>,
-    /// The first byte of the data that differs: where it is, what it is, and what it is in the source.
+    /// The first byte of the data that differs: its offset, its value, and its value in the source.
     differs: Option<(u64, u8, u8)>,
     buffer: Vec<u8>,
 }
@@ -285,7 +290,8 @@ impl<'a> Job<'a> {
         Ok(())
     }
 
-    /// What a coded tensor was: BF16 but where record or source say that it held BF16 values as another dtype.
+    /// The dtype that a coded tensor had in the source. It is BF16, unless the record or the source
+    /// says that another dtype held the BF16 values.
     fn dtype(&self, tensor: &str) -> String {
         let recorded = self.targets.and_then(|targets| Some(targets.get(tensor)?.dtype.name()));
         let of_source = self.source.and_then(|source| Some(source.tensors.get(tensor)?.info.dtype.name()));
@@ -309,7 +315,7 @@ impl<'a> Job<'a> {
         Ok(())
     }
 
-    /// Compares what headers say of a tensor; its data is to follow.
+    /// Compares what headers say about a tensor; its data follows.
     fn begin(
         &self,
         path: PathBuf,
@@ -343,7 +349,8 @@ impl<'a> Job<'a> {
         Ok(Comparison { name, path, expected, hash, source, differs: None, buffer: Vec::new() })
     }
 
-    /// Counts a tensor whose data has been seen, or notes what is wrong with it. Gives the checksum of a tensor that is not wrong.
+    /// Counts a tensor whose data was read, or records what is wrong with it. Returns the checksum
+    /// of a sound tensor.
     fn finish(&mut self, comparison: Comparison<'_>) -> Option<u64> {
         let Comparison { name: tensor, path, expected, hash, source, differs, .. } = comparison;
         let found = hash.finish();
@@ -371,7 +378,8 @@ impl<'a> Job<'a> {
         sound
     }
 
-    /// Notes what the source holds and the model does not. What the record names is in the plan's faults.
+    /// Records what the source holds and the model does not. The plan's faults already have what
+    /// the record names.
     fn all_named(&mut self) {
         let Some(source) = self.source else { return };
         let missing = source.tensors.keys().filter(|tensor| !self.named.contains(*tensor));
@@ -385,7 +393,7 @@ impl<'a> Job<'a> {
 }
 
 impl Comparison<'_> {
-    /// Goes on with the data from byte `offset` on.
+    /// Compares the data from byte `offset` on.
     fn take(&mut self, offset: u64, bytes: &[u8]) -> Result<(), Error> {
         if self.expected.is_some() {
             self.hash.update(bytes);

@@ -1,15 +1,15 @@
-//! Which flag helps. The library says in words of its own what is wrong; here alone stands what on
-//! the command line does something about it.
+//! Adds the flag that helps to an error or a note. The library says what is wrong and names no
+//! flag. Only this file says what to do about it on the command line.
 
 use df11::error::{Error, Exclusive, Fitting, JobDifference, ModelReason, OutputReason};
 use df11::{Note, shown::shown};
 
-/// The words of an error, and the flag that helps.
+/// The text of an error, and the flag that helps.
 pub fn error(error: &Error) -> String {
     with(error.to_string(), of_error(error))
 }
 
-/// The words of a note, and the flag that helps.
+/// The text of a note, and the flag that helps.
 pub fn note(note: &Note) -> String {
     with(note.to_string(), of_note(note))
 }
@@ -68,7 +68,7 @@ fn of_output(reason: &OutputReason) -> Option<String> {
     })
 }
 
-/// How the job that was interrupted is repeated, where a flag tells it from this one.
+/// How to repeat the interrupted job, if a flag is what makes it differ from this one.
 fn repeated(difference: &JobDifference) -> String {
     match difference {
         JobDifference::Code { begun, .. } => format!("--code {} repeats it, ", shown(begun)),
@@ -95,7 +95,7 @@ mod tests {
 
     use super::*;
 
-    /// The flags that a text names.
+    /// The flags named in a text.
     fn flags(text: &str) -> BTreeSet<String> {
         let is_of_name = |letter: char| letter.is_ascii_lowercase() || letter == '-';
         let after = text.split("--").skip(1).map(|rest| rest.split(|letter| !is_of_name(letter)).next().unwrap_or(""));

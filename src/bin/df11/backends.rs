@@ -1,4 +1,4 @@
-//! `df11 backends`: what can do the work here, and why the rest cannot.
+//! `df11 backends`: which backends work here, and why the others do not.
 
 use std::fmt::Write;
 
@@ -8,7 +8,7 @@ use df11::shown::line;
 use crate::exit::{Outcome, Verdict};
 use crate::terminal::Terminal;
 
-/// List the backends: which are available here, and why the others are not
+/// List the backends: which ones are available here, and why the others are not
 #[derive(Debug, clap::Args)]
 pub struct Backends {
     /// Print a JSON array of {name, available, reason, best} instead

@@ -1,15 +1,20 @@
-//! `df11 bench`: how fast each level encodes and decodes, beside memcpy of the same bytes.
+//! `df11 bench`: measures how fast each level encodes and decodes, next to memcpy of the same
+//! bytes.
 //!
-//! The weights of the file are one unit. No file is read while time is taken.
+//! All weights of the file form one unit. Nothing is read from disk while the clock runs.
 //!
-//! warm: every buffer is the caller's and was written before. fresh: the output is a new buffer, so that its pages, the system's work, are in the time;
-//! giving it back is not.
+//! - warm: the caller owns every buffer, and has written to each one before.
+//! - fresh: the output goes into a new buffer. The time includes the system's work to supply its
+//!   pages, but not the work to free it.
 //!
 //! ```text
-//! encode: weights -> histogram, code, tables, stream, index    decode: six tensors -> validated, tables derived -> weights
-//! for each number of threads, level, output, op:  warm up; (op, memcpy), (op, memcpy), ... until enough; the median of each
+//! encode: weights -> histogram, code, tables, stream, index
+//! decode: six tensors -> validated, tables derived -> weights
+//!
+//! for each number of threads, level, output, op:
+//!   warm up;  (op, memcpy), (op, memcpy), ... until enough;  the median of each
 //! ```
-//! memcpy runs between the repetitions, so that a machine that changes its pace changes both.
+//! memcpy runs between the repetitions, so a machine that changes speed affects both alike.
 
 use std::hint::black_box;
 use std::path::PathBuf;
@@ -25,18 +30,20 @@ use crate::exit::{Failure, Outcome, Verdict};
 use crate::options::{Machine, pool};
 use crate::terminal::{Terminal, grouped, size};
 
-/// 128 MiB of BF16 are more than a processor's cache holds.
+/// 128 MiB of BF16: more than the cache of a processor holds.
 const MOST_WEIGHTS: usize = 64 << 20;
-/// Odd, so that the median is one of them.
+/// Odd, so the median is one of the measured times.
 const FEWEST_REPETITIONS: usize = 21;
 const MOST_REPETITIONS: usize = 1001;
-/// Short operations are repeated for at least this long.
+/// Short operations repeat for at least this long.
 const MEASURED: Duration = Duration::from_millis(500);
 
-/// Measure encoding and decoding of a file's weights, every level at 1 and at all threads, beside memcpy on 1 thread
+/// Measure how fast a file's weights encode and decode, at every level, on 1 thread and on all
+/// threads, next to memcpy on 1 thread
 ///
-/// GB/s are 1e9 bytes of BF16 a second, medians, into a buffer of the caller's that was written before (warm) or into a new one (fresh); at most
-/// 64 Mi weights of the file are taken, as one unit. What was decoded is compared with what was encoded.
+/// GB/s means 1e9 bytes of BF16 per second; each figure is a median. The output goes into a buffer
+/// that was written before (warm) or into a new one (fresh). At most 64 Mi weights of the file are
+/// used, as one unit. The decoded weights are compared with the encoded ones.
 #[derive(Debug, clap::Args)]
 pub struct Bench {
     /// A .safetensors file or directory, BF16 or DFloat11
@@ -109,14 +116,14 @@ enum Op {
     Decode,
 }
 
-/// Room for `count` weights more, or for as many as `MOST_WEIGHTS` allows.
+/// Adds room for `count` weights, or for as many as `MOST_WEIGHTS` still allows.
 fn more(weights: &mut Vec<bf16>, count: u64) -> &mut [bf16] {
     let first = weights.len();
     weights.resize(first.saturating_add(count as usize).min(MOST_WEIGHTS), bf16::ZERO);
     &mut weights[first..]
 }
 
-/// The weights of the units one after the other, or of a BF16 model's matrices, `MOST_WEIGHTS` at most.
+/// The weights of all units, or of all matrices of a BF16 model, in order; `MOST_WEIGHTS` at most.
 fn weights_of(model: &Model, level: Level) -> Result<Vec<bf16>, df11::Error> {
     let mut weights = Vec::new();
     for unit in model.units() {
@@ -135,7 +142,7 @@ fn weights_of(model: &Model, level: Level) -> Result<Vec<bf16>, df11::Error> {
     Ok(weights)
 }
 
-/// Everything that the measurements touch.
+/// Every buffer that the measurements use.
 struct Buffers<'a> {
     weights: &'a [bf16],
     parts: Parts,
@@ -154,7 +161,8 @@ impl<'a> Buffers<'a> {
     fn measure(&mut self, output: Output, op: Op, level: Level, pool: &rayon::ThreadPool) -> Result<Row, Failure> {
         let threads = pool.current_num_threads();
         let name = level.name();
-        // The first run warms up, and is where the answer is checked: over what cannot be it.
+        // The first run warms up and checks the answer. NaN fills the output first: it cannot be
+        // the answer.
         self.decoded.fill(bf16::NAN);
         pool.install(|| self.run(output, op, level))?;
         if matches!(op, Op::Decode) && !same_bits(self.weights, &self.decoded) {
@@ -191,7 +199,7 @@ impl<'a> Buffers<'a> {
         })
     }
 
-    /// Frees what `op` writes.
+    /// Frees what `op` has written.
     fn give_back(&mut self, op: Op) {
         match op {
             Op::Encode => self.parts = Parts::default(),

@@ -1,4 +1,4 @@
-//! `df11 completions`: the script that teaches a shell this program's words.
+//! `df11 completions`: prints the script that completes this program's commands in a shell.
 
 use clap::Command;
 use clap_complete::Shell;
@@ -6,7 +6,7 @@ use clap_complete::Shell;
 use crate::exit::{Outcome, Verdict};
 use crate::terminal::Terminal;
 
-/// Print the completion script of a shell, to be sourced by it
+/// Print the completion script for a shell; the shell must source it
 #[derive(Debug, clap::Args)]
 pub struct Completions {
     /// The shell
@@ -15,9 +15,10 @@ pub struct Completions {
 }
 
 impl Completions {
-    /// `program` is the one whose words these are.
+    /// `program` is the command line to complete.
     pub fn run(&self, mut program: Command, terminal: &Terminal) -> Outcome {
-        // Into memory first: the generator panics where its writer fails, and a pipe may be closed at any time.
+        // Write into memory first. The generator panics if its writer fails, and a pipe may close
+        // at any time.
         let mut script = Vec::new();
         clap_complete::generate(self.shell, &mut program, "df11", &mut script);
         terminal.result(&String::from_utf8_lossy(&script))?;

@@ -1,4 +1,4 @@
-//! `df11 compress`: BF16 to DFloat11.
+//! `df11 compress`: converts BF16 to DFloat11.
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -13,43 +13,51 @@ use crate::options::{Machine, Memory, pattern_dict};
 use crate::progress::Progress;
 use crate::terminal::{Terminal, count, size};
 
-/// Compress BF16 safetensors: a file gives a file, a directory gives a directory with a file for each unit
+/// Compress BF16 safetensors: a file becomes a file, a directory becomes a directory with one file
+/// for each unit
 ///
-/// Each unit is decoded again and compared before anything is written. The output holds what the published `dfloat11` loader reads, and
-/// beside it, under `df11.` in the metadata, what `df11 decompress` needs to restore the source files byte for byte.
+/// Each unit is decoded and compared before it is written. The published `dfloat11` loader can read
+/// the output. The metadata also holds, under `df11.`, what `df11 decompress` needs to restore the
+/// source files byte for byte.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = PUBLISHED)]
 pub struct Compress {
-    /// A .safetensors file, or a model directory as it comes from a hub
+    /// A .safetensors file, or a model directory as downloaded from a hub
     input: PathBuf,
-    /// The file or directory to write; appears only when it is complete
+    /// The file or directory to write; it appears only when it is complete
     #[arg(short, long, value_name = "OUTPUT", required_unless_present = "dry_run")]
     output: Option<PathBuf>,
-    /// Replace OUTPUT if it exists (of directories, only a model with nothing else in it), and what an interrupted run has left of it
+    /// Replace OUTPUT if it exists, and remove what an interrupted run has left of it. A directory
+    /// is replaced only if it is a model and holds nothing else
     #[arg(short, long)]
     force: bool,
-    /// Go on with OUTPUT.partial, which an interrupted run of the same job has left; begin where there is none
+    /// Continue with OUTPUT.partial, which an interrupted run of the same job has left; start from
+    /// the beginning if there is none
     #[arg(long)]
     resume: bool,
-    /// Write nothing: list the units and the tensors that stay as they are, and foretell the size
+    /// Write nothing: list the units, list the tensors that stay as they are, and predict the size
     #[arg(long)]
     dry_run: bool,
-    /// From a directory, write one model.safetensors instead of a file for each unit
+    /// For a directory: write one model.safetensors instead of one file for each unit
     #[arg(long)]
     single_file: bool,
-    /// Whose codes and files to write: ours, or, byte for byte, those of the published tool (dfloat11 0.5.0). See below
+    /// Whose codes and files to write: our own, or those of the published tool (dfloat11 0.5.0),
+    /// byte for byte. See below
     #[arg(long, value_enum, default_value_t = Code::Canonical)]
     code: Code,
-    /// Do not decode and compare what was encoded
+    /// Do not decode and compare the encoded weights
     #[arg(long)]
     no_verify: bool,
-    /// Code every BF16 tensor of some size: experts in one tensor, convolutions, tables. The published loader cannot read the result
+    /// Code every BF16 tensor that is large enough, such as experts in one tensor, convolutions and
+    /// tables. The published loader cannot read the result
     #[arg(long, conflicts_with = "pattern_dict")]
     all: bool,
-    /// Choose the units by this JSON file: an object of patterns to lists, as `pattern_dict` in a published config.json
+    /// Take the units from this JSON file: an object that maps patterns to lists, like
+    /// `pattern_dict` in a published config.json
     #[arg(long, value_name = "FILE")]
     pattern_dict: Option<PathBuf>,
-    /// Into a directory, write a README.md to complete and to publish; the source's is kept as README.source.md
+    /// For a directory: also write a README.md, to complete and publish. The source's README.md is
+    /// kept as README.source.md
     #[arg(long)]
     model_card: bool,
     #[command(flatten)]
@@ -69,7 +77,7 @@ processor (codes over 32 bits, some of equally rare exponents cut), the least ex
 enum Code {
     /// The fewest bytes, and a record that restores the source files
     Canonical,
-    /// What dfloat11 0.5.0 would have written
+    /// What dfloat11 0.5.0 would write
     Published,
 }
 

@@ -1,4 +1,4 @@
-//! `df11 decompress`: DFloat11 back to BF16.
+//! `df11 decompress`: converts DFloat11 back to BF16.
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -11,11 +11,12 @@ use crate::options::{Destination, Machine, Memory, pattern_dict};
 use crate::progress::Progress;
 use crate::terminal::{Terminal, count, size};
 
-/// Restore the BF16 safetensors that a DFloat11 file or directory was made from
+/// Restore the BF16 safetensors from which a DFloat11 file or directory was made
 ///
-/// Files that this program compressed come back byte for byte: each tensor and each file that was copied is compared with its checksum, and where
-/// one is missing or changed nothing is written. Files of other tools hold neither shapes nor
-/// checksums: shapes are taken from --like or from the config.json of a known architecture, else weights come back flat with a note.
+/// Files compressed by this program come back byte for byte. Each tensor and each copied file is
+/// compared with its checksum; if one is missing or changed, nothing is written. Files of other
+/// tools hold neither shapes nor checksums. Their shapes come from --like, or from the config.json
+/// of a known architecture. Without either, the weights come back flat, with a note.
 #[derive(Debug, clap::Args)]
 pub struct Decompress {
     /// A DFloat11 .safetensors file or directory
@@ -28,7 +29,8 @@ pub struct Decompress {
     /// Take the patterns from this JSON file instead of config.json
     #[arg(long, value_name = "FILE")]
     pattern_dict: Option<PathBuf>,
-    /// Where files are missing or changed, restore what is there and say what is not. Every unit is decoded twice
+    /// If files are missing or changed, restore what is there and report the rest. Every unit is
+    /// then decoded twice
     #[arg(long)]
     partial: bool,
     #[command(flatten)]

@@ -1,4 +1,4 @@
-//! `df11 estimate`: what compression would come to, and `--dry-run`, which tells it in full.
+//! `df11 estimate`: predicts the size of the compressed model. `--dry-run` prints the same in full.
 
 use std::path::{Path, PathBuf};
 
@@ -11,26 +11,29 @@ use crate::options::{Machine, pattern_dict};
 use crate::table::{Side, columns};
 use crate::terminal::{Terminal, count, grouped, size};
 
-/// Foretell the size of the compressed model from about 4 % of its weights, without encoding
+/// Predict the size of the compressed model from about 4 % of its weights, without encoding
 ///
-/// INPUT may also be a JSON file of names, dtypes and shapes: {"tensors": [["model.layers.{0..31}.mlp.up_proj.weight", "BF16", [14336, 4096]], ...]}.
+/// INPUT may also be a JSON file of names, dtypes and shapes: {"tensors":
+/// [["model.layers.{0..31}.mlp.up_proj.weight", "BF16", [14336, 4096]], ...]}.
 #[derive(Debug, clap::Args)]
 pub struct Estimate {
     /// A .safetensors file, a model directory, or a .json file of shapes
     input: PathBuf,
-    /// Read no weights: take the code length that is typical of trained weights
+    /// Read no weights: use the typical code length of trained weights
     #[arg(long)]
     headers_only: bool,
-    /// From a directory, count with one model.safetensors instead of a file for each unit
+    /// For a directory: predict for one model.safetensors instead of one file for each unit
     #[arg(long)]
     single_file: bool,
-    /// Code every BF16 tensor of some size, in an extension that the published loader cannot read
+    /// Code every BF16 tensor that is large enough, in an extension that the published loader
+    /// cannot read
     #[arg(long, conflicts_with = "pattern_dict")]
     all: bool,
-    /// Choose the units by this JSON file, as for compress
+    /// Take the units from this JSON file, as in compress
     #[arg(long, value_name = "FILE")]
     pattern_dict: Option<PathBuf>,
-    /// Print {units: [{name, tensors, weights, bytes}], raw: [...], source_bytes, output_bytes, pattern_dict, ...} instead
+    /// Print {units: [{name, tensors, weights, bytes}], raw: [...], source_bytes, output_bytes,
+    /// pattern_dict, ...} instead
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -55,7 +58,7 @@ impl Estimate {
     }
 }
 
-/// Prints a report: every unit and every raw tensor if `in_full`, then the sizes.
+/// Prints a report. With `in_full`, every unit and every raw tensor come first; the sizes follow.
 pub fn tell(input: &Path, report: &EstimateReport, in_full: bool, terminal: &Terminal) -> Result<(), Failure> {
     for note in &report.notes {
         terminal.note(advice::note(note));

@@ -1,4 +1,4 @@
-//! What a verb ends in, and the exit code it stands for.
+//! How a verb ends, and the exit code for it.
 
 use std::io;
 use std::path::PathBuf;
@@ -7,7 +7,7 @@ use df11::shown::shown;
 
 use crate::advice;
 
-/// For `--help`.
+/// The end of `--help`.
 pub const CODES: &str = "\
 Exit codes:
   0  fine
@@ -18,33 +18,33 @@ Interrupted, a job cleans up and ends by the same signal.";
 pub const CHECK_FAILED: u8 = 1;
 pub const COULD_NOT_RUN: u8 = 2;
 
-/// How a verb that ran ended.
+/// How a verb ended that could run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     Fine,
-    /// What is wrong was said already.
+    /// A message has already said what is wrong.
     CheckFailed,
 }
 
-/// Why a verb did not run to its end.
+/// Why a verb could not run to its end.
 #[derive(Debug)]
 pub enum Failure {
-    /// The library's own words.
+    /// An error of the library.
     Job(df11::Error),
-    /// A coder refused weights that came from no file in particular.
+    /// The encoder or decoder refused weights that come from no particular file.
     Coder(df11_core::Error),
-    /// The threads asked for could not be started.
+    /// The requested threads could not be started.
     Threads(rayon::ThreadPoolBuildError),
-    /// A backend gave other weights than went in.
+    /// A backend decoded weights that differ from those encoded.
     WrongWeights { level: &'static str, threads: usize },
-    /// `bench` knows the processor only.
+    /// `bench` measures the processor only.
     NotTimed { backend: String },
-    /// The system does not let signals be heard.
+    /// The system does not let the program handle signals.
     Signals(io::Error),
-    /// Stdout took no more, for another reason than that its reader left.
+    /// Stdout could not be written, and not because its reader has left.
     Stdout {
         error: io::Error,
-        /// The OUTPUT that the job has finished all the same.
+        /// The OUTPUT that the job has completed nevertheless.
         complete: Option<PathBuf>,
     },
 }

@@ -1,4 +1,4 @@
-//! `df11 inspect`: what a model's weights are made of, unit by unit.
+//! `df11 inspect`: shows what a model's weights consist of, unit by unit.
 
 use std::fmt::Write;
 use std::path::PathBuf;
@@ -12,19 +12,22 @@ use crate::progress::Progress;
 use crate::table::{Side, columns};
 use crate::terminal::{Terminal, count, grouped, size};
 
-/// Characters of the longest bar of a histogram.
+/// Length of the longest bar of a histogram, in characters.
 const BAR: usize = 40;
-/// A BF16 exponent of 127 is 2^0.
+/// A BF16 exponent of 127 means 2^0.
 const BIAS: i32 = 127;
 
-/// Show what a BF16 or DFloat11 model is made of: sizes, entropies, code lengths, a histogram of exponents
+/// Show what a BF16 or DFloat11 model consists of: sizes, entropies, code lengths, a histogram of
+/// exponents
 ///
-/// Bits a weight are those of the coded unit with its tables and index. Entropies are in bits: sign (1 at most), exponent (8), mantissa (7).
+/// Bits per weight count the coded unit with its tables and its index. Entropies are in bits: sign
+/// (1 at most), exponent (8), mantissa (7).
 #[derive(Debug, clap::Args)]
 pub struct Inspect {
     /// A .safetensors file or directory, BF16 or DFloat11
     input: PathBuf,
-    /// Print {units: [{name, weights, bits_per_weight, entropy, exponents_in_use, longest_code, bytes}], raw: [...]} instead
+    /// Print {units: [{name, weights, bits_per_weight, entropy, exponents_in_use, longest_code,
+    /// bytes}], raw: [...]} instead
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -125,7 +128,8 @@ fn sum(units: &[UnitReport]) -> [u64; 256] {
     total
 }
 
-/// A line for each exponent in use, with the magnitudes it stands for; `...` where exponents between are not in use.
+/// One line for each exponent in use, with its range of magnitudes; `...` where unused exponents
+/// lie between.
 fn histogram(counts: &[u64; 256]) -> String {
     let total = counts.iter().sum::<u64>().max(1) as f64;
     let most = counts.iter().copied().max().unwrap_or(0).max(1) as f64;

@@ -1,16 +1,16 @@
-//! The program `df11`: BF16 safetensors to DFloat11 and back, and what one wants to know about both.
+//! The program `df11`: converts BF16 safetensors to DFloat11 and back, and reports on both.
 //!
 //! # Map
 //!
-//! - one file per verb: the arguments it takes, the job of the library it calls, the words it answers with;
-//! - [`advice`]: which flag helps where the library says what is wrong;
-//! - [`options`]: arguments that several verbs share, threads and backend among them;
+//! - one file per verb: its arguments, the library job that it calls, and the text that it prints;
+//! - [`advice`]: the flag that helps when the library says what is wrong;
+//! - [`options`]: arguments that several verbs share, such as threads and backend;
 //! - [`table`]: rows as aligned columns;
-//! - [`terminal`]: results to stdout, all else to stderr, numbers for people;
-//! - [`progress`]: how far a job is, drawn or told;
-//! - [`limits`]: what the system allows a process, and what it does to one that asks for more;
-//! - [`signals`]: what the user ends a job with;
-//! - [`exit`]: what a verb ends in, and the exit code it stands for.
+//! - [`terminal`]: results to stdout, everything else to stderr, numbers for people;
+//! - [`progress`]: the progress of a job, as a bar or as lines;
+//! - [`limits`]: the limits that the system sets for a process, and what happens beyond them;
+//! - [`signals`]: how the user ends a job;
+//! - [`exit`]: how a verb ends, and the exit code for it.
 
 #![deny(clippy::print_stdout, clippy::print_stderr, reason = "`terminal` is the one way out")]
 #![deny(clippy::disallowed_methods)]
@@ -43,10 +43,12 @@ use df11::shown::{line, shown};
 use exit::{Failure, Outcome, Verdict};
 use terminal::{Talk, Terminal};
 
-/// Lossless compression of BF16 model weights (DFloat11): about 70 % of the size, every bit comes back.
+/// Lossless compression of BF16 model weights (DFloat11): about 70 % of the size, every bit comes
+/// back.
 ///
-/// Reads and writes the checkpoints that the published `dfloat11` loader reads. INPUT is a .safetensors file or a model directory; it
-/// is never modified. Results go to stdout, all else to stderr.
+/// Reads and writes the checkpoints that the published `dfloat11` loader reads. INPUT is a
+/// .safetensors file or a model directory; it is never modified. Results go to stdout, everything
+/// else to stderr.
 #[derive(Debug, Parser)]
 #[command(name = "df11", version, arg_required_else_help = true, after_help = exit::CODES, after_long_help = exit::CODES)]
 struct Cli {
@@ -80,7 +82,8 @@ fn main() -> ExitCode {
     }
 }
 
-/// Prints help, or what is wrong with the command line. Its words may be the names of files, by a shell's `*`: they are shown like those.
+/// Prints help, or what is wrong with the command line. A shell's `*` may have put file names into
+/// that text, so it is escaped as file names are.
 fn usage(mut error: clap::Error) -> ExitCode {
     let terminal = Terminal::new(Talk { quiet: false, verbose: false });
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
@@ -118,7 +121,7 @@ fn run(verb: Verb, terminal: &Terminal) -> Outcome {
     }
 }
 
-/// Says what went wrong and gives the exit code.
+/// Prints what went wrong and returns the exit code.
 fn code(outcome: Outcome, terminal: &Terminal) -> ExitCode {
     match outcome {
         Ok(Verdict::Fine) => ExitCode::SUCCESS,

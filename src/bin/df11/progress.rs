@@ -1,4 +1,5 @@
-//! How far a job is: a bar with total and time left on a terminal, now and then a line elsewhere.
+//! The progress of a job: a bar with total and time left on a terminal, an occasional line
+//! elsewhere.
 
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -12,11 +13,11 @@ use crate::terminal::{Terminal, size, to_stderr};
 
 /// Short jobs finish without a line; long ones leave a readable log.
 const BETWEEN_LINES: Duration = Duration::from_secs(10);
-/// The time left goes on counting while a large unit is worked on.
+/// The time left keeps counting down during a large unit.
 const REDRAW: Duration = Duration::from_millis(250);
 const TEMPLATE: &str = "{bar:24} {percent:>3} %  {decimal_bytes} of {decimal_total_bytes}  {eta} left  {wide_msg}";
 
-/// Tells the user what the library tells it. Dropped, it leaves the terminal clean.
+/// Shows the user the progress that the library reports. Dropping it leaves the terminal clean.
 pub struct Progress {
     verbose: bool,
     how: How,
@@ -53,7 +54,7 @@ impl Progress {
         Progress { verbose: terminal.verbose(), how, stop: None }
     }
 
-    /// The same, of a job that cleans up behind itself when it is interrupted.
+    /// The same, for a job that cleans up when it is interrupted.
     pub fn stoppable(terminal: &Terminal) -> Result<Progress, Failure> {
         let mut progress = Progress::new(terminal);
         progress.stop = Some(Stop::on_signals()?);
@@ -121,7 +122,7 @@ impl df11::jobs::Progress for Progress {
     }
 }
 
-/// A log that another thread left in the middle of a line is still good enough to go on with.
+/// If another thread panicked while it held the log, the log is still good enough to continue with.
 fn with(log: &Mutex<Log>, change: impl FnOnce(&mut Log)) {
     change(&mut log.lock().unwrap_or_else(|poisoned| poisoned.into_inner()));
 }
@@ -131,7 +132,7 @@ impl Log {
         Log { began: now, last_line: now, total: 0, done: 0, unit: String::new() }
     }
 
-    /// The line that is due, if one is.
+    /// The line that is due now, if there is one.
     fn advance(&mut self, bytes: u64, now: Instant) -> Option<String> {
         self.done += bytes;
         if now - self.last_line < BETWEEN_LINES || self.done == 0 {

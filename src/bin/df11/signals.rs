@@ -1,5 +1,6 @@
-//! What the user ends a job with. While it only looks at its input, a signal ends it at once, whatever it waits for: there is nothing to clean up.
-//! Once it writes, the first signal asks it to clean up and end, and the second ends it at once.
+//! How the user ends a job by a signal. While the job only reads its input, a signal ends it at
+//! once, whatever it waits for: there is nothing to clean up. Once the job writes, the first signal
+//! asks it to clean up and end; the second ends it at once.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -9,7 +10,8 @@ use signal_hook::flag;
 
 use crate::exit::Failure;
 
-/// Ctrl-C, and what service managers and schedulers send before they kill. A terminal that hangs up is left to `nohup` and its like.
+/// Ctrl-C, and the signal that service managers and schedulers send before they kill. A terminal
+/// that hangs up is left to `nohup` and similar tools.
 const SIGNALS: [i32; 2] = [SIGINT, SIGTERM];
 
 /// The signal that came.
@@ -28,7 +30,8 @@ impl Stop {
         let wanted = Arc::new(AtomicUsize::new(0));
         let at_once = Arc::new(AtomicBool::new(true));
         for signal in SIGNALS {
-            // In this order: the first signal after `clean_up_first` finds `at_once` unset, and sets it.
+            // In this order: the first signal after `clean_up_first` finds `at_once` unset, and
+            // sets it.
             flag::register_conditional_default(signal, Arc::clone(&at_once)).map_err(Failure::Signals)?;
             flag::register(signal, Arc::clone(&at_once)).map_err(Failure::Signals)?;
             flag::register_usize(signal, Arc::clone(&wanted), signal as usize).map_err(Failure::Signals)?;
@@ -48,7 +51,8 @@ impl Stop {
     }
 }
 
-/// Ends the program as the signal that came would have, so that a shell stops its loop; where there is no such thing, returns `code`.
+/// Ends the program as the signal itself would have, so that a shell stops its loop. Returns `code`
+/// on a system without such signals.
 pub fn end(code: u8) -> u8 {
     #[cfg(unix)]
     {

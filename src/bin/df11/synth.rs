@@ -1,4 +1,4 @@
-//! `df11 synth`: a checkpoint to measure with.
+//! `df11 synth`: makes a checkpoint for measurements.
 
 use std::path::PathBuf;
 
@@ -9,10 +9,13 @@ use crate::options::{Destination, Threads};
 use crate::progress::Progress;
 use crate::terminal::{Terminal, count, size};
 
-/// Make a checkpoint of a published architecture's shapes, with random weights that compress like trained ones
+/// Make a checkpoint with the shapes of a published architecture, and random weights that compress
+/// like trained ones
 ///
-/// CONFIG is a JSON file of names, dtypes and shapes: {"tensors": [["model.layers.{0..31}.mlp.up_proj.weight", "BF16", [14336, 4096]], ...], "config":
-/// {what config.json shall hold}}. The project has those of many released models under tests/vectors/architectures.
+/// CONFIG is a JSON file of names, dtypes and shapes: {"tensors":
+/// [["model.layers.{0..31}.mlp.up_proj.weight", "BF16", [14336, 4096]], ...], "config": {the
+/// content of config.json}}. The project has such files for many released models under
+/// tests/vectors/architectures.
 #[derive(Debug, clap::Args)]
 pub struct Synth {
     /// A .json file of shapes
@@ -20,10 +23,10 @@ pub struct Synth {
     shapes: PathBuf,
     #[command(flatten)]
     destination: Destination,
-    /// Leave out the blocks of this number and above: a smaller model of the same kind
+    /// Leave out the blocks with this number or a higher one: a smaller model of the same kind
     #[arg(long, value_name = "N")]
     layers: Option<u64>,
-    /// Other weights for another number
+    /// A different number gives different weights
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
     #[command(flatten)]

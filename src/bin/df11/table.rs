@@ -4,17 +4,18 @@ use std::fmt::Write;
 
 use df11::shown::line;
 
-/// Where the text of a column stands.
+/// How the text of a column is aligned.
 #[derive(Clone, Copy)]
 pub enum Side {
     Left,
     Right,
 }
 
-/// Most letters that a column is aligned to: one long name does not make every row as long.
+/// The widest alignment, in letters: one long name does not make every row as long.
 const WIDEST: usize = 200;
 
-/// Rows as aligned columns, two spaces between. A cell stays in its line whatever it holds; one of more than [`WIDEST`] letters stands out.
+/// Aligns rows as columns, with two spaces between. A cell stays on its line whatever it holds. A
+/// cell of more than [`WIDEST`] letters pushes the rest of its row to the right.
 pub fn columns<const N: usize>(rows: Vec<[String; N]>, sides: &[Side; N]) -> String {
     let rows: Vec<[String; N]> = rows.into_iter().map(|row| row.map(|cell| line(&cell).to_string())).collect();
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0).min(WIDEST);

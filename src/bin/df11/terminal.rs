@@ -1,7 +1,8 @@
-//! Results to stdout, all else to stderr; numbers for people.
+//! Results go to stdout, everything else to stderr; numbers are formatted for people.
 //!
-//! Everything that the program says passes here, and nothing that is no printable text passes: names come escaped by `shown`, and what was forgotten is
-//! escaped here. Line feeds are ours: a note and an error are one line each, and so is a cell of a table.
+//! All output of the program passes through here, and only printable text leaves: `shown` has
+//! already escaped names, and this file escapes whatever was missed. Line feeds are ours: a note is
+//! one line, and so are an error and a cell of a table.
 
 use std::fmt::Display;
 use std::io::{self, Write};
@@ -11,18 +12,18 @@ use df11::shown::{line, lines, shown};
 
 use crate::exit::Failure;
 
-/// How much the program says besides its result.
+/// How much the program prints besides its result.
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub struct Talk {
-    /// Say nothing but errors and what was asked for (the tables of inspect, bench and backends)
+    /// Print only errors and what was asked for (the tables of inspect, bench and backends)
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
-    /// Say more: each unit when its turn comes, a histogram for each unit
+    /// Print more: each unit when its turn comes, a histogram for each unit
     #[arg(short, long, global = true)]
     pub verbose: bool,
 }
 
-/// Where words go.
+/// Where text goes.
 #[derive(Debug)]
 pub struct Terminal {
     talk: Talk,
@@ -41,12 +42,14 @@ impl Terminal {
         self.talk.verbose
     }
 
-    /// Writes a result, a whole number of lines, to stdout. A reader that has left (`df11 inspect ... | head`) is no failure.
+    /// Writes a result, a whole number of lines, to stdout. A reader that has left (`df11 inspect
+    /// ... | head`) is not a failure.
     pub fn result(&self, text: &str) -> Result<(), Failure> {
         to_stdout(text).map_err(|error| Failure::Stdout { error, complete: None })
     }
 
-    /// Says how a job ended on stdout, unless told to be quiet. Where that fails, the job has not: OUTPUT is complete.
+    /// Prints on stdout how a job ended, unless the user chose quiet. A failure here is not one of
+    /// the job: OUTPUT is complete.
     pub fn summary_of_output(&self, output: &Path, summary: &str) -> Result<(), Failure> {
         self.summary(output, summary).map_err(|failure| match failure {
             Failure::Stdout { error, .. } => Failure::Stdout { error, complete: Some(PathBuf::from(output)) },
@@ -54,7 +57,7 @@ impl Terminal {
         })
     }
 
-    /// Says what was found of INPUT on stdout, unless told to be quiet.
+    /// Prints on stdout what was found in INPUT, unless the user chose quiet.
     pub fn summary(&self, path: &Path, summary: &str) -> Result<(), Failure> {
         if self.talk.quiet { Ok(()) } else { self.result(&format!("{}: {}\n", shown(path), line(summary))) }
     }
@@ -66,25 +69,25 @@ impl Terminal {
         self.result(&format!("{text}\n"))
     }
 
-    /// Tells the user something to know, on stderr, unless told to be quiet.
+    /// Prints a note on stderr, unless the user chose quiet.
     pub fn note(&self, note: impl Display) {
         if !self.talk.quiet {
             to_stderr(format_args!("note: {note}"));
         }
     }
 
-    /// Says what is wrong with the command line, in whole lines on stderr.
+    /// Prints on stderr what is wrong with the command line, in whole lines.
     pub fn usage(&self, text: &str) {
         let _ = io::stderr().lock().write_all(lines(text).to_string().as_bytes());
     }
 
-    /// Says what is wrong, on stderr.
+    /// Prints an error on stderr.
     pub fn error(&self, error: impl Display) {
         to_stderr(format_args!("error: {error}"));
     }
 }
 
-/// A line to stderr. Nobody can be told that stderr is gone.
+/// Writes a line to stderr. If stderr is gone, there is nowhere left to report it.
 pub fn to_stderr(text: impl Display) {
     let _ = writeln!(io::stderr().lock(), "{}", line(&text.to_string()));
 }
@@ -111,7 +114,7 @@ pub fn grouped(number: u64) -> String {
     text
 }
 
-/// Bytes with three significant digits or more, in decimal units as disks and hubs count them.
+/// Bytes with three significant digits or more, in decimal units, as disks and hubs count them.
 pub fn size(bytes: u64) -> String {
     const UNITS: [&str; 4] = ["kB", "MB", "GB", "TB"];
     if bytes < 1000 {
@@ -119,7 +122,7 @@ pub fn size(bytes: u64) -> String {
     }
     let mut value = bytes as f64 / 1000.0;
     let mut unit = 0;
-    // 999.995 would be printed as 1000.00
+    // 999.995 would print as 1000.00.
     while value >= 999.995 && unit + 1 < UNITS.len() {
         value /= 1000.0;
         unit += 1;

@@ -1,4 +1,5 @@
-//! `df11 verify`: is this model whole, is it what was compressed, is it this source.
+//! `df11 verify`: checks whether a model is whole, is what was compressed, and matches a given
+//! source.
 
 use std::path::PathBuf;
 
@@ -13,8 +14,9 @@ use crate::terminal::{Terminal, count, grouped};
 
 /// Check a DFloat11 file or directory: its structure, its checksums, its source
 ///
-/// Every unit is decoded, every number of its structure checked. Where the files hold checksums (those of this program do), every tensor and
-/// every file is compared with its own; with --against, every tensor is compared with the source bit for bit.
+/// Every unit is decoded, and every number of its structure is checked. If the files hold
+/// checksums, as those of this program do, every tensor and every file is compared with its
+/// checksum. With --against, every tensor is compared with the source bit for bit.
 #[derive(Debug, clap::Args)]
 #[command(after_help = CODES, after_long_help = CODES)]
 pub struct Verify {
@@ -35,7 +37,7 @@ pub struct Verify {
     threads: Threads,
 }
 
-/// `checksums`, `files` and `compared` are null where there was nothing to compare with.
+/// `checksums`, `files` and `compared` are null if there was nothing to compare with.
 #[derive(serde::Serialize)]
 struct Findings {
     units: usize,

@@ -1,12 +1,16 @@
-//! The YAML at the top of a README.md: which of its values hold for the coded model too, and how they are written into a card.
+//! The YAML at the top of a README.md: selects the values that also hold for the coded model, and
+//! writes them into a card.
 //!
 //! ```text
-//! bytes -> UTF-8 -> the lines between `---` and `---` -> events of the YAML library -> texts and lists of texts of KEPT_FIELDS -> YAML again
+//! bytes -> UTF-8 -> the lines between `---` and `---` -> events of the YAML library
+//!       -> texts and lists of texts of KEPT_FIELDS -> YAML again
 //! ```
 //!
-//! Why events and not a tree: no alias is followed, and nothing is nested, so neither can cost more than the bytes that it stands in.
+//! Why events and not a tree: events follow no alias and nest nothing, so neither can cost more
+//! than its own bytes.
 //!
-//! What is written is read again by the same library. It is used only if it says what was meant, and nothing else.
+//! The same library reads the written YAML again. The YAML is used only if it says exactly what was
+//! meant.
 
 use std::borrow::Cow;
 
@@ -14,16 +18,16 @@ use saphyr_parser::{Event, Parser, ScalarStyle};
 
 use crate::Note;
 
-/// What of the source's card holds for the coded model too.
+/// The fields of the source's card that also hold for the coded model.
 const KEPT_FIELDS: [&str; 5] = ["license", "license_name", "license_link", "library_name", "pipeline_tag"];
 
-/// Longest front matter. Cards that list the results of hundreds of tests have half of it.
+/// Longest front matter. A card that lists the results of hundreds of tests has half of it.
 const MAX_BYTES: usize = 1 << 20;
-/// Deepest nesting: twice what cards with results have.
+/// Deepest nesting: twice that of cards with results.
 const MAX_DEPTH: usize = 16;
 /// Longest text that is kept: names and addresses are shorter.
 const MAX_TEXT_BYTES: usize = 1000;
-/// Fields that a note names before it counts.
+/// A note names this many fields and counts the rest.
 const MAX_NAMED: usize = 8;
 
 /// A field of a card.
@@ -33,7 +37,6 @@ pub(super) struct Field {
     pub value: Value,
 }
 
-/// The value of a field.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Value {
     Text(String),
@@ -46,7 +49,7 @@ impl Field {
     }
 }
 
-/// The fields of a README that stay, in their order, and a note of what does not.
+/// The fields of a README that are kept, in their order, and a note of those that are not.
 pub(super) fn kept_fields(readme: &[u8]) -> (Vec<Field>, Option<Note>) {
     let Ok(text) = std::str::from_utf8(readme) else {
         return (Vec::new(), Some(Note::ReadmeNotTaken { reason: "is not UTF-8".into() }));
@@ -65,7 +68,7 @@ pub(super) fn kept_fields(readme: &[u8]) -> (Vec<Field>, Option<Note>) {
     }
 }
 
-/// The YAML of these fields; nothing where it would not say exactly that.
+/// The YAML of these fields; `None` if it would not say exactly that.
 pub(super) fn written(fields: &[Field]) -> Option<String> {
     let mut yaml = String::new();
     for Field { name, value } in fields {
@@ -83,7 +86,8 @@ pub(super) fn written(fields: &[Field]) -> Option<String> {
     (says.kept == fields && says.left_out.is_empty()).then_some(yaml)
 }
 
-/// A text as YAML of every version reads it: as it stands if it is a plain name, else in quotes.
+/// Writes a text so that every version of YAML reads it alike: without quotes if it is a plain
+/// name, else with quotes.
 fn scalar(text: &str) -> Cow<'_, str> {
     const WORDS: [&str; 9] = ["y", "n", "yes", "no", "on", "off", "true", "false", "null"];
     let is_name = text.starts_with(|first: char| first.is_ascii_alphabetic())
@@ -92,7 +96,7 @@ fn scalar(text: &str) -> Cow<'_, str> {
     if is_name { text.into() } else { format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"")).into() }
 }
 
-/// The lines between the marks at the top; nothing where there is no first mark.
+/// The lines between the two marks at the top; `None` if there is no first mark.
 fn between_marks(text: &str) -> Option<Result<&str, String>> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut begin = None;
@@ -115,11 +119,12 @@ fn between_marks(text: &str) -> Option<Result<&str, String>> {
     begin.map(|_| Err("is never closed".into()))
 }
 
-/// What is read of a front matter.
+/// What was read from a front matter.
 #[derive(Debug, Default)]
 struct Reading {
     kept: Vec<Field>,
-    /// The names of other fields, and of known ones whose value is neither text nor a list of texts.
+    /// The names of other fields, and of known fields whose value is neither a text nor a list of
+    /// texts.
     left_out: Vec<String>,
 }
 
@@ -128,7 +133,7 @@ impl Reading {
         Reading::with(yaml, |name| KEPT_FIELDS.contains(&name))
     }
 
-    /// Reads a mapping, of which fields with these names are kept.
+    /// Reads a mapping. Keeps the fields whose names pass `is_kept`.
     fn with(yaml: &str, is_kept: impl Fn(&str) -> bool) -> Result<Reading, String> {
         let mut events = Events(Parser::new_from_str(yaml));
         let mut reading = Reading::default();
@@ -175,11 +180,11 @@ impl Reading {
     }
 }
 
-/// The events of a document, none of them twice.
+/// The events of a document, each once.
 struct Events<'a>(Parser<'a, saphyr_parser::StrInput<'a>>);
 
 impl<'a> Events<'a> {
-    /// The next event that says something.
+    /// The next event that carries content.
     fn next(&mut self) -> Result<Event<'a>, String> {
         loop {
             match self.0.next_event() {
@@ -213,7 +218,7 @@ impl<'a> Events<'a> {
         }
     }
 
-    /// Passes over the rest of what begins with `event`.
+    /// Skips the rest of what begins with `event`.
     fn skip(&mut self, event: &Event<'_>) -> Result<(), String> {
         let mut depth = usize::from(opens(event));
         while depth > 0 {
@@ -235,18 +240,19 @@ fn opens(event: &Event<'_>) -> bool {
     matches!(event, Event::SequenceStart(..) | Event::MappingStart(..))
 }
 
-/// The text of a scalar in one line of what can be printed; nothing of a number, a truth, a null, of what has a tag, and of anything else.
+/// The text of a scalar, if it is one line of printable characters. `None` for a number, a truth
+/// value, a null, anything with a tag, and any other event.
 fn text_of(event: &Event<'_>) -> Option<String> {
     let Event::Scalar(text, style, _, None) = event else { return None };
     let is_text = *style != ScalarStyle::Plain || is_plain_text(text);
-    // U+2028 and U+2029 end lines in YAML 1.1; the others are no characters.
+    // U+2028 and U+2029 end lines in YAML 1.1; the others are not characters.
     let is_printed =
         |c: char| !c.is_control() && !matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}');
     let is_kept = is_text && !text.is_empty() && text.len() <= MAX_TEXT_BYTES && text.chars().all(is_printed);
     is_kept.then(|| text.clone().into_owned())
 }
 
-/// Whether a scalar without quotes is text: no null, no truth, no number.
+/// Whether a scalar without quotes is text: not a null, a truth value or a number.
 fn is_plain_text(text: &str) -> bool {
     const OTHER: [&str; 5] = ["", "~", "null", "true", "false"];
     let is_number =
@@ -254,7 +260,7 @@ fn is_plain_text(text: &str) -> bool {
     !is_number && !OTHER.contains(&text.to_ascii_lowercase().as_str())
 }
 
-/// Whether a `#` stands outside every scalar.
+/// Whether a `#` lies outside every scalar.
 fn has_comments(yaml: &str) -> bool {
     let mut covered = Vec::new();
     for event in Parser::new_from_str(yaml) {

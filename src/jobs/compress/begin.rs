@@ -1,5 +1,5 @@
-//! Begins the output: what can be refused before is refused before; and what makes two jobs the
-//! same, so that one can go on with the other's files.
+//! Begins the output, after everything that can be refused early has been refused. Also defines
+//! when two jobs are the same, so that one may continue with the other's files.
 
 use std::path::Path;
 
@@ -17,7 +17,8 @@ use crate::writer::copies::check_others;
 use crate::writer::output::journal::{JobLine, key};
 use crate::writer::output::{Form, Output};
 
-/// Begins the output of these models, each with its folder. Whatever can be refused before is refused before.
+/// Begins the output of these models, each given with its folder. Everything that can be refused
+/// early is refused first.
 pub(super) fn begin(
     output: &Path,
     input: &Path,
@@ -52,9 +53,10 @@ pub(super) fn begin(
     Output::begin(output, &inputs, form, options.force)
 }
 
-/// What the journal says of the job that codes these models, each with its folder.
+/// The journal's line for the job that codes these models, each given with its folder.
 fn job_line(models: &[(&Path, &ToCode)], options: &CompressOptions) -> Result<JobLine, Error> {
-    // By name, so that a new option cannot be forgotten here. Those left out do not change a byte, or show in the units.
+    // Every option is named here, so that a new one cannot be forgotten. Those left out change no
+    // byte, or show in the units.
     let CompressOptions {
         code,
         verify,

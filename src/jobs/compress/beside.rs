@@ -1,6 +1,7 @@
-//! What lies beside the weights of the output: copies, and the model card where it was asked for.
+//! The files next to the weights of the output: copies, and the model card if it was asked for.
 //!
-//! Copies come first: what they were is then known before hours of work, and the record, which is written last, can list them.
+//! Copies come first. Their content is then known before hours of work, and the record, which is
+//! written last, can list them.
 
 use std::path::{Path, PathBuf};
 
@@ -14,12 +15,12 @@ use crate::progress::Progress;
 use crate::writer::copies::{Copied, Named, copy_others};
 use crate::writer::output::Output;
 
-/// What the files beside the weights are called in the output.
+/// Gives the names that the files next to the weights have in the output.
 pub(super) fn names_beside(options: &CompressOptions) -> &'static Named<'static> {
     if options.model_card { &beside_card } else { &|name| Some(name.to_path_buf()) }
 }
 
-/// Writes the model card, which tells the sizes of all weight files.
+/// Writes the model card, which states the sizes of all weight files.
 pub(super) fn add_card(
     input: &Path,
     output: &Output,
@@ -32,13 +33,14 @@ pub(super) fn add_card(
     Ok(card_of(Digits(xxh3_64(text.as_bytes()))))
 }
 
-/// The model card as a record lists it.
+/// The entry for the model card in a record.
 pub(super) fn card_of(xxh3: Digits) -> OurFile {
     OurFile::Card { name: README.to_owned(), xxh3 }
 }
 
 impl CompressReport {
-    /// Copies what is beside the weights of the model in `folder` to the folder `below` of the output; the published tool copies nothing.
+    /// Copies the files next to the weights of the model in `folder` to the folder `below` of the
+    /// output. The published tool copies nothing.
     pub(super) fn copy_beside(
         &mut self,
         folder: &Path,
@@ -59,7 +61,6 @@ impl CompressReport {
         Ok(copied)
     }
 
-    /// Writes a small file.
     pub(super) fn write_small(&mut self, output: &Output, name: &Path, bytes: &[u8]) -> Result<(), Error> {
         let file = output.file(name)?;
         file.write(bytes, 0)?;
@@ -68,7 +69,7 @@ impl CompressReport {
         Ok(())
     }
 
-    /// Takes in what was copied beside the weights.
+    /// Adds the copied files, and their notes, to the report.
     pub(super) fn add_copied(&mut self, copied: &Copied) {
         self.files += copied.files.len();
         self.notes.extend(copied.notes.iter().cloned());

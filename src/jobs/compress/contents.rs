@@ -1,4 +1,4 @@
-//! What goes into which file: the tensors beside a unit, and the record.
+//! What goes into which file: the tensors stored with a unit, and the record.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
@@ -8,17 +8,19 @@ use crate::files::dotted::is_below;
 use crate::naming::units::UnitSpec;
 use crate::record::source::{Record, SourceFile, SourceKind, TensorRecord, Written};
 
-/// Which tensors lie beside which unit: those below its module, unless another unit's module is nearer or a unit is made of them.
+/// Which tensors are stored with which unit: those below the unit's module, unless the module of
+/// another unit is nearer or a unit is made of them.
 ///
-/// One walk down the tree of modules, units and tensors in one order: a module stands directly before all that is below it.
+/// One walk down the tree of modules, with units and tensors in one order: a module comes directly
+/// before everything below it.
 pub(crate) struct Beside<'a>(Vec<Vec<&'a str>>);
 
 impl<'a> Beside<'a> {
-    /// Of these units, and all tensors of their model.
+    /// For these units, and all tensors of their model.
     pub fn of(specs: &'a [UnitSpec], tensors: impl Iterator<Item = &'a str>) -> Beside<'a> {
         let units = specs.iter().enumerate().map(|(index, spec)| (spec.name.as_str(), Some(index)));
         let mut names: Vec<(&str, Option<usize>)> = units.chain(tensors.map(|tensor| (tensor, None))).collect();
-        // A unit that is called by a tensor's whole name stands before that tensor.
+        // A unit whose name is the full name of a tensor comes before that tensor.
         names.sort_by(|one, other| depth_first(one.0, other.0).then(other.1.is_some().cmp(&one.1.is_some())));
         let mut beside = vec![Vec::new(); specs.len()];
         let mut open: Vec<usize> = Vec::new();
@@ -33,20 +35,21 @@ impl<'a> Beside<'a> {
         Beside(beside)
     }
 
-    /// Those of `rest` that go into the file of unit `index`.
+    /// The tensors of `rest` that go into the file of unit `index`.
     pub fn unit(&self, index: usize, rest: &BTreeSet<String>) -> Vec<String> {
         self.0[index].iter().filter(|tensor| rest.contains(**tensor)).map(|tensor| (*tensor).to_owned()).collect()
     }
 }
 
-/// Orders paths such that a path stands directly before all paths below it: a dot before every other byte.
+/// Orders paths so that each path comes directly before all paths below it: a dot sorts before
+/// every other byte.
 fn depth_first(one: &str, other: &str) -> Ordering {
     let differs = one.bytes().zip(other.bytes()).find(|(one, other)| one != other);
     let rank = |byte: u8| (byte != b'.', byte);
     differs.map_or_else(|| one.len().cmp(&other.len()), |(one, other)| rank(one).cmp(&rank(other)))
 }
 
-/// The record of the source and of what was written; the checksum of a tensor that is yet to be read is 0.
+/// The record of the source and of the written files. A tensor that is not read yet has checksum 0.
 pub(crate) fn record_of(
     source: &Checkpoint,
     coded: &[&UnitSpec],
@@ -71,7 +74,7 @@ pub(crate) fn record_of(
     Record { units, tensors: tensors.collect(), sources, written: Some(written) }
 }
 
-/// Takes tensors out of what is yet to be written.
+/// Removes tensors from those still to be written.
 pub(crate) fn remove(rest: &mut BTreeSet<String>, tensors: &[String]) {
     for tensor in tensors {
         rest.remove(tensor);
@@ -83,7 +86,7 @@ mod tests {
     use super::*;
     use crate::files::sampling::scatter;
 
-    /// The rule, tensor by tensor.
+    /// The rule, applied tensor by tensor.
     fn by_trying(specs: &[UnitSpec], index: usize, tensors: &BTreeSet<String>) -> Vec<String> {
         let name = &specs[index].name;
         let nearer = |tensor: &str| {

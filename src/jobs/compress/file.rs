@@ -1,4 +1,5 @@
-//! One file of the output: laid out, filled unit by unit and tensor by tensor, and given its header last.
+//! One file of the output: laid out, then filled unit by unit and tensor by tensor. Its header is
+//! written last.
 //!
 //! ```text
 //! write_data    places from the plans; arrays and raw tensors, each with its checksum
@@ -26,7 +27,8 @@ use crate::safetensors::{Layout, TensorInfo};
 use crate::writer::output::NewFile;
 use crate::writer::output::journal::{Finished, key};
 
-/// What one file holds: planned units, by their place in the list of all, and raw tensors.
+/// The content of one file: planned units, by their index in the list of all units, and raw
+/// tensors.
 #[derive(Clone, Copy)]
 pub(super) struct Contents<'a> {
     pub name: &'a str,
@@ -34,7 +36,7 @@ pub(super) struct Contents<'a> {
     pub raw: &'a [String],
 }
 
-/// Writes a file of these units and raw tensors, its header with what belongs into its metadata.
+/// Writes a file of these units and raw tensors, and its header with the metadata.
 pub(super) fn write_file(
     task: Task<'_>,
     unit: &mut UnitBuffer<'_>,
@@ -62,7 +64,8 @@ pub(super) fn write_file(
     Ok(())
 }
 
-/// Writes all of a file but its header, which is as long as it is with these metadata.
+/// Writes everything of a file except its header. The header's length is known: that of a header
+/// with these metadata.
 pub(super) fn write_data(
     task: Task<'_>,
     unit: &mut UnitBuffer<'_>,
@@ -149,14 +152,14 @@ fn copy_raw(task: Task<'_>, unit: &mut UnitBuffer<'_>, raw: &[String], file: &mu
     Ok(())
 }
 
-/// A file in the making and the places of its tensors.
+/// An unfinished file and the places of its tensors.
 pub(super) struct Draft {
     pub file: NewFile,
     data_begin: u64,
     pub layout: Layout,
-    /// Checksums of the arrays written.
+    /// Checksums of the written arrays.
     arrays: BTreeMap<String, u64>,
-    /// Checksums of the raw tensors written.
+    /// Checksums of the written raw tensors.
     raw: BTreeMap<String, u64>,
 }
 
@@ -166,7 +169,7 @@ impl Draft {
         self.data_begin + self.layout.data_bytes()
     }
 
-    /// The checksum of its data, all of which has been written.
+    /// The checksum of the file's data. Precondition: all of it has been written.
     pub fn data_checksum(&self) -> Digits {
         let all = self.arrays.iter().chain(&self.raw).map(|(name, checksum)| (name.clone(), *checksum)).collect();
         data_checksum(self.arrays.keys().chain(self.raw.keys()).map(String::as_str), &all).unwrap_or_default()
@@ -188,7 +191,7 @@ impl Draft {
     }
 }
 
-/// Decodes, checks gaps and positions, and compares with what was read.
+/// Decodes a unit, checks gaps and output positions, and compares the weights with those read.
 fn verify_unit(
     name: &str,
     view: UnitView<'_>,

@@ -1,16 +1,22 @@
-//! The gate: what is to be written passes what its readers check, before the first unit is coded.
+//! The gate: everything to be written must pass the checks of its readers before the first unit is
+//! coded.
 //!
 //! ```text
-//! names       of source files, of files to be      the reader's own rules; no two the same, in whatever case
-//! patterns    of the published code                our reader compiles them, and Python reads them alike
-//! headers     least: no unit coded                 over the limits? refused
-//!             most: every unit coded, its tensors  within the limits? all files are, whichever units stay raw
-//!               also left beside, widest numbers
-//!             between                              known when every unit is planned, which is before the first is coded
+//! names      of source files, of files to be    the reader's own rules; no two names are equal,
+//!                                               ignoring case
+//! patterns   of the published code              our reader compiles them, and Python reads
+//!                                               them alike
+//! headers    least: no unit coded               over the limits? refused
+//!            most: every unit coded, its        within the limits? all files are,
+//!              tensors also left beside,          whichever units stay raw
+//!              widest numbers
+//!            between                            known when every unit is planned,
+//!                                                 which is before the first is coded
 //! ```
 //!
-//! Both bounds are made by the writer itself. They hold because a header only grows with a tensor more, and with a wider number: offsets are sums of sizes,
-//! a record lists what is there, and every checksum has 16 digits.
+//! The writer itself makes both bounds. They hold because a header only grows, with each further
+//! tensor and with each wider number: offsets are sums of sizes, a record lists what is there, and
+//! every checksum has 16 digits.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -38,7 +44,7 @@ use crate::record::source::Written;
 use crate::safetensors::{Fault, MAX_HEADER_BYTES};
 use crate::writer::copies::copies_at_most;
 
-/// What of the options tells what is written.
+/// The options that determine what is written.
 pub(crate) struct Gate<'a> {
     pub source: &'a Checkpoint,
     pub specs: &'a [UnitSpec],
@@ -50,9 +56,9 @@ pub(crate) struct Gate<'a> {
 /// Whether every header is known to fit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Room {
-    /// Whichever units are coded.
+    /// Every header fits, whichever units are coded.
     Enough,
-    /// That is to be seen when every unit is planned.
+    /// The answer is known once every unit is planned.
     AfterPlanning,
 }
 
@@ -62,10 +68,10 @@ impl<'a> Gate<'a> {
         Gate { source, specs, code, pattern_dict: pattern_dict.as_ref(), single_file }
     }
 
-    /// Lets through what readers will take.
+    /// Accepts what readers will accept.
     ///
     /// # Errors
-    /// What they would not, by its place in INPUT, and what to do.
+    /// Readers would refuse something. The error gives its place in INPUT, and what to do.
     pub fn check(&self) -> Result<Room, Error> {
         let files = match self.in_one_file() {
             true => Vec::new(),
@@ -89,7 +95,8 @@ impl<'a> Gate<'a> {
         }
     }
 
-    /// The names of the source's files are in the record, and what is copied must not have the name of what is made.
+    /// The record names the source's files, and no copied file may have the name of a file that we
+    /// make.
     fn check_names(&self, files: &[String]) -> Result<(), Error> {
         let source = self.source;
         if self.code == CodeKind::Published {
@@ -109,7 +116,8 @@ impl<'a> Gate<'a> {
         Ok(())
     }
 
-    /// What config.json will hold is read again: it is small enough, and the published form has nothing else to find matrices by.
+    /// Readers read the future config.json again, so it must be small enough. In the published
+    /// form, only its patterns lead to the matrices, so they are checked too.
     fn check_config(&self) -> Result<(), Error> {
         if self.code == CodeKind::Published && self.specs.is_empty() {
             let reason = ModelReason::NothingPublished;
@@ -167,12 +175,14 @@ impl<'a> Gate<'a> {
         Ok(if most.is_ok() && !self.in_one_file() { Room::Enough } else { Room::AfterPlanning })
     }
 
-    /// Lets through a directory whose units are planned: these are coded, and these tensors are left for the main file.
+    /// Accepts a directory whose units are all planned: `coded` are coded, `rest` are left for the
+    /// main file.
     pub fn check_planned(&self, coded: &[&UnitSpec], rest: &BTreeSet<String>) -> Result<(), Error> {
         self.main_header(coded, &[], rest)?.map_err(unwritable(self.source, self.main_file(), self.single_file))
     }
 
-    /// Whether the main file's header fits with the units `coded` in the record, the arrays of `inside` and the tensors `raw`.
+    /// Whether the main file's header fits, with the units `coded` in the record, the arrays of
+    /// `inside` and the tensors `raw`.
     fn main_header(
         &self,
         coded: &[&UnitSpec],
@@ -187,11 +197,11 @@ impl<'a> Gate<'a> {
         Ok(self.header_of(inside, raw.iter(), &metadata))
     }
 
-    /// What the record says at most of the other files of the model's folder.
+    /// The longest list that the record can hold of the other files in the model's folder.
     fn written_at_most(&self, coded: &[&UnitSpec]) -> Result<Written, Error> {
         let (none, size) = (Digits::default(), u64::MAX);
         let part = self.source.path.file_name().map(|name| name.to_string_lossy().into_owned());
-        // Shapes have no folder.
+        // A file of shapes has no folder.
         if !self.source.is_dir || self.source.files.is_empty() {
             return Ok(Written { part, ..Written::default() });
         }
@@ -220,10 +230,10 @@ impl<'a> Gate<'a> {
     }
 }
 
-/// Sizes that no array of a unit of so many weights passes.
+/// Upper bounds for the array sizes of a unit with this number of weights.
 fn widest(weights: u64) -> PartSizes {
     let weights = weights.min(MAX_WEIGHTS);
-    // The longest codes, and the end of the published code's stream.
+    // The longest codes, and the end of a stream in the published code.
     let stream = (weights * u64::from(MAX_CODE_BITS / 8) + 8).min(MAX_STREAM_BYTES) as usize;
     PartSizes::of(weights, stream, MAX_TABLES)
 }

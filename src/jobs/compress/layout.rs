@@ -1,4 +1,5 @@
-//! Where the tensors of one file lie, and its header; before anything of it is written.
+//! Where the tensors of one file lie, and the file's header. Both are made before anything of the
+//! file is written.
 
 use std::collections::BTreeMap;
 
@@ -15,23 +16,22 @@ use crate::naming::units::UnitSpec;
 use crate::record::source::Record;
 use crate::safetensors::{Dtype, Fault, Layout, NewTensor};
 
-/// Bytes of one row of `luts`.
 const LUT_ROW_BYTES: u64 = df11_core::limits::TABLE_ENTRIES as u64;
 
-/// What a header has beside its tensors.
+/// What a header holds in addition to its tensors.
 pub(crate) enum Metadata<'a> {
     /// Nothing.
     None,
-    /// The source's metadata, and the record with `dfloat11_config`: in our main file.
+    /// In our main file: the source's metadata, and the record with `dfloat11_config`.
     Record(&'a Record, &'a Value),
-    /// That the record is in a file of this name: in our files of units.
+    /// In our files of units: the name of the file that holds the record.
     Main(&'a str),
-    /// What `save_pretrained` of transformers and diffusers writes: in a published main file.
+    /// In a published main file: what `save_pretrained` of transformers and diffusers writes.
     Saved,
 }
 
 impl Metadata<'_> {
-    /// What the header of a unit's file has.
+    /// The metadata of a unit's file.
     pub fn of_unit(source: &Checkpoint, code: CodeKind) -> Metadata<'static> {
         match code {
             CodeKind::Canonical => Metadata::Main(source.main_file),
@@ -40,7 +40,7 @@ impl Metadata<'_> {
     }
 }
 
-/// The places of these units' arrays and these raw tensors in one file.
+/// The places in one file of the arrays of these units and of these raw tensors.
 pub(crate) fn layout<'a>(
     source: &Checkpoint,
     units: impl Iterator<Item = (&'a UnitSpec, PartSizes)>,
@@ -86,7 +86,7 @@ fn array_tensors(spec: &UnitSpec, sizes: PartSizes, split_bytes: usize) -> [NewT
     })
 }
 
-/// Where each matrix of a unit but the last ends, as it is written.
+/// The end of each matrix of a unit, except the last, as stored.
 pub(crate) fn split_positions(source: &Checkpoint, spec: &UnitSpec) -> Vec<u8> {
     df11_core::split_positions(spec.tensors.iter().map(|tensor| source.weights_of(tensor)))
 }

@@ -1,7 +1,9 @@
-//! The main file, written last: with the raw tensors that are in no other, and the record, which lists all files.
+//! The main file, written last. It holds the raw tensors that are in no other file, and the record,
+//! which lists all files.
 //!
 //! ```text
-//! config.json  ->  the main file's data  ->  the card, which tells sizes  ->  checksums into the record  ->  the main file's header
+//! config.json -> the main file's data -> the card, which states sizes -> checksums into the record
+//!             -> the main file's header
 //! ```
 
 use df11_cpu::Plan;
@@ -25,7 +27,7 @@ use crate::record::config::{ConfigFile, dfloat11_config, text_of_only};
 use crate::record::source::Written;
 use crate::{Error, Note};
 
-/// Writes the main file, with the record in it, and config.json.
+/// Writes config.json, and the main file with the record in it.
 pub(super) fn write_main(
     task: Task<'_>,
     unit: &mut UnitBuffer<'_>,
@@ -61,14 +63,15 @@ pub(super) fn write_main(
             *file = add_card(&source.path, task.output, &[], &mut ledger.report)?;
         }
     }
-    // The same length as before: a checksum always has 16 digits.
+    // The length is the same as before: a checksum always has 16 digits.
     let unwritable = unwritable(source, source.main_file, options.single_file);
     let header = header(source, &main.layout, &Metadata::Record(&record, &config)).map_err(unwritable)?;
     main.file.write(&header, 0)?;
     main.file.finish()
 }
 
-/// Writes config.json, and lists what is written beside the main file; the checksum of what is yet to come is 0.
+/// Writes config.json, and lists the files written next to the main file. A file that is not
+/// written yet has checksum 0.
 fn written(task: Task<'_>, ledger: &mut Ledger, dfloat11_config: &Value) -> Result<Written, Error> {
     let Task { source, destination, .. } = task;
     let mut files = ledger.ours.clone();
@@ -89,7 +92,8 @@ fn written(task: Task<'_>, ledger: &mut Ledger, dfloat11_config: &Value) -> Resu
     Ok(Written { files, data: Digits::default(), part: destination.part.map(str::to_owned) })
 }
 
-/// Refuses names that another system would take for something else, before any work: of what will be written, and of what would be restored.
+/// Refuses, before any work, names that another system would read differently: those of files to be
+/// written, and those of files to be restored.
 pub(super) fn check_names(task: Task<'_>, units: &[String]) -> Result<(), Error> {
     let Task { source, destination, .. } = task;
     if !source.is_dir || task.options.code == CodeKind::Published {

@@ -69,9 +69,9 @@ fn file_for_each_unit(task: Task<'_>, unit: &mut UnitBuffer<'_>, ledger: &mut Le
     write_main(task, unit, ledger, &[], &rest, &coded)
 }
 
-/// Plans every unit before the first is coded, to know whether the header of the main file fits.
+/// Plans every unit before the first is coded, to learn whether the header of the main file fits.
 fn check_main_file(task: Task<'_>, unit: &mut UnitBuffer<'_>) -> Result<(), Error> {
-    // They are planned again, and then reported.
+    // The units are planned again later, and reported then.
     let mut unreported = CompressReport::default();
     let mut rest: BTreeSet<String> = task.source.tensors.keys().cloned().collect();
     let beside = Beside::of(task.specs, task.source.tensors.keys().map(String::as_str));

@@ -1,4 +1,4 @@
-//! What a compression is told, and what it tells.
+//! The options and the report of a compression.
 
 use df11_core::bf16;
 use df11_cpu::Plan;
@@ -11,15 +11,17 @@ use crate::naming::pattern::PatternDict;
 /// Whose codes and files are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum CodeKind {
-    /// Ours: the fewest bytes, every word, and the record that restores the source files.
+    /// Ours: the fewest bytes, every BF16 word, and the record that restores the source files.
     #[default]
     Canonical,
-    /// The published tool's, byte for byte: `dfloat11` 0.5.0 would have written the same files, and nothing restores the source's but its tensors.
+    /// The published tool's, byte for byte: `dfloat11` 0.5.0 would have written the same files.
+    /// Only the source's tensors can be restored from them, not its files.
     Published,
 }
 
 impl CodeKind {
-    /// Plans a unit. In the published code, where it has one; else also why not.
+    /// Plans a unit. With `Published`, the unit gets the published code if it has one. If not, it
+    /// gets ours, and the reason is returned.
     pub(crate) fn plan(
         self,
         backend: &Choice,
@@ -40,26 +42,28 @@ impl CodeKind {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct CompressOptions {
-    /// What encodes and what decodes for verification.
+    /// The backend that encodes, and decodes for verification.
     pub backend: Choice,
     /// Whose codes and files are written.
     pub code: CodeKind,
     /// Which modules are units; by default they are inferred from the headers.
     pub pattern_dict: Option<PatternDict>,
-    /// Where units are inferred: code every BF16 tensor of some size, in an extension that the published loader cannot read.
+    /// If units are inferred: also code every other BF16 tensor that is large enough, in an
+    /// extension that the published loader cannot read.
     pub all: bool,
-    /// For a directory: one `model.safetensors` instead of a file for each unit.
+    /// For a directory: write one `model.safetensors` instead of one file for each unit.
     pub single_file: bool,
-    /// Decode each unit and compare it with what was read before it is written. On by default.
+    /// Before each unit is written, decode it and compare it with what was read. On by default.
     pub verify: bool,
     /// Replace an OUTPUT that exists.
     pub force: bool,
-    /// Go on with what an interrupted run of the same job has finished. Only where a directory gets a file for each unit: a single file is finished
-    /// all at once.
+    /// Continue with the files that an interrupted run of the same job has finished. Only for a
+    /// directory with one file for each unit: a single file is finished all at once.
     pub resume: bool,
     /// Refuse a model with a unit that needs more bytes of memory than this.
     pub memory: Option<u64>,
-    /// In a directory, write a README.md to complete and to publish. The source's is kept as README.source.md.
+    /// For a directory: write a README.md to complete and to publish. The source's README.md is
+    /// kept as README.source.md.
     pub model_card: bool,
 }
 
@@ -88,7 +92,7 @@ impl Default for CompressOptions {
 pub struct CompressReport {
     /// Units that were coded.
     pub units: usize,
-    /// Of those, units of the extension, which the published loader cannot read.
+    /// Those of `units` in the extension, which the published loader cannot read.
     pub extension_units: usize,
     /// Units that stay raw.
     pub kept_raw: Vec<KeptRaw>,
@@ -96,7 +100,7 @@ pub struct CompressReport {
     pub source_bytes: u64,
     /// Bytes of the weight files written, headers included.
     pub output_bytes: u64,
-    /// Files written, copied ones included.
+    /// Files written, copies included.
     pub files: usize,
     /// What the user should know.
     pub notes: Vec<Note>,
@@ -117,7 +121,7 @@ messages! {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum KeptReason {
-    /// Coding it saves nothing.
+    /// Coding the unit saves nothing.
     #[error("coded it would have {coded} bytes, as BF16 it has {raw}")]
     NotSmaller {
         /// Bytes of its arrays.
@@ -125,10 +129,10 @@ pub enum KeptReason {
         /// Bytes of its weights.
         raw: u64,
     },
-    /// It cannot be coded.
+    /// The unit cannot be coded.
     #[error("{fault}")]
     NotCoded {
-        /// What the encoder said.
+        /// The error of the encoder.
         fault: df11_core::Error,
     },
 }

@@ -16,7 +16,7 @@ use crate::writer::copies::{Copied, copy_beside, portable};
 use crate::writer::output::{Form, Output};
 use crate::{Error, Note};
 
-/// Compresses the parts of a pipeline that have units; the others are copied.
+/// Compresses the parts of a pipeline that have units, and copies the others.
 pub(super) fn compress_parts(
     input: &Path,
     output: &Path,
@@ -85,7 +85,7 @@ fn fill(
     Ok(all)
 }
 
-/// Refuses names at the top of a pipeline that another system would take for something else.
+/// Refuses names at the top of a pipeline that another system would read differently.
 fn check_top(input: &Path, parts: &[PathBuf], files: &[OurFile], options: &CompressOptions) -> Result<(), Error> {
     let folders = parts.iter().map(|part| portable(&input.join(part), part)).collect::<Result<Vec<_>, Error>>()?;
     let folders = folders.iter().map(String::as_str);
@@ -96,7 +96,7 @@ fn check_top(input: &Path, parts: &[PathBuf], files: &[OurFile], options: &Compr
 }
 
 impl CompressReport {
-    /// Takes in the report of a pipeline's part.
+    /// Adds the report of one part of a pipeline.
     fn add(&mut self, part: CompressReport, name: &str) {
         self.units += part.units;
         self.extension_units += part.extension_units;

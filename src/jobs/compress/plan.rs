@@ -1,5 +1,5 @@
-//! The plan of a unit: whether it is coded, and what a reader of the published kind should know of
-//! it.
+//! Plans a unit: decides whether it is coded, and notes what readers of the published form need to
+//! know about it.
 
 use df11_core::limits::{MAX_WEIGHTS, PUBLISHED_MAX_BLOCK_WEIGHTS};
 use df11_core::{bf16, fullest_block};
@@ -12,7 +12,7 @@ use super::unit::UnitBuffer;
 use crate::progress::check_stopped;
 use crate::{Error, Note};
 
-/// Reads a unit and plans it; `None` where it stays raw, which is reported.
+/// Reads a unit and plans it. Returns `None` if the unit stays raw, which is reported.
 pub(super) fn plan(
     task: Task<'_>,
     unit: &mut UnitBuffer<'_>,
@@ -37,7 +37,7 @@ pub(super) fn plan(
     Ok(None)
 }
 
-/// A unit that its header shows to be too large is not read.
+/// If the header shows that a unit is too large, its weights are not read.
 fn try_plan(
     task: Task<'_>,
     unit: &mut UnitBuffer<'_>,
@@ -58,7 +58,7 @@ fn try_plan(
     }))
 }
 
-/// Notes what a reader of the published kind should know of a unit.
+/// Notes what readers of the published form need to know about a unit.
 fn tell_published(unit: &str, weights: &[bf16], plan: &Plan, fault: Option<df11_core::Error>, notes: &mut Vec<Note>) {
     let unit = unit.to_owned();
     if let Some(fault) = &fault {

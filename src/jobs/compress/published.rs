@@ -1,13 +1,17 @@
-//! The published tool's own bytes: `dfloat11` 0.5.0's code, and files as it leaves them. FILES.md, "The published tool's forms".
+//! The published tool's own bytes: the code of `dfloat11` 0.5.0, and files as it leaves them.
+//! FILES.md, "The published tool's forms".
 //!
 //! ```text
-//! one file, or no config.json      model.safetensors, without metadata       config.json: dfloat11_config alone
-//! a transformers directory         <unit>.safetensors, model.safetensors     config.json: sorted, dfloat11_config among its fields;
-//!                                                                            generation_config.json
-//! a diffusers directory            the same under diffusers' name            config.json: dfloat11_config alone
+//! one file, or no config.json   model.safetensors, without metadata
+//!                               config.json: dfloat11_config alone
+//! a transformers directory      <unit>.safetensors, model.safetensors, generation_config.json
+//!                               config.json: sorted, dfloat11_config among its fields
+//! a diffusers directory         the same under diffusers' name
+//!                               config.json: dfloat11_config alone
 //! ```
 //!
-//! Every unit is coded, whatever it comes to: the patterns promise it. One that has no published code gets ours, which is reported.
+//! Every unit is coded, even if it grows: the patterns promise it. A unit that has no published
+//! code gets ours, which is reported.
 
 use serde_json::Value;
 
@@ -21,7 +25,7 @@ use crate::files::file_names::{CONFIG_FILE, MAIN_FILES};
 use crate::naming::pattern::PatternDict;
 use crate::naming::units::UnitSpec;
 
-/// By what the published tool had its main file saved.
+/// The library through which the published tool saves its main file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Saver {
     Itself,
@@ -40,18 +44,18 @@ impl Saver {
         }
     }
 
-    /// What the main file is called.
+    /// The name of the main file.
     pub fn main_file(self, source: &Checkpoint) -> &'static str {
         if self == Saver::Itself { MAIN_FILES[0] } else { source.main_file }
     }
 
-    /// What the main file's header says.
+    /// The metadata in the main file's header.
     pub fn metadata(self) -> Metadata<'static> {
         if self == Saver::Itself { Metadata::None } else { Metadata::Saved }
     }
 }
 
-/// The published code knows no extension, and the published tool writes no card.
+/// The published code has no extension, and the published tool writes no card.
 pub(super) fn refuse_what_it_lacks(options: &CompressOptions) -> Result<(), Error> {
     match options {
         CompressOptions { code: CodeKind::Canonical, .. } => Ok(()),
@@ -61,8 +65,8 @@ pub(super) fn refuse_what_it_lacks(options: &CompressOptions) -> Result<(), Erro
     }
 }
 
-/// `pattern_dict`: as it was given where every unit is coded and matched by exactly one pattern; else as the published examples order it,
-/// embeddings, other modules alone, blocks.
+/// `pattern_dict`: as given, if every unit is coded and exactly one pattern matches each. Else in
+/// the order of the published examples: embeddings, other modules alone, blocks.
 pub(crate) fn pattern_dict(
     given: Option<&PatternDict>,
     specs: &[UnitSpec],

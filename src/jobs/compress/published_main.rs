@@ -1,4 +1,4 @@
-//! The main file of the published form, and what the published tool writes beside it.
+//! The main file of the published form, and the files that the published tool writes next to it.
 
 use std::path::Path;
 
@@ -16,10 +16,10 @@ use crate::record::config::{ConfigFile, dfloat11_config, python_text_of_only};
 use crate::writer::copies::others;
 use crate::{Error, Note};
 
-/// What `transformers` writes beside config.json for a model that generates text.
+/// What `transformers` writes next to config.json for a model that generates text.
 const GENERATION_CONFIG_FILE: &str = "generation_config.json";
 
-/// Writes the main file and what the published tool writes beside it.
+/// Writes the main file and the files that the published tool writes next to it.
 pub(super) fn write_published_main(
     task: Task<'_>,
     unit: &mut UnitBuffer<'_>,

@@ -1,7 +1,7 @@
-//! Going on with what an interrupted run has finished: whether a file that is there can stay.
+//! Continues with what an interrupted run has finished: decides whether an existing file can stay.
 //!
-//! A file stays if it is what was noted of it, and the source's tensors that it is made of are what they were. Both are read again: a wrong weight
-//! would cost more than the reading.
+//! A file stays if it still matches what the journal noted, and if the source's tensors that it was
+//! made from are unchanged. Both are read again: a wrong weight would cost more than the reading.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -19,7 +19,8 @@ use crate::safetensors::Reader;
 use crate::writer::output::journal::Finished;
 use crate::{Error, Note};
 
-/// Whether an earlier run has finished the file `name`, of so many units: then it is counted and listed as if it had been written now.
+/// Whether an earlier run has finished the file `name`, which holds these units. If so, it is
+/// counted and listed as if it had been written now.
 pub(super) fn is_finished(
     task: Task<'_>,
     unit: &mut UnitBuffer<'_>,
@@ -53,7 +54,7 @@ pub(super) fn is_finished(
     Ok(true)
 }
 
-/// The length of a file that is what was noted of it, and the checksum of its data; `None` where it is not.
+/// The length and the data checksum of a file; `None` if the file does not match what was noted.
 fn size_as_noted(path: &Path, noted: &Finished, progress: &dyn Progress) -> Result<Option<(u64, Digits)>, Error> {
     let reader = match Reader::open(path) {
         Ok(reader) => reader,
@@ -70,7 +71,7 @@ fn size_as_noted(path: &Path, noted: &Finished, progress: &dyn Progress) -> Resu
             hash.update(bytes);
             check_between(progress, offset)
         })?;
-        // A tensor that is not coded is noted as the source's.
+        // A tensor that is not coded was noted among the source's.
         let expected = noted.arrays.get(name).or_else(|| noted.tensors.get(name));
         let found = hash.finish();
         if expected != Some(&found) {
@@ -82,7 +83,6 @@ fn size_as_noted(path: &Path, noted: &Finished, progress: &dyn Progress) -> Resu
     Ok(data.map(|data| (reader.file_bytes(), data)))
 }
 
-/// The checksum of a tensor of the source.
 fn checksum(source: &Checkpoint, tensor: &str, progress: &dyn Progress) -> Result<Option<u64>, Error> {
     let Some(place) = source.tensors.get(tensor) else { return Ok(None) };
     let mut hash = TensorHash::new(tensor, place.info.dtype.name(), &place.info.shape);

@@ -19,15 +19,16 @@ use crate::naming::infer::infer_units;
 use crate::naming::units::{MIN_LONE_WEIGHTS, UnitSpec};
 use crate::{Error, Note};
 
-/// Opens a model that is not coded yet, and looks which of its F32 and F16 tensors are BF16 in disguise.
+/// Opens a model that is not coded yet, and finds which of its F32 and F16 tensors are BF16 in
+/// disguise.
 fn open_source(input: &Path, options: &CompressOptions) -> Result<Checkpoint, Error> {
-    /// Values that are looked at before the next are read.
+    /// Values that are checked before the next ones are read.
     const STEP: u64 = 1 << 20;
     refuse_what_it_lacks(options)?;
     let mut source = Checkpoint::open_source(input)?;
     refuse_coded(&source)?;
     if options.code == CodeKind::Published {
-        // Without a record nothing would tell what they were.
+        // Without a record, nothing would tell their original dtype.
         return Ok(source);
     }
     let all_of =
@@ -39,7 +40,7 @@ fn open_source(input: &Path, options: &CompressOptions) -> Result<Checkpoint, Er
     }
     for (tensor, index) in others {
         let info = &source.tensors[&tensor].info;
-        // Smaller ones would stay raw as BF16 too.
+        // Smaller tensors would stay raw even as BF16.
         if weights(&info.shape) >= Some(MIN_LONE_WEIGHTS) {
             let dtype = info.dtype.to_string();
             source.notes.push(Note::NotDisguised { tensor, dtype, index });
@@ -56,7 +57,7 @@ pub(super) struct ToCode {
 }
 
 impl ToCode {
-    /// Opens the model at `input`, and looks whether it can be compressed as its user wants.
+    /// Opens the model at `input`, and checks whether it can be compressed with these options.
     pub fn open(input: &Path, options: &CompressOptions) -> Result<ToCode, Error> {
         let source = open_source(input, options)?;
         if source.is_dir {
@@ -68,7 +69,7 @@ impl ToCode {
         Ok(ToCode { source, specs })
     }
 
-    /// The bytes that coding it will announce: in one file every unit is read twice.
+    /// The bytes of work that coding will announce. In one file every unit is read twice.
     pub fn work(&self, options: &CompressOptions) -> u64 {
         let data: u64 = self.source.tensors.values().map(|place| place.info.bytes()).sum();
         let coded: u64 = self.specs.iter().map(|spec| spec.weights * size_of::<bf16>() as u64).sum();
@@ -76,7 +77,7 @@ impl ToCode {
     }
 }
 
-/// Whether each unit of a model gets a file of its own.
+/// Whether each unit of a model gets its own file.
 pub(super) fn has_unit_files(source: &Checkpoint, options: &CompressOptions) -> bool {
     source.is_dir && !options.single_file
 }
@@ -88,7 +89,7 @@ pub(super) struct Passed {
 }
 
 impl ToCode {
-    /// Passes the gate: all that is to be written will be read.
+    /// Passes the gate: readers will accept everything that is to be written.
     pub fn pass(self, options: &CompressOptions) -> Result<Passed, Error> {
         Ok(Passed { room: Gate::new(&self.source, &self.specs, options).check()?, model: self })
     }
@@ -102,7 +103,7 @@ fn units_of(source: &Checkpoint, options: &CompressOptions) -> Result<Vec<UnitSp
     }
 }
 
-/// Refuses a model that is coded already.
+/// Refuses a model that is already coded.
 pub(crate) fn refuse_coded(source: &Checkpoint) -> Result<(), Error> {
     if source.is_coded() {
         let reason = ModelReason::AlreadyCoded;
@@ -111,7 +112,7 @@ pub(crate) fn refuse_coded(source: &Checkpoint) -> Result<(), Error> {
     Ok(())
 }
 
-/// Says what a model is made of in which nothing can be coded.
+/// Refuses a model in which nothing can be coded, and states what it consists of.
 pub(crate) fn refuse_without_bf16(source: &Checkpoint) -> Result<(), Error> {
     let mut dtypes: BTreeMap<&str, usize> = BTreeMap::new();
     for (_, info) in source.infos() {
@@ -124,7 +125,7 @@ pub(crate) fn refuse_without_bf16(source: &Checkpoint) -> Result<(), Error> {
     Err(Error::NotAModel { path: source.path.clone(), reason: ModelReason::NoBf16 { dtypes } })
 }
 
-/// No tensor of the source may be called like an array of a unit to be.
+/// No tensor of the source may have the name of an array of a future unit.
 fn check_names_free(source: &Checkpoint, specs: &[UnitSpec]) -> Result<(), Error> {
     for spec in specs {
         let arrays = LEAVES.iter().map(|(leaf, _)| format!("{}.{leaf}", spec.name));

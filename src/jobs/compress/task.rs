@@ -1,4 +1,4 @@
-//! What a compression is given, and what it keeps account of; each step takes of these what it
+//! What a compression is given, and what it records on the way. Each step takes the parts that it
 //! needs.
 
 use std::path::{Path, PathBuf};
@@ -12,15 +12,15 @@ use crate::progress::Progress;
 use crate::writer::copies::Copied;
 use crate::writer::output::Output;
 
-/// Where in the output a model goes, and what lies there beside its weights.
+/// Where in the output a model goes, and what lies there next to its weights.
 pub(super) struct Destination<'a> {
-    /// The folder of the output; empty for all of it, and for one file.
+    /// The folder in the output; empty for the top folder, and for a single file.
     pub below: &'a Path,
     /// The files that were copied there.
     pub copied: &'a Copied,
-    /// Its name, where it is a part of a pipeline.
+    /// The name of the part, if the model is a part of a pipeline.
     pub part: Option<&'a str>,
-    /// A card is written there. It tells sizes, so it comes when they are known.
+    /// Whether a card is written there. A card states sizes, so it is written once they are known.
     pub has_card: bool,
 }
 
@@ -36,7 +36,7 @@ pub(super) struct Task<'a> {
 }
 
 impl Task<'_> {
-    /// The place of a file of the model in the output.
+    /// The place in the output of a file of the model.
     pub fn place(&self, name: &str) -> PathBuf {
         self.destination.below.join(name)
     }
@@ -47,25 +47,25 @@ pub(super) struct Ledger {
     /// The weight files written.
     pub ours: Vec<OurFile>,
     pub report: CompressReport,
-    /// So many of the report's notes are of files that are finished, or of no file.
+    /// The number of the report's notes that belong to finished files, or to no file.
     told: usize,
 }
 
 impl Ledger {
-    /// Of a model that is to be coded.
+    /// For a model that is to be coded.
     pub fn new(source: &Checkpoint) -> Ledger {
         let (source_bytes, notes) = (source.file_bytes(), source.notes.clone());
         let told = notes.len();
         Ledger { ours: Vec::new(), report: CompressReport { source_bytes, notes, ..CompressReport::default() }, told }
     }
 
-    /// Takes in the notes of a file that an earlier run has finished.
+    /// Adds the notes of a file that an earlier run has finished.
     pub fn retell(&mut self, notes: Vec<Note>) {
         self.report.notes.extend(notes);
         self.told = self.report.notes.len();
     }
 
-    /// The notes since a file was finished last: those of the file that is finished now.
+    /// The notes since the last file was finished: those of the file that is finished now.
     pub fn notes_of_file(&mut self) -> Vec<Note> {
         let notes = self.report.notes[self.told..].to_vec();
         self.told = self.report.notes.len();

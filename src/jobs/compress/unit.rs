@@ -14,7 +14,7 @@ use crate::naming::units::UnitSpec;
 use crate::progress::{PIECE_BYTES, Progress, check_between};
 use crate::record::checksum::TensorHash;
 
-/// Room for the largest unit, kept from one to the next.
+/// Room for the largest unit, reused from one unit to the next.
 pub(super) struct UnitBuffer<'a> {
     source: &'a Checkpoint,
     specs: &'a [UnitSpec],
@@ -44,7 +44,7 @@ impl<'a> UnitBuffer<'a> {
         Ok(UnitBuffer { source, specs, progress, weights, loaded: None, parts, hashes })
     }
 
-    /// Reads the weights of a unit, unless they are there.
+    /// Reads the weights of a unit, unless they are already there.
     pub fn load(&mut self, index: usize) -> Result<(), Error> {
         if self.loaded == Some(index) {
             return Ok(());
@@ -68,12 +68,12 @@ impl<'a> UnitBuffer<'a> {
         Ok(())
     }
 
-    /// The weights of a unit that was loaded, and room for its arrays.
+    /// The weights of the loaded unit, and room for its arrays.
     pub fn loaded(&mut self, index: usize) -> (&[bf16], &mut Parts) {
         (&self.weights[..self.specs[index].weights as usize], &mut self.parts)
     }
 
-    /// Keeps a tensor's checksum. One that is read twice must be the same twice.
+    /// Keeps a tensor's checksum. A tensor that is read twice must be the same both times.
     pub fn note_hash(&mut self, tensor: &str, found: u64) -> Result<(), Error> {
         match self.hashes.insert(tensor.to_owned(), found) {
             Some(before) if before != found => Err(Error::SourceChanged {

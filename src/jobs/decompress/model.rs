@@ -1,4 +1,4 @@
-//! One model: planned, and restored into a folder of the output or as its one file.
+//! One model: planned, then restored into a folder of the output or as its one file.
 
 use std::path::Path;
 
@@ -18,7 +18,7 @@ use crate::writer::copies::{check_others, copy_others};
 use crate::writer::output::{Form, NewFiles, Output};
 use crate::{Error, open};
 
-/// All that is read, INPUT first.
+/// All paths that are read, INPUT first.
 pub(super) fn inputs<'a>(input: &'a Path, options: &'a DecompressOptions) -> Vec<&'a Path> {
     let patterns = options.pattern_dict.as_ref().and_then(PatternDict::file);
     [input].into_iter().chain(options.like.as_deref()).chain(patterns).collect()
@@ -28,7 +28,7 @@ pub(super) fn inputs<'a>(input: &'a Path, options: &'a DecompressOptions) -> Vec
 pub(super) fn plan(model: &mut CodedModel, options: &DecompressOptions) -> Result<Restoration, Error> {
     let mut lost = None;
     match std::mem::replace(&mut model.record, Ok(None)) {
-        // Of what is left, tensors come back as from the published tool's files.
+        // Without the record, the remaining tensors come back as from the published tool's files.
         Err(error @ Error::FileMissing { .. }) if options.partial => lost = Some(error),
         record => model.record = Ok(record?),
     }
@@ -41,12 +41,12 @@ pub(super) fn plan(model: &mut CodedModel, options: &DecompressOptions) -> Resul
     Ok(plan)
 }
 
-/// Whether the files beside the weights are restored.
+/// Whether the files next to the weights are restored.
 fn copies_folder(model: &CodedModel, plan: &Restoration) -> bool {
     plan.form == Form::Directory && model.checkpoint.is_dir
 }
 
-/// Refuses a model that is not whole, unless what is there was asked for.
+/// Refuses a model that is not whole, unless a partial restoration was asked for.
 pub(super) fn refuse(model: &Path, faults: &mut Vec<Error>, options: &DecompressOptions) -> Result<(), Error> {
     if faults.is_empty() || options.partial {
         return Ok(());
@@ -54,12 +54,12 @@ pub(super) fn refuse(model: &Path, faults: &mut Vec<Error>, options: &Decompress
     Err(Error::NotWhole { path: model.to_path_buf(), faults: std::mem::take(faults) })
 }
 
-/// Bytes that the progress is told of: a partial restoration decodes twice.
+/// The bytes of work that progress announces: a partial restoration decodes twice.
 pub(super) fn work(plan: &Restoration, options: &DecompressOptions) -> u64 {
     plan.data_bytes().saturating_mul(if options.partial { 2 } else { 1 })
 }
 
-/// Restores what was planned into the folder `below` of `output`, or as its one file.
+/// Restores what was planned, into the folder `below` of `output` or as its one file.
 pub(super) fn restore(
     model: &CodedModel,
     mut plan: Restoration,
@@ -131,7 +131,8 @@ pub(super) fn restore(
 }
 
 impl DecompressReport {
-    /// Restores the files of the source that were copied, each compared with its checksum as it is copied back. What is missing or changed is noted.
+    /// Restores the copied files of the source. Each is compared with its checksum as it is copied
+    /// back. What is missing or changed is noted.
     pub(super) fn restore_copies(
         &mut self,
         input: &Path,
@@ -151,7 +152,8 @@ impl DecompressReport {
     }
 }
 
-/// Restores one file, if it is one that was copied. Until its checksum is known it has a temporary name.
+/// Restores one file, if it is a copied one. The file has a temporary name until its checksum is
+/// known.
 fn restore_copy(
     input: &Path,
     file: &OurFile,
@@ -165,7 +167,7 @@ fn restore_copy(
         output.folder(folder)?;
     }
     let from = input.join(name);
-    // What cannot be opened is judged below.
+    // A file that cannot be opened is judged below.
     let copy = match open::regular(&from) {
         Ok(file) => output.copy_of(&source, &file)?,
         Err(_) => output.file(&source)?,

@@ -1,4 +1,5 @@
-//! What is there of a model that is not whole: what is unsound is found before a file is laid out, and left out.
+//! Restoring what is left of a damaged model: unsound tensors are found before any file is laid
+//! out, and left out.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -32,10 +33,11 @@ pub(super) fn find_unsound(pass: &Pass<'_>, faults: &mut Vec<Error>, lost: &mut 
 }
 
 impl Restoration {
-    /// Plans without these tensors: a file that would hold one is laid out anew with the others.
+    /// Changes the plan so that it omits these tensors. A file that would hold one of them is laid
+    /// out anew with its other tensors.
     ///
     /// # Errors
-    /// Nothing is left.
+    /// No tensor is left.
     pub(super) fn leave_out(&mut self, tensors: &BTreeSet<String>, model: &Path) -> Result<(), Error> {
         let files = std::mem::take(&mut self.files);
         for (index, (name, header)) in files.into_iter().enumerate() {

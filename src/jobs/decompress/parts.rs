@@ -1,4 +1,4 @@
-//! A pipeline folder: its coded parts, one after another, and the files beside them.
+//! A pipeline folder: its coded parts, one after another, and the files next to them.
 
 use std::path::{Path, PathBuf};
 
@@ -12,7 +12,7 @@ use crate::record::manifest::{Part, Pipeline};
 use crate::writer::copies::{check_others, copy_beside};
 use crate::writer::output::{Form, Output};
 
-/// Restores the parts of a pipeline that are coded; the other files are copied.
+/// Restores the coded parts of a pipeline, and copies the other files.
 pub(super) fn restore_parts(
     input: &Path,
     output: &Path,
@@ -31,7 +31,7 @@ pub(super) fn restore_parts(
     for Part { folder, mut model } in parts {
         let mut plan = plan(&mut model, options)?;
         if !options.partial {
-            // The parts before this one may take hours.
+            // Check the copies now: restoring the parts before this one may take hours.
             plan.judgement.copies(model.checkpoint.folder(), plan.copies.iter().flatten())?;
         }
         all.missing.append(&mut plan.judgement.faults);
@@ -67,7 +67,7 @@ pub(super) fn restore_parts(
 }
 
 impl DecompressReport {
-    /// Takes in the report of a pipeline's part.
+    /// Adds the report of one part of a pipeline.
     fn add(&mut self, part: DecompressReport, folder: &str) {
         self.byte_exact &= part.byte_exact;
         self.checked &= part.checked;

@@ -17,16 +17,16 @@ use crate::record::matrices::{Matrix, matrices_of_tile};
 use crate::record::tiles::{Decoding, decode_tiles};
 use crate::writer::output::NewFiles;
 
-/// One pass over a model's units and tensors: each is read and compared with its checksum, and
-/// written where there are files to write to.
+/// One pass over a model's units and tensors. Each is read, compared with its checksum, and written
+/// if there are files to write to.
 pub(super) struct Pass<'a> {
     pub model: &'a CodedModel,
     pub plan: &'a Restoration,
-    /// Where tensors are written; none where they are only looked at.
+    /// Where tensors are written; `None` if they are only checked.
     files: Option<&'a NewFiles>,
     options: &'a DecompressOptions,
     progress: &'a dyn Progress,
-    /// The checksums of the tensors that were read and found sound, as they stand in the model's files.
+    /// The checksums of the tensors that were read and found sound, as stored in the model's files.
     pub seen: RefCell<BTreeMap<String, u64>>,
 }
 
@@ -82,7 +82,8 @@ impl<'a> Pass<'a> {
         Ok(())
     }
 
-    /// Where a tensor goes: the plan was checked to know all of them, and a unit is left out whole.
+    /// Where a tensor goes. The lookup cannot fail: the plan was checked to know every tensor, and
+    /// a unit is left out as a whole.
     fn target(&self, tensor: &str) -> &Target {
         &self.plan.targets[tensor]
     }

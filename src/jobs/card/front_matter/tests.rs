@@ -1,4 +1,5 @@
-//! Front matter of strangers: kept as YAML says, or left out with a note; what is written has the fields that were meant and no other.
+//! Front matter of unknown origin: each field is kept with the meaning that YAML gives it, or left
+//! out with a note. The written front matter has the intended fields and no others.
 
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -15,7 +16,7 @@ fn readme(yaml: &str) -> String {
     format!("---\n{yaml}\n---\n\n# Text\nlicense: not here\n")
 }
 
-/// What stays, as JSON, and the note.
+/// The kept fields, as JSON, and the note.
 fn kept(readme: impl AsRef<[u8]>) -> (Json, String) {
     let (fields, note) = kept_fields(readme.as_ref());
     (as_json(&fields), note.map(|note| note.to_string()).unwrap_or_default())
@@ -106,7 +107,7 @@ fn what_is_left_out_is_told() {
 
 #[test]
 fn front_matter_made_to_be_dear_costs_little() {
-    // Each takes a fraction of a second; what grows with its square would take minutes.
+    // Each takes a fraction of a second. Quadratic time would take minutes.
     let bomb = "a: &a [x, x]\n".to_owned() + &(0..30).map(|i| format!("a{i}: &a{i} [*a, *a]\n")).collect::<String>();
     let pieces = [
         "[", "{", "- ", "? ", "&a ", "!x ", "a: ", "\"", "'", "# ", "*a ", "| ", "\n", ": ", "%", ",", "a\n", "- a\n",
@@ -122,7 +123,7 @@ fn front_matter_made_to_be_dear_costs_little() {
     }
 }
 
-/// What PyYAML reads; nothing where there is none, which is said aloud.
+/// What PyYAML reads. `None` if PyYAML is not there, which is printed.
 fn by_python(yamls: &[String]) -> Option<Vec<Json>> {
     const PEER: &str = r"
 import json, sys
@@ -150,7 +151,7 @@ json.dump([read(text) for text in json.load(sys.stdin)], sys.stdout)
     };
     let input = serde_json::to_vec(yamls).expect("JSON");
     let mut stdin = child.stdin.take().expect("piped");
-    // One that ends early, for lack of PyYAML, takes no input.
+    // A process that ends early, because PyYAML is missing, reads no input.
     let writer = std::thread::spawn(move || drop(stdin.write_all(&input)));
     let output = child.wait_with_output().expect("python3 ends");
     writer.join().expect("no panic");
@@ -252,7 +253,7 @@ fn what_is_written_says_what_was_meant_to_this_library_and_to_pyyaml() {
     for (at, theirs) in theirs.iter().enumerate() {
         let (source, meant) = (&sources[at], &meant[at]);
         assert_eq!(&theirs["says"], meant, "{source:?} became {:?}", yamls[at]);
-        // Where PyYAML reads a text in the source too, it is the same one, or something was told.
+        // If PyYAML reads a text in the source too, it is the same text, or a note was given.
         for field in KEPT_FIELDS {
             let Some(Json::String(text)) = sources_say[at]["says"].get(field) else { continue };
             let is_same = meant[field] == json!(text);
