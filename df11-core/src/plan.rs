@@ -182,6 +182,15 @@ impl Plan {
         let output_positions = positions::size(self.begun_blocks);
         PartSizes { output_positions, ..PartSizes::of(self.weights, stream_bytes, self.tables) }
     }
+}
+
+impl Ending {
+    /// The ending of a stream of `stream_bits` bits; `None` if they fill the last byte.
+    fn of(end: EndCode, stream_bits: u64) -> Option<Self> {
+        let count = (stream_bits.next_multiple_of(8) - stream_bits) as u32;
+        if count == 0 {
+            return None;
+        }
         let bits = match end.length.checked_sub(count) {
             Some(rest) => end.bits >> rest,
             None => end.bits << (count - end.length),
