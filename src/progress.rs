@@ -33,8 +33,8 @@ impl Progress for () {}
 /// fifth of a second for them.
 pub(crate) const PIECE_BYTES: usize = 16 << 20;
 
-/// Stops the job if the caller asked for it. Called before the piece at `offset` of data that is read or
-/// written in pieces. At offset 0 it does not ask: the job has just asked.
+/// Stops the job if the caller asked for it. Called before the piece at `offset` of data that is
+/// read or written in pieces. At offset 0 it does not ask: the job has just asked.
 pub(crate) fn check_between(progress: &dyn Progress, offset: u64) -> Result<(), Error> {
     if offset > 0 { check_stopped(progress) } else { Ok(()) }
 }
