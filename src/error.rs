@@ -240,8 +240,9 @@ pub enum Error {
         /// Why.
         reason: MatricesReason,
     },
-    /// `pattern_dict` holds a pattern that a linear-time engine cannot express, or the patterns
-    /// together cost too much.
+    /// `pattern_dict` cannot be used. A pattern in it is no regular expression, or a linear-time
+    /// engine cannot express it, or Python may read it differently; or all patterns together cost
+    /// too much.
     #[error(
         "{} cannot be used: {reason}; give the same patterns without it",
         match pattern {
