@@ -8,7 +8,7 @@
 //! a coded weight file                                        as DFloat11 tools write
 //! a weight file that the model names                         model.safetensors, a shard, the only
 //!                                                            weight file, what an index lists
-//! a list of shards, config.json, a tokenizer, README.md ...  what models usually have beside weights
+//! a list of shards, config.json, a tokenizer, README.md ...  what models usually have too
 //! a file that INPUT has too, by the same name                what an earlier job copied from there
 //! ```
 //!
