@@ -56,8 +56,8 @@ pub struct PatternDict {
 }
 
 impl PatternDict {
-    /// Reads the published form from a JSON file: `{"model\\.layers\\.\\d+": ["self_attn.q_proj",
-    /// ...], "lm_head": []}`.
+    /// Reads the published form from a JSON file, such as
+    /// `{"model\\.layers\\.\\d+": ["self_attn.q_proj", ...], "lm_head": []}`.
     ///
     /// # Errors
     /// The file cannot be read, or does not have that form, or has a pattern that a linear-time
