@@ -13,8 +13,8 @@ use super::rules::{Fault, LENGTH_BYTES, TensorInfo};
 use super::witness::Witness;
 use crate::Error;
 
-/// Bytes of a tensor in memory at a time when it is only passed on. Pieces are large enough that the
-/// cost of system calls does not matter.
+/// Bytes of a tensor in memory at a time when it is only passed on. Pieces are large enough that
+/// the cost of system calls does not matter.
 const PIECE_BYTES: u64 = 4 << 20;
 
 /// A safetensors file whose header has been checked.
