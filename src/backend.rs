@@ -1,5 +1,5 @@
-//! What encodes and decodes, by name. Each can be listed and forced; none is ever replaced quietly by
-//! another.
+//! The backends that encode and decode, by name. Each can be listed and forced. None is ever
+//! replaced quietly by another.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,21 +9,21 @@ use df11_cpu::{Encoder, Level, Parts, Plan};
 
 use crate::Error;
 
-/// The variable that forces a backend where the caller names none.
+/// The variable that forces a backend when the caller names none.
 pub const BACKEND_VARIABLE: &str = "DF11_BACKEND";
 
-/// The name that stands for the fastest level of this processor.
+/// This name means the fastest level of this processor.
 const CPU: &str = "cpu";
 
-/// A kind of device: its backend's name, whether there is one or what was looked for, and how to
-/// open the first.
+/// A kind of device: the name of its backend, whether such a device is present (or what was looked
+/// for), and how to open the first one.
 struct Devices {
     name: &'static str,
     look: fn() -> Result<(), String>,
     open: fn() -> Result<Arc<dyn Backend>, String>,
 }
 
-/// The kinds of this build.
+/// The device kinds compiled into this build.
 const DEVICES: &[Devices] = &[
     #[cfg(feature = "cuda")]
     Devices { name: "cuda", look: || look(df11_cuda::Device::count()), open: || open(df11_cuda::Decoder::open(0)) },
@@ -46,7 +46,7 @@ fn open(decoder: Result<impl Backend + 'static, df11_gpu::Error>) -> Result<Arc<
     decoder.map(|decoder| Arc::new(decoder) as Arc<dyn Backend>).map_err(|error| error.to_string())
 }
 
-/// A backend that can run here, chosen to decode, and the level of this processor that plans and
+/// A backend that decodes and can run here, with the level of this processor that plans and
 /// encodes.
 #[derive(Clone, Debug)]
 pub struct Choice {
@@ -57,32 +57,32 @@ pub struct Choice {
 /// A backend of this build.
 #[derive(Clone, Debug)]
 pub struct Listing {
-    /// The name that forces it.
+    /// The name that forces this backend.
     pub name: &'static str,
-    /// Whether it can run here, or why not.
+    /// `Ok` if it can run here, or the reason why not.
     pub available: Result<(), String>,
 }
 
 impl Choice {
-    /// The fastest one that can run here.
+    /// The fastest level of this processor that can run here.
     pub fn best() -> Choice {
         Choice::level_of(Level::best())
     }
 
-    /// A level of this processor, for all of it.
+    /// Uses one level of this processor to plan, encode and decode.
     fn level_of(level: Level) -> Choice {
         Choice { level, backend: Arc::new(level) }
     }
 
-    /// A backend of the caller's own to decode; the fastest level plans and encodes.
+    /// Decodes with the caller's own backend. The fastest level plans and encodes.
     pub fn of(backend: Arc<dyn Backend>) -> Choice {
         Choice { level: Level::best(), backend }
     }
 
-    /// The one that the caller names, else the one that `DF11_BACKEND` names, else the fastest.
+    /// The backend that the caller names, else the one that `DF11_BACKEND` names, else the fastest.
     ///
     /// # Errors
-    /// The name is unknown, or what it names cannot run here.
+    /// The name is unknown, or the backend cannot run here.
     pub fn choose(name: Option<&str>) -> Result<Choice, Error> {
         let variable = std::env::var(BACKEND_VARIABLE).ok().filter(|name| !name.is_empty());
         match name.map(str::to_owned).or(variable) {
@@ -91,10 +91,10 @@ impl Choice {
         }
     }
 
-    /// The one of this name; `cpu` is the fastest level of this processor.
+    /// The backend of this name. `cpu` means the fastest level of this processor.
     ///
     /// # Errors
-    /// The name is unknown, or what it names cannot run here.
+    /// The name is unknown, or the backend cannot run here.
     pub fn named(name: &str) -> Result<Choice, Error> {
         if name == CPU {
             return Ok(Choice::best());
@@ -117,7 +117,8 @@ impl Choice {
         Err(Error::Backend { name: name.to_owned(), reason, available: format!("{CPU}, {}", valid.join(", ")) })
     }
 
-    /// Every backend of this build: the levels of the processor, the fastest first, then the devices.
+    /// Every backend of this build: first the levels of the processor, the fastest first, then the
+    /// devices.
     pub fn list() -> Vec<Listing> {
         Level::list()
             .map(|listing| Listing { name: listing.name, available: listing.level.map(drop).map_err(str::to_owned) })
@@ -130,7 +131,7 @@ impl Choice {
         self.level
     }
 
-    /// What decodes.
+    /// The backend that decodes.
     pub fn backend(&self) -> &dyn Backend {
         &*self.backend
     }

@@ -1,13 +1,13 @@
-//! What can go wrong with model files: one variant per way, each message naming file, tensor, found,
-//! expected and the next step.
+//! What can go wrong with model files. One variant per failure; each message names the file, the
+//! tensor, what was found, what was expected and the next step.
 //!
 //! ```text
-//! Error               one variant per way
+//! Error               one variant per failure
 //!   input             why INPUT, or a file of it, is refused
-//!   naming            why patterns are refused, and units without names
-//!   record            what is wrong with a record, and with the files that it names
+//!   naming            why patterns are refused, and why units have no names
+//!   record            what is wrong with a record, or with the files that it names
 //!   output            why OUTPUT is refused
-//! messages            the gate: whatever a message shows is escaped
+//! messages            the gate: everything that a message shows is escaped
 //! ```
 
 mod input;
@@ -28,37 +28,37 @@ pub use naming::{MatricesReason, PatternReason};
 pub use output::{Fitting, JobDifference, OutputReason};
 pub use record::{FileReason, RecordReason};
 
-/// Most bytes of a message: what files hold can be quoted in it, and may be long.
+/// Longest message, in bytes. A message can quote text from a file, and that text may be long.
 const LONGEST_MESSAGE: usize = 4096;
 
 messages! {
 longest: LONGEST_MESSAGE;
-/// Everything the facade can fail with.
+/// Every error of the facade.
 ///
-/// [`Error::is_failed_check`] tells a readable file with wrong contents from a job that could not run. Its messages hold one line of printable text,
-/// whatever the files hold that they speak of.
+/// [`Error::is_failed_check`] tells a readable file with wrong contents from a job that could not
+/// run. A message is one line of printable text, whatever the files that it quotes hold.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
-    /// The operating system refused a read, a write, a rename.
+    /// The operating system refused an operation: a read, a write, a rename.
     #[error("{}: cannot {doing}: {source}", shown(path))]
     Io {
         /// What was attempted, as a verb phrase: "open", "write".
         doing: &'static str,
         /// The file or directory.
         path: PathBuf,
-        /// What the system said.
+        /// What the operating system said.
         source: std::io::Error,
     },
-    /// The container itself is unreadable: not a safetensors file, or one that breaks its rules.
+    /// The container is unreadable: it is not a safetensors file, or it breaks the rules of one.
     #[error("{}: not a readable safetensors file: {fault}", shown(path))]
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// The rule that is broken.
+        /// The broken rule.
         fault: Fault,
     },
-    /// The file ended while a tensor was read: it was cut short since its header was checked.
+    /// The file ended while a tensor was read: it became shorter after its header was checked.
     #[error("{}: tensor `{}`: the file was cut short while it was read; get it again and retry", shown(path), shown(tensor))]
     CutShort {
         /// The file.
@@ -66,7 +66,7 @@ pub enum Error {
         /// The tensor that was being read.
         tensor: String,
     },
-    /// A tensor's data was read twice and was not the same twice.
+    /// A tensor's data was read twice, and the two readings differ.
     #[error("{}: tensor `{}` changed while it was read; stop what is writing the file and retry", shown(path), shown(tensor))]
     SourceChanged {
         /// The file.
@@ -74,13 +74,13 @@ pub enum Error {
         /// The tensor.
         tensor: String,
     },
-    /// A file that the job reads is no longer the file that it was when it was first opened.
+    /// A file that the job reads is no longer the file that was first opened.
     #[error("{}: changed while it was read: it was edited, replaced or removed; stop what is writing it and retry", shown(path))]
     ChangedMeanwhile {
         /// The file.
         path: PathBuf,
     },
-    /// INPUT is not a model: there is nothing to read in it, or too much to choose from.
+    /// INPUT is not a model: it holds nothing to read, or more than one thing to choose from.
     #[error("{}: {reason}", shown(path))]
     NotAModel {
         /// INPUT.
@@ -88,7 +88,8 @@ pub enum Error {
         /// What is missing or ambiguous, and what to give instead.
         reason: ModelReason,
     },
-    /// A file of INPUT that is not opened: it is no regular file, or a link that leads out of the model's folder.
+    /// A file of INPUT is not opened: it is not a regular file, or it is a link that leads out of
+    /// the model's folder.
     #[error("{}: is {found}, which is not read; put a copy of the file in its place, or remove it", shown(path))]
     NotRead {
         /// The file.
@@ -99,7 +100,7 @@ pub enum Error {
     /// Two options that cannot be given together.
     #[error("{which}")]
     OptionsExclude {
-        /// Which, and why.
+        /// Which options, and why.
         which: Exclusive,
     },
     /// A file name read from a file would lead outside the model's directory.
@@ -110,7 +111,7 @@ pub enum Error {
         /// The name.
         name: String,
     },
-    /// A file's name means something else on another system, or meets another name there.
+    /// A file's name means something else on another system, or equals another name there.
     #[error("{}: the file name `{}` is refused: {reason}; rename the file in the model that is compressed", shown(path), shown(name))]
     NameNotPortable {
         /// The folder, or the file that holds the name.
@@ -130,39 +131,39 @@ pub enum Error {
         /// The other file.
         second: PathBuf,
     },
-    /// A tensor that another file, a pattern or the record promises is absent.
+    /// A tensor is missing that another file, a pattern or the record names.
     #[error("{}: tensor `{}` is missing; {promised_by} names it", shown(path), shown(tensor))]
     TensorMissing {
         /// The model.
         path: PathBuf,
         /// The tensor.
         tensor: String,
-        /// Who says that it should be there.
+        /// What names the tensor.
         promised_by: Promise,
     },
-    /// A tensor has another dtype, shape or size than its role asks for.
+    /// A tensor's dtype, shape or size is not what its role requires.
     #[error("{}: tensor `{}`: found {found}, expected {expected}", shown(path), shown(tensor))]
     TensorUnfit {
         /// The file.
         path: PathBuf,
         /// The tensor.
         tensor: String,
-        /// What its header says.
+        /// What the header says.
         found: String,
-        /// What its role asks for.
+        /// What the role requires.
         expected: String,
     },
-    /// What has to be in memory at once is more than this machine can address.
+    /// One buffer would be larger than this machine can address.
     #[error("{}: unit `{}`: {bytes} bytes at once are more than this machine can address; use a 64-bit machine", shown(path), shown(unit))]
     TooLargeToAddress {
         /// The file.
         path: PathBuf,
         /// The unit.
         unit: String,
-        /// Its bytes.
+        /// Its size in bytes.
         bytes: u64,
     },
-    /// A model needs more memory than the job may take.
+    /// A model needs more memory than the job may use.
     #[error(
         "{}: needs {bytes} bytes of memory, {headers} of them for headers and names{}; that is more than the {limit} allowed",
         shown(path),
@@ -171,19 +172,20 @@ pub enum Error {
     TooLittleMemory {
         /// The model.
         path: PathBuf,
-        /// The unit that needs most; empty where there is none.
+        /// The unit that needs most. Empty if there is none.
         unit: String,
-        /// Bytes that the job takes, at most.
+        /// Most bytes that the job uses.
         bytes: u64,
-        /// Of those, bytes for the headers, and for names and shapes out of them.
+        /// How many of `bytes` are for headers, and for the names and shapes read from them.
         headers: u64,
-        /// Bytes that the job may take.
+        /// Most bytes that the job may use.
         limit: u64,
     },
-    /// The job was told to end before it was done.
+    /// The caller stopped the job before it was done.
     #[error("stopped before the end")]
     Stopped,
-    /// The job failed for a reason that may pass, and what it has finished is kept to go on with.
+    /// The job failed for a reason that may pass. Its finished files are kept, so that it can be
+    /// resumed.
     #[error(
         "{error}; {files} finished files are kept in {}: the same job can go on from there",
         shown(partial)
@@ -193,7 +195,7 @@ pub enum Error {
         error: Box<Error>,
         /// Where the finished files are.
         partial: PathBuf,
-        /// Their number.
+        /// How many files are finished.
         files: usize,
     },
     /// The six tensors of a unit do not decode.
@@ -203,10 +205,10 @@ pub enum Error {
         path: PathBuf,
         /// The unit.
         unit: String,
-        /// The rule of the format that is broken.
+        /// The broken rule of the format.
         fault: df11_core::Error,
     },
-    /// A unit could not be coded for a reason that is not its size.
+    /// A unit could not be coded, and its size is not the reason.
     #[error("{}: unit `{}` cannot be coded: {fault}", shown(path), shown(unit))]
     UnitNotCoded {
         /// The source.
@@ -216,7 +218,8 @@ pub enum Error {
         /// What the encoder said.
         fault: df11_core::Error,
     },
-    /// What was just coded does not decode to what was read. Nothing was written.
+    /// The unit that was just coded does not decode to the weights that were read. Nothing was
+    /// written.
     #[error(
         "unit `{}`: decoding what was just coded gives another word at weight {weight}; this machine's memory is suspect, or this is a bug: please report it",
         shown(unit)
@@ -227,7 +230,7 @@ pub enum Error {
         /// The first weight that differs.
         weight: u64,
     },
-    /// A unit's name is known but not the names or number of its matrices.
+    /// A unit has a name, but the names or the number of its matrices are unknown.
     #[error("{}: unit `{}`: {reason}; give the right patterns", shown(path), shown(unit))]
     MatricesUnknown {
         /// The file.
@@ -237,7 +240,9 @@ pub enum Error {
         /// Why.
         reason: MatricesReason,
     },
-    /// `pattern_dict` has a pattern that a linear-time engine cannot express, or no pattern at all.
+    /// `pattern_dict` cannot be used. A pattern in it is no regular expression, or a linear-time
+    /// engine cannot express it, or Python may read it differently; or all patterns together cost
+    /// too much.
     #[error(
         "{} cannot be used: {reason}; give the same patterns without it",
         match pattern {
@@ -246,12 +251,12 @@ pub enum Error {
         }
     )]
     Pattern {
-        /// The pattern; `None` where it is all of them together.
+        /// The pattern; `None` if all patterns together are the reason.
         pattern: Option<String>,
         /// Why.
         reason: PatternReason,
     },
-    /// A JSON file (config.json, an index, a pattern dictionary) does not hold what it should.
+    /// A JSON file (config.json, an index, a pattern dictionary) does not hold what is expected.
     #[error("{}: {reason}", shown(path))]
     Json {
         /// The file.
@@ -259,7 +264,7 @@ pub enum Error {
         /// What was found and what was expected.
         reason: JsonReason,
     },
-    /// `dfloat11_config` describes a layout that this version does not read.
+    /// `dfloat11_config` describes a layout that this version cannot read.
     #[error("{}: dfloat11_config: {field} is {found}, expected {expected}", shown(path))]
     Config {
         /// The file that holds it.
@@ -268,10 +273,10 @@ pub enum Error {
         field: &'static str,
         /// Its value.
         found: String,
-        /// What is read.
+        /// The value that can be read.
         expected: String,
     },
-    /// The record of the source (`df11.` metadata) is not what its writer wrote.
+    /// The record of the source (`df11.` metadata) differs from what its writer wrote.
     #[error("{}: the record of the source ({}) is damaged: {reason}; verify the file against its origin or get it again", shown(path), shown(key))]
     Record {
         /// The file that holds it.
@@ -281,7 +286,7 @@ pub enum Error {
         /// What was found and what was expected.
         reason: RecordReason,
     },
-    /// The record of the source is of a version that came after this program.
+    /// The record of the source has a newer version than this program can read.
     #[error("{}: its record of the source is of version {found}, and this df11 reads 1 and 2; use a newer df11", shown(path))]
     RecordVersion {
         /// The file that holds it.
@@ -289,13 +294,13 @@ pub enum Error {
         /// The version.
         found: String,
     },
-    /// A file that we wrote is gone.
+    /// A file that we wrote is missing.
     #[error("{}: is missing; the record of the source names it: get it again", shown(path))]
     FileMissing {
         /// The file.
         path: PathBuf,
     },
-    /// A file that we wrote is not what it was then.
+    /// A file that we wrote has changed.
     #[error("{}: is not the file that was written: {reason}; get it again", shown(path))]
     FileDiffers {
         /// The file.
@@ -311,50 +316,50 @@ pub enum Error {
         /// What is missing or changed.
         faults: Vec<Error>,
     },
-    /// A tensor's words are not those that were compressed.
+    /// A tensor's words differ from the words that were compressed.
     #[error("{}: tensor `{}`: xxh3 is {found:016x}, expected {expected:016x}: it is not what was compressed; get the file again", shown(path), shown(tensor))]
     Checksum {
         /// The model.
         path: PathBuf,
         /// The tensor.
         tensor: String,
-        /// Of the words as they are.
+        /// Checksum of the words that are there.
         found: u64,
-        /// Of the words as they were compressed.
+        /// Checksum of the words that were compressed.
         expected: u64,
     },
-    /// A tensor differs from the source it is compared with.
+    /// A tensor differs from the source that it is compared with.
     #[error("tensor `{}`: {found} in {}, {expected} in {}", shown(tensor), shown(path), shown(source_path))]
     Differs {
         /// The tensor.
         tensor: String,
         /// The model.
         path: PathBuf,
-        /// What it holds.
+        /// What the model holds.
         found: String,
-        /// What it is compared with.
+        /// The source.
         source_path: PathBuf,
-        /// What that holds.
+        /// What the source holds.
         expected: String,
     },
-    /// What is to be written would be a file that no reader takes. Nothing was written.
+    /// The file to be written would be refused by every reader. Nothing was written.
     #[error("{}: its {file} would be a file that no reader takes: {fault}; {fitting}", shown(path))]
     Unwritable {
         /// INPUT.
         path: PathBuf,
-        /// The file to be.
+        /// The file that would be written.
         file: String,
         /// The rule that it would break.
         fault: Box<Fault>,
         /// What to do.
         fitting: Fitting,
     },
-    /// OUTPUT is there already, or may not be written where it is.
+    /// OUTPUT already exists, or may not be written at this place.
     #[error("{}: {reason}", shown(path))]
     Output {
         /// OUTPUT.
         path: PathBuf,
-        /// Why it is refused and what to do.
+        /// Why it is refused, and what to do.
         reason: OutputReason,
     },
     /// The model has no tensor of this name.
@@ -365,7 +370,7 @@ pub enum Error {
         /// The name asked for.
         tensor: String,
     },
-    /// A backend failed at its work.
+    /// A backend failed while it worked.
     #[error("backend `{}` failed: {source}; the processor does without it", shown(name))]
     BackendFailed {
         /// Its name.
@@ -373,12 +378,12 @@ pub enum Error {
         /// What failed.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// A backend's name is unknown, or the backend cannot run here.
+    /// The backend's name is unknown, or the backend cannot run here.
     #[error("backend `{}`: {reason}; available here: {available}", shown(name))]
     Backend {
         /// The name given.
         name: String,
-        /// Unknown, or why it cannot run.
+        /// That the name is unknown, or why the backend cannot run.
         reason: String,
         /// The valid names, comma separated.
         available: String,
@@ -399,8 +404,8 @@ impl std::error::Error for Error {
 }
 
 impl Error {
-    /// `true` where a readable file holds a wrong unit, checksum or word (exit code 1 of `verify`), `false` where the job could not
-    /// run (exit code 2).
+    /// `true` if a readable file holds a wrong unit, checksum or word (exit code 1 of `verify`).
+    /// `false` if the job could not run (exit code 2).
     pub fn is_failed_check(&self) -> bool {
         matches!(
             self,
@@ -416,7 +421,7 @@ impl Error {
         )
     }
 
-    /// Whether the job was told to end before it was done.
+    /// Whether the caller stopped the job before it was done.
     pub fn is_stopped(&self) -> bool {
         match self {
             Error::Kept { error, .. } => error.is_stopped(),
@@ -424,7 +429,8 @@ impl Error {
         }
     }
 
-    /// Whether the same job may succeed when it is gone on with: the reason lies in the machine or its disks, not in the model.
+    /// Whether the same job may succeed when it is resumed: the cause is the machine or its disks,
+    /// not the model.
     pub(crate) fn may_pass(&self) -> bool {
         matches!(
             self,
@@ -436,14 +442,14 @@ impl Error {
         )
     }
 
-    /// What a backend says of itself.
+    /// Converts the error of a backend.
     pub(crate) fn from_backend(error: BackendError) -> Error {
         match error {
             BackendError::Device { backend, error } => Error::BackendFailed { name: backend.to_owned(), source: error },
             BackendError::Unsupported { backend, .. } => {
                 Error::BackendFailed { name: backend.to_owned(), source: Box::new(error) }
             }
-            // Its callers name the unit that is at fault; nothing of the backend failed.
+            // The callers name the unit at fault. The backend itself did not fail.
             other => Error::BackendFailed { name: "any".to_owned(), source: Box::new(other) },
         }
     }
@@ -460,7 +466,7 @@ impl Error {
     }
 }
 
-/// The one error of the system that is about the process, not about the file: says what to do.
+/// Adds what to do to the one system error that is about the process, not about the file.
 fn with_advice(error: std::io::Error) -> std::io::Error {
     #[cfg(unix)]
     if rustix::io::Errno::from_io_error(&error) == Some(rustix::io::Errno::MFILE) {
@@ -470,7 +476,7 @@ fn with_advice(error: std::io::Error) -> std::io::Error {
     error
 }
 
-/// Errors one after the other, each with its number where there are several.
+/// Joins errors into one text, numbered if there are several.
 fn listed(errors: &[Error]) -> String {
     let numbered = |(index, error): (usize, &Error)| match errors.len() {
         1 => error.to_string(),

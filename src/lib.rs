@@ -1,5 +1,6 @@
-//! DFloat11: BF16 weights in 68 % of their size, with every bit kept. Models become DFloat11 models
-//! that the published loader reads; published ones and ours are opened, decoded and restored.
+//! DFloat11: BF16 weights in 68 % of their size, with every bit kept. This library writes DFloat11
+//! models that the published loader reads. It opens, decodes and restores published models and its
+//! own.
 //!
 //! # Choose your entry point
 //!
@@ -26,31 +27,32 @@
 //!
 //! # Map
 //!
-//! A room a folder, from the top down; no room takes a name from one above it, and `ci/arrows.py`
-//! asserts that.
+//! Each folder is one room. The rooms are listed from the top down; no room uses a name from a room
+//! above it, and `ci/arrows.py` checks that.
 //!
 //! ```text
 //! jobs                 compress, decompress, verify, inspect, estimate, synth
-//! reader               a model opened for use: any tensor into a buffer of the caller's
-//! record               what is written beside the arrays, and a coded model read by it
-//! naming, writer       which tensors make a unit, and what it is called;  OUTPUT and its copies
+//! reader               a model opened for use: any tensor into a buffer of the caller
+//! record               what is written beside the arrays, and a coded model read with it
+//! naming, writer       which tensors make a unit, and the unit's name;  OUTPUT and its copies
 //! files                which files are the model, where each tensor lies, how weights are spelled
 //! safetensors, backend, error, note, and the gates `open`, `shown` and `progress`: the ground
 //! ```
 //!
 //! - [`jobs`]: [`jobs::compress`], [`jobs::decompress`], [`jobs::verify`], [`jobs::inspect`].
-//! - [`safetensors`] reads and writes the container: strict headers, positioned reads and writes, no mapping.
+//! - [`safetensors`] reads and writes the container: strict headers, reads and writes at given
+//!   positions, no mapping.
 //! - [`backend`] lists and chooses what decodes and encodes.
-//! - [`shown`]: names and texts of strangers, as they are shown to people.
+//! - [`shown`] escapes names and texts that come from unknown files, before people see them.
 //! - [`Error`] names the file, the unit or tensor, what was found, what was expected and the next
-//!   step; a [`Note`] is what one should know beside a result. Neither speaks of a command line: a
-//!   program says which of its flags helps.
+//!   step. A [`Note`] is what the user should know beside a result. Neither mentions a command
+//!   line: a program says which of its flags helps.
 //!
-//! Every job holds one unit in memory at a time, works in parallel on the current rayon pool, and
-//! gives the same bytes for any number of threads.
+//! Every job holds one unit in memory at a time and works in parallel on the current rayon pool. It
+//! writes the same bytes for any number of threads.
 //!
-//! What these files hold is defined in `FILES.md`, at the root of the repository; what the arrays
-//! of a unit mean, in [`df11_core::format`].
+//! `FILES.md`, at the root of the repository, defines what these files hold. [`df11_core::format`]
+//! defines what the arrays of a unit mean.
 
 #![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 
@@ -75,7 +77,7 @@ pub use error::Error;
 pub use note::Note;
 pub use reader::Model;
 
-/// The examples of the README are tests.
+/// The examples of the README run as tests.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -8,14 +8,15 @@ use crate::error::messages::messages;
 use crate::shown::shown;
 
 messages! {
-/// What the user of a job should know. Its words are one line of printable text, as those of an
-/// [`Error`](crate::Error).
+/// What the user of a job should know. A note is one line of printable text, as the message of an
+/// [`Error`](crate::Error) is.
 ///
-/// Names and paths are kept as text: a run that is interrupted writes its notes down for the next.
+/// Names and paths are kept as text, because an interrupted run writes its notes down for the next
+/// run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Note {
-    /// A note of a part of a pipeline.
+    /// A note about a part of a pipeline.
     #[error("{}: {note}", shown(part))]
     OfPart {
         /// The part's folder.
@@ -29,7 +30,7 @@ pub enum Note {
         /// The file.
         file: String,
     },
-    /// A weight file is none of the model's.
+    /// A weight file does not belong to the model.
     #[error("{} is not part of the model and was left out", shown(file))]
     NotOfModel {
         /// The file.
@@ -41,7 +42,7 @@ pub enum Note {
         /// The file.
         file: String,
     },
-    /// A second way leads to a folder that was copied.
+    /// A second path leads to a folder that was already copied.
     #[error("{} is a folder seen before and was left out", shown(folder))]
     SeenBefore {
         /// The folder.
@@ -60,7 +61,7 @@ pub enum Note {
     NotCopied {
         /// One of them.
         first: String,
-        /// How many there are beside it.
+        /// How many others there are.
         more: usize,
     },
     /// A part of a pipeline was copied.
@@ -75,7 +76,7 @@ pub enum Note {
         /// Their number.
         tensors: usize,
     },
-    /// An F32 or F16 tensor was not coded.
+    /// An F32 or F16 tensor was not coded, because it holds a value that is not a BF16 value.
     #[error(
         "`{}` of {} holds values that BF16 does not have (value {index} is the first): it stays as it is",
         shown(tensor),
@@ -86,24 +87,24 @@ pub enum Note {
         tensor: String,
         /// Its dtype.
         dtype: String,
-        /// The first such value.
+        /// The index of the first such value.
         index: u64,
     },
-    /// Units of the extension.
+    /// Units of the extension were written.
     #[error("{tensors} tensors are coded that the published loader cannot inject; only df11 reads this model")]
     Extension {
         /// Their number.
         tensors: usize,
     },
-    /// Where the published code was asked for, a unit has none.
+    /// The published code was asked for, but a unit cannot be written in it.
     #[error("unit `{}` is in our code, not in the published tool's: {reason}", shown(unit))]
     InOurCode {
         /// The unit.
         unit: String,
-        /// What the coder said.
+        /// What the encoder said.
         reason: String,
     },
-    /// Of a unit in the published code, the published tool's own bytes depend on its libraries.
+    /// For a unit in the published code, the bytes of the published tool depend on its libraries.
     #[error(
         "unit `{}`: the published tool might write other bytes, since its codes are too long and equally rare \
          exponents are cut",
@@ -113,7 +114,8 @@ pub enum Note {
         /// The unit.
         unit: String,
     },
-    /// A unit in the published code has a block that the published loader fails on. Our own code has none.
+    /// A unit in the published code has a block that the published loader fails on. Our own code
+    /// has no such block.
     #[error(
         "unit `{}`: a block holds {weights} weights, and the published loader fails over \
          {PUBLISHED_MAX_BLOCK_WEIGHTS}",
@@ -125,43 +127,43 @@ pub enum Note {
         /// Weights of the block.
         weights: u64,
     },
-    /// In the published form, a file alone does not hold the patterns that its readers need.
+    /// In the published form, a single file does not hold the patterns that its readers need.
     #[error("the file does not hold its pattern_dict, which readers need: {patterns}")]
     PatternsNotHeld {
         /// The patterns, as JSON.
         patterns: String,
     },
-    /// In the published form, config.json has lost its other fields.
+    /// In the published form, config.json loses its other fields.
     #[error(
         "config.json holds dfloat11_config alone, as the published tool leaves it; loaders take the rest from the \
          BF16 model"
     )]
     ConfigAlone,
-    /// A file that an interrupted run had finished was written again.
+    /// A file that an interrupted run had finished was damaged, so it is written again.
     #[error("{} was damaged since it was finished, and is written again", shown(file))]
     WrittenAgain {
         /// The file.
         file: String,
     },
-    /// The model card has nothing of the source's.
+    /// The model card takes nothing from the source's card.
     #[error("README.md {reason}, so nothing of it is in the model card")]
     ReadmeNotTaken {
         /// Why.
         reason: String,
     },
-    /// The model card lacks some of the fields of the source's.
+    /// The model card leaves out some fields of the source's card.
     #[error("README.md has front matter of which the model card leaves out: {fields}")]
     FieldsNotTaken {
-        /// The first of them, and how many there are more.
+        /// The first of the fields, and how many more there are.
         fields: String,
     },
-    /// The model card is another one than was written. It is there to be completed.
+    /// The model card was changed since it was written. People are meant to complete it.
     #[error("{}: the model card was changed since it was written", shown(card))]
     CardChanged {
         /// The card.
         card: String,
     },
-    /// Files of which no record tells what they should be.
+    /// Files that no record describes.
     #[error(
         "{}{}: not among the files that were written, so nothing is known of what it should be",
         shown(first),
@@ -170,25 +172,25 @@ pub enum Note {
     Strangers {
         /// One of them.
         first: String,
-        /// How many there are beside it.
+        /// How many others there are.
         more: usize,
     },
-    /// The weight files were laid out anew.
+    /// The model's weight files were rearranged.
     #[error(
         "the weights were laid out in other files since they were written; every tensor is there all the same \
          ({missing})"
     )]
     LaidOutAnew {
-        /// What is said of the first file that was written and is gone.
+        /// What is said about the first written file that is missing.
         missing: String,
     },
-    /// The other files of the source were not restored, since the model's folder was not given.
+    /// The other files of the source were not restored, because the model's folder was not given.
     #[error("the other files of its source lie in the folder of the model; give that to restore them too")]
     FolderNotGiven,
-    /// One file was restored of a source that was a folder.
+    /// One file was restored from a source that was a folder.
     #[error("a file gives one file; decompress its directory for config.json and all that was beside it")]
     FileGivesFile,
-    /// Tensors came back without their shapes. A BF16 model like it would tell them.
+    /// Tensors came back without their shapes. A BF16 model with the same shapes would supply them.
     #[error(
         "the shapes of {tensors} tensors are known from nowhere (`{}` is the first): they are flat, one dimension \
          each",
@@ -200,35 +202,35 @@ pub enum Note {
         /// The first of them.
         first: String,
     },
-    /// Of a damaged model, a file was not restored.
+    /// A file of a damaged model was not restored.
     #[error("{}: none of its {tensors} tensors is left, so it is not written", shown(file))]
     NothingLeft {
         /// The file.
         file: String,
-        /// Tensors that it had.
+        /// How many tensors it had.
         tensors: usize,
     },
-    /// Of a damaged model, a file was restored in part.
+    /// A file of a damaged model was restored in part.
     #[error("{}: {left} of its {tensors} tensors are left", shown(file))]
     PartLeft {
         /// The file.
         file: String,
-        /// Tensors that it has.
+        /// How many tensors it has now.
         left: usize,
-        /// Tensors that it had.
+        /// How many tensors it had.
         tensors: usize,
     },
 }
 }
 
 impl Note {
-    /// The note as one of a part of a pipeline.
+    /// Turns the note into one about a part of a pipeline.
     pub(crate) fn of_part(self, part: &str) -> Note {
         Note::OfPart { part: part.to_owned(), note: Box::new(self) }
     }
 }
 
-/// Notes as their words, for a report that is serialised.
+/// Serialises notes as their texts, for a report.
 pub(crate) fn words<S: Serializer>(notes: &[Note], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_seq(notes.iter().map(Note::to_string))
 }

@@ -1,11 +1,12 @@
 //! The one gate that opens the files of an input.
 //!
-//! Model folders come from strangers. A pipe can hold its reader for ever, a device can be endless, or act when it is opened. So only regular files
-//! are read, and no file can become something else on the way:
+//! Model folders come from unknown people. A pipe can block its reader for ever. A device can be
+//! endless, or act when it is opened. So only regular files are read, and no file can become
+//! something else between the check and the reading:
 //!
-//! 1. its type is looked at by name: a device is not even opened;
-//! 2. it is opened without waiting: a pipe that took its name meanwhile holds nobody;
-//! 3. the type of what was opened is looked at again: that is what will be read.
+//! 1. Look at the type by name. A device is never opened.
+//! 2. Open without waiting. A pipe that took the name meanwhile blocks nobody.
+//! 3. Look at the type of the opened file. That is the file that will be read.
 //!
 //! The lints of this crate refuse every other way to open a file (`clippy.toml`).
 
@@ -14,27 +15,28 @@ use std::path::Path;
 
 use crate::Error;
 
-/// Opens the regular file at `path`, or at the end of the links there.
+/// Opens the regular file at `path`. Links are followed.
 ///
 /// # Errors
-/// It cannot be opened, or is no regular file.
+/// The file cannot be opened, or is not a regular file.
 pub(crate) fn regular(path: &Path) -> Result<File, Error> {
     let allowed = |kind: FileType| kind.is_file();
     check(path, fs::metadata(path), allowed)?;
     open(path, false, allowed)
 }
 
-/// Opens a regular file or a pipe, for a file that the user names by hand: a shell's `<(command)` is a pipe. Waits for who writes to the pipe.
+/// Opens a regular file or a pipe. This is for a file that the user names by hand: the shell's
+/// `<(command)` is a pipe. Waits until a program writes to the pipe.
 ///
 /// # Errors
-/// It cannot be opened, or is neither.
+/// The file cannot be opened, or is neither.
 pub(crate) fn regular_or_pipe(path: &Path) -> Result<File, Error> {
     let allowed = |kind: FileType| kind.is_file() || is_pipe(kind);
     let kind = check(path, fs::metadata(path), allowed)?;
     open(path, is_pipe(kind), allowed)
 }
 
-/// What a file is that is not regular.
+/// Names the kind of a file that is not regular.
 pub(crate) fn kind_name(kind: FileType) -> &'static str {
     #[cfg(unix)]
     {

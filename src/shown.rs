@@ -1,24 +1,29 @@
-//! Text of strangers as it is shown to people: names, paths and what files hold never move a cursor, hide a word or begin a line.
+//! Escapes text from unknown files before people see it. A name, a path or the contents of a file
+//! never move the cursor, hide a word or begin a line.
 //!
 //! ```text
-//! shown(name)   a name or a path    escaped so that two different names never look the same; a long one is cut in the middle
-//! line(text)    a whole message     escaped again; what is escaped already stays as it is, so that names in it may be shown or not
-//! lines(text)   a table, JSON       the same, but its line feeds stay
+//! shown(name)   a name or a path    escaped: two different names never look the same;
+//!                                   a long name is cut in the middle
+//! line(text)    a whole message     escaped again: an escape in it stays as it is, so names
+//!                                   in it may have passed `shown` or not
+//! lines(text)   a table, JSON       the same, but line feeds stay
 //! ```
 //!
-//! What is no printable text is written as in a JSON string: `\n`, `\r`, `\t`, `\u001b`, `\u202e`; a byte that is no UTF-8 as `\xff`. JSON stays JSON
-//! with the same meaning, since such characters stand in its strings alone. `ä` and `日本` stay as they are.
+//! A character that is not printable is written as in a JSON string: `\n`, `\r`, `\t`, `\u001b`,
+//! `\u202e`. A byte that is not UTF-8 is written as `\xff`. JSON stays JSON with the same meaning,
+//! since such characters occur only inside its strings. `ä` and `日本` stay as they are.
 
 use std::ffi::OsStr;
 use std::fmt::{self, Write};
 
-/// Most bytes of a name that are shown: twice what a file system allows a name.
+/// Longest name that is shown, in bytes: twice what a file system allows.
 const LONGEST_NAME: usize = 512;
 
-/// A name or a path, for a place in a message.
+/// Escapes a name or a path, for use inside a message.
 ///
-/// A backslash of its own is doubled where it could be read as the beginning of an escape (before `n`, `r`, `t`, `u`, `x`, another backslash, or what is
-/// escaped itself), and stays single elsewhere: most paths of Windows and most patterns look as they are.
+/// A backslash is doubled only where it could look like the beginning of an escape: before `n`,
+/// `r`, `t`, `u`, `x`, another backslash, or something that is escaped itself. Elsewhere it stays
+/// single, so most Windows paths and most patterns look unchanged.
 pub fn shown<N: AsRef<OsStr> + ?Sized>(name: &N) -> Shown<'_> {
     Shown(name.as_ref().as_encoded_bytes())
 }
@@ -27,12 +32,13 @@ pub fn shown<N: AsRef<OsStr> + ?Sized>(name: &N) -> Shown<'_> {
 #[derive(Clone, Copy, Debug)]
 pub struct Shown<'a>(&'a [u8]);
 
-/// A message of one line: a line feed in it is escaped, too.
+/// Escapes a message of one line. A line feed in it is escaped too.
 pub fn line(text: &str) -> Line<'_> {
     Line { text, longest: usize::MAX, line_feeds: false }
 }
 
-/// A text of whole lines of our own, in which no line feed came from a stranger: a table of [`line()`]s, JSON.
+/// Escapes a text of several lines, such as a table of [`line()`]s or JSON. Every line feed in it
+/// must be our own: none may come from an unknown file.
 pub fn lines(text: &str) -> Line<'_> {
     Line { text, longest: usize::MAX, line_feeds: true }
 }
@@ -46,7 +52,7 @@ pub struct Line<'a> {
 }
 
 impl Line<'_> {
-    /// Cut in the middle if it is longer than so many bytes.
+    /// Cuts the name in the middle if it is longer than `longest` bytes.
     pub(crate) fn at_most(self, longest: usize) -> Self {
         Line { longest, ..self }
     }
@@ -85,7 +91,8 @@ impl fmt::Display for Line<'_> {
     }
 }
 
-/// Writes all of `bytes`, or where they are too many the first and the last, and how many are left out between.
+/// Writes all of `bytes`. If they are too many, writes the first and the last ones, and between
+/// them how many are left out.
 fn cut<'a>(
     bytes: &'a [u8],
     longest: usize,
@@ -95,7 +102,7 @@ fn cut<'a>(
     if bytes.len() <= longest {
         return write(bytes, f);
     }
-    /// Back to where a character begins: none has more than four bytes.
+    /// Moves back to the beginning of a character. A character has at most four bytes.
     fn boundary(bytes: &[u8], at: usize) -> usize {
         (at.saturating_sub(3)..=at).rev().find(|&at| bytes[at] & 0xC0 != 0x80).unwrap_or(at)
     }
@@ -118,20 +125,23 @@ fn write_character(character: char, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         '\r' => f.write_str(r"\r"),
         '\t' => f.write_str(r"\t"),
         _ if is_printable(character) => f.write_char(character),
-        // In units of UTF-16, as JSON has it.
+        // JSON escapes UTF-16 units.
         _ => character.encode_utf16(&mut [0; 2]).iter().try_for_each(|unit| write!(f, r"\u{unit:04x}")),
     }
 }
 
-/// Whether a character leaves ink, or is the plain space, and changes nothing around it.
+/// Whether a character is visible, or is the plain space, and does not affect its neighbours.
 fn is_printable(character: char) -> bool {
     match character {
         ' '..='~' => true,
-        // Letters, marks and a pattern that the table below takes for printable, though nothing is seen of them.
+        // Letters, marks and a pattern that are invisible, though the table below calls them
+        // printable.
         '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}' | '\u{2800}' => false,
         '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{ffa0}' | '\u{e0100}'..='\u{e01ef}' => false,
-        // The standard library has the table: it escapes controls, formats (zero width, bidirectional), separators other than the space, and what
-        // Unicode does not assign. A mark that joins the letter before it is escaped only at the beginning of a string.
+        // The standard library has the table. It escapes control characters, format characters
+        // (zero width, bidirectional), separators other than the space, and code points that
+        // Unicode does not assign. A mark that combines with the letter before it is escaped only
+        // at the beginning of a string.
         _ => {
             let mut pair = [b'a'; 5];
             let length = character.encode_utf8(&mut pair[1..]).len();
@@ -144,7 +154,7 @@ fn is_printable(character: char) -> bool {
 mod tests {
     use super::*;
 
-    /// What [`Shown`] was made from, where nothing was left out: the proof that no two names look the same.
+    /// Reverses [`Shown`] where nothing was left out. This proves that no two names look the same.
     fn read_back(text: &str) -> Vec<u8> {
         let (mut units, mut name) = (Vec::new(), Vec::new());
         let mut rest = text;

@@ -10,10 +10,10 @@ messages! {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ModelReason {
-    /// A directory without weights.
+    /// The directory holds no weights.
     #[error("holds no .safetensors file; give a file or directory of safetensors weights")]
     NoWeights,
-    /// Weights of GGUF alone.
+    /// It holds only GGUF weights.
     #[error(
         "holds no .safetensors file, but {}: GGUF weights are not read; get the BF16 safetensors that they were made \
          from",
@@ -23,7 +23,7 @@ pub enum ModelReason {
         /// One of them.
         file: PathBuf,
     },
-    /// Pickled weights alone.
+    /// It holds only pickled weights.
     #[error(
         "holds no .safetensors file, but {}: pickled weights can run code and are not read; save them as safetensors \
          first",
@@ -33,27 +33,27 @@ pub enum ModelReason {
         /// One of them.
         file: PathBuf,
     },
-    /// A pipeline folder, where one model is asked for.
+    /// It is a pipeline folder, but one model is expected.
     #[error("is a pipeline folder; give one of its parts: {}", listed(parts))]
     Pipeline {
         /// Its parts.
         parts: Vec<PathBuf>,
     },
-    /// Weight files of which nothing tells which are the model.
+    /// It holds several weight files, and nothing says which of them are the model.
     #[error("holds {files} .safetensors files and none of {main_files}, nor an index; give one of the files")]
     SeveralFiles {
         /// Their number.
         files: usize,
-        /// What one of them would be called.
+        /// A name that would identify the model's file.
         main_files: String,
     },
-    /// Several files that hold a DFloat11 model each.
+    /// It holds several files, each a DFloat11 model by itself.
     #[error("holds {models} models in files of their own; give one of the files")]
     SeveralModels {
         /// Their number.
         models: usize,
     },
-    /// What is to be compressed is compressed.
+    /// The model to be compressed is compressed already.
     #[error("is a DFloat11 model already; decompress it first, or give the BF16 model")]
     AlreadyCoded,
     /// Nothing in it can be coded.
@@ -62,13 +62,13 @@ pub enum ModelReason {
         dtypes.iter().map(|(dtype, count)| format!("{count} of {}", shown(dtype))).collect::<Vec<_>>().join(", ")
     )]
     NoBf16 {
-        /// The dtypes in it, each with the number of its tensors.
+        /// Its dtypes, each with the number of tensors.
         dtypes: Vec<(String, usize)>,
     },
-    /// No unit, and nothing that says where they are.
+    /// It holds no unit, and nothing says where the units are.
     #[error("holds no DFloat11 unit (tensors called <unit>.encoded_exponent, <unit>.sign_mantissa, ...)")]
     NoUnits,
-    /// Of the first version of the published tool.
+    /// It was written by the first version of the published tool.
     #[error(
         "was written by dfloat11 0.1 (pickled Python objects), which is not read; compress the BF16 model again"
     )]
@@ -79,24 +79,24 @@ pub enum ModelReason {
          our own code"
     )]
     NothingPublished,
-    /// In the published form, its units are found by patterns that no reader compiles.
+    /// It has the published form, and no reader can compile the patterns that find its units.
     #[error(
         "its units need larger patterns than a reader compiles; write it in our own code, which names them in its \
          record"
     )]
     PatternsTooLarge,
-    /// A file to be copied has the name of a file to be made.
+    /// A file to be copied has the same name as a file to be written.
     #[error("a file of the coded model would have its name; rename it")]
     NameOfCodedFile,
-    /// Its README.md looks like a card of ours, and would not be restored.
+    /// Its README.md looks like a model card written by us, so it would not be restored.
     #[error("its {readme} is a model card of df11 (`{mark}`); take it, or that line, out of the source")]
     HasCard {
         /// The README.
         readme: &'static str,
-        /// What marks a card.
+        /// The text that marks a card.
         mark: &'static str,
     },
-    /// It has a file of the name that its README.md is to get.
+    /// It holds a file with the name that its README.md would get.
     #[error("has a {kept}, which is what its {readme} would be called beside a model card; rename it")]
     HasKeptReadme {
         /// The file.
@@ -104,13 +104,13 @@ pub enum ModelReason {
         /// The README.
         readme: &'static str,
     },
-    /// It has a file of the name that our list of a pipeline's files gets.
+    /// It holds a file with the name of our own list of a pipeline's files.
     #[error("has a {list}, which is what df11 would call its own list of files; rename it")]
     HasList {
         /// The file.
         list: &'static str,
     },
-    /// Nothing of a damaged model can be restored.
+    /// The model is damaged, and nothing of it can be restored.
     #[error("nothing is left of its weights")]
     NothingLeft,
 }
@@ -121,62 +121,62 @@ fn listed(parts: &[PathBuf]) -> String {
 }
 
 messages! {
-/// What is wrong with a file of JSON.
+/// What is wrong with a JSON file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum JsonReason {
-    /// More bytes than are read.
+    /// It has more bytes than are read.
     #[error("is larger than {most} bytes, too much for a JSON file of a model")]
     TooLarge {
-        /// Bytes that are read.
+        /// Most bytes that are read.
         most: u64,
     },
-    /// No JSON.
+    /// It is not JSON.
     #[error("is not JSON: {message}")]
     NotJson {
         /// What the JSON reader said.
         message: String,
     },
-    /// A config.json that is no object.
+    /// It is a config.json, but not an object.
     #[error("expected a JSON object: {message}")]
     NotAnObject {
         /// What the JSON reader said.
         message: String,
     },
-    /// An index that does not say which tensor is in which file.
+    /// It is an index that does not say which file holds each tensor.
     #[error("expected an index with a `weight_map` of tensor to file: {message}")]
     NotAnIndex {
         /// What the JSON reader said.
         message: String,
     },
-    /// An index of nothing.
+    /// It is an index that names no tensor.
     #[error(
         "expected an index with a `weight_map` of tensor to file: it names no tensor; without the index, give the \
          weight file itself"
     )]
     EmptyIndex,
-    /// No pattern dictionary.
+    /// It is not a pattern dictionary.
     #[error("expected a pattern dictionary: an object of pattern to list of attribute paths")]
     NotPatterns,
-    /// No shapes, or ones that no model has.
+    /// It holds no shapes, or shapes that no model can have.
     #[error("expected {expected}")]
     NotShapes {
         /// What was expected, and what was found.
         expected: String,
     },
-    /// Shapes whose configuration cannot be read.
+    /// It is a file of shapes whose configuration cannot be read.
     #[error("expected JSON with a `config`: {message}")]
     NoConfig {
         /// What the JSON reader said.
         message: String,
     },
-    /// It cannot be written with `dfloat11_config` in it.
+    /// It cannot be written again with `dfloat11_config` in it.
     #[error("cannot be written anew: {message}")]
     NotWritten {
         /// What the JSON writer said.
         message: String,
     },
-    /// With the names of the units it would be larger than what is read.
+    /// With the names of the units in it, it would be larger than what is read.
     #[error(
         "with the names of the units it would have {bytes} bytes, more than the {most} that are read; split the model \
          into directories of fewer tensors or shorter names"
@@ -184,7 +184,7 @@ pub enum JsonReason {
     GrowsTooLarge {
         /// Bytes that it would have.
         bytes: u64,
-        /// Bytes that are read.
+        /// Most bytes that are read.
         most: u64,
     },
     /// A file made from these shapes would be larger than what is read.
@@ -192,7 +192,7 @@ pub enum JsonReason {
     MakesTooLarge {
         /// The file.
         file: &'static str,
-        /// Bytes that are read.
+        /// Most bytes that are read.
         most: u64,
     },
 }
@@ -203,66 +203,66 @@ messages! {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum NameReason {
-    /// Too many folders.
+    /// It has too many folders.
     #[error("it has more than {most} folders")]
     TooDeep {
-        /// Folders that are taken.
+        /// Most folders that are allowed.
         most: usize,
     },
-    /// Another name is the same without case, or the same.
+    /// Another name is the same, or differs only in case.
     #[error("it meets `{}` on a file system that ignores case, or is there twice", shown(other))]
     Meets {
         /// The other name.
         other: String,
     },
-    /// Empty, or it leads elsewhere.
+    /// It is empty, or leads out of its folder.
     #[error("it leads out of its folder, or is empty")]
     LeadsOut,
-    /// It holds what separates names.
+    /// It holds a character that separates names.
     #[error("it holds `\\`, `:` or a zero byte, which lead elsewhere on some systems")]
     Separator,
-    /// It ends in what Windows leaves out.
+    /// It ends in a character that Windows drops.
     #[error("it ends in a dot or a space, which Windows leaves out")]
     End,
-    /// A device of Windows.
+    /// It is the name of a Windows device.
     #[error("Windows keeps the name for a device")]
     Device,
-    /// Not UTF-8, so that no record can hold it.
+    /// It is not UTF-8, so no record can hold it.
     #[error("it is not UTF-8")]
     NotUtf8,
-    /// A folder in the name of a file that lies in none.
+    /// It names a folder, but files of this kind lie in none.
     #[error("it names a folder too")]
     Folder,
 }
 }
 
 messages! {
-/// Who says that a tensor should be there.
+/// What says that a tensor should be there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Promise {
-    /// The record of the source.
+    /// The record of the source names it.
     #[error("the record of the source")]
     Record,
-    /// An index of shards.
+    /// An index of shards names it.
     #[error("{}", shown(index))]
     Index {
         /// The index.
         index: PathBuf,
     },
-    /// A pattern.
+    /// A pattern names it.
     #[error("a pattern that matches module `{}`", shown(module))]
     Pattern {
-        /// A module that it matches.
+        /// A module that the pattern matches.
         module: String,
     },
-    /// The other arrays of a unit.
+    /// The other arrays of its unit are there.
     #[error("unit `{}`, which has six arrays,", shown(unit))]
     Unit {
         /// The unit.
         unit: String,
     },
-    /// The model that is compared with it.
+    /// The model that this one is compared with has it.
     #[error("{}", shown(model))]
     Model {
         /// The model.
@@ -276,13 +276,13 @@ messages! {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Exclusive {
-    /// The published code, and units of the extension.
+    /// The published code excludes units of the extension.
     #[error(
         "the published code and `all` exclude each other: the published tool cannot code what it cannot inject; \
          choose one of them"
     )]
     PublishedAndAll,
-    /// The published code, and a model card.
+    /// The published code excludes a model card.
     #[error(
         "the published code and `model_card` exclude each other: the published tool writes no README.md; choose one \
          of them"

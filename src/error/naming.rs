@@ -1,10 +1,10 @@
-//! Why a unit's matrices have no names, and why patterns are refused.
+//! Why the matrices of a unit have no names, and why patterns are refused.
 
 use super::messages::messages;
 use crate::shown::shown;
 
 messages! {
-/// Why nothing tells the matrices of a unit.
+/// Why the matrices of a unit have no names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum MatricesReason {
@@ -14,15 +14,15 @@ pub enum MatricesReason {
     /// There are no patterns, and the unit is of no known kind.
     #[error("it has {matrices} matrices, and nothing tells their names")]
     NoNames {
-        /// Matrices of the unit.
+        /// Number of matrices in the unit.
         matrices: usize,
     },
-    /// More or fewer than the patterns name.
+    /// The unit has more or fewer matrices than the patterns name.
     #[error("it has {found} matrices, expected {}: {}", expected.len(), shown(&expected.join(", ")))]
     Number {
-        /// Matrices of the unit.
+        /// Number of matrices in the unit.
         found: usize,
-        /// The tensors that they would be.
+        /// The tensors that the patterns name.
         expected: Vec<String>,
     },
 }
@@ -33,7 +33,7 @@ messages! {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PatternReason {
-    /// Compiling all of them would take too long.
+    /// Compiling all patterns would take too long.
     #[error(
         "they are too many or too costly (classes like \\w, repetitions like {{9}}) to be compiled; give simpler ones"
     )]
@@ -41,16 +41,16 @@ pub enum PatternReason {
     /// The engine refuses it.
     #[error("{message}")]
     Engine {
-        /// What the engine said.
+        /// The message of the engine.
         message: String,
     },
-    /// Python's parser may not take it.
+    /// Python's parser may refuse it.
     #[error("{message}, so that Python's `re` may not take it")]
     NotForPython {
-        /// What is beyond it.
+        /// What Python may refuse.
         message: String,
     },
-    /// Python reads a part of it as something else.
+    /// Python reads a part of it differently.
     #[error(
         "`{}` is not read alike by this program and by Python's `re`, which the published loader uses: {why}",
         shown(part)

@@ -1,4 +1,4 @@
-//! Why OUTPUT is not begun, or not put into its place.
+//! Why OUTPUT is refused before the work begins, or at the end.
 
 use std::path::PathBuf;
 
@@ -13,7 +13,7 @@ pub enum OutputReason {
     /// The path has no name at its end.
     #[error("expected a path that ends in a name")]
     NoName,
-    /// OUTPUT exists, and leave to replace it was not given.
+    /// OUTPUT exists, and the caller did not allow it to be replaced.
     #[error(
         "exists already{}; give another name, or let it be replaced",
         match partial {
@@ -22,19 +22,19 @@ pub enum OutputReason {
         }
     )]
     Exists {
-        /// What an earlier run has left beside it. It goes when OUTPUT is replaced.
+        /// What an earlier run left beside it. It is removed when OUTPUT is replaced.
         partial: Option<PathBuf>,
     },
-    /// A link.
+    /// OUTPUT is a link.
     #[error("is a link; give the path that it leads to, or remove it")]
     Link,
-    /// A device, a pipe, a socket.
+    /// OUTPUT is a device, a pipe or a socket.
     #[error("is neither a file nor a directory; give another name")]
     Special,
-    /// A directory where a file is to be.
+    /// OUTPUT is a directory, but the result is a file.
     #[error("is a directory, and the result is one file; give a file name")]
     Directory,
-    /// A file where a directory is to be.
+    /// OUTPUT is a file, but the result is a directory.
     #[error("is a file, and the result is a directory; give another name")]
     File,
     /// A file system is mounted on OUTPUT.
@@ -43,46 +43,47 @@ pub enum OutputReason {
     /// A file system is mounted on `OUTPUT.partial`.
     #[error("is in the way: a file system is mounted there; give another OUTPUT")]
     PartialMounted,
-    /// A directory without weights. Only a model is replaced.
+    /// OUTPUT is a directory without weights. Only a model is replaced.
     #[error("is a directory without .safetensors files, so it is no model; remove it yourself")]
     NoModel,
-    /// A directory with a file that may be of no model. Only a model is replaced.
+    /// OUTPUT is a directory that holds a file which may not belong to a model. Only a model is
+    /// replaced.
     #[error(
         "holds {}, which may be of no model; move that file away, or remove the directory yourself",
         shown(name)
     )]
     Foreign {
-        /// The file, from the directory on.
+        /// The file, relative to the directory.
         name: PathBuf,
     },
-    /// OUTPUT is what is read.
+    /// OUTPUT is an input.
     #[error("is the same as {}, which is read; give another OUTPUT", shown(input))]
     SameAsInput {
-        /// What is read.
+        /// The input.
         input: PathBuf,
     },
-    /// What is read lies in OUTPUT.
+    /// OUTPUT contains an input.
     #[error("has {} in it, which is read; give another OUTPUT", shown(input))]
     AroundInput {
-        /// What is read.
+        /// The input.
         input: PathBuf,
     },
-    /// OUTPUT lies in what is read.
+    /// OUTPUT lies inside an input.
     #[error("is inside {}, which is read; give a place outside", shown(input))]
     InsideInput {
-        /// What is read.
+        /// The input.
         input: PathBuf,
     },
-    /// Something that is read would be removed with the old OUTPUT.
+    /// An input would be removed together with the old OUTPUT.
     #[error("is to be read, and would be removed; give another OUTPUT")]
     InputRemoved,
-    /// The same, where it is read by another path.
+    /// The same, where the input is known by another path.
     #[error("is {} by another path, which is to be read; give another OUTPUT", shown(input))]
     InputRemovedByOtherPath {
-        /// What is read.
+        /// The input.
         input: PathBuf,
     },
-    /// Something has the name of `OUTPUT.partial`, or lies in it, that this library has not made.
+    /// Something that this library did not make has the name `OUTPUT.partial`, or lies in it.
     #[error("{} is in the way, and is not of df11; move it away, or give another OUTPUT", shown(found))]
     InTheWay {
         /// What is there.
@@ -94,13 +95,13 @@ pub enum OutputReason {
         /// Where it writes.
         partial: PathBuf,
     },
-    /// Other runs begin and end all the time.
+    /// Other runs keep starting and ending there.
     #[error("other runs come and go in {}; wait for them", shown(partial))]
     BusyAgainAndAgain {
         /// Where they write.
         partial: PathBuf,
     },
-    /// An interrupted run has left finished files.
+    /// An interrupted run left finished files.
     #[error(
         "{} is in the way, with {files} finished files of an interrupted run; go on with them if it is the same \
          compression, or let them be removed and begin anew",
@@ -109,10 +110,10 @@ pub enum OutputReason {
     LeftFiles {
         /// Where they are.
         partial: PathBuf,
-        /// Their number.
+        /// How many files.
         files: usize,
     },
-    /// An earlier run has left all of its work, which did not get its name.
+    /// An earlier run finished all its work, but the work did not get its name.
     #[error(
         "{} is in the way, with the finished work of an earlier run; move {} to its place, or let it be removed and \
          begin anew",
@@ -122,10 +123,10 @@ pub enum OutputReason {
     LeftWork {
         /// `OUTPUT.partial`.
         partial: PathBuf,
-        /// The work.
+        /// The finished work.
         output: PathBuf,
     },
-    /// An earlier run has left what it had replaced.
+    /// An earlier run left what it had replaced.
     #[error(
         "{} is in the way, with what an earlier run has replaced, {}; move that away if it is still needed, or let \
          it be removed and begin anew",
@@ -144,13 +145,13 @@ pub enum OutputReason {
         /// What the JSON reader said.
         message: String,
     },
-    /// The interrupted run was another job.
+    /// The interrupted run did another job.
     #[error("is of another job: {difference}; repeat that one, or begin anew")]
     OtherJob {
         /// What differs.
         difference: JobDifference,
     },
-    /// A finished file was made of another tensor than the source has now.
+    /// A finished file was made from a tensor that has changed in the source.
     #[error("was made of another tensor `{}` than the source has now; begin anew", shown(tensor))]
     OtherTensor {
         /// The tensor.
@@ -159,33 +160,33 @@ pub enum OutputReason {
     /// A model card needs a directory.
     #[error("a model card is written into a directory, and the result is one file; run without the card")]
     CardWithoutDirectory,
-    /// There is never anything to go on with.
+    /// A single file can never be resumed.
     #[error("a single file is written all at once, so nothing of it is ever left to go on with; begin it anew")]
     NeverResumed,
     /// OUTPUT appeared while the job ran.
     #[error("is there now, and was not when the run began; it was left alone")]
     CameMeanwhile,
-    /// OUTPUT appears and disappears while it is to be replaced.
+    /// OUTPUT keeps appearing and disappearing while it is being replaced.
     #[error("comes and goes while it is replaced; stop what does that")]
     ComesAndGoes,
-    /// OUTPUT is a directory instead of a file now, or the other way round.
+    /// OUTPUT was a file and is now a directory, or the other way round.
     #[error("is of another kind than it was when the run began")]
     KindChanged,
     /// OUTPUT became something that may not be replaced.
     #[error("has changed: it {reason}")]
     Changed {
-        /// Why it may not.
+        /// Why it may not be replaced.
         reason: Box<OutputReason>,
     },
-    /// The work is done and could not get its name.
+    /// The work is done, but could not get its name.
     #[error("{reason}. The finished work is kept: {}", shown(output))]
     WorkKept {
         /// Why it could not.
         reason: Box<OutputReason>,
-        /// Where it is.
+        /// Where the work is.
         output: PathBuf,
     },
-    /// OUTPUT is complete. What the run has left beside it could not be removed.
+    /// OUTPUT is complete. The files that the run left beside it could not be removed.
     #[error("is complete and in its place, but the run could not clean up after itself: {source}")]
     NotCleaned {
         /// What failed.
@@ -195,30 +196,30 @@ pub enum OutputReason {
 }
 
 messages! {
-/// What tells two jobs apart.
+/// In what two jobs differ.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum JobDifference {
     /// The version of this library.
     #[error("df11 {begun} began it, this is {now}")]
     Version {
-        /// Of the job that was interrupted.
+        /// The version that began the interrupted job.
         begun: String,
-        /// Of this one.
+        /// The version of this library now.
         now: String,
     },
-    /// Whose code is written.
+    /// The code that is written: ours, or the published tool's.
     #[error("it was begun with the code `{begun}`, and this is with `{now}`")]
     Code {
-        /// By the job that was interrupted.
+        /// The code of the interrupted job.
         begun: String,
-        /// By this one.
+        /// The code of this job.
         now: String,
     },
     /// Whether units are verified.
     #[error("it was begun {} verification of each unit", if *begun { "with" } else { "without" })]
     Verification {
-        /// By the job that was interrupted.
+        /// Whether the interrupted job verified them.
         begun: bool,
     },
     /// The source.
@@ -228,23 +229,23 @@ pub enum JobDifference {
 }
 
 messages! {
-/// How what is to be written comes to fit into files that readers take.
+/// How to make the result fit into files that readers accept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fitting {
-    /// Not one file for the whole directory.
+    /// Write several files instead of one for the whole directory.
     #[error("write a file for each unit")]
     FileForEachUnit,
-    /// Smaller models.
+    /// Split the model into smaller ones.
     #[error("split the model into directories of fewer tensors or shorter names, and compress each")]
     Split,
-    /// A directory instead of a file.
+    /// Give a directory instead of a file.
     #[error("put it into a directory and compress that, for a file of each unit")]
     Directory,
-    /// Parts of a model without a record.
+    /// The model has no record: decompress its parts one by one.
     #[error("without a record of its source it can only be one file; decompress parts of it by themselves")]
     PartsAlone,
-    /// Fewer shapes.
+    /// Give fewer shapes.
     #[error("take these tensors out of the shapes")]
     FewerShapes,
 }

@@ -1,4 +1,4 @@
-//! What is wrong with the record of a source, and with the files that it names.
+//! What is wrong with the record of a source, or with the files that it names.
 
 use super::input::NameReason;
 use super::messages::messages;
@@ -13,37 +13,37 @@ pub enum RecordReason {
     /// A value is missing.
     #[error("it is missing")]
     Missing,
-    /// The version is missing, and so is what tells how to read the rest.
+    /// The version is missing, so nothing says how to read the rest.
     #[error("{version_key} is missing")]
     NoVersion {
-        /// Where it would be.
+        /// The key that should hold it.
         version_key: &'static str,
     },
-    /// No version that was ever written.
+    /// No df11 ever wrote this version.
     #[error("found `{}`, which no df11 has written; expected {expected}", shown(found))]
     Version {
         /// What is there.
         found: String,
-        /// What is read.
+        /// The versions that can be read.
         expected: &'static str,
     },
-    /// The record is not what was sealed.
+    /// The record differs from the one that was sealed.
     #[error("{sealed} checksum {}, expected {}", shown(found), shown(expected))]
     Checksum {
-        /// What the checksum is of, with its verb.
+        /// What the checksum covers, with its verb.
         sealed: &'static str,
-        /// Of what is there.
+        /// The checksum of what is there.
         found: String,
-        /// What was written.
+        /// The checksum that was written.
         expected: String,
     },
-    /// No JSON of the form that is written.
+    /// It is not JSON of the expected form.
     #[error("{message}")]
     Json {
         /// What the JSON reader said.
         message: String,
     },
-    /// No checksum.
+    /// It is not a checksum.
     #[error("expected 16 hexadecimal digits")]
     NoDigits,
     /// The bytes of a source file cannot be unpacked.
@@ -65,10 +65,10 @@ pub enum RecordReason {
     Header {
         /// The file.
         file: String,
-        /// The rule.
+        /// The broken rule.
         fault: Box<Fault>,
     },
-    /// A source file holds a tensor that another one holds too.
+    /// Two source files hold the same tensor.
     #[error("`{}`: tensor `{}` is in another file too", shown(file), shown(tensor))]
     TensorTwice {
         /// The file.
@@ -79,24 +79,24 @@ pub enum RecordReason {
     /// The list of tensors and the header of a source file disagree.
     #[error("it contradicts the header of `{}` about `{}`", shown(file), shown(tensor))]
     Contradicts {
-        /// The file.
+        /// The tensor.
         file: String,
         /// The tensor.
         tensor: String,
     },
-    /// No source file holds a tensor of the list.
+    /// The list names a tensor that no source file holds.
     #[error("no header holds tensor `{}`", shown(tensor))]
     TensorNowhere {
         /// The tensor.
         tensor: String,
     },
-    /// The model holds a tensor that the record does not know, or holds it twice.
+    /// The model holds a tensor that the record does not name, or holds a tensor twice.
     #[error("it does not know tensor `{}`, or the model holds it twice", shown(tensor))]
     TensorUnknown {
         /// The tensor.
         tensor: String,
     },
-    /// The model holds a unit that the record does not know.
+    /// The model holds a unit that the record does not name.
     #[error("unit `{}`: it does not name the unit", shown(unit))]
     UnitUnknown {
         /// The unit.
@@ -112,12 +112,12 @@ pub enum RecordReason {
     Matrices {
         /// The unit.
         unit: String,
-        /// Its matrices.
+        /// How many matrices it has.
         found: usize,
-        /// The tensors that they would be.
+        /// The tensors that the record names.
         expected: Vec<String>,
     },
-    /// A file name that is never written.
+    /// A file has a name that is never written.
     #[error("the file name `{}` is refused: {reason}", shown(name))]
     Name {
         /// The name.
@@ -131,13 +131,13 @@ pub enum RecordReason {
         /// The part.
         name: String,
     },
-    /// The list of a pipeline names a file of one of its parts.
+    /// The list of a pipeline names a file that belongs to one of the parts.
     #[error("`{}`: a pipeline has it in its parts", shown(name))]
     FileOfPart {
         /// The file.
         name: String,
     },
-    /// The list of a pipeline names a part that does not lie at its top.
+    /// The list of a pipeline names a part that is not directly in the pipeline's folder.
     #[error("part `{}` is in a folder below another", shown(part))]
     PartBelow {
         /// The part.
@@ -147,44 +147,44 @@ pub enum RecordReason {
 }
 
 messages! {
-/// In what a file differs from the one that was written.
+/// How a file differs from the one that was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FileReason {
-    /// No longer a safetensors file.
+    /// It is no longer a safetensors file.
     #[error("{fault}")]
     Unreadable {
-        /// The rule that it breaks.
+        /// The broken rule.
         fault: Box<Fault>,
     },
-    /// Other tensors are in it.
+    /// It holds other tensors.
     #[error("its header is another one, and its tensors are not those of the model")]
     OtherTensors,
-    /// Its length.
+    /// Its length differs.
     #[error("it has {found} bytes, expected {expected}")]
     Size {
-        /// Its bytes.
+        /// Its length in bytes.
         found: u64,
-        /// Bytes that were written.
+        /// The length that was written.
         expected: u64,
     },
-    /// Its checksum.
+    /// Its checksum differs.
     #[error("xxh3 is {found:016x}, expected {expected:016x}")]
     Checksum {
-        /// Of what is there.
+        /// The checksum of what is there.
         found: u64,
-        /// Of what was written.
+        /// The checksum of what was written.
         expected: u64,
     },
-    /// A folder, a device.
+    /// It is a folder or a device.
     #[error("it is not a regular file")]
     NotAFile,
-    /// The main file of a part has the record of another model.
+    /// The main file of a part holds the record of another model.
     #[error("its record is not that of {list}, {expected:016x}")]
     OtherRecord {
         /// The list of the pipeline's files.
         list: &'static str,
-        /// The checksum of the record that it names.
+        /// The checksum of the record that the list names.
         expected: u64,
     },
 }

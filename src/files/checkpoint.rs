@@ -1,11 +1,13 @@
-//! The files of a model: which they are, and where each tensor lies. For BF16 sources and DFloat11 models alike.
+//! The files of a model: which files they are, and where each tensor lies. This serves BF16 sources
+//! and DFloat11 models alike.
 //!
-//! A source directory names its weight files itself: `model.safetensors`, the shards of its index, or diffusers' names for the same. A DFloat11
-//! directory is the `.safetensors` files that its record names, and without a record all of them, since readers go by tensor name. Links are followed;
-//! nothing is modified.
+//! A source directory names its weight files itself: `model.safetensors`, the shards of its index,
+//! or diffusers' names for the same. A DFloat11 directory has the `.safetensors` files that its
+//! record names. Without a record, all of them belong to it, since readers look tensors up by name.
+//! Links are followed. Nothing is modified.
 //!
-//! Each file is opened and its header parsed once ([`Reader`]); small files are read once. [`Checkpoint::check_unchanged`] asks at the end whether they
-//! still are what was read.
+//! Each file is opened, and its header parsed, once ([`Reader`]). Small files are read once. At the
+//! end [`Checkpoint::check_unchanged`] checks that the files are still the ones that were read.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -24,11 +26,12 @@ use crate::error::{FileReason, ModelReason, Promise};
 use crate::safetensors::{Reader, TensorInfo};
 use crate::{Error, Note};
 
-/// Files of a model that stay open while it is read; those past them are opened for each reading. Why 64: with OUTPUT's files it is far from the 256
-/// that some systems allow, and most models have fewer.
+/// Most files of a model that stay open while it is read. Further files are opened for each
+/// reading. Why 64: together with OUTPUT's files it stays far below the 256 that some systems
+/// allow, and most models have fewer files.
 const MAX_HELD: usize = 64;
 
-/// A model's weight files, opened: headers read and checked, data untouched.
+/// The opened weight files of a model. Headers are read and checked; data is not read yet.
 #[derive(Debug)]
 pub(crate) struct Checkpoint {
     /// INPUT as given.
@@ -39,21 +42,24 @@ pub(crate) struct Checkpoint {
     pub files: Vec<WeightsFile>,
     /// Every tensor, by name.
     pub tensors: BTreeMap<String, Place>,
-    /// F32 and F16 tensors that hold BF16 values only, as the BF16 tensors that they can be coded as.
+    /// The F32 and F16 tensors that hold BF16 values only, each with the BF16 entry that it is
+    /// coded as.
     pub disguised: BTreeMap<String, TensorInfo>,
-    /// The name of the file that the tensors outside units go to.
+    /// The name of the file that will hold the tensors outside units.
     pub main_file: &'static str,
     /// config.json and the lists of shards of a source directory.
     pub small: Vec<SmallFile>,
-    /// Which of the files of a DFloat11 model holds the record of its source.
+    /// The index of the file that holds the record of the source, in a DFloat11 model.
     pub record_file: Option<usize>,
-    /// Weight files that the record of a DFloat11 directory names and that cannot be read or hold other tensors, and why.
+    /// Weight files that the record of a DFloat11 directory names but that cannot be read or hold
+    /// other tensors, each with the reason.
     pub unreadable: Vec<(String, Error)>,
-    /// Some of the model's tensors are in files that its record does not name: someone has laid them out anew.
+    /// Some tensors of the model are in files that its record does not name: someone rearranged
+    /// them.
     pub relaid: bool,
-    /// Weight files beside a DFloat11 model that are none of its own.
+    /// Weight files beside a DFloat11 model that do not belong to it.
     pub strangers: Vec<String>,
-    /// What was passed over, for the report.
+    /// What was not read, for the report.
     pub notes: Vec<Note>,
 }
 
@@ -69,14 +75,14 @@ pub(crate) struct WeightsFile {
 /// Where a tensor lies.
 #[derive(Clone, Debug)]
 pub(crate) struct Place {
-    /// Which of the files.
+    /// Its index in `Checkpoint::files`.
     pub file: usize,
     /// Dtype, shape and range.
     pub info: TensorInfo,
 }
 
 impl Checkpoint {
-    /// Opens a model to be compressed or compared with.
+    /// Opens a model that is to be compressed, or that another is compared with.
     pub fn open_source(path: &Path) -> Result<Checkpoint, Error> {
         if !is_directory(path)? {
             return Checkpoint::open_file(path);
@@ -133,7 +139,7 @@ impl Checkpoint {
         let own = record.and_then(|(_, reader)| Own::of(&reader.header().metadata));
         let record = record.map(|(name, _)| name.to_owned());
         let Some(own) = own else {
-            // All files are the model's.
+            // Without a record, all files belong to the model.
             for (name, reader) in opened {
                 checkpoint.add_coded(name, reader?, record.as_deref())?;
             }
@@ -156,7 +162,7 @@ impl Checkpoint {
         for (name, reader) in others {
             let is_named = own.files.contains_key(&name);
             if own.holds(reader.header()) && checkpoint.holds_none_of(&reader) {
-                // The model's tensors, in another file than was written.
+                // These are the model's tensors, but in another file than the one that was written.
                 checkpoint.relaid |= !is_named;
                 checkpoint.add_coded(name, reader, None)?;
             } else if is_named {
@@ -169,7 +175,7 @@ impl Checkpoint {
         Ok(checkpoint)
     }
 
-    /// A directory of these shapes, which has no files to read.
+    /// A directory with these shapes and no files to read.
     pub fn of_shapes(path: &Path) -> Result<Checkpoint, Error> {
         let mut checkpoint = Checkpoint::empty(path, true, MAIN_FILES[0]);
         let places = read_shapes(path)?.into_iter().map(|(name, info)| (name, Place { file: 0, info }));
@@ -203,7 +209,7 @@ impl Checkpoint {
         }
     }
 
-    /// Adds a file of a DFloat11 model, where `record` is the name of the one with the record.
+    /// Adds a file of a DFloat11 model. `record` names the file that holds the record.
     fn add_coded(&mut self, name: String, reader: Reader, record: Option<&str>) -> Result<(), Error> {
         if record == Some(&name) {
             self.record_file = Some(self.files.len());
@@ -233,7 +239,7 @@ impl Checkpoint {
         Ok(())
     }
 
-    /// Every tensor of the index must be in the file that the index names.
+    /// Checks that every tensor of the index is in the file that the index names.
     fn check_index(&self, index: &Path, weight_map: BTreeMap<String, String>) -> Result<(), Error> {
         for (tensor, file) in weight_map {
             let found = self.tensors.get(&tensor).is_some_and(|place| self.files[place.file].name == file);
@@ -245,7 +251,8 @@ impl Checkpoint {
         Ok(())
     }
 
-    /// Every tensor with its header entry, one in disguise as what it can be coded as, by name.
+    /// Every tensor with its header entry, by name. A tensor in disguise has the entry that it is
+    /// coded as.
     pub fn infos(&self) -> impl Iterator<Item = (&str, &TensorInfo)> {
         let info = |(name, place)| self.disguised.get(name).unwrap_or(place);
         self.tensors.iter().map(move |(name, place)| (name.as_str(), info((name, &place.info))))
@@ -256,12 +263,12 @@ impl Checkpoint {
         &self.files[place.file].reader
     }
 
-    /// The folder that config.json is looked for in.
+    /// The folder where config.json is looked for.
     pub fn folder(&self) -> &Path {
         if self.is_dir { &self.path } else { self.path.parent().unwrap_or(Path::new("")) }
     }
 
-    /// The file that holds what belongs to the whole model.
+    /// The file that holds the data of the model as a whole.
     pub fn main_path(&self) -> PathBuf {
         match self.record_file {
             Some(file) => self.files[file].reader.path().to_path_buf(),
@@ -270,27 +277,27 @@ impl Checkpoint {
         }
     }
 
-    /// Whether it has units, or a record of ours that says why not.
+    /// Whether the model has units, or a record of ours that says why it has none.
     pub fn is_coded(&self) -> bool {
         has_units(self.tensors.keys().map(String::as_str))
             || self.files.iter().any(|file| file.reader.header().metadata.keys().any(|key| key.starts_with(PREFIX)))
     }
 
-    /// What the metadata of the other weight files call the file with the record.
+    /// The name of the file with the record, as the metadata of the other weight files give it.
     pub fn main_promised(&self) -> Option<&str> {
         self.files.iter().find_map(|file| file.reader.header().metadata.get(MAIN_KEY)).map(String::as_str)
     }
 
-    /// Are all files still what they were when they were opened?
+    /// Checks that all files are still what they were when they were opened.
     ///
     /// # Errors
-    /// The first that is not.
+    /// The first file that has changed.
     pub fn check_unchanged(&self) -> Result<(), Error> {
         self.files.iter().try_for_each(|file| file.reader.check_unchanged())?;
         self.small.iter().try_for_each(|file| file.witness.check())
     }
 
-    /// Bytes of all weight files; of the data alone where there are none.
+    /// Bytes of all weight files, or of the data alone if there are no files.
     pub fn file_bytes(&self) -> u64 {
         if self.files.is_empty() {
             return self.tensors.values().map(|place| place.info.bytes()).sum();
@@ -298,7 +305,7 @@ impl Checkpoint {
         self.files.iter().map(|file| file.reader.file_bytes()).sum()
     }
 
-    /// The `__metadata__` of all files; where two hold the same key, the first file's.
+    /// The `__metadata__` of all files. If two files hold the same key, the first file counts.
     pub fn metadata(&self) -> BTreeMap<String, String> {
         let mut all = BTreeMap::new();
         for (key, value) in self.files.iter().flat_map(|file| &file.reader.header().metadata) {
@@ -308,7 +315,7 @@ impl Checkpoint {
     }
 }
 
-/// The file with the record: the main file, or another one where its user has renamed it.
+/// The file with the record: the main file, or another one if the user renamed it.
 fn record_among<'a>(
     opened: &'a [(String, Result<Reader, Error>)],
     main_file: &str,

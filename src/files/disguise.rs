@@ -1,4 +1,5 @@
-//! Reading weights as BF16, from tensors that are, and from F32 and F16 tensors that hold BF16 values only.
+//! Reads weights as BF16, from BF16 tensors and from F32 and F16 tensors that hold BF16 values only
+//! (tensors in disguise).
 
 use std::collections::BTreeMap;
 
@@ -11,12 +12,14 @@ use super::words;
 use crate::Error;
 use crate::safetensors::{Dtype, TensorInfo};
 
-/// Bytes of a tensor in disguise that are in memory beside its weights.
+/// Buffer for the file's bytes of a tensor in disguise. It comes on top of the weights.
 const COPY_BYTES: usize = 4 << 20;
 
 impl Checkpoint {
-    /// Finds the F32 and F16 tensors that hold BF16 values only, among those that a Linear or Embedding may own, or among all: looks at the runs of
-    /// weights that `runs` tells for their number, up to the first that is none. Returns of those that hold others the first such value.
+    /// Finds the F32 and F16 tensors that hold BF16 values only. With `all` it looks at every
+    /// tensor, else at those that a Linear or Embedding may own. It reads the runs of weights that
+    /// `runs` gives for their number, and stops at the first value that is not BF16. Returns that
+    /// value's index for each tensor that has one.
     pub fn find_disguised<R: Iterator<Item = (u64, u64)>>(
         &mut self,
         all: bool,
@@ -49,13 +52,14 @@ impl Checkpoint {
         Ok(others)
     }
 
-    /// The number of a tensor's weights, if it is BF16 or in disguise.
+    /// The number of weights of a tensor that is BF16 or in disguise.
     pub fn weights_of(&self, tensor: &str) -> u64 {
         let info = &self.tensors[tensor].info;
         info.bytes() / Spelling::of(info.dtype.name()).map_or(1, Spelling::bytes) as u64
     }
 
-    /// Reads weights of a tensor that is BF16 or in disguise, from weight `first` on. `see` is shown the bytes as they stand in the file.
+    /// Reads the weights of a tensor that is BF16 or in disguise, starting at weight `first`. `see`
+    /// receives the bytes of the file.
     pub fn read_weights(
         &self,
         tensor: &str,
@@ -70,7 +74,8 @@ impl Checkpoint {
         self.try_read_weights(tensor, first, weights, see)?.map_err(changed)
     }
 
-    /// The same of any tensor; tells the index of the first value that is no BF16 value.
+    /// As `read_weights`, for any tensor. The inner error is the index of the first value that is
+    /// not a BF16 value.
     fn try_read_weights(
         &self,
         tensor: &str,

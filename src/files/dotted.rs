@@ -1,26 +1,27 @@
-//! Dotted names: components, decimal components, and an order in which layer 10 follows layer 9.
+//! Dotted names: their components, components that are numbers, and an order in which layer 10
+//! follows layer 9.
 
 use std::cmp::Ordering;
 
-/// How the tensor of a module's matrix ends.
+/// How the name of a module's matrix ends.
 pub(crate) const WEIGHT_SUFFIX: &str = ".weight";
 
-/// The module whose matrix the tensor is; `None` for a tensor that is no module's `.weight`.
+/// The module that owns this matrix; `None` if the tensor is not the `.weight` of a module.
 pub(crate) fn module_of(tensor: &str) -> Option<&str> {
     tensor.strip_suffix(WEIGHT_SUFFIX).filter(|module| !module.is_empty())
 }
 
-/// Whether a component is a number: `0`, `17`.
+/// Whether a component is a number, such as `0` or `17`.
 pub(crate) fn is_decimal(component: &str) -> bool {
     !component.is_empty() && component.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// The path above the last component, empty at the top, and that component.
+/// Splits off the last component. The path above it is empty at the top.
 pub(crate) fn parent_and_last(path: &str) -> (&str, &str) {
     path.rsplit_once('.').unwrap_or(("", path))
 }
 
-/// Every path on the way down to `path`, itself included: `a`, `a.b`, `a.b.c`.
+/// Every path on the way down to `path`, including itself: `a`, `a.b`, `a.b.c`.
 pub(crate) fn prefixes(path: &str) -> impl Iterator<Item = &str> {
     path.match_indices('.').map(|(dot, _)| &path[..dot]).chain(std::iter::once(path))
 }

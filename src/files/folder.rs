@@ -1,5 +1,5 @@
-//! A model's folder: the names in it, whether a file of it is read, and its small files, read
-//! whole.
+//! A model's folder: the names in it, whether a file of it may be read, and its small files, each
+//! read as a whole.
 
 use std::fs;
 use std::io::Read;
@@ -11,14 +11,14 @@ use crate::Error;
 use crate::error::JsonReason;
 use crate::safetensors::{MAX_HEADER_BYTES, Witness};
 
-/// A small file that was read whole.
+/// A small file, read as a whole.
 #[derive(Debug)]
 pub(crate) struct SmallFile {
     /// Its name without a folder.
     pub name: String,
-    /// What it held.
+    /// Its contents.
     pub bytes: Vec<u8>,
-    /// What it was.
+    /// What the file was when it was read.
     pub witness: Witness,
 }
 
@@ -30,10 +30,10 @@ impl SmallFile {
     }
 }
 
-/// Reads a small file of a model's folder, of JSON or text.
+/// Reads a small file of a model's folder: JSON or text.
 ///
 /// # Errors
-/// There is none that may be read, or it is as large as no small file is.
+/// There is no file that may be read, or it is larger than a small file can be.
 pub(crate) fn read_small(path: &Path) -> Result<Vec<u8>, Error> {
     read_witnessed(path).map(|(bytes, _)| bytes)
 }
@@ -47,7 +47,7 @@ fn read_witnessed(path: &Path) -> Result<(Vec<u8>, Witness), Error> {
 /// Whether a model's folder has the small file at `path`.
 ///
 /// # Errors
-/// Something is there that is not read.
+/// Something with this name exists, but may not be read.
 pub(crate) fn has(path: &Path) -> Result<bool, Error> {
     let not_read = |found| Err(Error::NotRead { path: path.to_path_buf(), found });
     match Home::of(path.parent().unwrap_or(Path::new("")))?.look(path)? {
@@ -58,7 +58,7 @@ pub(crate) fn has(path: &Path) -> Result<bool, Error> {
     }
 }
 
-/// Reads what was opened at `path`, which like a header is small.
+/// Reads all of the file opened at `path`. Like a header, it must be small.
 pub(crate) fn read_whole(file: fs::File, path: &Path) -> Result<Vec<u8>, Error> {
     let mut bytes = Vec::new();
     file.take(MAX_HEADER_BYTES + 1).read_to_end(&mut bytes).map_err(Error::io("read", path))?;
@@ -69,7 +69,8 @@ pub(crate) fn read_whole(file: fs::File, path: &Path) -> Result<Vec<u8>, Error> 
     Ok(bytes)
 }
 
-/// The files of a source directory that DFloat11's own replace, config.json and the lists of shards: kept in the record, to be restored.
+/// The files of a source directory that DFloat11's own files replace: config.json and the lists of
+/// shards. They are kept in the record, to be restored.
 pub(crate) fn replaced_files(folder: &Path) -> Result<Vec<SmallFile>, Error> {
     let mut replaced = Vec::new();
     for name in names(folder)? {

@@ -1,9 +1,12 @@
-//! Where the links of a model's folder may lead. A link in a folder of strangers must not carry a private file into what is to be published.
+//! Where the links of a model's folder may lead. A link in the folder of an unknown author must not
+//! carry a private file into a model that will be published.
 //!
 //! ```text
-//! from a weight file       anywhere, to a regular file: its header is checked, and weights are the point
+//! from a weight file       anywhere, to a regular file: its header is checked, and the weights are
+//!                          what the user asked for
 //! from any other file      to a file in the folder given, or to a blob of the same cache
-//! from a folder            to a folder of the blobs; where it leads inside the folder given, that is found without it
+//! from a folder            to a folder of the blobs; a folder inside the folder given is found
+//!                          without the link
 //! ```
 //!
 //! ```text
@@ -19,27 +22,27 @@ use std::path::{Path, PathBuf};
 use super::pipeline::names_part;
 use crate::{Error, open};
 
-/// What a cache calls the folder of a model's revisions, and the one of its files.
+/// The names, in a cache, of the folder of a model's revisions and of the folder of its files.
 const SNAPSHOTS: &str = "snapshots";
 const BLOBS: &str = "blobs";
 
-/// The places that links of a folder may lead to.
+/// The places that the links of a folder may lead to.
 #[derive(Debug)]
 pub(crate) struct Home {
-    /// The folder given, or the pipeline that it is a part of.
+    /// The folder given, or the pipeline that it belongs to.
     root: PathBuf,
     /// The blobs of its cache.
     blobs: Option<PathBuf>,
 }
 
-/// What lies under a name in a model's folder.
+/// What a name in a model's folder leads to.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Entry {
-    /// A file to read; where it really lies.
+    /// A file to read: its real path.
     File(PathBuf),
-    /// A folder to enter; where it really lies.
+    /// A folder to enter: its real path.
     Folder(PathBuf),
-    /// What is not read: a special file, or a link that may not be followed.
+    /// Something that is not read: a special file, or a link that may not be followed.
     LeftOut(&'static str),
 }
 
@@ -47,7 +50,7 @@ impl Home {
     /// The home of the files in `folder`.
     ///
     /// # Errors
-    /// It cannot be found.
+    /// The folder cannot be found.
     pub fn of(folder: &Path) -> Result<Home, Error> {
         let given = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
         let full = fs::canonicalize(given).map_err(Error::io("open", folder))?;
@@ -60,10 +63,10 @@ impl Home {
         Ok(Home { root, blobs })
     }
 
-    /// What lies at `path`, which is in this home; `None` where there is nothing.
+    /// What lies at `path`, which must be in this home; `None` if nothing does.
     ///
     /// # Errors
-    /// A link to nothing: a download that was not finished.
+    /// A link leads to nothing: a download was not finished.
     pub fn look(&self, path: &Path) -> Result<Option<Entry>, Error> {
         let own = match fs::symlink_metadata(path) {
             Ok(own) => own.file_type(),
@@ -96,7 +99,8 @@ impl Home {
     }
 }
 
-/// Whether there is a weight file at `path`: a link from one may lead to a regular file anywhere. A folder is none.
+/// Whether there is a weight file at `path`. Its link may lead to a regular file anywhere. A folder
+/// is not a weight file.
 ///
 /// # Errors
 /// It is a special file, or a link to nothing.
@@ -113,7 +117,7 @@ pub(crate) fn is_weights(path: &Path) -> Result<bool, Error> {
     Err(Error::NotRead { path: path.to_path_buf(), found: open::kind_name(kind) })
 }
 
-/// The end of the links at `path`.
+/// Follows the links at `path` to their end.
 fn follow(path: &Path) -> Result<(PathBuf, fs::FileType), Error> {
     let found = fs::canonicalize(path).and_then(|real| Ok((fs::metadata(&real)?.file_type(), real)));
     match found {
@@ -125,7 +129,7 @@ fn follow(path: &Path) -> Result<(PathBuf, fs::FileType), Error> {
     }
 }
 
-/// Nothing of that name, or a file where a folder of the path should be.
+/// No file has this name, or a parent in the path is a file.
 fn is_absence(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
 }

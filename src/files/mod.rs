@@ -1,5 +1,5 @@
-//! Which files are the model, for every verb: weight files found, links followed or not, headers
-//! read, weights read as BF16.
+//! Finds the files of a model, for every verb: finds weight files, follows links or refuses to,
+//! reads headers, and reads weights as BF16.
 
 pub(crate) mod checkpoint;
 mod disguise;

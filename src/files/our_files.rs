@@ -1,4 +1,5 @@
-//! The files of a model that we wrote, as its record lists them: what each is, and what it must be like. FILES.md, "The files".
+//! The files of a model that we wrote, as its record lists them: what kind each is, and what it
+//! must contain. FILES.md, "The files".
 
 use std::path::Path;
 
@@ -8,12 +9,12 @@ use super::portable::Names;
 use crate::Error;
 use crate::error::NameReason;
 
-/// A checksum as it is written: 16 lower-case hexadecimal digits.
+/// A checksum in its written form: 16 lower-case hexadecimal digits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Digits(pub u64);
 
 impl Digits {
-    /// Reads 16 digits and nothing else.
+    /// Reads exactly 16 digits.
     pub fn parse(text: &str) -> Option<Digits> {
         let plain = text.len() == 16 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
         u64::from_str_radix(text, 16).ok().filter(|_| plain).map(Digits)
@@ -39,29 +40,30 @@ impl<'de> Deserialize<'de> for Digits {
     }
 }
 
-/// A file of ours. Its name is relative, `/` between folders.
+/// A file that we wrote. Its name is relative, with `/` between folders.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
 pub(crate) enum OurFile {
-    /// Weights: all of the safetensors files but the one that holds the record.
+    /// Weights: every safetensors file except the one that holds the record.
     Weights {
         name: String,
         size: u64,
-        /// Of its header: length, JSON and padding.
+        /// The checksum of its header: length, JSON and padding.
         header: Digits,
         /// See `record::checksum`.
         xxh3: Digits,
     },
     /// config.json.
     Config { name: String, size: u64, xxh3: Digits },
-    /// The model card. It is written to be completed, so another card than ours is only told. Without a size: it tells the sizes of the others.
+    /// The model card. Users are meant to complete it, so a changed card is only a note. It has no
+    /// size, because it states the sizes of the other files.
     Card { name: String, xxh3: Digits },
     /// A file of the source, copied.
     Copied {
         name: String,
         size: u64,
         xxh3: Digits,
-        /// What it is called in the source, where it is called otherwise.
+        /// Its name in the source, if that differs.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         source: Option<String>,
     },
@@ -81,7 +83,7 @@ impl OurFile {
         }
     }
 
-    /// What it is called in the source; `None` where it is no file of the source.
+    /// Its name in the source; `None` if it is not a file of the source.
     pub fn source_name(&self) -> Option<&str> {
         match self {
             OurFile::Copied { name, source, .. } => Some(source.as_ref().unwrap_or(name)),
@@ -90,7 +92,7 @@ impl OurFile {
     }
 }
 
-/// Checks that files of these names can stand in one folder on every system.
+/// Checks that files with these names can lie in one folder on every system.
 ///
 /// # Errors
 /// The first name that is refused, and why.
@@ -99,7 +101,7 @@ pub(crate) fn check_names<'a>(names: impl IntoIterator<Item = &'a str>) -> Resul
     names.into_iter().try_for_each(|name| taken.take(name).map_err(|reason| (name.to_owned(), reason)))
 }
 
-/// The same for files that are about to be written to or read from `folder`.
+/// The same check, for files that are about to be written to or read from `folder`.
 pub(crate) fn check_names_in<'a>(folder: &Path, names: impl IntoIterator<Item = &'a str>) -> Result<(), Error> {
     let path = folder.to_path_buf();
     check_names(names).map_err(|(name, reason)| Error::NameNotPortable { path, name, reason })

@@ -1,5 +1,5 @@
-//! What the record in a file's metadata calls the model's own, told before its checksum is looked
-//! at: which files to open.
+//! The files and tensors that the record in a file's metadata calls part of the model. They tell
+//! which files to open, so they are read before the record's checksum is checked.
 
 use std::collections::BTreeMap;
 
@@ -9,13 +9,13 @@ use super::leaves::{LEAVES, is_leaf};
 use super::our_files::{Digits, OurFile};
 use crate::safetensors::{Header, TensorInfo};
 
-/// What every key of ours begins with.
+/// How every key of ours begins.
 pub(crate) const PREFIX: &str = "df11.";
 pub(crate) const VERSION_KEY: &str = "df11.version";
 pub(crate) const UNITS_KEY: &str = "df11.units";
 pub(crate) const TENSORS_KEY: &str = "df11.tensors";
 pub(crate) const FILES_KEY: &str = "df11.files";
-/// In every other weight file: what the file with the record is called.
+/// In every other weight file: the name of the file with the record.
 pub(crate) const MAIN_KEY: &str = "df11.main";
 
 /// A tensor as the record writes it.
@@ -27,12 +27,13 @@ pub(crate) struct WrittenTensor {
     pub xxh3: Digits,
 }
 
-/// Whether these metadata hold a record, of whatever version.
+/// Whether these metadata hold a record, of any version.
 pub(crate) fn has_record(metadata: &BTreeMap<String, String>) -> bool {
     metadata.contains_key(VERSION_KEY)
 }
 
-/// What a record of version 2 calls the model's own, told before its checksum is looked at: which files to open.
+/// The files and tensors that a record of version 2 calls part of the model. They are read before
+/// the record's checksum is checked, to know which files to open.
 #[derive(Debug)]
 pub(crate) struct Own {
     /// The weight files, each with the checksum of its header.
@@ -42,7 +43,7 @@ pub(crate) struct Own {
 }
 
 impl Own {
-    /// `None` where a record does not tell.
+    /// `None` if the record does not name them.
     pub fn of(metadata: &BTreeMap<String, String>) -> Option<Own> {
         let files: Vec<OurFile> = serde_json::from_str(metadata.get(FILES_KEY)?).ok()?;
         let weights = files.into_iter().filter_map(|file| match file {
@@ -56,7 +57,8 @@ impl Own {
         })
     }
 
-    /// Whether a file holds tensors of the model and no others: whole units, and raw tensors of the dtype and shape that they have in the source.
+    /// Whether a file holds only tensors of the model: whole units, and raw tensors with the dtype
+    /// and shape that they have in the source.
     pub fn holds(&self, header: &Header) -> bool {
         let all: BTreeMap<&str, &TensorInfo> =
             header.tensors.iter().map(|(name, info)| (name.as_str(), info)).collect();

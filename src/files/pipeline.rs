@@ -1,6 +1,8 @@
-//! A pipeline folder of diffusers: `model_index.json`, and a sub-folder for each part, of which those with weights are models of their own.
+//! A pipeline folder of diffusers: `model_index.json`, and a sub-folder for each part. The parts
+//! with weights are models of their own.
 //!
-//! Each is compressed and decompressed as if it were given alone; one without units is copied like every other file.
+//! Each of them is compressed and decompressed as if it were given alone. A part without units is
+//! copied like every other file.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -11,10 +13,11 @@ use serde::de::IgnoredAny;
 
 use crate::open;
 
-/// What makes a folder a pipeline.
+/// The file that makes a folder a pipeline.
 pub(crate) const PIPELINE_FILE: &str = "model_index.json";
 
-/// Most bytes of that file that are looked at for the names of parts: some dozens of them are named in a few thousand.
+/// Most bytes of that file that are read to find the names of parts. A file that names some dozens
+/// of parts has a few thousand bytes.
 const PIPELINE_FILE_BYTES: u64 = 1 << 20;
 
 /// Whether the folder `pipeline` is a pipeline that names `part`.

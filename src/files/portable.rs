@@ -1,27 +1,30 @@
-//! File names that mean the same file on every system: what a record or a manifest may name, and so what `decompress` may write.
+//! File names that mean the same file on every system. A record or a manifest may name only these,
+//! so `decompress` may write only these.
 //!
-//! Refused: a name that leads out of its folder, that Windows keeps for a device or spells otherwise, or that meets another one
-//! on a file system without case. `compress` asks the same of the names that it records, so what it writes can be restored anywhere.
+//! A name is refused if it leads out of its folder, if Windows keeps it for a device or spells it
+//! differently, or if it equals another name on a file system without case. `compress` checks the
+//! names that it records in the same way, so what it writes can be restored anywhere.
 
 use std::collections::BTreeMap;
 
 use crate::error::NameReason;
 
-/// Most folders in a name. Copying ends long before; a record must not make us look at every prefix of a name of a million folders.
+/// Most folders in a name. Copying stops long before. The bound keeps a record from making us look
+/// at every prefix of a name with a million folders.
 const MAX_COMPONENTS: usize = 32;
 
-/// Names of devices on Windows, whatever follows a dot.
+/// Names of devices on Windows. Whatever follows a dot does not matter.
 const DEVICES: [&str; 6] = ["con", "prn", "aux", "nul", "conin$", "conout$"];
 
-/// The names given so far, of files and of the folders above them.
+/// The names taken so far, of files and of the folders above them.
 #[derive(Debug, Default)]
 pub(crate) struct Names {
-    /// By what the name is without case: its spelling, and whether it is a file.
+    /// For each name without case: its spelling, and whether it is a file.
     taken: BTreeMap<String, (String, bool)>,
 }
 
 impl Names {
-    /// Takes the file `name`, `/` between folders.
+    /// Takes the file `name`, with `/` between folders.
     ///
     /// # Errors
     /// Why the name is refused.
@@ -44,12 +47,13 @@ impl Names {
     }
 }
 
-/// Both ways: some letters share only their small form with another, some only their capital.
+/// Folds in both directions: some letters share only their small form with another letter, some
+/// only their capital form.
 fn without_case(name: &str) -> String {
     name.to_uppercase().to_lowercase()
 }
 
-/// Why a name of one file or folder is refused.
+/// Why the name of one file or folder is refused.
 pub(crate) fn refused(name: &str) -> Option<NameReason> {
     let folded = without_case(name);
     let stem = folded.split('.').next().unwrap_or_default().trim_end_matches(' ');

@@ -1,14 +1,16 @@
-//! Which weights of a tensor are read for a sample; numbers that look random.
+//! Which weights of a tensor are read for a sample, and numbers that look random.
 
-/// Places of a tensor that are read. Weights of a row are alike: 36 runs of 2048 missed the mean of a MiniLM layer by 0.5 %.
+/// Number of places of a tensor that are read. The weights of a row are alike: 36 runs of 2048
+/// missed the mean of a MiniLM layer by 0.5 %.
 const RUNS: u64 = 256;
-/// Fewest weights that are read at one place, 128 bytes.
+/// Fewest weights that are read at one place: 128 bytes.
 const SHORTEST_RUN: u64 = 64;
-/// Most: a page of 4 KiB, since a disk reads no less.
+/// Most weights that are read at one place: a page of 4 KiB, since a disk reads no less.
 const LONGEST_RUN: u64 = 2048;
 
-/// Runs of weights, `wanted` of `weights` in all: first weight and length. One in each of equally many parts of the tensor, at a place in its part
-/// that differs from part to part: were they evenly spaced, they could all fall on the same columns.
+/// Yields runs of weights (first weight, length), about `wanted` of `weights` in all. The tensor is
+/// cut into equal parts, and each part has one run, at a place that differs from part to part.
+/// Evenly spaced runs could all fall on the same columns.
 pub(crate) fn runs(weights: u64, wanted: u64) -> impl Iterator<Item = (u64, u64)> {
     let runs = wanted.div_ceil((wanted / RUNS).clamp(SHORTEST_RUN, LONGEST_RUN)).max(1);
     let length = wanted / runs;

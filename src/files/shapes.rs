@@ -1,13 +1,15 @@
-//! A model without weights: a JSON file of names, dtypes and shapes. What `estimate` and `synth` take besides models.
+//! A model without weights: a JSON file of names, dtypes and shapes. `estimate` and `synth` accept
+//! it besides models.
 //!
 //! ```text
 //! {"tensors": [["model.layers.{0..31}.mlp.up_proj.weight", "BF16", [14336, 4096]], ...], ...}
 //! ```
 //!
-//! `{0..31}` stands for every number from 0 to 31; a name may have several. Other keys, and what follows a shape, are left alone.
+//! `{0..31}` means every number from 0 to 31. A name may have several ranges. Other keys, and
+//! whatever follows a shape, are ignored.
 //!
-//! A few bytes can stand for any number of tensors, so all is counted before it is made: rows, sizes of a shape, tensors, and the bytes that their names
-//! and shapes take.
+//! A few bytes can describe any number of tensors. So everything is counted before it is made:
+//! rows, sizes of a shape, tensors, and the bytes of their names and shapes.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -24,23 +26,24 @@ use crate::safetensors::{Dtype, MAX_HEADER_BYTES, TensorInfo};
 use crate::shown::{line, shown};
 use crate::{Error, open};
 
-/// Most tensors that a file may stand for: ten times what the largest released models have.
+/// Most tensors that a file may describe: ten times what the largest released models have.
 const MAX_TENSORS: usize = 1 << 20;
-/// Most bytes that the tensors' names, dtypes and shapes may take in all: as many as a header may have.
+/// Most bytes that the names, dtypes and shapes of the tensors may take in all: as many as a header
+/// may have.
 const MAX_NAME_BYTES: u64 = MAX_HEADER_BYTES;
-/// Most sizes of a shape, as NumPy has it.
+/// Most sizes in a shape, as in NumPy.
 const MAX_SIZES: usize = 64;
-/// Bytes of all tensors that no file system holds, since a place in a file is a signed number of 64 bits.
+/// No file system holds this many bytes, since a position in a file is a signed number of 64 bits.
 const TOO_MANY_BYTES: u64 = 1 << 63;
-/// So much of a row that is refused is quoted.
+/// Most bytes of a refused row that are quoted.
 const LONGEST_QUOTE: usize = 200;
 
-/// Whether INPUT is a file of shapes rather than a model.
+/// Whether INPUT is a file of shapes instead of a model.
 pub(crate) fn is_shapes(input: &Path) -> bool {
     input.extension().is_some_and(|extension| extension == "json") && input.is_file()
 }
 
-/// The tensors of the file at `path`, data laid out in order of name.
+/// Reads the tensors of the file at `path`. Their data is laid out in order of name.
 pub(crate) fn read_shapes(path: &Path) -> Result<BTreeMap<String, TensorInfo>, Error> {
     let wrong = |expected: String| {
         let reason = JsonReason::NotShapes { expected };
@@ -90,7 +93,7 @@ struct Shapes<'a> {
     tensors: AtMost<&'a RawValue, MAX_TENSORS>,
 }
 
-/// A list that is refused as soon as it is longer.
+/// A list that is refused as soon as it becomes too long.
 struct AtMost<T, const MOST: usize>(Vec<T>);
 
 impl<'de, T: Deserialize<'de>, const MOST: usize> Deserialize<'de> for AtMost<T, MOST> {
@@ -116,7 +119,7 @@ impl<'de, T: Deserialize<'de>, const MOST: usize> Deserialize<'de> for AtMost<T,
     }
 }
 
-/// One of `tensors`.
+/// One row of `tensors`.
 struct Row {
     name: String,
     dtype: String,
@@ -146,11 +149,11 @@ impl<'de> Deserialize<'de> for Row {
 
 /// A name with ranges in it.
 struct Template<'a> {
-    /// What stands before a range, the first number of it, and how many there are.
+    /// For each range: the text before it, its first number, and how many numbers it has.
     ranges: Vec<(&'a str, u64, u64)>,
-    /// What follows the last one.
+    /// The text after the last range.
     end: &'a str,
-    /// How many names it stands for; `None` from 2^64 on.
+    /// The number of names; `None` from 2^64 on.
     names: Option<u64>,
 }
 
@@ -162,7 +165,8 @@ impl<'a> Template<'a> {
             let (first, last) = range.split_once("..")?;
             let (first, last): (u64, u64) = (first.parse().ok()?, last.parse().ok()?);
             let further = last.checked_sub(first)?;
-            // A range of all 2^64 numbers has no count, and so no name is made of it.
+            // The count of a range of all 2^64 numbers does not fit. `names` is then `None`, so no
+            // name is made.
             let count = further.saturating_add(1);
             template.names = template.names.and_then(|names| names.checked_mul(further.checked_add(1)?));
             template.ranges.push((before, first, count));
@@ -171,7 +175,7 @@ impl<'a> Template<'a> {
         Some(template)
     }
 
-    /// Bytes of its longest name, at most.
+    /// Upper bound on the bytes of its longest name.
     fn longest_name(&self) -> u64 {
         let digits = |first: u64, count: u64| u64::from((first + (count - 1)).checked_ilog10().unwrap_or(0) + 1);
         let ranges = self.ranges.iter().map(|&(before, first, count)| before.len() as u64 + digits(first, count));
@@ -191,7 +195,7 @@ impl<'a> Template<'a> {
     }
 }
 
-/// Weights of a tensor; `None` past 2^64.
+/// Number of weights of a tensor; `None` from 2^64 on.
 pub(crate) fn weights(shape: &[u64]) -> Option<u64> {
     shape.iter().try_fold(1_u64, |product, &size| product.checked_mul(size))
 }

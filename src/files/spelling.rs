@@ -1,11 +1,14 @@
-//! BF16 words in a wider spelling: F32 or F16 tensors of which every value is a BF16 value, bit for bit.
+//! BF16 words in a wider spelling: F32 or F16 tensors in which every value is a BF16 value, bit for
+//! bit.
 //!
 //! ```text
 //! F32   the upper half is the word, the lower half is 0
-//! F16   5 bits of exponent and 10 of mantissa fit a word where the mantissa's last 3 bits are 0, and a subnormal's 8 bits from its first 1 on do
+//! F16   has 5 exponent bits and 10 mantissa bits. A value fits a word if the last 3 mantissa bits
+//!       are 0. A subnormal fits if all its 1 bits lie in the 8 bits that begin with the first 1.
 //! ```
 //!
-//! All on bits: a NaN keeps its payload, and what does not come back from its word as it was is not taken.
+//! Everything works on bits, so a NaN keeps its payload. A value that its word cannot give back
+//! exactly is refused.
 
 use std::borrow::Cow;
 
@@ -13,7 +16,7 @@ use half::bf16;
 
 use super::words;
 
-/// How a coded tensor stands in the source.
+/// How the values of a coded tensor are spelled in the source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Spelling {
     Bf16,
@@ -22,7 +25,7 @@ pub(crate) enum Spelling {
 }
 
 impl Spelling {
-    /// That of a dtype; `None` of one that never holds BF16 words.
+    /// The spelling of a dtype; `None` for a dtype that never holds BF16 words.
     pub fn of(dtype: &str) -> Option<Spelling> {
         match dtype {
             "BF16" => Some(Spelling::Bf16),
@@ -32,7 +35,7 @@ impl Spelling {
         }
     }
 
-    /// Bytes of a value.
+    /// Bytes of one value.
     pub fn bytes(self) -> usize {
         match self {
             Spelling::F32 => size_of::<u32>(),
@@ -40,7 +43,10 @@ impl Spelling {
         }
     }
 
-    /// Reads values from a file's bytes, as many as there are `weights`. Fails with the index of the first that is no BF16 value.
+    /// Reads one value from the file's bytes for each element of `weights`.
+    ///
+    /// # Errors
+    /// The index of the first value that is not a BF16 value.
     pub fn read(self, bytes: &[u8], weights: &mut [bf16]) -> Result<(), usize> {
         let word_of = |value: &[u8]| match (self, value) {
             (Spelling::F32, &[0, 0, low, high]) => Some(u16::from_le_bytes([low, high])),
@@ -54,7 +60,8 @@ impl Spelling {
         Ok(())
     }
 
-    /// The weights as they stand in a file. A weight that F16 cannot hold was never read from it: it is written as 0, and its tensor's checksum tells.
+    /// The bytes of the weights in a file. A weight that F16 cannot hold was never read from F16.
+    /// It is written as 0, and then the tensor's checksum does not match.
     pub fn write(self, weights: &[bf16]) -> Cow<'_, [u8]> {
         match self {
             Spelling::Bf16 => words::to_file(weights),
@@ -73,15 +80,15 @@ const F16_MANTISSA_BITS: u32 = 10;
 const F16_INFINITE: u16 = 31;
 const BF16_MANTISSA_BITS: u32 = 7;
 const BF16_INFINITE: u16 = 255;
-/// What a BF16 exponent has more than the F16 exponent of the same value.
+/// How much larger a BF16 exponent is than the F16 exponent of the same value.
 const BIAS_DIFFERENCE: u16 = 127 - 15;
 
-/// The BF16 word of an F16 word's value.
+/// The BF16 word with the value of an F16 word.
 fn word_of_f16(half: u16) -> Option<u16> {
     let (sign, exponent, mantissa) = (half & SIGN, half >> F16_MANTISSA_BITS & F16_INFINITE, half & 0x3FF);
     let (exponent, mantissa) = match (exponent, mantissa) {
         (0, 0) => (0, 0),
-        // mantissa * 2^-24: the first 1 becomes the hidden bit
+        // mantissa * 2^-24: the first 1 becomes the hidden bit.
         (0, _) => {
             let shift = mantissa.leading_zeros() + F16_MANTISSA_BITS + 1 - u16::BITS;
             (BIAS_DIFFERENCE + 1 - shift as u16, mantissa << shift & 0x3FF)
@@ -93,7 +100,7 @@ fn word_of_f16(half: u16) -> Option<u16> {
     (mantissa.trailing_zeros() >= lost).then_some(sign | exponent << BF16_MANTISSA_BITS | mantissa >> lost)
 }
 
-/// The F16 word of the same value.
+/// The F16 word with the same value.
 fn f16_of_word(word: u16) -> Option<u16> {
     let (sign, exponent, mantissa) = (word & SIGN, word >> BF16_MANTISSA_BITS & 0xFF, word & 0x7F);
     let mantissa = mantissa << (F16_MANTISSA_BITS - BF16_MANTISSA_BITS);

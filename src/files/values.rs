@@ -1,21 +1,24 @@
-//! How much JSON is believed: its values are counted before a parser keeps them.
+//! Limits JSON: its values are counted before a parser keeps them.
 //!
-//! A value can be two bytes of text (`0,`) and takes 32 in memory, twice that while a list grows. So a text costs at most 40 times its length, and all
-//! texts together a bound that the largest models stay far below.
+//! A value can be two bytes of text (`0,`), yet it takes 32 bytes in memory, and twice that while a
+//! list grows. With this limit a text costs at most 40 times its length, and all texts together
+//! cost at most a bound that the largest models stay far below.
 
 use serde::de::Error as _;
 use serde_json::Value;
 
-/// Most values of one text, those in lists and the keys of objects counted: a file of shapes that names 262,144 tensors one by one has two million.
+/// Most values of one text. List elements and object keys count. A file of shapes that names
+/// 262,144 tensors one by one has two million.
 pub(crate) const MAX_VALUES: usize = 1 << 22;
 
-/// Parses a text that is counted before.
+/// Counts the values of a text, then parses it.
 pub(crate) fn parse(json: &[u8]) -> serde_json::Result<Value> {
     check(json)?;
     serde_json::from_slice(json)
 }
 
-/// Refuses a text of too many values. Each is followed by a comma or a colon, or is the last in its list or object.
+/// Refuses a text with too many values. Each value is followed by a comma or a colon, or is the
+/// last one in its list or object.
 pub(crate) fn check(json: &[u8]) -> serde_json::Result<()> {
     let (mut values, mut in_string, mut escaped) = (0_usize, false, false);
     for &byte in json {

@@ -2,11 +2,11 @@
 //!
 //! ```text
 //! model.safetensors, or diffusers' name for it           that file
-//! the same with .index.json behind                       the shards that it names
+//! the same with .index.json appended                     the shards that it names
 //! NAME-00001-of-0000N ... NAME-0000N-of-0000N            those: the index is missing
 //! one other .safetensors file                            that file
 //! consolidated*.safetensors beside any of these          the same weights in another form;
-//!   so are pytorch_model*.bin and its like
+//!   pytorch_model*.bin and the like                      so are these
 //! ```
 //!
 //! Of a pipeline folder: the sub-folders that have such files.
@@ -21,18 +21,18 @@ use super::pipeline::PIPELINE_FILE;
 use crate::Error;
 use crate::error::{JsonReason, ModelReason};
 
-/// What a directory holds of a BF16 model.
+/// How a directory holds a BF16 model.
 pub(crate) enum Found {
-    /// These weight files, and what the main file of such a model is called.
+    /// In these weight files. Also the name that the main file of such a model has.
     Whole(Vec<String>, &'static str),
-    /// The shards of this index, and the same.
+    /// In the shards of this index. Also the name that the main file of such a model has.
     Sharded(PathBuf, &'static str),
 }
 
 /// Which files of a directory hold the model.
 ///
 /// # Errors
-/// None do, or it cannot be told which.
+/// No files do, or it is not clear which.
 pub(crate) fn find_source_files(path: &Path) -> Result<Found, Error> {
     for main in MAIN_FILES {
         let index = path.join(format!("{main}.index.json"));
@@ -58,7 +58,7 @@ pub(crate) fn find_source_files(path: &Path) -> Result<Found, Error> {
     }
 }
 
-/// The files, if they are the shards 1 to N of N. An index says the same where there is one.
+/// The files, if they are the shards 1 to N of N. An index would say the same.
 fn whole_set(names: &[String]) -> Option<Vec<String>> {
     let shards: Vec<_> = names.iter().map(|name| shard_of(name)).collect::<Option<_>>()?;
     let (stem, _, of) = shards.first()?.clone();
@@ -66,7 +66,8 @@ fn whole_set(names: &[String]) -> Option<Vec<String>> {
     (of == names.len() && shards == expected).then(|| names.to_vec())
 }
 
-/// Why a directory without safetensors files is refused, by what it holds instead.
+/// Why a directory without safetensors files is refused. The reason depends on what it holds
+/// instead.
 pub(crate) fn no_weights(path: &Path) -> Result<ModelReason, Error> {
     let parts = parts(path)?;
     if !parts.is_empty() {
@@ -92,7 +93,8 @@ pub(crate) fn shard_names(weight_map: &BTreeMap<String, String>, index: &Path) -
     Ok(names.into_iter().collect())
 }
 
-/// The file of each tensor, by these bytes of an index, which name one at least: without any, nothing would be left of the model.
+/// Reads from the bytes of an index which file holds each tensor. The index must name at least one:
+/// an empty one would leave nothing of the model.
 pub(crate) fn weight_map(bytes: &[u8], index: &Path) -> Result<BTreeMap<String, String>, Error> {
     #[derive(serde::Deserialize)]
     struct Index {
@@ -107,7 +109,7 @@ pub(crate) fn weight_map(bytes: &[u8], index: &Path) -> Result<BTreeMap<String, 
     Ok(parsed.weight_map)
 }
 
-/// The sub-folders with weights of a pipeline folder, by name; none of any other input.
+/// The sub-folders with weights of a pipeline folder, by name. Empty for any other input.
 pub(crate) fn parts(input: &Path) -> Result<Vec<PathBuf>, Error> {
     if !has(&input.join(PIPELINE_FILE))? {
         return Ok(Vec::new());

@@ -1,4 +1,4 @@
-//! The units of a model by the patterns that its user gave.
+//! Finds the units of a model by the patterns that the user gave.
 
 use std::collections::BTreeSet;
 
@@ -11,10 +11,11 @@ use crate::files::dotted::{natural_order, parent_and_last, prefixes};
 use crate::files::shapes::weights;
 use crate::shown::shown;
 
-/// The units of a model by the patterns that a user gave.
+/// Finds the units of a model by the patterns that the user gave.
 ///
 /// # Errors
-/// A pattern matches a module without the matrices that it lists, or two units share a matrix.
+/// A pattern matches a module that lacks a matrix which the pattern lists, or two units share a
+/// matrix.
 pub(crate) fn units_by_pattern(source: &Checkpoint, patterns: &PatternDict) -> Result<Vec<UnitSpec>, Error> {
     let modules: BTreeSet<&str> =
         source.tensors.keys().flat_map(|tensor| prefixes(parent_and_last(tensor).0).take(MAX_COMPONENTS)).collect();

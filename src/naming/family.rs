@@ -1,22 +1,27 @@
-//! The modules of a model by what is no number in their paths: which of them `\d+` would match, found without trying every module for every pattern.
+//! Groups the modules of a model by the parts of their paths that are not numbers. This tells which
+//! modules `\d+` would match, without trying every module for every pattern.
 //!
 //! ```text
-//! family     paths that differ in numbers alone:  l.#.e.#  holds l.0.e.0, l.0.e.1, l.1.e.0, ...
-//! table      of a family and the places that may be any number: its paths by the numbers at the other places
+//! family     paths that differ only in numbers:  l.#.e.#  holds l.0.e.0, l.0.e.1, l.1.e.0, ...
+//! table      for one family, and the places that may be any number:
+//!            its paths by the numbers at the other places
 //!            \d+ at the second place -> {0: [l.0.e.0, l.1.e.0], 1: [l.0.e.1]}
-//! question   how many paths does l.\d+.e.1 match? -> the length of one list, not a walk over all modules
+//! question   how many paths does l.\d+.e.1 match? -> the length of one list,
+//!            not a walk over all modules
 //! ```
 //!
-//! A family gets a few tables, each made once, so that all questions together cost as much as the names are long.
+//! A family gets a few tables, each built once. So all questions together cost as much as the names
+//! are long.
 
 use crate::files::dotted::{is_decimal, parent_and_last, prefixes};
 
 use std::collections::{HashMap, HashSet};
 
-/// Most tables of a family. Real models need three: experts by layer, layers by expert, both. A family that needs more was made to be slow.
+/// Most tables of a family. Real models need three: experts by layer, layers by expert, and both. A
+/// family that needs more was built to be slow.
 const MOST_TABLES: usize = 64;
 
-/// What is no number in a path, place by place.
+/// A path with its numbers left out, place by place.
 type Mask<'a> = Vec<Option<&'a str>>;
 /// Paths by their components at some of the places.
 type Table<'a> = HashMap<Vec<&'a str>, Vec<&'a str>>;
@@ -25,7 +30,7 @@ type Table<'a> = HashMap<Vec<&'a str>, Vec<&'a str>>;
 pub(crate) struct Families<'a> {
     modules: HashSet<&'a str>,
     families: HashMap<Mask<'a>, Family<'a>>,
-    /// The lowest number below a path that stands for no module.
+    /// For each path, the lowest number below it that is not the name of a module.
     first_unseen: HashMap<&'a str, u64>,
 }
 
@@ -35,9 +40,9 @@ struct Family<'a> {
     tables: HashMap<Vec<bool>, Table<'a>>,
 }
 
-/// What is no number in a path.
+/// Masks the numbers of a path.
 fn mask<'a>(components: impl Iterator<Item = &'a str>) -> Mask<'a> {
-    // Of any script: `\d` takes more than ASCII for digits.
+    // Digits of any script, because `\d` matches more than ASCII digits.
     let is_number = |component: &str| !component.is_empty() && component.chars().all(char::is_numeric);
     components.map(|component| (!is_number(component)).then_some(component)).collect()
 }
@@ -51,8 +56,9 @@ impl<'a> Families<'a> {
         Families { modules, families, first_unseen: HashMap::new() }
     }
 
-    /// Takes a product of sets of components, each set one component or several numbers. Tells whether the modules that match it, with `\d+` at the places
-    /// that may be `any` number, are those of the product alone, and no number below the highest of such a place is unseen.
+    /// Takes a product of sets of components. Each set is one component or several numbers. The
+    /// places in `any` become `\d+`. Returns `true` if the modules that then match are exactly
+    /// those of the product, and every number below the highest one at such a place has a module.
     pub fn matches_only(&mut self, product: &[Vec<&'a str>], any: &[bool]) -> bool {
         let only_numbers = |(set, &any): (&Vec<&str>, &bool)| !any || set.iter().all(|component| is_decimal(component));
         if !product.iter().zip(any).all(only_numbers) {
@@ -73,7 +79,7 @@ impl<'a> Families<'a> {
         matching.len() == size && matching.into_iter().all(|path| self.all_below_are_seen(path, any))
     }
 
-    /// Whether every number below those of `path` at the places that may be any number stands for a module.
+    /// Whether, at each place in `any`, every number below the one in `path` has a module.
     fn all_below_are_seen(&mut self, path: &'a str, any: &[bool]) -> bool {
         let places = prefixes(path).zip(any).filter(|&(_, &any)| any).map(|(path, _)| parent_and_last(path));
         for (parent, number) in places {
@@ -92,7 +98,8 @@ impl<'a> Families<'a> {
 }
 
 impl<'a> Family<'a> {
-    /// Its paths by the components at the places that are not `any`; `None` where it has tables enough.
+    /// Its paths by the components at the places that are not `any`; `None` if it has too many
+    /// tables.
     fn table(&mut self, any: &[bool]) -> Option<&Table<'a>> {
         if !self.tables.contains_key(any) {
             if self.tables.len() == MOST_TABLES {
@@ -109,7 +116,7 @@ impl<'a> Family<'a> {
     }
 }
 
-/// Every choice of one component of each set.
+/// Every way to choose one component from each set.
 fn all_choices<'s, 'a>(sets: &'s [&'s Vec<&'a str>]) -> impl Iterator<Item = Vec<&'a str>> + 's {
     let count = sets.iter().fold(1_usize, |count, set| count.saturating_mul(set.len()));
     (0..count).map(move |mut index| {
@@ -128,7 +135,7 @@ mod tests {
     use crate::files::sampling::scatter;
     use regex::Regex;
 
-    /// The same question, answered by trying every module.
+    /// Answers the same question by trying every module.
     fn matches_only_by_trying(modules: &HashSet<&str>, product: &[Vec<&str>], any: &[bool]) -> bool {
         let place = |(set, &any): (&Vec<&str>, &bool)| match any {
             true => r"\d+".to_owned(),
@@ -198,7 +205,7 @@ mod tests {
         }
         let family = &families.families[&mask(names[0].split('.'))];
         assert_eq!((family.paths.len(), family.tables.len(), families.first_unseen.len()), (200_000, 2, 1));
-        // One second by itself; a walk over all modules for each pair takes minutes.
+        // Takes one second by itself. A walk over all modules for each pair takes minutes.
         assert!(began.elapsed().as_secs() < 40, "{:?}", began.elapsed());
     }
 

@@ -1,13 +1,16 @@
-//! Which tensors are coded together, from headers alone, for any architecture.
+//! Decides which tensors are coded together, from headers alone, for any architecture.
 //!
 //! 1. A *matrix* is a tensor that a Linear or an Embedding owns ([`Tree::matrix`]).
-//! 2. A *block* is the shortest module path that ends in a number, is no mere list, and either has a numbered sibling or holds more than one matrix.
-//!    All its matrices are one unit, but for embeddings. A block over [`MAX_BLOCK_UNIT_WEIGHTS`] is split by sub-module, and again where that is not
-//!    enough, or where the sub-module is a mere list.
+//! 2. A *block* is the shortest module path that ends in a number, is not only a list, and either
+//!    has a numbered sibling or holds more than one matrix. All its matrices except embeddings form
+//!    one unit. A block over [`MAX_BLOCK_UNIT_WEIGHTS`] is split by sub-module. A sub-module is
+//!    split again if it is still too large or is only a list.
 //! 3. Any other matrix of at least [`MIN_LONE_WEIGHTS`] weights is a unit of its own.
 //!
-//! A unit is called by its module path. Why no list: the published loader decodes a unit when its module is called, and nothing calls a list. Why
-//! nothing inside a block is a unit by itself: all units are decoded into the same memory, the inner one over the outer one still in use.
+//! A unit has the name of its module path. Why a list is never a unit: the published loader decodes
+//! a unit when its module is called, and nothing calls a list. Why nothing inside a block is a unit
+//! of its own: all units are decoded into the same memory, so the inner unit would overwrite the
+//! outer one while that is still in use.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,20 +22,22 @@ use crate::files::dotted::{is_decimal, natural_order, parent_and_last, prefixes}
 use crate::files::shapes::weights;
 use crate::safetensors::TensorInfo;
 
-/// Most weights of a unit made of several matrices, 2 GiB of BF16: bounds the memory of a job, and stays far below the limits of the format.
+/// Most weights of a unit made of several matrices: 2 GiB of BF16. This bounds the memory of a job,
+/// and stays far below the limits of the format.
 pub(crate) const MAX_BLOCK_UNIT_WEIGHTS: u64 = 1 << 30;
 
-/// What is to be coded, and what not.
+/// Which tensors are coded, and which are not.
 #[derive(Debug, Default)]
 pub(crate) struct Inferred {
     /// The units in natural order.
     pub units: Vec<UnitSpec>,
-    /// The tensors in none of them.
+    /// The tensors that are in no unit, each with the reason.
     pub raw: BTreeMap<String, RawReason>,
 }
 
-/// The units of a model, from the headers of its tensors. `everything`: also a unit for each BF16 tensor of some size that the published loader
-/// cannot inject, called by the tensor's whole name.
+/// Finds the units of a model from the headers of its tensors. With `everything`, each sufficiently
+/// large BF16 tensor that the published loader cannot inject also becomes a unit, named by the
+/// tensor's whole name.
 pub(crate) fn infer_units<'a>(tensors: impl Iterator<Item = (&'a str, &'a TensorInfo)>, everything: bool) -> Inferred {
     let tree = Tree::new(tensors.collect());
     let mut inferred = Inferred::default();
@@ -99,7 +104,8 @@ impl Inferred {
     }
 }
 
-/// Makes the matrices below `module` one unit, or, where they are too many or nothing calls it, units of its sub-modules.
+/// Makes one unit of the matrices below `module`. If they are too many, or nothing calls the
+/// module, makes units of its sub-modules instead.
 fn split(tree: &Tree<'_>, module: &str, matrices: &[(&str, u64)], units: &mut Vec<UnitSpec>) {
     let all: u64 = matrices.iter().map(|(_, weights)| weights).sum();
     let is_leaf = matrices[0].0 == module;

@@ -1,4 +1,5 @@
-//! Which tensors make a unit, and what it is called: by patterns, or from names and shapes alone.
+//! Decides which tensors make a unit and what the unit is called: by patterns, or from names and
+//! shapes alone.
 
 pub(crate) mod by_pattern;
 mod family;

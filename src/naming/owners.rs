@@ -1,11 +1,15 @@
-//! What kind of module owns a tensor, from names and shapes alone: the published loader injects weights into Linear and Embedding only.
+//! Tells what kind of module owns a tensor, from names and shapes alone. The published loader
+//! injects weights into Linear and Embedding only.
 //!
 //! ```text
-//! <module>.weight, BF16, 2-D, nothing else of size in <module>   -> a Linear's or an Embedding's, unless it is
-//!   below a component `router`, or as many rows as there are       a router: often a parameter that another class multiplies by
-//!     experts beside it
-//!   called `relative...` or `rel_...`                              a table of relative positions: read by its owner, never called
-//!   with a bias as long as its rows are                            transposed: GPT-2's Conv1D, which has no in_features
+//! <module>.weight, BF16, 2-D, with nothing else of size in <module>, belongs to a Linear or an
+//! Embedding, unless it is
+//!
+//!   below a component `router`, or as      a router: often a parameter that another class
+//!     many rows as experts beside it         multiplies by
+//!   called `relative...` or `rel_...`      a table of relative positions: its owner reads it,
+//!                                            and nothing calls it
+//!   with a bias as long as its rows are    transposed: GPT-2's Conv1D, which has no in_features
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -26,49 +30,50 @@ messages! {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RawReason {
-    /// Another dtype.
+    /// Its dtype is not BF16.
     #[error("{}, not BF16", shown(dtype))]
     NotBf16 {
         /// The dtype.
         dtype: String,
     },
-    /// No module's `.weight`.
+    /// It is not the `.weight` of a module.
     #[error("not the .weight of a module")]
     NotWeight,
-    /// Not of two dimensions: a convolution, experts in one tensor, a norm.
+    /// It does not have two dimensions: a convolution, experts in one tensor, a norm.
     #[error("of {dimensions} dimensions, not 2")]
     NotMatrix {
-        /// How many it has.
+        /// How many dimensions it has.
         dimensions: usize,
     },
-    /// No weights, or more than a unit can hold.
+    /// It has no weights, or more than a unit can hold.
     #[error("no weights, or more than the {MAX_WEIGHTS} that a unit can hold")]
     Size,
-    /// Outside blocks, and not worth a unit.
+    /// It lies outside blocks and is too small for a unit.
     #[error("fewer than {MIN_LONE_WEIGHTS} weights")]
     Small,
     /// Its module holds more than a weight and a bias.
     #[error("its module holds more than a weight and a bias")]
     OtherOwner,
-    /// Chooses experts.
+    /// It chooses experts.
     #[error("a router")]
     Router,
-    /// Relative positions.
+    /// It is a table of relative positions.
     #[error("a table of relative positions")]
     RelativePositions,
-    /// Input by output, as a Conv1D has it.
+    /// It is stored input by output, as in a Conv1D.
     #[error("stored transposed (Conv1D)")]
     Transposed,
-    /// An Embedding inside a block, whose list takes only what has `out_features` and `in_features`.
+    /// It is an Embedding inside a block. The list of a block takes only modules with
+    /// `out_features` and `in_features`.
     #[error("an embedding inside a block")]
     EmbeddingInBlock,
-    /// Used by an attention of PyTorch without a call.
+    /// PyTorch's attention uses it without calling it.
     #[error("the output projection of an attention that is not called by itself")]
     NotCalled,
     /// Coding its unit saves nothing.
     #[error("coded it would not be smaller")]
     NotSmaller,
-    /// No pattern that was given matches it.
+    /// None of the given patterns matches it.
     #[error("in no unit of the patterns")]
     NoPattern,
 }
@@ -80,12 +85,12 @@ impl Serialize for RawReason {
     }
 }
 
-/// The module tree that the names of a model's tensors show.
+/// The tree of modules, built from the names of a model's tensors.
 pub(crate) struct Tree<'a> {
     tensors: BTreeMap<&'a str, &'a TensorInfo>,
     /// How many experts a module called `experts` holds, by the path of its parent.
     experts: HashMap<&'a str, u64>,
-    /// Paths with a child, module or tensor, whose name is no number.
+    /// Paths that have a child, a module or tensor, whose name is not a number.
     named_children: BTreeSet<&'a str>,
     /// How many numbered modules lie directly below a path.
     numbered_children: HashMap<&'a str, u64>,
@@ -125,25 +130,28 @@ impl<'a> Tree<'a> {
         self.numbered_children.get(path).copied().unwrap_or(0)
     }
 
-    /// Whether all that lies below `path` is numbered: a list of modules, which nothing calls.
+    /// Whether all children of `path` are numbered. Then it is a list of modules, which nothing
+    /// calls.
     pub fn is_list(&self, path: &str) -> bool {
         !self.named_children.contains(path)
     }
 
-    /// Whether `module` is part of PyTorch's own attention, which reads its weight without calling it.
+    /// Whether `module` is part of PyTorch's own attention, which reads its weight without calling
+    /// it.
     pub fn is_not_called(&self, module: &str) -> bool {
         let (parent, last) = parent_and_last(module);
         last == "out_proj" && self.tensors.contains_key(format!("{parent}.in_proj_weight").as_str())
     }
 
-    /// Whether `module`, inside a block, is an Embedding: by its name, and an Embedding has no bias.
+    /// Whether `module`, inside a block, is an Embedding: its name says so, and it has no bias.
     pub fn is_embedding(&self, module: &str) -> bool {
         let last_word = module.rsplit(['.', '_']).next().unwrap_or(module);
         matches!(last_word, "emb" | "embd" | "embed" | "embeds" | "embedding" | "embeddings")
             && self.bias(module).is_none()
     }
 
-    /// The module whose matrix a tensor is, with its number of weights, or why it is none that the published loader could inject.
+    /// The module whose matrix the tensor is, with its number of weights. Otherwise the reason why
+    /// the published loader could not inject it.
     pub fn matrix(&self, name: &'a str, info: &TensorInfo) -> Result<(&'a str, u64), RawReason> {
         if !info.dtype.is_bf16() {
             return Err(RawReason::NotBf16 { dtype: info.dtype.name().to_owned() });
@@ -181,7 +189,8 @@ impl<'a> Tree<'a> {
         tensors.take_while(|(name, _)| name.starts_with(&first)).collect()
     }
 
-    /// Whether a module has modules of its own, or a parameter that is neither weight nor bias. A scale of one element is what tools add to a Linear.
+    /// Whether a module has modules of its own, or a parameter that is neither weight nor bias. A
+    /// scale of one element does not count, since tools add one to a Linear.
     fn holds_more(&self, module: &str) -> bool {
         self.below(module).iter().any(|(name, info)| {
             let (parent, leaf) = parent_and_last(name);
@@ -213,7 +222,9 @@ impl<'a> Tree<'a> {
         }
     }
 
-    /// A bias has an element for each output: rows of a Linear, columns of a Conv1D. One that is square goes by what it is called elsewhere.
+    /// Finds the transposed matrices. A bias has one element for each output: a row of a Linear, a
+    /// column of a Conv1D. A square matrix is transposed if matrices of the same name elsewhere
+    /// are.
     fn find_transposed(&mut self) {
         let proven = self.tensors.iter().filter_map(|(name, info)| {
             let module = module_of(name)?;

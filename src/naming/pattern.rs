@@ -1,21 +1,25 @@
-//! `pattern_dict`: which modules are units and which matrices they hold, as regular expressions over module paths.
+//! `pattern_dict`: which modules are units and which matrices they hold, as regular expressions
+//! over module paths.
 //!
-//! Reading: the first pattern that matches the whole path counts. The engine is linear in time and bounded in memory, since patterns come from
-//! strangers; what it cannot express (look-around, back-references) is an error that names the pattern.
+//! Reading: the first pattern that matches the whole path counts. Patterns come from unknown
+//! authors, so the engine is linear in time and bounded in memory. A pattern that it cannot express
+//! (look-around, back-references) is an error that names the pattern.
 //!
-//! Writing: the published loader does not stop at the first match, and a second match makes it fail. So exactly one pattern matches each unit, and
-//! nothing else:
+//! Writing: the published loader does not stop at the first match, and fails at a second one. So
+//! exactly one pattern matches each unit, and matches nothing else:
 //!
 //! ```text
-//! units that differ only in numbers, with equal attributes  ->  as few products of sets of numbers as hold exactly them, one pattern each:
-//!     a number that never varies                                itself
-//!     a set, if it matches no other module that way             \d+
-//!       and no unseen number lies below the highest
-//!     else                                                      (?:3|4|5)
+//! units that differ only in numbers, with equal attributes:
+//!     as few products of sets of numbers as hold exactly them, and one pattern for each product
+//!         a number that never varies                                itself
+//!         a set, if `\d+` matches no other module there             \d+
+//!           and no unseen number lies below the highest
+//!         any other set                                             (?:3|4|5)
 //! ```
 //!
-//! An unseen number is a module without tensors, an activation between two layers: it is not in the file, but the loader would try it. Few patterns,
-//! because the loader tries all of them for each unit, and Python compiles each anew where there are more than 512.
+//! An unseen number is a module without tensors, such as an activation between two layers. It is
+//! not in the file, but the loader would try it. Few patterns matter because the loader tries all
+//! of them for each unit, and Python compiles each one again if there are more than 512.
 
 mod common;
 
@@ -34,10 +38,12 @@ use crate::files::folder::read_whole;
 use crate::files::values;
 use crate::{Error, open};
 
-/// Bytes that one compiled pattern may take.
+/// Most bytes that one compiled pattern may take.
 const MAX_PATTERN_BYTES: usize = 1 << 20;
-/// Bytes that all compiled patterns together may take, and again what is remembered of matching them. Tried: the 2 MB that the engine remembers by default.
-/// Over 1000 patterns it then walks through all of them for every module: 1.5 ms a module with 4000 patterns, instead of 0.02.
+/// Most bytes that all compiled patterns together may take, and the same again for what the engine
+/// remembers of matching them. Tried: the 2 MB that the engine remembers by default. Over 1000
+/// patterns it then walks through all of them for every module: 1.5 ms a module with 4000 patterns,
+/// instead of 0.02.
 const MAX_SET_BYTES: usize = 64 << 20;
 
 /// The patterns of a model, ready to match.
@@ -50,25 +56,27 @@ pub struct PatternDict {
 }
 
 impl PatternDict {
-    /// Reads the published form from a JSON file: `{"model\\.layers\\.\\d+": ["self_attn.q_proj", ...], "lm_head": []}`.
+    /// Reads the published form from a JSON file, such as
+    /// `{"model\\.layers\\.\\d+": ["self_attn.q_proj", ...], "lm_head": []}`.
     ///
     /// # Errors
-    /// The file cannot be read, does not have that form, or has a pattern that a linear-time engine cannot express.
+    /// The file cannot be read, or does not have that form, or has a pattern that a linear-time
+    /// engine cannot express.
     pub fn read(path: &Path) -> Result<PatternDict, Error> {
         let bytes = read_whole(open::regular_or_pipe(path)?, path)?;
         let value = values::parse(&bytes)
             .map_err(|error| not_patterns(JsonReason::NotJson { message: error.to_string() }, path))?;
         let patterns = PatternDict::from_json(&value, path)?;
-        // A pipe has no file that could be lost.
+        // A pipe is not a file that could be lost.
         Ok(PatternDict { given: Some(path.to_path_buf()).filter(|path| path.is_file()), ..patterns })
     }
 
-    /// The file that it was read from by [`PatternDict::read`].
+    /// The file that [`PatternDict::read`] read it from.
     pub(crate) fn file(&self) -> Option<&Path> {
         self.given.as_deref()
     }
 
-    /// Takes the value of `pattern_dict` that was found in the file at `path`.
+    /// Takes the value of `pattern_dict` found in the file at `path`.
     pub(crate) fn from_json(value: &Value, path: &Path) -> Result<PatternDict, Error> {
         let strings = |list: &Value| -> Option<Vec<String>> {
             list.as_array()?.iter().map(|attribute| Some(attribute.as_str()?.to_owned())).collect()
@@ -99,10 +107,11 @@ impl PatternDict {
         Ok(PatternDict { patterns, set, given: None })
     }
 
-    /// Checks that Python's `re` reads the patterns as this program does, for the modules of tensors of these names.
+    /// Checks that Python's `re` reads the patterns as this program does, for the modules of the
+    /// tensors with these names.
     ///
     /// # Errors
-    /// The first pattern that it may read differently, and what in it.
+    /// The first pattern that Python may read differently, and the part in question.
     pub(crate) fn check_common<'a>(&self, tensors: impl Iterator<Item = &'a str>) -> Result<(), Error> {
         let are_plain = common::are_plain(tensors);
         self.patterns.iter().try_for_each(|(pattern, _)| {
@@ -111,27 +120,30 @@ impl PatternDict {
         })
     }
 
-    /// The attributes of the module at `path`, by the first pattern that matches all of it.
+    /// The attributes of the module at `path`, from the first pattern that matches the whole path.
     pub(crate) fn attributes(&self, path: &str) -> Option<&[String]> {
         let first = self.set.matches(path).iter().next()?;
         Some(&self.patterns[first].1)
     }
 
-    /// The dictionary as it was given, if each of `units` is matched by exactly one of its patterns.
+    /// The dictionary as it was given, if each of `units` matches exactly one of its patterns.
     pub(crate) fn as_given<'a>(&self, mut units: impl Iterator<Item = &'a str>) -> Option<Value> {
         let patterns = self.patterns.iter().map(|(pattern, attributes)| (pattern.clone(), attributes.clone().into()));
         units.all(|unit| self.set.matches(unit).iter().count() == 1).then(|| Value::Object(patterns.collect()))
     }
 
-    /// The dictionary that makes the published loader find `units`, and nothing else among the modules of `tensors`.
+    /// The dictionary that makes the published loader find `units`, and nothing else among the
+    /// modules of `tensors`.
     pub(crate) fn to_json<'a>(units: &[&UnitSpec], tensors: impl Iterator<Item = &'a str>) -> Value {
-        // A pattern of ours has as many components as what it matches: deeper modules are none of its.
+        // Our patterns have as many components as the paths that they match, so they never match
+        // deeper modules.
         let deepest = units.iter().map(|unit| unit.name.split('.').count()).max().unwrap_or(0);
         let mut modules: HashSet<&str> = HashSet::new();
         for tensor in tensors {
             modules.extend(prefixes(parent_and_last(tensor).0).take(deepest));
         }
-        // A module's list in hand, the loader goes on comparing with the path of the last module in it.
+        // After the loader reaches a module's list, it goes on comparing with the path of the last
+        // module in that list.
         modules.extend(units.iter().filter_map(|unit| Some(parent_and_last(unit.attributes.last()?).0)));
         let mut families: Vec<Vec<&UnitSpec>> = Vec::new();
         let mut places: HashMap<(Vec<Option<&str>>, &[String]), usize> = HashMap::new();
@@ -158,14 +170,14 @@ fn not_patterns(reason: JsonReason, path: &Path) -> Error {
     Error::Json { path: path.to_path_buf(), reason }
 }
 
-/// The pattern as one that matches a whole path.
+/// Turns a pattern into one that matches a whole path.
 fn whole(pattern: &str) -> String {
     format!(r"\A(?:{pattern})\z")
 }
 
 fn compile(pattern: &str) -> Result<Regex, Error> {
     let build = |text: &str| RegexBuilder::new(text).size_limit(MAX_PATTERN_BYTES).build();
-    // Alone first: `a)|(b` is no pattern, though it would be one between parentheses.
+    // Compile it alone first: `a)|(b` is no pattern, but would be one between parentheses.
     build(pattern).and_then(|_| build(&whole(pattern))).map_err(|error| {
         let message = match error.to_string().lines().last() {
             Some(line) => line.trim_start_matches("error: ").to_owned(),
@@ -175,18 +187,19 @@ fn compile(pattern: &str) -> Result<Regex, Error> {
     })
 }
 
-/// What is no number in a path, place by place.
+/// A path with its numbers left out, place by place.
 fn numbers_masked(path: &str) -> Vec<Option<&str>> {
     path.split('.').map(|component| (!is_decimal(component)).then_some(component)).collect()
 }
 
-/// A product of sets of components so far, and how the paths in it go on.
+/// The sets of a product so far, and the rests of the paths in it.
 struct Product<'p, 'a> {
     sets: Vec<Vec<&'a str>>,
     rest: BTreeSet<&'p [&'a str]>,
 }
 
-/// Paths of equal length as few products of sets of components, one set a place: {a.0, a.1, b.0, b.1} is {a, b} x {0, 1}.
+/// Splits paths of equal length into few products of sets of components, one set for each place:
+/// {a.0, a.1, b.0, b.1} is {a, b} x {0, 1}.
 fn products<'a>(paths: &[Vec<&'a str>]) -> Vec<Vec<Vec<&'a str>>> {
     let mut products = vec![Product { sets: Vec::new(), rest: paths.iter().map(Vec::as_slice).collect() }];
     for _ in 0..paths[0].len() {
@@ -196,7 +209,8 @@ fn products<'a>(paths: &[Vec<&'a str>]) -> Vec<Vec<Vec<&'a str>>> {
 }
 
 impl<'p, 'a> Product<'p, 'a> {
-    /// What may stand next, in sets that go on in the same ways.
+    /// Extends the product by one place. Components whose paths continue in the same ways form one
+    /// set.
     fn take_a_set(&self) -> Vec<Product<'p, 'a>> {
         let mut ways_on: BTreeMap<&str, BTreeSet<&[&str]>> = BTreeMap::new();
         for path in &self.rest {
@@ -214,7 +228,7 @@ impl<'p, 'a> Product<'p, 'a> {
     }
 }
 
-/// The pattern that matches exactly the paths of a product, as short as is safe.
+/// The shortest safe pattern that matches exactly the paths of a product.
 fn pattern_of<'a>(product: &[Vec<&'a str>], modules: &mut Families<'a>) -> String {
     let mut any = vec![false; product.len()];
     for place in 0..product.len() {
@@ -226,7 +240,7 @@ fn pattern_of<'a>(product: &[Vec<&'a str>], modules: &mut Families<'a>) -> Strin
     text(product, &any)
 }
 
-/// The product as a pattern, with `\d+` at the places that may be any number.
+/// Writes the product as a pattern, with `\d+` at the places in `any`.
 fn text(product: &[Vec<&str>], any: &[bool]) -> String {
     let component = |(set, &any): (&Vec<&str>, &bool)| match set.as_slice() {
         _ if any => r"\d+".to_owned(),

@@ -1,16 +1,19 @@
-//! A unit before it is coded: what it is called, what it is made of. The matrices of a Llama-like block come in the published order.
+//! A unit before it is coded: its name and the tensors that it consists of. The matrices of a
+//! Llama-like block are in the published order.
 
 use std::collections::BTreeSet;
 
 use crate::files::dotted::{WEIGHT_SUFFIX, parent_and_last};
 
-/// Most components of a module's path. Real ones have a dozen; what is deeper was made to be slow, and stays raw.
+/// Most components of a module's path. Real paths have a dozen. A deeper one was built to be slow,
+/// and stays raw.
 pub(crate) const MAX_COMPONENTS: usize = 32;
 
-/// Fewest weights of a matrix outside blocks that is worth six tensors and a file: below, tables and paddings eat what coding saves.
+/// Fewest weights of a matrix outside blocks that is worth six tensors and a file. For smaller
+/// ones, tables and padding take what coding saves.
 pub(crate) const MIN_LONE_WEIGHTS: u64 = 16_384;
 
-/// The matrices of a Llama-like block in the order of the published tool.
+/// The matrices of a Llama-like block, in the order of the published tool.
 pub(crate) const LLAMA_ATTRIBUTES: [&str; 7] = [
     "self_attn.q_proj",
     "self_attn.k_proj",
@@ -21,18 +24,20 @@ pub(crate) const LLAMA_ATTRIBUTES: [&str; 7] = [
     "mlp.down_proj",
 ];
 
-/// What is coded as one stream.
+/// A group of tensors that is coded as one stream.
 ///
-/// A unit of the extension is one tensor of any shape and name, and is called by that tensor's whole name.
+/// A unit of the extension is one tensor of any shape and name. Its name is the whole name of that
+/// tensor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct UnitSpec {
     /// The module path.
     pub name: String,
-    /// The matrices' paths below the module; empty where the one matrix is the module's own `.weight`.
+    /// The paths of the matrices below the module. Empty if the only matrix is the module's own
+    /// `.weight`.
     pub attributes: Vec<String>,
-    /// The matrices' tensors in the order of the stream.
+    /// The tensors of the matrices, in the order of the stream.
     pub tensors: Vec<String>,
-    /// Weights of all of them.
+    /// Number of weights of all matrices together.
     pub weights: u64,
 }
 
@@ -42,7 +47,7 @@ impl UnitSpec {
         self.tensors.first() == Some(&self.name)
     }
 
-    /// The tensors that a unit of that name and those attributes is made of.
+    /// The tensors of a unit with this name and these attributes.
     pub fn tensor_names(name: &str, attributes: &[String]) -> Vec<String> {
         if attributes.is_empty() {
             return vec![format!("{name}{WEIGHT_SUFFIX}")];
@@ -51,7 +56,7 @@ impl UnitSpec {
     }
 }
 
-/// Puts the matrices of a unit in order: q, k, v, o, gate, up, down where those are all it has, else by name.
+/// Sorts the matrices of a unit: q, k, v, o, gate, up, down if it has only these, else by name.
 pub(crate) fn sort_attributes(attributes: &mut [String]) {
     // By the last component, so that the halves of a split block keep the order.
     let last = |attribute: &str| parent_and_last(attribute).1.to_owned();

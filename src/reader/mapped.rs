@@ -1,4 +1,4 @@
-//! The arrays of a unit, mapped instead of read: the only unsafe code of this crate.
+//! Maps the arrays of a unit instead of reading them. This is the only unsafe code of this crate.
 
 #![allow(unsafe_code)]
 
@@ -18,8 +18,8 @@ struct Section {
     range: Range<usize>,
 }
 
-// SAFETY: the mapping keeps its address until it is dropped, and that nobody writes to the file is
-// the promise of `UnitEntry::map`'s caller.
+// SAFETY: the mapping keeps its address until it is dropped. The caller of `UnitEntry::map`
+// promises that nobody writes to the file.
 unsafe impl StableBytes for Section {
     fn bytes(&self) -> &[u8] {
         &self.file[self.range.clone()]
@@ -27,16 +27,17 @@ unsafe impl StableBytes for Section {
 }
 
 impl UnitEntry {
-    /// Maps its arrays: nothing is read before it is decoded, and the system may drop the pages again.
-    /// The memory is that of the page cache. Decoding from a slow disk then waits for it.
+    /// Maps its arrays. Nothing is read before it is decoded, and the system may drop the pages
+    /// again. The memory is that of the page cache. Decoding from a slow disk then waits for the
+    /// disk.
     ///
     /// # Errors
-    /// What the system says; a file that is no longer the one that was opened.
+    /// What the operating system said; or the file is no longer the one that was opened.
     ///
     /// # Safety
-    /// As long as the arrays live, nobody changes or shortens the file: not this process, and no other
-    /// one. Bytes that change after they were validated can be anything, and reading behind a shortened
-    /// file's end is a bus error that ends the process.
+    /// As long as the arrays live, nobody may change or shorten the file: not this process, and no
+    /// other one. Bytes that change after they were validated can have any value. Reading past the
+    /// end of a shortened file is a bus error that ends the process.
     pub unsafe fn map(&self) -> Result<Arrays<'static>, Error> {
         let mut maps: Vec<(usize, Arc<Mmap>)> = Vec::new();
         let mut arrays = Vec::with_capacity(LEAVES.len());

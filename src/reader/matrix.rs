@@ -8,12 +8,12 @@ use super::unit_entry::UnitEntry;
 use crate::Error;
 use crate::files::words;
 
-/// A tensor whose weights are BF16: coded in a unit, or raw.
+/// A tensor whose weights are BF16. It is coded in a unit, or raw.
 #[derive(Clone, Debug)]
 pub struct Matrix(pub(super) Tensor);
 
 impl Tensor {
-    /// The same tensor, if its weights are BF16.
+    /// This tensor as a matrix, if its weights are BF16.
     ///
     /// # Errors
     /// `TensorUnfit` for a raw tensor of another dtype.
@@ -28,14 +28,14 @@ impl Tensor {
 }
 
 impl UnitEntry {
-    /// Its matrices, in the order of its stream; none where nothing names them.
+    /// Its matrices, in the order of its stream. Empty if nothing names them.
     pub fn matrices(&self) -> impl ExactSizeIterator<Item = Matrix> + '_ {
         self.opened.matrices[self.index].iter().map(|name| Matrix(Tensor::of(&self.opened, name)))
     }
 }
 
 impl Matrix {
-    /// It as a tensor among others.
+    /// The same matrix as a tensor.
     pub fn tensor(&self) -> &Tensor {
         &self.0
     }
@@ -45,7 +45,7 @@ impl Matrix {
         self.0.name()
     }
 
-    /// Its sizes, slowest first; `None` if it is coded and nothing tells its shape.
+    /// Its sizes, slowest first; `None` if it is coded and its shape is unknown.
     pub fn shape(&self) -> Option<&[u64]> {
         self.0.shape()
     }
@@ -58,7 +58,8 @@ impl Matrix {
         }
     }
 
-    /// Its weights among those of its unit, for `Loaded::decode_range`; from 0 on if it is raw.
+    /// Its range among the weights of its unit, for `Loaded::decode_range`. Begins at 0 if it is
+    /// raw.
     pub fn range(&self) -> Range<u64> {
         match self.0.found() {
             Found::Coded { weights, .. } => weights.clone(),
@@ -72,13 +73,13 @@ impl Matrix {
         end - start
     }
 
-    /// Decodes all of it into `weights`, which has exactly as many elements.
+    /// Decodes all of it into `weights`, which must have exactly `self.weights()` elements.
     ///
     /// Each call reads its whole unit. To decode several matrices of a unit, or one of them often,
     /// load the unit once: `matrix.unit()`, `UnitEntry::load`.
     ///
     /// # Errors
-    /// `TensorUnfit` for another number of elements; as `decode_range`.
+    /// `TensorUnfit` for another number of elements; otherwise as `decode_range`.
     pub fn decode(&self, backend: &dyn Backend, weights: &mut [bf16]) -> Result<(), Error> {
         if weights.len() as u64 != self.weights() {
             let asked = format!("a buffer of {}", weights.len());
@@ -87,11 +88,11 @@ impl Matrix {
         self.decode_range(backend, 0, weights)
     }
 
-    /// Decodes the weights from `first` on, counted from the matrix's own first, as many as `weights`
-    /// has elements.
+    /// Decodes weights into all of `weights`, starting at weight `first` of the matrix.
     ///
     /// # Errors
-    /// `TensorUnfit` for weights past its end; what the system says; `UnitDamaged`, `Backend`.
+    /// `TensorUnfit` for weights past its end; what the operating system said; `UnitDamaged`,
+    /// `Backend`.
     pub fn decode_range(&self, backend: &dyn Backend, first: u64, weights: &mut [bf16]) -> Result<(), Error> {
         let range = self.range();
         let end = first.checked_add(weights.len() as u64).filter(|&end| end <= self.weights());
@@ -109,12 +110,12 @@ impl Matrix {
         }
     }
 
-    /// Decodes rows, in the order given, repeats included, one after the other into `weights`: an
-    /// embedding look-up. `weights` has a row's elements for each.
+    /// Decodes rows into `weights`, one after the other, in the given order: an embedding look-up.
+    /// A row may be repeated. `weights` has the elements of one row for each.
     ///
     /// # Errors
-    /// `TensorUnfit` where the shape is unknown or is not one of rows and columns, for a row past the
-    /// last, and for another number of elements; as `decode_range`.
+    /// `TensorUnfit` if the shape is unknown or is not one of rows and columns, for a row past the
+    /// last, and for another number of elements; otherwise as `decode_range`.
     pub fn decode_rows(&self, backend: &dyn Backend, rows: &[u64], weights: &mut [bf16]) -> Result<(), Error> {
         let Some(&[height, columns]) = self.shape() else {
             let found = self.shape().map_or_else(|| "an unknown shape".into(), |shape| format!("{shape:?}"));

@@ -1,4 +1,4 @@
-//! A model opened for use: any tensor of a DFloat11 or BF16 model, in a buffer of the caller's.
+//! A model opened for use: any tensor of a DFloat11 or BF16 model, in a buffer of the caller.
 //!
 //! # Map
 //!
@@ -6,13 +6,14 @@
 //! Model::open(path)        headers, config.json and the record of the source; no weights
 //!   .matrix(name)   -> Matrix     which unit, which of its weights, shape, dtype
 //!   .units()        -> UnitEntry  .read() -> six owned arrays -> validate -> Unit -> Backend::load
-//!   .tensors()      -> Tensor     everything, as it was called before it was compressed
+//!   .tensors()      -> Tensor     every tensor, with its name before the model was compressed
 //! ```
 //!
-//! - `model`: opens, and finds by name.
-//! - `tensor`, `matrix`, `unit_entry`: what is found. Each holds the model, so that it can be kept.
-//! - `shapes`: the shapes that the published layout does not hold.
-//! - `mapped` (feature `mmap`): the arrays of a unit as the system's page cache has them.
+//! - `model` opens a model and finds tensors by name.
+//! - `tensor`, `matrix` and `unit_entry` are what it finds. Each holds the model, so it can be
+//!   kept.
+//! - `shapes` finds the shapes that the published layout does not hold.
+//! - `mapped` (feature `mmap`) uses the arrays of a unit in the system's page cache.
 //!
 //! Everything here may be used from several threads at once.
 

@@ -8,20 +8,20 @@ use super::unit_entry::UnitEntry;
 use crate::Error;
 use crate::naming::pattern::PatternDict;
 
-/// A model opened for use: DFloat11 or BF16, a directory or a file, ours or the published tool's.
-/// Weights are read when they are asked for.
+/// A model opened for use: DFloat11 or BF16, a directory or a file, written by us or by the
+/// published tool. Weights are read when they are asked for.
 ///
 /// A clone is the same opened model.
 #[derive(Clone, Debug)]
 pub struct Model(Arc<Opened>);
 
-/// What helps where a published model does not tell all.
+/// Adds what a published model does not say about itself.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct OpenOptions {
-    /// A BF16 model, or a file of shapes, that has the shapes of this one.
+    /// A BF16 model, or a file of shapes, with the same shapes as this model.
     pub like: Option<std::path::PathBuf>,
-    /// Names the matrices of each unit, where neither a record nor the model's own patterns do.
+    /// Names the matrices of each unit, if neither a record nor the model's own patterns do.
     pub pattern_dict: Option<PatternDict>,
 }
 
@@ -29,21 +29,21 @@ impl Model {
     /// Opens the model at `path`: reads headers, config.json and the record of the source.
     ///
     /// # Errors
-    /// It cannot be read, is no model, or misses an array of a unit.
+    /// It cannot be read, or is not a model, or lacks an array of a unit.
     pub fn open(path: impl AsRef<Path>) -> Result<Model, Error> {
         Model::open_with(path, &OpenOptions::default())
     }
 
-    /// As `open`, with names and shapes from elsewhere.
+    /// As `open`, with names and shapes from `options`.
     ///
     /// # Errors
-    /// As `open`; and of `options.like`.
+    /// As `open`; also the errors of opening `options.like`.
     pub fn open_with(path: impl AsRef<Path>, options: &OpenOptions) -> Result<Model, Error> {
         let opened = Opened::open(path.as_ref(), options.like.as_deref(), options.pattern_dict.as_ref())?;
         Ok(Model(Arc::new(opened)))
     }
 
-    /// Every tensor, by the name that it had before the model was compressed, in the order of names.
+    /// Every tensor with its name before the model was compressed, in the order of names.
     pub fn tensors(&self) -> impl Iterator<Item = Tensor> + '_ {
         self.0.tensors.keys().map(|name| Tensor::of(&self.0, name))
     }
@@ -54,10 +54,10 @@ impl Model {
         raw.map(|(name, _)| Tensor::of(&self.0, name))
     }
 
-    /// The tensor of this name.
+    /// The tensor with this name.
     ///
     /// # Errors
-    /// There is none; or a unit may hold it, whose matrices nothing names.
+    /// There is none; or a unit whose matrices have no names may hold it.
     pub fn tensor(&self, name: &str) -> Result<Tensor, Error> {
         if self.0.tensors.contains_key(name) {
             return Ok(Tensor::of(&self.0, name));
@@ -70,15 +70,15 @@ impl Model {
         })
     }
 
-    /// The tensor of this name, whose weights are BF16: coded, or raw BF16.
+    /// The matrix with this name: a coded tensor, or a raw BF16 tensor.
     ///
     /// # Errors
-    /// As `tensor`; `TensorUnfit` for a raw tensor of another dtype.
+    /// As `tensor`; also `TensorUnfit` for a raw tensor of another dtype.
     pub fn matrix(&self, name: &str) -> Result<Matrix, Error> {
         self.tensor(name)?.into_matrix()
     }
 
-    /// The units, in natural order; none in a BF16 model.
+    /// The units, in natural order. Empty for a BF16 model.
     pub fn units(&self) -> impl ExactSizeIterator<Item = UnitEntry> + '_ {
         (0..self.0.units.len()).map(|index| UnitEntry::of(&self.0, index))
     }

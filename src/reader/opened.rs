@@ -1,4 +1,4 @@
-//! The files of an opened model, and where in them each tensor is.
+//! The files of an opened model, and where each tensor lies in them.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -14,27 +14,27 @@ use crate::record::coded::{CodedModel, CodedUnit};
 use crate::record::matrices::Naming;
 use crate::safetensors::Dtype;
 
-/// What `Model` and all that it gives away share.
+/// The part that `Model` and everything obtained from it share.
 #[derive(Debug)]
 pub(super) struct Opened {
     /// The weight files.
     pub checkpoint: Checkpoint,
-    /// The units; none in a BF16 model.
+    /// The units. Empty for a BF16 model.
     pub units: Vec<CodedUnit>,
-    /// Names of each unit's matrices, in the order of its stream.
+    /// The names of each unit's matrices, in the order of its stream.
     pub matrices: Vec<Vec<String>>,
-    /// Every tensor, by the name that it had before the model was compressed.
+    /// Every tensor, by its name before the model was compressed.
     pub tensors: BTreeMap<String, Found>,
-    /// Why the matrices of a unit have no names; the first such unit.
+    /// Why matrices have no names, for the first unit without them.
     pub unnamed: Option<Error>,
 }
 
-/// Where a tensor is.
+/// Where a tensor lies.
 #[derive(Debug)]
 pub(super) enum Found {
     /// In a unit.
     Coded { unit: usize, weights: Range<u64>, dtype: Dtype, shape: Option<Vec<u64>> },
-    /// In a file, as it was.
+    /// In a file, unchanged.
     Raw(Place),
 }
 
@@ -45,8 +45,8 @@ impl Opened {
                 let like = like.map(Checkpoint::open_source).transpose()?;
                 Opened::coded(CodedModel::of(checkpoint)?, like.as_ref(), patterns)
             }
-            // Files beside a BF16 model may hold its tensors once more; which are the model, its
-            // index says. What is left of a damaged DFloat11 model is no BF16 model.
+            // Other files beside a BF16 model may hold its tensors again. The index says which
+            // files are the model. The rest of a damaged DFloat11 model is no BF16 model.
             other => match (other, Checkpoint::open_source(path)) {
                 (Err(error), Ok(source)) if source.is_coded() => Err(error),
                 (_, Ok(source)) => Ok(Opened::plain(source)),

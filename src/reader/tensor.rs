@@ -16,7 +16,8 @@ impl Tensor {
         Tensor { opened: opened.clone(), name: name.to_owned() }
     }
 
-    /// Proof of the index: `of` is given names of the table, which does not change.
+    /// Proof that indexing cannot fail: `of` receives only names of the table, and the table does
+    /// not change.
     pub(super) fn found(&self) -> &Found {
         &self.opened.tensors[&self.name]
     }
@@ -26,13 +27,13 @@ impl Tensor {
         &self.name
     }
 
-    /// Whether it is coded, in a unit, or raw.
+    /// Whether it is coded in a unit. Otherwise it is raw.
     pub fn is_coded(&self) -> bool {
         matches!(self.found(), Found::Coded { .. })
     }
 
-    /// Its dtype before the model was compressed. Coded weights decode to BF16, whatever it says: a
-    /// tensor of F32 that holds BF16 values alone may have been coded.
+    /// Its dtype before the model was compressed. Coded weights always decode to BF16: a tensor of
+    /// F32 that holds only BF16 values may have been coded.
     pub fn dtype(&self) -> &Dtype {
         match self.found() {
             Found::Coded { dtype, .. } => dtype,
@@ -40,7 +41,7 @@ impl Tensor {
         }
     }
 
-    /// Its sizes, slowest first; `None` for a coded tensor whose shape nothing tells.
+    /// Its sizes, slowest first; `None` for a coded tensor whose shape is unknown.
     pub fn shape(&self) -> Option<&[u64]> {
         match self.found() {
             Found::Coded { shape, .. } => shape.as_deref(),
@@ -56,11 +57,11 @@ impl Tensor {
         }
     }
 
-    /// Reads the data of a raw tensor from byte `offset` on, as many bytes as `bytes` has.
+    /// Reads the data of a raw tensor into all of `bytes`, starting at byte `offset`.
     ///
     /// # Errors
-    /// `TensorUnfit` for a coded tensor, which has to be decoded, and for bytes past its end; what the
-    /// system says.
+    /// `TensorUnfit` for a coded tensor, which must be decoded, and for bytes past its end; what
+    /// the operating system said.
     pub fn read_raw(&self, offset: u64, bytes: &mut [u8]) -> Result<(), Error> {
         let Found::Raw(place) = self.found() else {
             return Err(self.unfit("a coded tensor".into(), "a raw one: decode it as a matrix".into()));

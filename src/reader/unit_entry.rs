@@ -7,20 +7,20 @@ use super::opened::Opened;
 use crate::Error;
 use crate::record::coded::CodedUnit;
 
-/// A unit of a DFloat11 model: where its arrays are. It keeps the model open.
+/// A unit of a DFloat11 model: where its arrays lie. It keeps the model open.
 #[derive(Clone, Debug)]
 pub struct UnitEntry {
     pub(super) opened: Arc<Opened>,
     pub(super) index: usize,
 }
 
-/// Bytes of the arrays of a unit.
+/// Bytes of each array of a unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct UnitSizes {
-    /// The five that `UnitEntry::read_into` fills.
+    /// The five arrays that `UnitEntry::read_into` fills.
     pub parts: PartSizes,
-    /// Eight bytes a matrix but the last.
+    /// Eight bytes for each matrix except the last.
     pub split_positions: usize,
 }
 
@@ -29,7 +29,7 @@ impl UnitEntry {
         UnitEntry { opened: opened.clone(), index }
     }
 
-    /// Where its arrays are.
+    /// Where its arrays lie.
     #[cfg(feature = "mmap")]
     pub(super) fn places(&self) -> impl Iterator<Item = &crate::files::checkpoint::Place> {
         self.coded().places()
@@ -54,7 +54,7 @@ impl UnitEntry {
         self.coded().weights
     }
 
-    /// Bytes of its arrays, together.
+    /// Bytes of all its arrays together.
     pub fn bytes(&self) -> u64 {
         self.coded().bytes
     }
@@ -62,7 +62,7 @@ impl UnitEntry {
     /// Bytes of each array, for the buffers of `read_into`.
     ///
     /// # Errors
-    /// More than this machine can address.
+    /// An array is larger than this machine can address.
     pub fn sizes(&self) -> Result<UnitSizes, Error> {
         let [encoded_exponent, sign_mantissa, luts, gaps, output_positions, split_positions] =
             self.coded().sizes(&self.opened.checkpoint)?;
@@ -70,19 +70,19 @@ impl UnitEntry {
         Ok(UnitSizes { parts, split_positions })
     }
 
-    /// Reads its arrays into memory of their own. `Arrays::validate` makes a unit of them.
+    /// Reads its arrays into new memory. `Arrays::validate` makes a unit of them.
     ///
     /// # Errors
-    /// What the system says; more than this machine can address.
+    /// What the operating system said; or an array is larger than this machine can address.
     pub fn read(&self) -> Result<Arrays<'static>, Error> {
         Ok(self.coded().read(&self.opened.checkpoint, &())?.into_arrays())
     }
 
-    /// Reads its arrays into memory of the caller's, pinned, mapped or of an arena: buffers of exactly
-    /// the sizes of `sizes`.
+    /// Reads its arrays into the caller's memory, which may be pinned, mapped or from an arena. The
+    /// buffers must have exactly the sizes that `sizes` returns.
     ///
     /// # Errors
-    /// `UnitDamaged` with `BufferSize` for another size; what the system says.
+    /// `UnitDamaged` with `BufferSize` for another size; what the operating system said.
     pub fn read_into(&self, parts: PartsMut<'_>, split_positions: &mut [u8]) -> Result<(), Error> {
         let (checkpoint, unit) = (&self.opened.checkpoint, self.coded());
         let sizes = self.sizes()?;
@@ -100,7 +100,7 @@ impl UnitEntry {
         Ok(())
     }
 
-    /// Reads it, proves its structure and hands it to a backend: what a runtime keeps.
+    /// Reads it, proves its structure and hands it to a backend. A runtime keeps the result.
     ///
     /// # Errors
     /// As `read`; `UnitDamaged`, `BackendFailed`.
@@ -109,8 +109,8 @@ impl UnitEntry {
         backend.load(unit).map_err(|error| self.error(error))
     }
 
-    /// The error of a backend, with the names of file and unit: for those who decode by themselves
-    /// what `load` gave.
+    /// Adds the names of file and unit to a backend's error. For callers that decode with the
+    /// result of `load` themselves.
     pub fn error(&self, error: BackendError) -> Error {
         match error {
             BackendError::Unit(fault) => self.coded().damaged(&self.opened.checkpoint, fault),

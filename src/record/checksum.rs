@@ -1,4 +1,4 @@
-//! Checksums of tensors, and of a weight file's data.
+//! The checksums of tensors, and of a weight file's data.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,11 +6,11 @@ use xxhash_rust::xxh3::Xxh3Default;
 
 use crate::files::our_files::Digits;
 
-/// Checksum of one tensor: xxh3-64 over what it is called, what it is, and its data.
+/// The checksum of one tensor: xxh3-64 over its name, dtype, shape and data.
 pub(crate) struct TensorHash(Xxh3Default);
 
 impl TensorHash {
-    /// Over name, 0, dtype, 0, rank and sizes as u64; the data is to follow.
+    /// Hashes name, 0, dtype, 0, then rank and sizes as u64. The data must follow.
     pub fn new(name: &str, dtype: &str, shape: &[u64]) -> TensorHash {
         let mut hash = Xxh3Default::new();
         for text in [name, dtype] {
@@ -24,7 +24,7 @@ impl TensorHash {
         TensorHash(hash)
     }
 
-    /// Goes on with the data.
+    /// Hashes the next bytes of the data.
     pub fn update(&mut self, data: &[u8]) {
         self.0.update(data);
     }
@@ -35,9 +35,11 @@ impl TensorHash {
     }
 }
 
-/// The checksum of a weight file's data: xxh3 over the checksums of its tensors, 8 bytes each, little-endian, in ascending order of their names.
+/// The checksum of a weight file's data: xxh3 over the checksums of its tensors, 8 bytes each,
+/// little-endian, in ascending order of their names.
 ///
-/// A tensor's checksum is over its name, dtype, shape and bytes as they stand in the file. `None` where one of them is not known.
+/// A tensor's checksum covers its name, dtype, shape and the bytes in the file. `None` if one of
+/// them is unknown.
 pub(crate) fn data_checksum<'a>(
     tensors: impl IntoIterator<Item = &'a str>,
     checksums: &BTreeMap<String, u64>,

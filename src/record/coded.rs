@@ -1,4 +1,5 @@
-//! A DFloat11 model as it lies on the disk: its units, what they are made of, and its raw tensors. Tensors are found by name only.
+//! A DFloat11 model on the disk: its units, the arrays that they consist of, and its raw tensors.
+//! Tensors are found by name only.
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -22,7 +23,7 @@ use crate::files::leaves::{LEAVES, LUTS, SIGN_MANTISSA, SPLIT_POSITIONS, is_leaf
 use crate::files::our_files::{Digits, OurFile};
 use crate::progress::{PIECE_BYTES, Progress, check_between};
 
-/// A DFloat11 model, headers read, data untouched.
+/// A DFloat11 model. Its headers are read; its data is not read yet.
 #[derive(Debug)]
 pub(crate) struct CodedModel {
     /// Its files.
@@ -31,20 +32,21 @@ pub(crate) struct CodedModel {
     pub units: Vec<CodedUnit>,
     /// The names of its other tensors.
     pub raw: Vec<String>,
-    /// The config.json in its folder; also `None` where it is not the one that the record names.
+    /// The config.json in its folder. `None` if there is none, or if it is not the one that the
+    /// record names.
     pub config: Option<ConfigFile>,
-    /// `dfloat11_config`, from there or from inside.
+    /// `dfloat11_config`, from config.json or from the metadata.
     pub dfloat11_config: Option<Value>,
-    /// The record of its source, or what is wrong with it.
+    /// The record of its source, or what is wrong with the record.
     pub record: Result<Option<Record>, Error>,
 }
 
-/// A unit, its arrays found but not read.
+/// A unit whose arrays are found but not read.
 #[derive(Debug)]
 pub(crate) struct CodedUnit {
     /// The module path.
     pub name: String,
-    /// Its number of weights, as far as the header can tell.
+    /// Its number of weights, according to the header.
     pub weights: u64,
     /// Bytes of its six arrays.
     pub bytes: u64,
@@ -56,13 +58,13 @@ pub(crate) struct CodedUnit {
 pub(crate) struct UnitArrays([Vec<u8>; LEAVES.len()]);
 
 impl UnitArrays {
-    /// Borrowed for the codec.
+    /// Borrows the arrays for the codec.
     pub fn view(&self) -> UnitView<'_> {
         let [encoded_exponent, sign_mantissa, luts, gaps, output_positions, split_positions] = &self.0;
         UnitView { encoded_exponent, sign_mantissa, luts, gaps, output_positions, split_positions }
     }
 
-    /// For a unit to keep.
+    /// Hands the arrays over to a unit that keeps them.
     pub fn into_arrays(self) -> Arrays<'static> {
         let [encoded_exponent, sign_mantissa, luts, gaps, output_positions, split_positions] = self.0.map(Into::into);
         Arrays { encoded_exponent, sign_mantissa, luts, gaps, output_positions, split_positions }
@@ -73,12 +75,12 @@ impl CodedModel {
     /// Opens the model at `path`, a file or a directory.
     ///
     /// # Errors
-    /// It is not a DFloat11 model, of another geometry, or a unit misses an array.
+    /// It is not a DFloat11 model, or has another geometry, or a unit lacks an array.
     pub fn open(path: &Path) -> Result<CodedModel, Error> {
         CodedModel::of(Checkpoint::open_coded(path)?)
     }
 
-    /// The model that these files hold.
+    /// The model in these files.
     ///
     /// # Errors
     /// As `open`.
@@ -93,7 +95,8 @@ impl CodedModel {
             Some(file) => checkpoint.files[file].reader.header().metadata.clone(),
             None => checkpoint.metadata(),
         };
-        // The record of version 2 answers for itself: config.json has a checksum in it, and is believed if it has that.
+        // A record of version 2 holds a checksum of config.json. So config.json is used only if its
+        // checksum matches.
         let newer =
             Record::from_metadata(&metadata, None, &main).ok().flatten().filter(|record| record.written.is_some());
         let config = match &newer {
@@ -132,7 +135,7 @@ impl CodedModel {
         Ok(CodedModel { units, raw, config, dfloat11_config, record, checkpoint })
     }
 
-    /// The checksums of a unit's arrays, by their names.
+    /// The checksums of a unit's arrays, each with the array's name.
     pub fn checksums<'a>(&self, unit: &'a CodedUnit, arrays: &'a UnitArrays) -> Vec<(String, u64)> {
         let each = arrays.0.par_iter().enumerate().map(|(index, array)| {
             let (name, info) = (unit.leaf_name(index), &unit.leaves[index].info);
@@ -148,7 +151,7 @@ impl CodedModel {
         unit.read(&self.checkpoint, progress)
     }
 
-    /// Proves the structure of a unit that was read.
+    /// Proves the structure of a unit that has been read.
     pub fn validate<'a>(&self, unit: &CodedUnit, arrays: &'a UnitArrays) -> Result<Unit<'a>, Error> {
         arrays.view().validate().map_err(|fault| self.damaged(unit, fault))
     }
@@ -166,7 +169,7 @@ impl CodedModel {
         }
     }
 
-    /// The file that a unit is in.
+    /// The file that holds a unit.
     pub fn unit_path(&self, unit: &CodedUnit) -> PathBuf {
         unit.path(&self.checkpoint)
     }
@@ -174,7 +177,7 @@ impl CodedModel {
     /// The weights of each matrix of a unit, in order.
     ///
     /// # Errors
-    /// They cannot be read, or do not ascend.
+    /// They cannot be read, or are not in ascending order.
     pub fn splits(&self, unit: &CodedUnit) -> Result<Vec<Range<u64>>, Error> {
         let splits = unit.read_leaf(&self.checkpoint, SPLIT_POSITIONS, &())?;
         let ends = splits.as_chunks().0.iter().map(|entry| i64::from_le_bytes(*entry));
@@ -190,7 +193,7 @@ impl CodedModel {
     }
 }
 
-/// Whether config.json is the one that the record names, where it names one.
+/// Whether config.json is the one that the record names. True if the record names none.
 fn is_as_written(checkpoint: &Checkpoint, record: &Record) -> bool {
     let files = record.written.iter().flat_map(|written| &written.files);
     let mut expected = files.filter_map(|file| match file {
@@ -242,7 +245,7 @@ impl CodedUnit {
         Ok(array)
     }
 
-    /// Reads the array of this index among `LEAVES`. `array` has its size.
+    /// Reads the array with this index in `LEAVES`. `array` must have its size.
     pub fn read_array(
         &self,
         checkpoint: &Checkpoint,
@@ -260,16 +263,16 @@ impl CodedUnit {
         Ok(())
     }
 
-    /// Where its arrays are, in the order of `LEAVES`.
+    /// The places of its arrays, in the order of `LEAVES`.
     #[cfg(feature = "mmap")]
     pub fn places(&self) -> impl Iterator<Item = &Place> {
         self.leaves.iter()
     }
 
-    /// Bytes of each of its arrays, in the order of `LEAVES`.
+    /// The bytes of each array, in the order of `LEAVES`.
     ///
     /// # Errors
-    /// More than this machine can address.
+    /// An array is larger than this machine can address.
     pub fn sizes(&self, checkpoint: &Checkpoint) -> Result<[usize; LEAVES.len()], Error> {
         let mut sizes = [0; LEAVES.len()];
         for (size, place) in sizes.iter_mut().zip(&self.leaves) {
@@ -278,12 +281,12 @@ impl CodedUnit {
         Ok(sizes)
     }
 
-    /// The file that it is in.
+    /// The file that holds it.
     pub fn path(&self, checkpoint: &Checkpoint) -> PathBuf {
         checkpoint.reader(&self.leaves[0]).path().to_path_buf()
     }
 
-    /// The error if it does not decode.
+    /// The error for the case that it does not decode.
     pub fn damaged(&self, checkpoint: &Checkpoint, fault: df11_core::Error) -> Error {
         Error::UnitDamaged { path: self.path(checkpoint), unit: self.name.clone(), fault }
     }

@@ -1,4 +1,5 @@
-//! `config.json`: `dfloat11_config` in it, every other field as it was and where it was; and the shapes that a known architecture's fields tell.
+//! `config.json`: writes `dfloat11_config` into it, and keeps every other field as it was and where
+//! it was. Also finds the shapes that the fields of a known architecture imply.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -23,7 +24,7 @@ pub(crate) const DFLOAT11_CONFIG: &str = "dfloat11_config";
 /// The version of the published package whose layout is written.
 const LAYOUT_VERSION: &str = "0.5.0";
 
-/// A `config.json`, its fields as they are spelled.
+/// A `config.json`. Its fields keep their spelling.
 #[derive(Debug)]
 pub(crate) struct ConfigFile {
     path: PathBuf,
@@ -31,7 +32,7 @@ pub(crate) struct ConfigFile {
 }
 
 impl ConfigFile {
-    /// Reads the one in `folder`, if there is one.
+    /// Reads the one in `folder`, if it exists.
     pub fn read(folder: &Path) -> Result<Option<ConfigFile>, Error> {
         let path = folder.join(CONFIG_FILE);
         if !has(&path)? {
@@ -41,13 +42,13 @@ impl ConfigFile {
         ConfigFile::parse(&bytes, &path).map(Some)
     }
 
-    /// The one of a model's folder, as it was read there.
+    /// The one of a model's folder, as the model read it.
     pub fn of(model: &Checkpoint) -> Result<Option<ConfigFile>, Error> {
         let file = model.small.iter().find(|file| file.name == CONFIG_FILE);
         file.map(|file| ConfigFile::parse(&file.bytes, file.witness.path())).transpose()
     }
 
-    /// Reads these bytes of the one at `path`.
+    /// Parses the bytes of the one at `path`.
     pub fn parse(bytes: &[u8], path: &Path) -> Result<ConfigFile, Error> {
         let fields = values::check(bytes).and_then(|()| serde_json::from_slice(bytes));
         let Fields(fields) = fields.map_err(|error| Error::Json {
@@ -68,24 +69,27 @@ impl ConfigFile {
         serde_json::from_str(value.get()).ok()
     }
 
-    /// Its text with another `dfloat11_config`, as transformers writes it: keys sorted, the end of a line behind it.
+    /// Its text with another `dfloat11_config`, as transformers writes it: keys sorted, and a line
+    /// feed at the end.
     pub fn python_text_with(&self, dfloat11_config: &Value) -> Result<String, Error> {
         let others = self.fields.iter().filter(|(name, _)| name != DFLOAT11_CONFIG);
         python_text(others.cloned().collect(), dfloat11_config, true, &self.path).map(|text| text + "\n")
     }
 
-    /// Its text with another `dfloat11_config`, or with none; `None` where no field is left. Other fields keep their spelling and their order.
+    /// Its text with another `dfloat11_config`, or with none. `None` if no field is left. The other
+    /// fields keep their spelling and their order.
     pub fn text_with(&self, dfloat11_config: Option<&Value>) -> Option<String> {
         text(self.fields.iter().map(|(name, value)| (name.as_str(), value.get())), dfloat11_config)
     }
 }
 
-/// The text of a `config.json` that holds nothing but `dfloat11_config`.
+/// The text of a `config.json` that holds only `dfloat11_config`.
 pub(crate) fn text_of_only(dfloat11_config: &Value) -> Option<String> {
     text(std::iter::empty(), Some(dfloat11_config))
 }
 
-/// The text of a `config.json` at `path` that holds nothing but `dfloat11_config`, as the published package writes it.
+/// The text of a `config.json` at `path` that holds only `dfloat11_config`, as the published
+/// package writes it.
 pub(crate) fn python_text_of_only(dfloat11_config: &Value, path: &Path) -> Result<String, Error> {
     python_text(Vec::new(), dfloat11_config, false, path)
 }
@@ -118,7 +122,7 @@ fn text<'a>(fields: impl Iterator<Item = (&'a str, &'a str)>, dfloat11_config: O
     (!lines.is_empty()).then(|| format!("{{\n{}\n}}\n", lines.join(",\n")))
 }
 
-/// What is written for `dfloat11_config`.
+/// The value that is written for `dfloat11_config`.
 pub(crate) fn dfloat11_config(pattern_dict: Value) -> Value {
     json!({
         "version": LAYOUT_VERSION,
@@ -128,7 +132,7 @@ pub(crate) fn dfloat11_config(pattern_dict: Value) -> Value {
     })
 }
 
-/// Refuses a `dfloat11_config`, found in the file at `path`, of another layout than the one that is read.
+/// Refuses a `dfloat11_config`, found in the file at `path`, whose layout cannot be read.
 pub(crate) fn check_layout(config: &Value, path: &Path) -> Result<(), Error> {
     let check = |field: &'static str, expected: Value| match &config[field] {
         found if *found == expected => Ok(()),
@@ -153,7 +157,7 @@ pub(crate) fn check_layout(config: &Value, path: &Path) -> Result<(), Error> {
     check("bytes_per_thread", json!(CHUNK_BYTES))
 }
 
-/// JSON without spaces, keys sorted: the same text for the same content.
+/// JSON without spaces and with sorted keys: equal content gives equal text.
 pub(crate) fn canonical(value: &Value) -> String {
     fn sorted(value: &Value) -> Value {
         match value {
@@ -169,7 +173,8 @@ pub(crate) fn canonical(value: &Value) -> String {
     sorted(value).to_string()
 }
 
-/// The shape of a tensor of a Llama-like model by the fields of its config.json; `None` for another architecture or tensor.
+/// The shape of a tensor of a Llama-like model, from the fields of its config.json. `None` for
+/// another architecture or tensor.
 pub(crate) fn known_shape(config: &ConfigFile, tensor: &str) -> Option<Vec<u64>> {
     const LLAMA_LIKE: [&str; 4] = ["llama", "mistral", "qwen2", "qwen3"];
     if !LLAMA_LIKE.contains(&config.get("model_type")?.as_str()?) {
@@ -194,7 +199,7 @@ pub(crate) fn known_shape(config: &ConfigFile, tensor: &str) -> Option<Vec<u64>>
     Some(vec![rows, columns])
 }
 
-/// The fields of an object in order, none of them twice.
+/// The fields of an object in their order. No field occurs twice.
 pub(crate) struct Fields(pub Vec<(String, Box<RawValue>)>);
 
 impl<'de> serde::Deserialize<'de> for Fields {

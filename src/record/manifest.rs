@@ -1,8 +1,10 @@
-//! The files of a pipeline that are in none of its coded parts: a list of our own at the top of the folder, `df11_files.json`. FILES.md, "Pipelines".
+//! The files of a pipeline that lie in none of its coded parts. We list them in `df11_files.json`,
+//! at the top of the folder. FILES.md, "Pipelines".
 //!
 //! ```text
-//! df11_files.json        files beside the parts, with checksums;  each coded part, with the checksum of its record
-//! <part>/model...        the part's record says that it is a part: a list that was lost is missed
+//! df11_files.json        the files beside the parts, with checksums; and each coded part, with the
+//!                        checksum of its record
+//! <part>/model...        the part's record says that it is a part, so a lost list is noticed
 //! ```
 
 use std::path::Path;
@@ -22,9 +24,9 @@ use crate::files::our_files::{Digits, OurFile, check_names};
 use crate::files::weight_files::parts;
 use crate::safetensors::Reader;
 
-/// What the list is called.
+/// The name of the list.
 pub(crate) const MANIFEST_FILE: &str = "df11_files.json";
-/// The version of the record that the list is a part of.
+/// The version of the record that this list belongs to.
 const VERSION: &str = "2";
 
 #[derive(Serialize, Deserialize)]
@@ -43,12 +45,12 @@ impl Manifest {
     }
 }
 
-/// The text of the list of these files.
+/// The text of a list of these files.
 pub(crate) fn text_of(files: &[OurFile]) -> String {
     format!("{:#}\n", serde_json::to_value(Manifest::of(files)).unwrap_or_default())
 }
 
-/// Refuses a source that has a file of the list's name.
+/// Refuses a source that already has a file with the name of the list.
 pub(crate) fn refuse_list(folder: &Path) -> Result<(), Error> {
     if std::fs::symlink_metadata(folder.join(MANIFEST_FILE)).is_ok() {
         let reason = ModelReason::HasList { list: MANIFEST_FILE };
@@ -63,7 +65,7 @@ pub(crate) fn record_checksum(main: &Path) -> Result<Digits, Error> {
     checksum_of(&reader.header().metadata).ok_or_else(|| Error::ChangedMeanwhile { path: main.to_path_buf() })
 }
 
-/// The files that the list of a pipeline folder names; `None` where there is no list.
+/// The files that the list of a pipeline folder names; `None` if there is no list.
 fn read(folder: &Path) -> Result<Option<Vec<OurFile>>, Error> {
     let path = folder.join(MANIFEST_FILE);
     if !path.is_file() {
@@ -102,7 +104,7 @@ pub(crate) struct Part {
 }
 
 impl Part {
-    /// Is it the part that the list names?
+    /// Checks that it is the part that the list names.
     pub fn is_of(&self, record: Digits) -> Result<(), Error> {
         let checkpoint = &self.model.checkpoint;
         let found =
@@ -121,7 +123,7 @@ impl Part {
     }
 }
 
-/// What is decompressed or verified.
+/// The input to be decompressed or verified.
 #[derive(Debug)]
 pub(crate) enum Input {
     /// One model.
@@ -133,19 +135,20 @@ pub(crate) enum Input {
 /// A pipeline: its coded parts, and its list.
 #[derive(Debug)]
 pub(crate) struct Pipeline {
-    /// The parts that are there.
+    /// The parts that exist.
     pub parts: Vec<Part>,
-    /// The files that the list names; `None` where there is no list that could be read.
+    /// The files that the list names; `None` if no list could be read.
     pub files: Option<Vec<OurFile>>,
-    /// What is wrong with the list: it is damaged, or a part speaks of one and there is none.
+    /// What is wrong with the list: it is damaged, or it is missing although a part says that it is
+    /// part of a pipeline.
     pub fault: Option<Error>,
 }
 
 impl Input {
-    /// Opens what `input` holds.
+    /// Opens the model or pipeline at `input`.
     ///
     /// # Errors
-    /// Nothing that is DFloat11, or what cannot be read.
+    /// It holds nothing that is DFloat11, or it cannot be read.
     pub fn open(input: &Path) -> Result<Input, Error> {
         let files = match read(input) {
             Ok(Some(files)) => files,

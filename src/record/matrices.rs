@@ -1,7 +1,8 @@
-//! What a coded unit's matrices are called: the layout holds neither their names nor their shapes.
+//! Names the matrices of a coded unit. The layout holds neither their names nor their shapes.
 //!
-//! The record of the source names them. Without one, the patterns given do, then the model's own `pattern_dict`; without any, a unit of one matrix
-//! is its module's `.weight`, and a numbered block of seven is a Llama's.
+//! The record of the source names them. Without a record, the given patterns do, then the model's
+//! own `pattern_dict`. Without any of these, the matrix of a unit of one matrix is its module's
+//! `.weight`, and a numbered block of seven matrices is a Llama block.
 
 use std::ops::Range;
 
@@ -26,14 +27,14 @@ pub(crate) enum Naming<'a> {
 /// One matrix of a unit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Matrix {
-    /// Its tensor in the source.
+    /// The name of its tensor in the source.
     pub tensor: String,
-    /// Its weights in the unit.
+    /// Its range of weights in the unit.
     pub weights: Range<u64>,
 }
 
 impl<'a> Naming<'a> {
-    /// The best that a model offers.
+    /// The best source of names that a model offers.
     ///
     /// # Errors
     /// `pattern_dict` is needed and cannot be used.
@@ -51,7 +52,7 @@ impl<'a> Naming<'a> {
     /// The matrices of a unit, in the order of its stream.
     ///
     /// # Errors
-    /// Nothing names them, or as many as there are.
+    /// Nothing names them, or the number of names differs.
     pub fn matrices(&self, model: &CodedModel, unit: &CodedUnit) -> Result<Vec<Matrix>, Error> {
         let ranges = model.splits(unit)?;
         let unknown =
@@ -86,7 +87,8 @@ impl<'a> Naming<'a> {
     }
 }
 
-/// The matrices that a tile holds weights of: which one, from its how-manieth weight on, and the weights.
+/// The matrices that overlap a tile beginning at weight `first`. Yields (matrix index, offset
+/// within that matrix, weights).
 pub(crate) fn matrices_of_tile<'a>(
     matrices: &'a [Matrix],
     first: u64,

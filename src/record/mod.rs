@@ -1,5 +1,5 @@
-//! What is written beside the arrays: the record of the source, config.json, a pipeline's list of
-//! files; and a coded model read by it.
+//! What is written beside the arrays: the record of the source, config.json and the file list of a
+//! pipeline. A coded model is read with their help.
 
 pub(crate) mod checksum;
 pub(crate) mod coded;

@@ -1,6 +1,8 @@
-//! JSON as Python's `json.dumps(..., indent=2)` lays it out: the published package and transformers write their files so.
+//! JSON as Python's `json.dumps(..., indent=2)` lays it out. The published package and transformers
+//! write their files in this form.
 //!
-//! Numbers and literals keep the spelling that they had. Everything that is not printable ASCII is escaped, in UTF-16 units.
+//! Numbers and literals keep their spelling. Everything that is not printable ASCII is escaped, in
+//! UTF-16 units.
 
 use std::ops::Range;
 
@@ -9,18 +11,18 @@ use serde_json::value::RawValue;
 
 use crate::safetensors::MAX_HEADER_BYTES;
 
-/// Deepest nesting that is laid out, that of our parser of JSON.
+/// Deepest nesting that is laid out: the limit of our JSON parser.
 const MAX_DEPTH: usize = 128;
 
-/// How much longer a text may become: lines of their own and indents make a text without spaces five times as long where it is nested as deep as
-/// configurations are, and 200 times where it is as deep as may be.
+/// How many times longer a text may become. Line feeds and indents make a text without spaces five
+/// times as long at the depth of real configurations, and 200 times at the deepest nesting allowed.
 const MAX_GROWTH: usize = 32;
 const FREE_GROWTH: usize = 64 << 10;
 
-/// An object of these fields, in their order or with the keys of every object in ascending order.
+/// Lays out an object with these fields, in their order, or with the keys of every object sorted.
 ///
 /// # Errors
-/// A key is there twice, or the text becomes too deep or much too long.
+/// A key occurs twice, or the text becomes too deep or much too long.
 pub(crate) fn object(fields: &[(String, Box<RawValue>)], sort_keys: bool) -> Result<String, serde_json::Error> {
     let mut json = String::from("{");
     for (index, (name, value)) in fields.iter().enumerate() {
@@ -38,10 +40,10 @@ pub(crate) fn object(fields: &[(String, Box<RawValue>)], sort_keys: bool) -> Res
 
 /// Lays out a text in one pass: nothing is parsed twice, however deep it is.
 struct Writer<'a> {
-    /// What is yet to be read, of a text that is JSON.
+    /// The text, which is JSON, that is still to be read.
     rest: &'a str,
     sort_keys: bool,
-    /// Most bytes of `text`.
+    /// The most bytes that `text` may have.
     most_bytes: usize,
     text: String,
 }
@@ -69,7 +71,7 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// A list or an object.
+    /// Lays out a list or an object.
     fn items(&mut self, open: char, close: char, depth: usize) -> Result<(), serde_json::Error> {
         self.skip(open);
         self.text.push(open);
@@ -104,7 +106,7 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Puts the members of an object, each at its range, in order of their keys.
+    /// Sorts the members of an object by key. Each member comes with its range of `text`.
     fn sort(
         &mut self,
         mut members: Vec<(String, Range<usize>)>,
@@ -126,13 +128,13 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Begins the line of another item of what began at `begin`.
+    /// Begins a new line for the next item of the list or object that began at `begin`.
     fn next_line(&mut self, begin: usize, depth: usize) {
         self.text.push_str(if self.text.len() > begin { ",\n" } else { "\n" });
         self.indent(depth + 1);
     }
 
-    /// Whether that character comes next; then it is read.
+    /// If this character comes next, reads it and returns `true`.
     fn skip(&mut self, character: char) -> bool {
         self.rest = self.rest.trim_start();
         let rest = self.rest.strip_prefix(character);

@@ -1,6 +1,8 @@
-//! The record of the source: what the published layout does not hold, in `__metadata__` under `df11.`. FILES.md, "The record of the source".
+//! The record of the source: everything that the published layout does not hold. It is stored in
+//! `__metadata__` under keys that begin with `df11.`. FILES.md, "The record of the source".
 //!
-//! Version 2 also lists the files that we wrote, so that what is missing or changed is found. Version 1 is read by its own rules.
+//! Version 2 also lists the files that we wrote, so that missing and changed files are found.
+//! Version 1 is read by its own rules.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -28,43 +30,47 @@ pub(crate) const DATA_KEY: &str = "df11.data";
 pub(crate) const PART_KEY: &str = "df11.part";
 const CHECKSUM_KEY: &str = "df11.checksum";
 
-/// Most bytes that the source's headers and small files inflate to, all together: as much again as the longest header, for its index and config.
+/// Most bytes that the headers and small files of the source inflate to, in all: the longest
+/// header, and as much again for its index and config.
 const MAX_SOURCES_BYTES: usize = 2 * MAX_HEADER_BYTES as usize;
 
-/// Bytes that a byte of `df11.sources` may stand for: real headers are 8 for one, real indexes 27. What deflates better is stored as it is.
+/// Most bytes that one byte of `df11.sources` may inflate to. Real headers inflate 8 times, real
+/// indexes 27 times. A file that deflates better than this is stored without compression.
 const MAX_INFLATION: usize = 64;
 
-/// Bytes that may be inflated whatever their text is.
+/// Bytes that may always be inflated, however short the text is.
 const FREE_INFLATION: usize = 4 << 20;
 
-/// Level of deflate: smaller headers matter more here than milliseconds.
+/// Level of deflate. Smaller headers matter more here than milliseconds.
 const DEFLATE_LEVEL: u8 = 9;
 
-/// What is known of the source.
+/// What is known about the source.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Record {
-    /// The tensors of each unit in the order of its stream.
+    /// The tensors of each unit, in the order of its stream.
     pub units: BTreeMap<String, Vec<String>>,
     /// Every tensor of the source, coded or not.
     pub tensors: BTreeMap<String, TensorRecord>,
-    /// The source's files but for its tensors' data.
+    /// The source's files without the data of their tensors.
     pub sources: Vec<SourceFile>,
-    /// What was written beside the record; `None` in version 1, which does not tell.
+    /// The files that were written beside the record; `None` in version 1, which does not list
+    /// them.
     pub written: Option<Written>,
 }
 
-/// What version 2 adds: what was written.
+/// What version 2 adds: the files that were written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Written {
-    /// The other files of the model's folder; none where the model is one file alone.
+    /// The other files of the model's folder. Empty if the model is a single file.
     pub files: Vec<OurFile>,
-    /// The checksum of the data of the file that holds the record, [`data_checksum`](super::checksum::data_checksum).
+    /// The checksum of the data of the file that holds the record:
+    /// [`data_checksum`](super::checksum::data_checksum).
     pub data: Digits,
-    /// The folder of the pipeline that the model is a part of.
+    /// The folder of this model in its pipeline, if it is part of one.
     pub part: Option<String>,
 }
 
-/// What is known of one tensor.
+/// What is known about one tensor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct TensorRecord {
     /// Its dtype in the source.
@@ -80,19 +86,20 @@ pub(crate) struct TensorRecord {
 pub(crate) struct SourceFile {
     /// Its name without a folder.
     pub name: String,
-    /// What of it is kept.
+    /// Which part of the file is kept.
     pub kind: SourceKind,
-    /// What is kept.
+    /// The bytes that are kept.
     pub bytes: Vec<u8>,
 }
 
-/// What of a file is kept.
+/// Which part of a file is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum SourceKind {
-    /// The header of a safetensors file: length, JSON and padding. The tensors' data is elsewhere.
+    /// The header of a safetensors file: length, JSON and padding. The data of the tensors is
+    /// elsewhere.
     Safetensors,
-    /// All of it.
+    /// The whole file.
     Verbatim,
 }
 
@@ -105,7 +112,8 @@ struct WrittenSource {
 }
 
 impl Record {
-    /// The record as metadata of version 2, with `dfloat11_config` in it where no config.json is to hold that.
+    /// The record as metadata of version 2. With `config_inside` it also holds `dfloat11_config`,
+    /// for a model that has no config.json.
     ///
     /// Its length does not depend on checksums.
     pub fn to_metadata(&self, dfloat11_config: &Value, config_inside: bool) -> BTreeMap<String, String> {
@@ -141,7 +149,8 @@ impl Record {
         metadata
     }
 
-    /// Reads and checks the record in the metadata of the file at `path`; `None` where there is none. `dfloat11_config` is what version 1 was sealed with.
+    /// Reads and checks the record in the metadata of the file at `path`; `None` if there is none.
+    /// The checksum of version 1 also covers `dfloat11_config`.
     pub fn from_metadata(
         metadata: &BTreeMap<String, String>,
         dfloat11_config: Option<&Value>,
@@ -203,12 +212,12 @@ impl Record {
     }
 }
 
-/// The checksum of the record in these metadata, as it is written there.
+/// The checksum of the record, as these metadata state it.
 pub(crate) fn checksum_of(metadata: &BTreeMap<String, String>) -> Option<Digits> {
     Digits::parse(metadata.get(CHECKSUM_KEY)?)
 }
 
-/// A version that is not read: of a newer program, or no version of any.
+/// The error for a version that cannot be read: that of a newer program, or no version at all.
 fn other_version(found: &str, path: &Path) -> Error {
     let is_number = found.starts_with(|first| matches!(first, '1'..='9')) && found.bytes().all(|b| b.is_ascii_digit());
     if is_number {
@@ -218,13 +227,13 @@ fn other_version(found: &str, path: &Path) -> Error {
     Error::Record { path: path.to_path_buf(), key: VERSION_KEY.into(), reason }
 }
 
-/// A source file as text that stands for no more than it may.
+/// Compresses a source file to text, unless it would inflate more than is allowed.
 fn packed(bytes: &[u8]) -> String {
     let text = STANDARD.encode(deflate::compress_to_vec(bytes, DEFLATE_LEVEL));
     if bytes.len() / MAX_INFLATION <= text.len() { text } else { STANDARD.encode(deflate::compress_to_vec(bytes, 0)) }
 }
 
-/// The `dfloat11_config` that a single file carries itself.
+/// The `dfloat11_config` that a single file carries in its metadata.
 pub(crate) fn config_inside(metadata: &BTreeMap<String, String>, path: &Path) -> Result<Option<Value>, Error> {
     let Some(text) = metadata.get(CONFIG_KEY) else { return Ok(None) };
     values::parse(text.as_bytes()).map(Some).map_err(|error| Error::Record {
@@ -234,7 +243,9 @@ pub(crate) fn config_inside(metadata: &BTreeMap<String, String>, path: &Path) ->
     })
 }
 
-/// Over key, 0, value, 0 of every key of ours but its own and that of other files, in order of key; in version 1 then over `dfloat11_config` as canonical JSON.
+/// Hashes key, 0, value, 0 for each of our keys, in order of key. The checksum's own key and the
+/// key that names the main file are left out. Version 1 then also hashes `dfloat11_config` as
+/// canonical JSON.
 fn checksum(metadata: &BTreeMap<String, String>, dfloat11_config: Option<&Value>) -> Digits {
     let mut hash = Xxh3Default::new();
     let sealed = |key: &str| key.starts_with(PREFIX) && key != CHECKSUM_KEY && key != MAIN_KEY;
@@ -336,7 +347,7 @@ mod tests {
             let error = read(nonsense).expect_err("nonsense");
             assert!(matches!(&error, Error::Record { .. }) && !error.to_string().contains("newer"), "{error}");
         }
-        // Sealed in another way.
+        // Version 1 is sealed in another way.
         assert!(matches!(read("1"), Err(Error::Record { .. })));
     }
 }

@@ -1,4 +1,5 @@
-//! Units in tiles: a run of whole blocks at a time, so that a decoded unit never stands in memory as a whole.
+//! Decodes units in tiles, each a run of whole blocks, so that a decoded unit is never in memory as
+//! a whole.
 
 use std::ops::Range;
 
@@ -8,17 +9,19 @@ use rayon::prelude::*;
 use crate::Error;
 use crate::backend::Choice;
 
-/// Weights that a tile aims at: 16 MiB of BF16, enough work for many threads, little beside a unit.
+/// Target size of a tile in weights: 16 MiB of BF16. It is enough work for many threads, and small
+/// compared with a unit.
 const TILE_WEIGHTS: u64 = 8 << 20;
 
 /// How a unit is decoded.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Decoding<'a> {
-    /// By a backend, as fast as it can.
+    /// With a backend, as fast as it can.
     Fast(&'a Choice),
-    /// By a backend, every gap and every output position checked behind it.
+    /// With a backend; afterwards every gap and every output position is checked.
     Checked(&'a Choice),
-    /// Plainly: the definition of correct, which checks every gap and every output position on its way.
+    /// With the plain decoder, the definition of correct. It checks every gap and every output
+    /// position while it decodes.
     Plain,
 }
 
@@ -26,9 +29,9 @@ pub(crate) enum Decoding<'a> {
 pub(crate) enum Stopped<E> {
     /// The unit does not decode.
     Unit(df11_core::Error),
-    /// The backend failed, which says nothing of the unit.
+    /// The backend failed. This says nothing about the unit.
     Backend(Error),
-    /// Who took the weights had enough.
+    /// The callback returned an error.
     Taker(E),
 }
 
@@ -47,7 +50,8 @@ impl<E> From<df11_core::Error> for Stopped<E> {
     }
 }
 
-/// Decodes a unit from front to back and hands each tile to `take`, with the index of its first weight. `buffer` is kept from call to call.
+/// Decodes a unit from front to back. Calls `take` for each tile with the index of its first
+/// weight. `buffer` can be reused from call to call.
 pub(crate) fn decode_tiles<E>(
     unit: &Unit<'_>,
     decoding: Decoding<'_>,
@@ -78,7 +82,8 @@ pub(crate) fn decode_tiles<E>(
     Ok(())
 }
 
-/// Does `work` on every block and its weights in the tile, in parallel. The fault of the first block counts.
+/// Calls `work` in parallel for every block of the tile and its weights. Returns the fault of the
+/// first block that has one.
 fn each_block(
     unit: &Unit<'_>,
     blocks: Range<usize>,

@@ -1,15 +1,17 @@
-//! Element types by name. A name this version does not know is kept and passed through by byte range.
+//! Element types by name. A name that this version does not know is kept, and its data is passed on
+//! as bytes.
 
 use std::borrow::Cow;
 use std::fmt;
 
 use crate::shown::shown;
 
-/// An element type as its header spells it: `BF16`, `F32`, `I64`, or a name from the future.
+/// An element type as the header spells it: `BF16`, `F32`, `I64`, or a name from the future.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Dtype(Cow<'static, str>);
 
-/// Known names with their bits, in the order of the reference implementation: the writer puts later ones first.
+/// Known names with their bits, in the order of the reference implementation. The writer puts later
+/// ones first.
 const KNOWN: [(&str, u64); 20] = [
     ("BOOL", 8),
     ("F4", 4),
@@ -34,9 +36,9 @@ const KNOWN: [(&str, u64); 20] = [
 ];
 
 impl Dtype {
-    /// The type of that name, known or not.
+    /// The type with this name, known or not.
     pub fn named(name: &str) -> Self {
-        // A header of a million tensors holds no copy of a known name.
+        // A known name is not copied: a header can hold a million tensors.
         let known = KNOWN.iter().find(|(known, _)| *known == name);
         Dtype(known.map_or_else(|| Cow::Owned(name.to_owned()), |(known, _)| Cow::Borrowed(*known)))
     }
@@ -56,13 +58,14 @@ impl Dtype {
         self.rank().map(|rank| KNOWN[rank].1)
     }
 
-    /// Place in the order of the reference implementation; `None` for an unknown type.
+    /// Position in the order of the reference implementation; `None` for an unknown type.
     fn rank(&self) -> Option<usize> {
         KNOWN.iter().position(|(name, _)| *name == self.0)
     }
 
-    /// Sort key of the writer: smaller comes first in the file. Wide elements lead, so that every tensor starts on a multiple of its
-    /// element size; an unknown type goes where the size of its data keeps that true for those behind it.
+    /// Sort key of the writer: smaller keys come first in the file. Wide elements come first, so
+    /// that every tensor begins at a multiple of its element size. The size of an unknown type's
+    /// data decides where it goes, so that this also holds for the tensors after it.
     pub(crate) fn write_order(&self, bytes: u64) -> (u64, usize) {
         const WIDEST: u64 = 8;
         match self.rank() {

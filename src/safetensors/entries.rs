@@ -1,4 +1,5 @@
-//! The JSON of a header, as entries that are yet to be judged; the number of what it holds is bounded before anything of it is kept.
+//! Turns the JSON of a header into entries that are not checked yet. The number of things in it is
+//! bounded before any of them is kept.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -10,16 +11,17 @@ use serde_json::value::RawValue;
 use super::Dtype;
 use super::rules::{Fault, MAX_METADATA, MAX_TENSORS, METADATA_KEY, Most, TensorInfo};
 
-/// The shortest entry of a tensor: a header with fewer bytes than [`MAX_TENSORS`] of them need not be counted.
+/// The shortest entry of a tensor. If a header has fewer bytes than [`MAX_TENSORS`] such entries,
+/// it need not be counted.
 const SHORTEST_ENTRY: &str = r#""":{"dtype":"","shape":[],"data_offsets":[0,0]},"#;
 
-/// `__metadata__`, empty where there is none, and the tensors in the order of the JSON.
+/// `__metadata__`, empty if there is none, and the tensors in the order of the JSON.
 pub(super) type Entries = (BTreeMap<String, String>, Vec<(String, TensorInfo)>);
 
 /// Parses the JSON of a header.
 ///
 /// # Errors
-/// It is not one object of the known form, or holds too much.
+/// It is not one object of the known form, or it holds too much.
 pub(super) fn parse(json: &[u8], most: Most) -> Result<Entries, Fault> {
     if json.first() != Some(&b'{') {
         return Err(Fault::HeaderNotValid("expected `{` as its first byte".into()));
@@ -38,7 +40,7 @@ fn read<'a, V: Visitor<'a>>(json: &'a [u8], visitor: V) -> Result<V::Value, Faul
     Ok(value)
 }
 
-/// Counts the keys, and keeps nothing.
+/// Counts the keys and keeps nothing.
 struct Count;
 
 impl<'de> Visitor<'de> for Count {
@@ -52,7 +54,7 @@ impl<'de> Visitor<'de> for Count {
         let mut keys = 0;
         while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {
             keys += 1;
-            // The metadata has a key too.
+            // One more, because the metadata has a key too.
             if keys > MAX_TENSORS + 1 {
                 return Err(A::Error::custom(format!("more than {MAX_TENSORS} tensors")));
             }
@@ -61,7 +63,7 @@ impl<'de> Visitor<'de> for Count {
     }
 }
 
-/// One entry as it stands there.
+/// One entry as the JSON has it.
 #[derive(serde::Deserialize)]
 struct Entry<'a> {
     #[serde(borrow)]
@@ -111,13 +113,13 @@ impl<'de> Visitor<'de> for Read {
     }
 }
 
-/// How many numbers a list has, without reading them.
+/// Counts the numbers of a list without reading them.
 fn numbers_in(list: &str) -> usize {
     let commas = list.bytes().filter(|&byte| byte == b',').count();
     commas + usize::from(list.bytes().any(|byte| byte.is_ascii_digit()))
 }
 
-/// A map of strings in which no key is there twice.
+/// A map of strings in which no key occurs twice.
 struct Metadata(BTreeMap<String, String>);
 
 impl<'de> serde::Deserialize<'de> for Metadata {

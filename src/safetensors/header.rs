@@ -1,11 +1,16 @@
-//! A header's bytes to names and ranges, every rule checked.
+//! Turns the bytes of a header into names and ranges, and checks every rule.
 //!
-//! 1. The length is at most [`MAX_HEADER_BYTES`] and the file is that long, before a byte of JSON is read.
-//! 2. The JSON is one object of at most [`MAX_TENSORS`] tensors plus `__metadata__` (string to string); no key twice; its depth is bounded by the parser.
-//! 3. Sorted by offset, each tensor begins where the last one ended, and the last ends where the file ends: no holes, no overlap.
-//! 4. A known dtype's shape times its size is the range's length, in checked arithmetic.
+//! 1. The length is at most [`MAX_HEADER_BYTES`], and the file is at least that long. This is
+//!    checked before a byte of JSON is read.
+//! 2. The JSON is one object with at most [`MAX_TENSORS`] tensors plus `__metadata__` (string to
+//!    string). No key occurs twice. The parser bounds its depth.
+//! 3. In the order of offsets, each tensor begins where the previous one ended, and the last one
+//!    ends where the file ends. So there are no holes and no overlap.
+//! 4. For a known dtype, shape times element size is the length of the range, in checked
+//!    arithmetic.
 //!
-//! Rules 2 to 4 are one function, [`judged`]. A file to be written passes it too, so that whatever is written is read.
+//! One function, [`judged`], checks the rules about tensors. A file to be written passes it too, so
+//! everything that is written can be read.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -15,16 +20,16 @@ use super::rules::{Fault, LENGTH_BYTES, MAX_HEADER_BYTES, MAX_SIZES, MAX_TENSORS
 /// A checked header.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Header {
-    /// `__metadata__`, empty where there is none.
+    /// `__metadata__`, empty if there is none.
     pub metadata: BTreeMap<String, String>,
     /// The tensors in the order of their data.
     pub tensors: Vec<(String, TensorInfo)>,
 }
 
-/// Checks the eight bytes in front: the length of the JSON, which fits in a file of `file_bytes`.
+/// Reads the first eight bytes, the length of the JSON. `file_bytes` is the length of the file.
 ///
 /// # Errors
-/// A length over the limit or past the end of the file.
+/// The length exceeds the limit, or reaches past the end of the file.
 pub(crate) fn json_bytes(length: [u8; 8], file_bytes: u64) -> Result<u64, Fault> {
     let bytes = u64::from_le_bytes(length);
     if bytes > MAX_HEADER_BYTES {
@@ -37,10 +42,10 @@ pub(crate) fn json_bytes(length: [u8; 8], file_bytes: u64) -> Result<u64, Fault>
 }
 
 impl Header {
-    /// Parses the JSON of a header whose file has `data_bytes` bytes behind it.
+    /// Parses the JSON of a header that `data_bytes` bytes of data follow in the file.
     ///
     /// # Errors
-    /// The first rule that is broken.
+    /// The first broken rule.
     pub fn parse(json: &[u8], data_bytes: u64) -> Result<Header, Fault> {
         let header = Header::parse_without_file(json, Most::ANY)?;
         let end = header.data_bytes();
@@ -50,7 +55,8 @@ impl Header {
         Ok(header)
     }
 
-    /// Parses the JSON of a header whose file is yet to be written, and which may claim so much.
+    /// Parses the JSON of a header whose file is not written yet. The header may claim at most
+    /// `most`.
     pub(crate) fn parse_without_file(json: &[u8], most: Most) -> Result<Header, Fault> {
         let (metadata, tensors) = entries::parse(json, most)?;
         Ok(Header { metadata, tensors: judged(tensors)? })
@@ -62,10 +68,10 @@ impl Header {
     }
 }
 
-/// The tensors of one file in the order of their data, if they can be.
+/// Returns the tensors of one file in the order of their data, if they can form a file.
 ///
 /// # Errors
-/// The first rule that is broken.
+/// The first broken rule.
 pub(crate) fn judged(mut tensors: Vec<(String, TensorInfo)>) -> Result<Vec<(String, TensorInfo)>, Fault> {
     if tensors.len() > MAX_TENSORS {
         return Err(Fault::TooMany { what: "tensors", most: MAX_TENSORS });
@@ -95,7 +101,7 @@ pub(crate) fn judged(mut tensors: Vec<(String, TensorInfo)>) -> Result<Vec<(Stri
     Ok(tensors)
 }
 
-/// Checks what one entry says of itself.
+/// Checks one entry by itself.
 fn check(name: &str, info: &TensorInfo) -> Result<(), Fault> {
     let TensorInfo { dtype, shape, begin, end } = info;
     let (tensor, begin, end) = (|| name.to_owned(), *begin, *end);
@@ -182,7 +188,7 @@ mod tests {
         assert_eq!(parse("{}  ", 0), Ok(Header::default()));
     }
 
-    /// `count` times what `entry` makes of a number, between `begin` and `end`.
+    /// Builds a text: `begin`, then `entry` of each number below `count`, then `end`.
     fn many(begin: &str, count: usize, end: &str, entry: impl Fn(usize) -> String) -> String {
         format!("{begin}{}{end}", (0..count).map(entry).collect::<Vec<_>>().join(","))
     }

@@ -1,13 +1,16 @@
-//! The safetensors container: a strict reader and a writer, both by position.
+//! The safetensors container: a strict reader and a writer. Both work at given positions.
 //!
 //! # Map
 //!
-//! - [`header`](Header): bytes to names, dtypes, shapes and ranges, every rule checked before anything is allocated or read.
-//! - [`Reader`]: positioned reads of single tensors; a file that is cut short or replaced while it is read is an error.
-//! - [`Layout`]: where each tensor of a file to be written goes, in the order of the reference writer.
+//! - [`header`](Header): turns bytes into names, dtypes, shapes and ranges. Every rule is checked
+//!   before anything is allocated or read.
+//! - [`Reader`]: reads single tensors at their positions. It returns an error if the file is cut
+//!   short or replaced while it is read.
+//! - [`Layout`]: where each tensor of a new file goes, in the order of the reference writer.
 //!
 //! ```text
-//! | header length, u64 LE | JSON, padded with spaces | tensor | tensor | ...    no holes, no overlap, nothing behind
+//! | header length, u64 LE | JSON, padded with spaces | tensor | tensor | ...
+//! no holes, no overlap, nothing after the last tensor
 //! ```
 
 mod dtype;

@@ -1,7 +1,8 @@
-//! Positioned reads. One open file and one parsed header serve a whole job.
+//! Reads at given positions. One open file and one parsed header serve a whole job.
 //!
-//! A model of ten thousand shards must not run out of handles: past the first few files a handle is let go ([`Reader::let_go`]). The file is then opened
-//! for each reading, and must be the same file each time ([`Witness`]).
+//! A model of ten thousand shards must not run out of handles. So after the first few files, the
+//! handle is closed ([`Reader::let_go`]). The file is then opened for each reading, and must be the
+//! same file each time ([`Witness`]).
 
 use std::fs::File;
 use std::io;
@@ -12,14 +13,15 @@ use super::rules::{Fault, LENGTH_BYTES, TensorInfo};
 use super::witness::Witness;
 use crate::Error;
 
-/// Bytes of a tensor that are in memory at a time where it only passes through: enough that system calls do not matter.
+/// Bytes of a tensor in memory at a time when it is only passed on. Pieces are large enough that
+/// the cost of system calls does not matter.
 const PIECE_BYTES: u64 = 4 << 20;
 
 /// A safetensors file whose header has been checked.
 #[derive(Debug)]
 pub struct Reader {
     witness: Witness,
-    /// `None` once it was let go.
+    /// `None` after `let_go`.
     held: Option<File>,
     header: Header,
     /// Length, JSON and padding, as they were parsed.
@@ -80,37 +82,37 @@ impl Reader {
         self.data_begin() + info.begin
     }
 
-    /// Opens the file once more.
+    /// Opens the file again.
     ///
     /// # Errors
-    /// It is another file by now, or changed.
+    /// It is another file now, or it has changed.
     #[cfg(feature = "mmap")]
     pub(crate) fn reopen(&self) -> Result<File, Error> {
         self.witness.reopen()
     }
 
-    /// Closes the file. Each reading from now on opens it, and fails where it is another file by then.
+    /// Closes the file. From now on each reading opens it, and fails if it is another file by then.
     pub(crate) fn let_go(&mut self) {
         self.held = None;
     }
 
-    /// Is the file at its path still the one whose header was parsed, untouched?
+    /// Checks that the file at its path is still the one whose header was parsed, unchanged.
     ///
     /// # Errors
-    /// It is not, or is gone.
+    /// It is not, or it is gone.
     pub fn check_unchanged(&self) -> Result<(), Error> {
         self.witness.check()
     }
 
-    /// Fills `buffer` with the data of tensor `name` from its byte `offset` on.
+    /// Fills `buffer` with the data of tensor `name`, starting at its byte `offset`.
     ///
     /// # Errors
-    /// The file cannot be read any more, has been cut short, or is another file.
+    /// The file can no longer be read, or was cut short, or is another file.
     pub fn read(&self, name: &str, info: &TensorInfo, offset: u64, buffer: &mut [u8]) -> Result<(), Error> {
         self.with_file(|file| self.read_from(file, name, info, offset, buffer))
     }
 
-    /// Hands the data of tensor `name` to `take`, with its offset, a piece at a time.
+    /// Passes the data of tensor `name` to `take`, piece by piece, each with its offset.
     pub(crate) fn read_chunks(
         &self,
         name: &str,
@@ -153,13 +155,14 @@ impl Reader {
     }
 }
 
-/// Fills `buffer` from byte `position` of the file.
+/// Fills `buffer` with the file's bytes, starting at `position`.
 #[cfg(unix)]
 fn read_at(file: &File, buffer: &mut [u8], position: u64) -> io::Result<()> {
     std::os::unix::fs::FileExt::read_exact_at(file, buffer, position)
 }
 
-/// Fills `buffer` from byte `position` of the file. Two threads may read one file at once: each call names its position.
+/// Fills `buffer` with the file's bytes, starting at `position`. Two threads may read one file at
+/// once, because each call names its position.
 #[cfg(windows)]
 fn read_at(file: &File, mut buffer: &mut [u8], mut position: u64) -> io::Result<()> {
     use std::os::windows::fs::FileExt;
@@ -177,7 +180,8 @@ fn read_at(file: &File, mut buffer: &mut [u8], mut position: u64) -> io::Result<
     Ok(())
 }
 
-/// Fills `buffer` from byte `position` of the file. Targets that are neither Unix nor Windows run one thread.
+/// Fills `buffer` with the file's bytes, starting at `position`. Targets that are neither Unix nor
+/// Windows run one thread.
 #[cfg(not(any(unix, windows)))]
 fn read_at(mut file: &File, buffer: &mut [u8], position: u64) -> io::Result<()> {
     use io::{Read, Seek};

@@ -1,36 +1,39 @@
-//! What a header may claim and what one entry of it says; each rule of the container that a file
-//! can break, by name.
+//! Limits for what a header may claim, the entry of one tensor, and a name for each rule of the
+//! container that a file can break.
 
 use super::dtype::Dtype;
 use crate::shown::{line, shown};
 
-/// Longest JSON header, in bytes: the reference implementation's limit, so that what is read here is read there.
+/// Longest JSON header, in bytes. This is the limit of the reference implementation, so files read
+/// here are read there too.
 pub const MAX_HEADER_BYTES: u64 = 100_000_000;
 
 /// Most tensors of a file.
 ///
-/// Why 2^20: the longest header has room for as many whose entries take 95 bytes each, which those of models do not stay below. One with shorter
-/// entries, 1.5 million empty tensors say, would take more memory than its 100 MB have earned.
+/// Why 2^20: the longest header has room for this many entries of 95 bytes each, and the entries of
+/// real models are not shorter. Shorter entries, for example 1.5 million empty tensors, would take
+/// more memory than a header of 100 MB has earned.
 pub const MAX_TENSORS: usize = 1 << 20;
 
-/// Most sizes of all the shapes of a file together: eight a tensor, 64 MiB.
+/// Most sizes in all shapes of a file together: eight for each tensor, 64 MiB.
 pub const MAX_SIZES: usize = 8 * MAX_TENSORS;
 
-/// Most entries of `__metadata__`. Models have fewer than a hundred; a header of 100 MB could claim ten million, of 100 bytes of memory each.
+/// Most entries of `__metadata__`. Models have fewer than a hundred. A header of 100 MB could claim
+/// ten million, which take 100 bytes of memory each.
 pub const MAX_METADATA: usize = 1 << 18;
 
-/// The key of a header that is no tensor.
+/// The key of a header that is not a tensor.
 pub(crate) const METADATA_KEY: &str = "__metadata__";
 
-/// Bytes of the length in front of the JSON.
+/// Bytes of the length before the JSON.
 pub(crate) const LENGTH_BYTES: u64 = 8;
 
-/// How much a header may claim, asked before it is kept.
+/// How much a header may claim. This is checked before any of it is kept.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Most {
-    /// Tensors.
+    /// Most tensors.
     pub tensors: usize,
-    /// Sizes in their shapes.
+    /// Most sizes in their shapes.
     pub shape_entries: usize,
 }
 
@@ -59,43 +62,43 @@ impl TensorInfo {
     }
 }
 
-/// The rule of the container that a file breaks.
+/// A rule of the container that a file breaks.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Fault {
-    /// Fewer than eight bytes.
+    /// The file has fewer than eight bytes.
     #[error("the file has {bytes} bytes, expected at least 8 for the header's length")]
     NoHeaderLength {
         /// Bytes of the file.
         bytes: u64,
     },
-    /// A header longer than is read.
+    /// The header is longer than the limit.
     #[error("the header has {bytes} bytes, expected at most {MAX_HEADER_BYTES}")]
     HeaderTooLong {
         /// Its length.
         bytes: u64,
     },
-    /// More of something than is read.
+    /// The header holds more of something than the limit.
     #[error("the header has more than {most} {what}")]
     TooMany {
-        /// Of what.
+        /// What it holds too many of.
         what: &'static str,
-        /// How many are read.
+        /// The limit.
         most: usize,
     },
-    /// Two tensors of one name.
+    /// Two tensors have the same name.
     #[error("tensor `{tensor}` is there twice")]
     TensorTwice {
         /// The name.
         tensor: String,
     },
-    /// A tensor called like the key of a header that is no tensor.
+    /// A tensor has the name of the one key that is not a tensor.
     #[error("a tensor is called `{METADATA_KEY}`, which every reader takes for the metadata")]
     CalledMetadata,
-    /// The data of all tensors together cannot be addressed.
+    /// The data of all tensors together is too large to be addressed.
     #[error("the tensors have 2^64 bytes of data or more")]
     TooMuchData,
-    /// A header longer than its file.
+    /// The header is longer than its file.
     #[error(
         "the header claims {bytes} bytes, the file holds {file_bytes} in all: it is truncated or no safetensors file"
     )]
@@ -105,10 +108,10 @@ pub enum Fault {
         /// Bytes of the file.
         file_bytes: u64,
     },
-    /// Not the JSON that is expected.
+    /// The JSON is not what is expected.
     #[error("the header is not valid: {}", line(_0))]
     HeaderNotValid(String),
-    /// A range that ends before it begins.
+    /// A range ends before it begins.
     #[error("tensor `{}`: data_offsets [{begin}, {end}] run backwards", shown(tensor))]
     OffsetsRunBackwards {
         /// The tensor.
@@ -118,7 +121,7 @@ pub enum Fault {
         /// Second offset.
         end: u64,
     },
-    /// Two tensors share bytes, or bytes belong to none.
+    /// Two tensors share bytes, or some bytes belong to no tensor.
     #[error("tensor `{}`: its data begins at {begin}, expected {expected}: {}", shown(tensor), if begin < expected { "it overlaps its neighbour" } else { "there is a hole in front" })]
     NotContiguous {
         /// The tensor.
@@ -133,10 +136,10 @@ pub enum Fault {
     DataSize {
         /// End of the last tensor.
         end: u64,
-        /// What is there.
+        /// Bytes of data in the file.
         data_bytes: u64,
     },
-    /// Dtype and shape ask for another number of bytes than the range has.
+    /// The range has another number of bytes than dtype and shape require.
     #[error("tensor `{}`: {} {shape:?} does not fill its {bytes} bytes of data", shown(tensor), dtype)]
     ShapeDoesNotFit {
         /// The tensor.

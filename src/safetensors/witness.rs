@@ -1,13 +1,14 @@
-//! A file as it was when it was first opened. Whoever opens it again, or ends a job that has read it, asks whether it still is that file.
+//! A file as it was when it was first opened. Code that opens the file again, or ends a job that
+//! read it, checks that it is still the same file.
 //!
 //! ```text
-//! open a file         -> its identity is kept
-//! open it once more   -> the same identity, or Error::ChangedMeanwhile
+//! open a file         -> keep its identity
+//! open it again       -> the same identity, or Error::ChangedMeanwhile
 //! end of the job      -> the same identity at the same path, or Error::ChangedMeanwhile
 //! ```
 //!
-//! On Unix the identity has the time of the last change of the inode, which no program can set. So a file that is the same at both ends of a job was
-//! the same between them.
+//! On Unix the identity includes the time of the inode's last change, which no program can set. So
+//! a file that is the same at both ends of a job was the same in between.
 
 use std::fs::{self, File, Metadata};
 use std::io::ErrorKind;
@@ -15,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 use crate::{Error, open};
 
-/// What two different files, or one file before and after a change, do not share.
+/// Differs between two files, and between one file before and after a change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Identity {
     bytes: u64,
@@ -48,7 +49,7 @@ impl Identity {
     }
 }
 
-/// A file and what it was when it was first opened.
+/// A file, and its identity when it was first opened.
 #[derive(Clone, Debug)]
 pub(crate) struct Witness {
     path: PathBuf,
@@ -56,10 +57,10 @@ pub(crate) struct Witness {
 }
 
 impl Witness {
-    /// Opens the regular file at `path`, a link to one included.
+    /// Opens the regular file at `path`. Links are followed.
     ///
     /// # Errors
-    /// It cannot be opened, or is no regular file.
+    /// It cannot be opened, or is not a regular file.
     pub fn open(path: &Path) -> Result<(File, Witness), Error> {
         let file = open::regular(path)?;
         let identity = Identity::of(&file.metadata().map_err(Error::io("open", path))?);
@@ -76,19 +77,19 @@ impl Witness {
         self.identity.bytes
     }
 
-    /// Opens the file once more.
+    /// Opens the file again.
     ///
     /// # Errors
-    /// It cannot be opened, or it is another file by now.
+    /// It cannot be opened, or it is another file now.
     pub fn reopen(&self) -> Result<File, Error> {
         let (file, now) = Witness::open(&self.path)?;
         if now.identity == self.identity { Ok(file) } else { Err(self.changed()) }
     }
 
-    /// Is the file that `path` leads to now the one that was opened, untouched?
+    /// Checks that `path` still leads to the opened file, unchanged.
     ///
     /// # Errors
-    /// It is not, or is gone.
+    /// It does not, or the file is gone.
     pub fn check(&self) -> Result<(), Error> {
         match fs::metadata(&self.path) {
             Ok(metadata) if Identity::of(&metadata) == self.identity => Ok(()),
@@ -107,7 +108,7 @@ mod tests {
     use super::*;
     use std::time::Duration;
 
-    /// Longer than a tick of any file system's clock.
+    /// Longer than one tick of any file system's clock.
     const TICK: Duration = Duration::from_millis(50);
 
     #[test]

@@ -1,8 +1,9 @@
-//! Where each tensor of a new file goes, and its header.
+//! Where each tensor of a new file goes, and the header of the file.
 //!
-//! The order is the reference writer's: wide elements first, then by name, so that every tensor is aligned to its elements and
-//! there are no holes. Sizes are known before a byte is written (a unit's plan tells its own), so tensors are written at their
-//! places in any order and the header, whose length does not depend on checksums, last.
+//! The order is that of the reference writer: wide elements first, then by name. So every tensor is
+//! aligned to its elements, and there are no holes. Sizes are known before a byte is written, since
+//! the plan of a unit states its sizes. So tensors are written at their positions in any order. The
+//! header comes last; its length does not depend on checksums.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -27,7 +28,7 @@ pub struct NewTensor {
     pub bytes: u64,
 }
 
-/// The places of a new file's tensors, which the reader's own rules have passed.
+/// The positions of a new file's tensors. They have passed the reader's own rules.
 #[derive(Debug)]
 pub struct Layout {
     tensors: Vec<(String, TensorInfo)>,
@@ -35,10 +36,11 @@ pub struct Layout {
     by_name: Vec<usize>,
 }
 
-/// The JSON begins and the data ends up on a multiple of this, so that an 8-byte element is aligned in a file read into memory.
+/// The JSON begins, and the data begins, at a multiple of this. So an 8-byte element is aligned in
+/// a file that was read into memory.
 const HEADER_ALIGNMENT: usize = 8;
 
-/// A tensor as a header has it.
+/// A tensor as the header writes it.
 #[derive(serde::Serialize)]
 struct Entry<'a> {
     dtype: &'a str,
@@ -47,10 +49,11 @@ struct Entry<'a> {
 }
 
 impl Layout {
-    /// Places `tensors` one behind the other in the order of the reference writer.
+    /// Places `tensors` one after another, in the order of the reference writer.
     ///
     /// # Errors
-    /// A reader would refuse them: too many, two of one name, one called `__metadata__`, a shape that does not fill its bytes.
+    /// A reader would refuse them: too many, two with one name, one called `__metadata__`, or a
+    /// shape that does not fill its bytes.
     pub fn new(mut tensors: Vec<NewTensor>) -> Result<Layout, Fault> {
         tensors.sort_by(|a, b| (a.dtype.write_order(a.bytes), &a.name).cmp(&(b.dtype.write_order(b.bytes), &b.name)));
         let mut end = 0_u64;
@@ -65,13 +68,14 @@ impl Layout {
         Ok(Layout { tensors, by_name })
     }
 
-    /// Tensor `name`, its range counted from the end of the header; `None` where it is not part of the file.
+    /// Finds tensor `name`. Its range is counted from the end of the header. `None` if it is not
+    /// part of the file.
     pub fn find(&self, name: &str) -> Option<&TensorInfo> {
         let place = self.by_name.binary_search_by_key(&name, |&index| &self.tensors[index].0).ok()?;
         Some(&self.tensors[self.by_name[place]].1)
     }
 
-    /// The tensors with their places, in the order of the file.
+    /// The tensors with their positions, in the order of the file.
     pub fn tensors(&self) -> &[(String, TensorInfo)] {
         &self.tensors
     }
@@ -84,7 +88,8 @@ impl Layout {
     /// The header: length, JSON, padding.
     ///
     /// # Errors
-    /// The JSON passes [`MAX_HEADER_BYTES`], or `metadata` has more than [`MAX_METADATA`] entries.
+    /// The JSON is longer than [`MAX_HEADER_BYTES`], or `metadata` has more than [`MAX_METADATA`]
+    /// entries.
     pub fn header(&self, metadata: &BTreeMap<String, String>) -> Result<Vec<u8>, Fault> {
         if metadata.len() > MAX_METADATA {
             return Err(Fault::TooMany { what: "entries of `__metadata__`", most: MAX_METADATA });

@@ -1,4 +1,4 @@
-//! The files beside the weights, copied. Where links may lead: `files::links`.
+//! Copies the files beside the weights. `files::links` says where links may lead.
 
 use std::collections::BTreeSet;
 use std::io::Read;
@@ -16,13 +16,15 @@ use crate::safetensors::{Reader, Witness};
 use crate::writer::output::Output;
 use crate::{Error, Note};
 
-/// What a file or folder beside the weights is called in a copy; `None` where it is left out.
+/// Gives the name of a file or folder in the copy; `None` leaves it out.
 pub(crate) type Named<'a> = dyn Fn(&Path) -> Option<PathBuf> + 'a;
 
-/// Copies what is beside the weights of a directory to the folder `to` of `output`: everything but weight files, lists of shards, config.json and
-/// version control. `named` has the names there.
+/// Copies what lies beside the weights of a directory into the folder `to` of `output`. Weight
+/// files, lists of shards, config.json and version control are not copied. `named` gives the names
+/// there.
 ///
-/// The same weights in another form would cost more than was saved: they are left out, with a note. So is what is not read.
+/// The same weights in another form would cost more bytes than compression saved. They are left
+/// out, with a note. So is everything that is not read.
 pub(crate) fn copy_others(
     folder: &Path,
     output: &Output,
@@ -38,8 +40,8 @@ pub(crate) fn copy_others(
     Ok(Copied { files, notes })
 }
 
-/// Copies what is beside `parts`, the name of a file or folder as `named` tells. Weights beside the parts are the same model in another form, and are
-/// left out.
+/// Copies what lies beside `parts`. `named` gives the name of each file or folder. Weights beside
+/// the parts are the same model in another form, so they are left out.
 pub(crate) fn copy_beside(
     input: &Path,
     output: &Output,
@@ -54,7 +56,7 @@ pub(crate) fn copy_beside(
     Ok(copied)
 }
 
-/// What a record will say at most of the files that [`copy_others`] copies.
+/// An upper bound on what a record will say about the files that [`copy_others`] copies.
 pub(crate) fn copies_at_most(folder: &Path) -> Result<Vec<OurFile>, Error> {
     let others = Others::of(folder, &|name| Some(name.to_path_buf()))?;
     let ours = |Other { path, relative, .. }: Other| {
@@ -64,12 +66,12 @@ pub(crate) fn copies_at_most(folder: &Path) -> Result<Vec<OurFile>, Error> {
     others.files.into_iter().map(ours).collect()
 }
 
-/// Finds what [`copy_others`] would fail at, before work begins.
+/// Finds every reason for which [`copy_others`] would fail, before work begins.
 pub(crate) fn check_others(folder: &Path) -> Result<(), Error> {
     Others::of(folder, &|name| Some(name.to_path_buf())).map(drop)
 }
 
-/// What copying came to.
+/// The result of copying.
 #[derive(Debug, Default)]
 pub(crate) struct Copied {
     /// Files copied.
@@ -78,10 +80,10 @@ pub(crate) struct Copied {
     pub notes: Vec<Note>,
 }
 
-/// What is to be copied of a directory.
+/// What to copy from a directory.
 #[derive(Default)]
 struct Others {
-    /// Folders by the names of their copies, each after the one that it is in.
+    /// The names of the folders in the copy. A folder comes after the one that it lies in.
     folders: Vec<PathBuf>,
     files: Vec<Other>,
     notes: Vec<Note>,
@@ -91,19 +93,19 @@ struct Others {
 struct Other {
     /// Where it is.
     path: PathBuf,
-    /// The same from the folder that is copied.
+    /// The same path, relative to the folder that is copied.
     relative: PathBuf,
     /// The name of its copy.
     copy: PathBuf,
 }
 
 impl Copied {
-    /// The files as a record lists them, below the folder `to` of the output that they were copied to.
+    /// The files as a record lists them, with names below the folder `to` of the output.
     pub fn ours(&self) -> impl Iterator<Item = OurFile> {
         self.files.iter().map(|file| file.ours.clone())
     }
 
-    /// Are the sources still what was copied?
+    /// Fails if a source is no longer what was copied.
     pub fn check_unchanged(&self) -> Result<(), Error> {
         self.files.iter().try_for_each(|file| file.witness.check())
     }
@@ -112,14 +114,15 @@ impl Copied {
 /// A file that was copied.
 #[derive(Debug)]
 pub(crate) struct CopiedFile {
-    /// What it is now; names are relative to the folders that were copied from and to.
+    /// What the copy is; its names are relative to the folders of source and copy.
     pub ours: OurFile,
-    /// What the source was.
+    /// What the source was when it was copied.
     witness: Witness,
 }
 
 impl Others {
-    /// Enters every folder once, whatever links lead to it.
+    /// Lists the files and folders below `root`. Each folder is entered once, whatever links lead
+    /// to it.
     fn of(root: &Path, named: &Named<'_>) -> Result<Others, Error> {
         let home = Home::of(root)?;
         let mut others = Others::default();
@@ -161,14 +164,14 @@ impl Others {
     }
 }
 
-/// The names of what is beside the weights at the top of a directory: what [`copy_others`] would copy.
+/// The names at the top of a directory that [`copy_others`] would copy.
 pub(crate) fn others(folder: &Path) -> Result<Vec<PathBuf>, Error> {
     let mut names = names(folder)?;
     names.retain(|name| !is_ours(name) && !is_housekeeping(name));
     Ok(names)
 }
 
-/// Files at the top of a model directory that are written anew, not copied.
+/// Whether a file at the top of a model directory is written by us, not copied.
 fn is_ours(name: &Path) -> bool {
     is_weights_file(name) || name == Path::new(CONFIG_FILE) || name.to_string_lossy().ends_with(INDEX_SUFFIX)
 }
@@ -178,7 +181,7 @@ pub(crate) fn is_housekeeping(name: &Path) -> bool {
     [".git", ".cache"].iter().any(|other| name == Path::new(other))
 }
 
-/// Copies a file of the source to below the folder `to` of the output.
+/// Copies one file of the source into the folder `to` of the output.
 fn copy_file(other: &Other, output: &Output, to: &Path, progress: &dyn Progress) -> Result<CopiedFile, Error> {
     let from = other.path.as_path();
     let in_source = portable(from, &other.relative)?;
@@ -202,12 +205,12 @@ fn copy_file(other: &Other, output: &Output, to: &Path, progress: &dyn Progress)
     Ok(CopiedFile { ours: OurFile::Copied { name, size, xxh3: Digits(hash.digest()), source }, witness })
 }
 
-/// A path for a note.
+/// The text of a path, for a note.
 fn text_of(path: &Path) -> String {
     path.to_string_lossy().into_owned()
 }
 
-/// A relative path as a record spells it: `/` between folders.
+/// A relative path as a record spells it, with `/` between folders.
 pub(crate) fn portable(path: &Path, relative: &Path) -> Result<String, Error> {
     let components: Option<Vec<&str>> = relative.iter().map(|component| component.to_str()).collect();
     components.map(|components| components.join("/")).ok_or_else(|| Error::NameNotPortable {

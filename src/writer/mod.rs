@@ -1,4 +1,4 @@
-//! How OUTPUT comes to be, and the copies in it.
+//! Creates OUTPUT, and the copies in it.
 
 pub(crate) mod copies;
 #[allow(clippy::disallowed_methods, reason = "what is opened there was made by a run of ours")]

@@ -1,19 +1,23 @@
-//! OUTPUT is whole or absent: the work is done in `OUTPUT.partial` beside it, and gets its name when everything is on the disk.
+//! OUTPUT is whole or absent. The work is done in `OUTPUT.partial` beside it, and is renamed to
+//! OUTPUT when everything is on the disk.
 //!
 //! ```text
 //! OUTPUT.partial/
-//!   df11.lock      says that the folder is of df11; locked while a run lives
-//!   output         what OUTPUT will be, a file or a folder; each file in it was written under a number, synced, renamed
-//!   0, 1, ...      files in the making
-//!   made           the names of all files in `output`: what may be removed again
-//!   journal        of a job that can be resumed: what it is, and what it has finished
-//!   done           the work is finished; from here on, `output` may also be what OUTPUT was
-//!   replaced       what OUTPUT was, where the two cannot be exchanged in one step
+//!   df11.lock      marks the folder as one of df11; locked while a run is alive
+//!   output         the future OUTPUT, a file or a folder; each file in it was written under a
+//!                  number, synced, then renamed
+//!   0, 1, ...      files being written
+//!   made           the names of all files in `output`: these may be removed again
+//!   journal        only of a job that can be resumed: what the job is, and its finished files
+//!   done           the work is finished; from now on `output` may also hold the old OUTPUT
+//!   replaced       the old OUTPUT, where the two cannot be exchanged in one step
 //! ```
 //!
-//! For files as for folders, and whatever the verb. Rooms: [`place`] asks whether a job may write there at all, [`replaceable`] what `force` may replace,
-//! [`lock`] keeps other runs out, [`working`] is the folder, [`remains`] what an earlier run left in it, [`commit`] the last step, with the renames of
-//! [`rename`]; [`mode`] is about who may read, [`identity`] about which file a path means.
+//! This holds for files and folders, and for every verb. Rooms: [`place`] checks whether a job may
+//! write there at all. [`replaceable`] checks what `force` may replace. [`lock`] keeps other runs
+//! out. [`working`] is the folder. [`remains`] handles what an earlier run left in it. [`commit`]
+//! is the last step, with the renames of [`rename`]. [`mode`] decides who may read. [`identity`]
+//! tells which file a path means.
 
 mod commit;
 mod identity;
@@ -43,7 +47,8 @@ use remains::{Start, remove_replaced, settle};
 use tidy::{exists, parent, refused, sync_directory, walk};
 use working::Working;
 
-/// A file or directory in the making. Dropped before [`Output::commit`] or [`Output::conclude`], it removes what it wrote.
+/// A file or directory being written. If it is dropped before [`Output::commit`] or
+/// [`Output::conclude`], it removes what it wrote.
 #[derive(Debug)]
 pub(crate) struct Output {
     gate: Gate,
@@ -51,26 +56,28 @@ pub(crate) struct Output {
     modes: Modes,
     journal: Option<RefCell<Journal>>,
     start: Start,
-    /// Temporary names given so far.
+    /// Number of temporary names used so far.
     temporaries: Cell<usize>,
-    /// What is in the folder stays.
+    /// If set, the contents of the folder are kept.
     over: bool,
 }
 
 impl Output {
-    /// Begins OUTPUT. `inputs` is all that the job reads, INPUT first.
+    /// Begins OUTPUT. `inputs` lists everything that the job reads, INPUT first.
     ///
     /// # Errors
-    /// OUTPUT exists and may not be replaced, is of the other form, or an input lies in it or is it or has it inside; another run writes it; remains of an
-    /// earlier run are in the way. Nothing has been touched then.
+    /// OUTPUT exists and may not be replaced, or has the other form. An input is OUTPUT, lies in
+    /// it, or contains it. Another run writes OUTPUT. Remains of an earlier run are in the way. In
+    /// all these cases nothing was touched.
     pub fn begin(place: &Path, inputs: &[&Path], form: Form, force: bool) -> Result<Output, Error> {
         Output::open(Gate::new(place, inputs, form, force)?, None)
     }
 
-    /// Begins the directory OUTPUT by a job that can be resumed, or, with `resume`, goes on with it where there is something to go on with.
+    /// Begins the directory OUTPUT for a job that can be resumed. With `resume`, continues an
+    /// earlier run if it left something to continue.
     ///
     /// # Errors
-    /// As `begin`; what is to be resumed is another job.
+    /// As `begin`; or the run to be resumed did another job.
     pub fn begin_resumable(
         place: &Path,
         inputs: &[&Path],
@@ -92,7 +99,7 @@ impl Output {
             }
             Err(error) => {
                 if working.is_new() {
-                    // The error on its way is the one to be told.
+                    // The first error is the one to report.
                     let _ = working.end();
                 }
                 Err(error)
@@ -105,7 +112,7 @@ impl Output {
         &self.gate.place
     }
 
-    /// Creates the file `name` of a directory, or the one file.
+    /// Creates the file `name` of a directory, or the single file.
     pub fn file(&self, name: &Path) -> Result<NewFile, Error> {
         self.create(name, self.modes.file)
     }
@@ -123,7 +130,7 @@ impl Output {
         NewFile::create(self.path(name), self.working.temporary(number), mode)
     }
 
-    /// Creates a folder of a directory, unless it is there.
+    /// Creates a folder of a directory, unless it exists.
     pub fn folder(&self, name: &Path) -> Result<(), Error> {
         let source = fs::metadata(self.gate.input().join(name)).ok().filter(fs::Metadata::is_dir);
         let path = self.path(name);
@@ -131,17 +138,17 @@ impl Output {
         mode.create_folder(&path).map_err(Error::io("create", &path))
     }
 
-    /// Where a file of a directory is when it is finished, or the one file.
+    /// Where a finished file of a directory lies, or the single file.
     pub fn path(&self, name: &Path) -> PathBuf {
         if name == Path::new("") { self.working.output() } else { self.working.output().join(name) }
     }
 
-    /// What an earlier run noted of the file `name`, if it has finished it.
+    /// What an earlier run noted about the file `name`, if that run finished it.
     pub fn finished(&self, name: &Path) -> Option<Finished> {
         self.journal.as_ref()?.borrow().find(name).filter(|_| self.path(name).is_file())
     }
 
-    /// Gives a finished file its name; one of a job that can be resumed is noted before.
+    /// Gives a finished file its name. In a job that can be resumed, the journal notes it first.
     pub fn finish(&self, file: NewFile, noted: &Finished) -> Result<(), Error> {
         file.sync()?;
         if let Some(journal) = &self.journal {
@@ -150,7 +157,8 @@ impl Output {
         file.rename()
     }
 
-    /// Gives the finished work its name; where the job failed, keeps what can be resumed and removes the rest.
+    /// Gives the finished work its name. If the job failed, keeps what can be resumed and removes
+    /// the rest.
     pub fn conclude<T>(mut self, outcome: Result<T, Error>) -> Result<T, Error> {
         let error = match outcome.and_then(|result| self.make_durable().map(|()| result)) {
             Ok(result) => return self.put_into_place().map(|()| result),
@@ -163,7 +171,8 @@ impl Output {
                 self.over = true;
                 Err(Error::Kept { error: Box::new(error), partial: self.gate.partial.clone(), files })
             }
-            // What an earlier run has left is not this one's to remove: another source may have been given by mistake.
+            // Do not remove what an earlier run left: this run may have been given another source
+            // by mistake.
             Ok(files) => {
                 self.over = files > 0 && self.start == Start::Resumed;
                 Err(error)
@@ -175,13 +184,14 @@ impl Output {
     /// Gives the finished work its name.
     ///
     /// # Errors
-    /// It could not get it: the message says where the work is. Or what it has replaced could not be removed: OUTPUT is complete then.
+    /// The work could not get its name; the message says where the work is. Or the old OUTPUT could
+    /// not be removed; then the new OUTPUT is complete.
     pub fn commit(self) -> Result<(), Error> {
         self.make_durable()?;
         self.put_into_place()
     }
 
-    /// Waits until the names of all files are on the disk, and then notes that the work is finished.
+    /// Waits until the names of all files are on the disk. Then notes that the work is finished.
     fn make_durable(&self) -> Result<(), Error> {
         if self.gate.form == Form::Directory {
             let output = self.working.output();
@@ -196,7 +206,7 @@ impl Output {
     }
 
     fn put_into_place(mut self) -> Result<(), Error> {
-        // Whatever happens now, the work is done and worth keeping.
+        // From here on the work is done and worth keeping, whatever happens.
         self.over = true;
         drop(self.journal.take());
         let place = &self.gate.place;
@@ -212,14 +222,14 @@ impl Output {
     }
 }
 
-/// Settles what an earlier run has left, and creates what a job begins with.
+/// Settles what an earlier run left, and creates what a job begins with.
 fn prepare(
     working: &Working,
     gate: &Gate,
     modes: Modes,
     job: Option<(&JobLine, bool)>,
 ) -> Result<(Start, Option<Journal>), Error> {
-    // Again, as another run may have ended before this one got the lock.
+    // Check again: another run may have ended before this one got the lock.
     gate.check()?;
     let start = settle(working, gate, job.is_some_and(|(_, resume)| resume))?;
     let journal = match (job, start) {
@@ -241,7 +251,8 @@ fn prepare(
 impl Drop for Output {
     fn drop(&mut self) {
         if !self.over {
-            // An error is already on its way to the user; one about the cleaning would hide it.
+            // An error is already on its way to the user. An error about the cleaning would hide
+            // it.
             drop(self.journal.take());
             let _ = self.working.end();
         }

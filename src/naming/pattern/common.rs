@@ -1,13 +1,21 @@
-//! The common part of two engines: patterns that Rust's `regex` and `re.fullmatch` of Python take for the same set of names.
+//! The common part of two engines: patterns for which Rust's `regex` and Python's `re.fullmatch`
+//! match the same set of names.
 //!
-//! A pattern is parsed as Rust reads it, and only what Python reads in the same way is let through:
+//! A pattern is parsed as Rust reads it. It passes only if Python reads it in the same way:
 //!
 //! ```text
-//! a  \.  \t  \x41  \u0041  .  [a-z_-]  [^0-9]      alike for every name
-//! \d  \w  \s  \b                                   alike where all names are printable ASCII: else each engine has its own Unicode
-//! (...)  (?:...)  (?P<name>...)  a|b               alike
-//! *  +  ?  {2}  {2,}  {2,5}, also lazy             alike on what is no repetition, no assertion, and never empty where it may stand twice
-//! ^  \A, and $ where nothing follows               alike: before a last line end `$` matches in Python, but then the line end is left over
+//! a  \.  \t  \x41  \u0041  .  [a-z_-]  [^0-9]
+//!         the same for every name
+//! \d  \w  \s  \b
+//!         the same if all names are printable ASCII; else each engine has its own Unicode
+//! (...)  (?:...)  (?P<name>...)  a|b
+//!         the same
+//! *  +  ?  {2}  {2,}  {2,5}, also lazy
+//!         the same on something that is no repetition and no assertion,
+//!         and that is never empty if it may occur twice
+//! ^  \A, and $ if nothing follows
+//!         the same: in Python `$` also matches before a last line end,
+//!         but then the line end is left over
 //! ```
 
 use regex_syntax::ast::parse::ParserBuilder;
@@ -18,13 +26,15 @@ use regex_syntax::ast::{
 
 use crate::error::PatternReason;
 
-/// Deepest nesting of groups. Python's parser calls itself several times a level, and gives up at a depth of 1000 calls.
+/// Deepest nesting of groups. Python's parser calls itself several times a level, and gives up at a
+/// depth of 1000 calls.
 const MAX_DEPTH: u32 = 50;
 
-/// Checks that both engines take `pattern` for the same names, which are all printable ASCII or not.
+/// Checks that both engines match `pattern` with the same names. `are_plain` tells whether all
+/// names are printable ASCII.
 ///
 /// # Errors
-/// What they read differently, by its text.
+/// The part that they read differently.
 pub(super) fn check(pattern: &str, are_plain: bool) -> Result<(), PatternReason> {
     let parsed = ParserBuilder::new().nest_limit(MAX_DEPTH).build().parse(pattern);
     let ast = parsed.map_err(|error| PatternReason::NotForPython { message: error.kind().to_string() })?;
@@ -42,7 +52,7 @@ struct Checker<'a> {
 }
 
 impl Checker<'_> {
-    /// Checks a part of the pattern; `is_last`: nothing follows it.
+    /// Checks a part of the pattern. `is_last` is true if nothing follows it.
     fn check(&self, ast: &Ast, is_last: bool) -> Result<(), PatternReason> {
         match ast {
             Ast::Empty(_) | Ast::Dot(_) => Ok(()),
@@ -96,7 +106,7 @@ impl Checker<'_> {
         }
     }
 
-    /// Checks what stands between the brackets at `class`.
+    /// Checks an item between the brackets of `class`.
     fn item(&self, item: &ClassSetItem, class: &Span) -> Result<(), PatternReason> {
         match item {
             ClassSetItem::Empty(_) => Ok(()),
@@ -116,7 +126,8 @@ impl Checker<'_> {
         }
     }
 
-    /// A dash is itself at either end of a class; elsewhere one engine may see a range.
+    /// Checks a dash. At either end of a class it means itself; elsewhere one engine may see a
+    /// range.
     fn dash(&self, dash: &Span, class: &Span) -> Result<(), PatternReason> {
         let before = &self.pattern[class.start.offset..dash.start.offset];
         let after = &self.pattern[dash.end.offset..class.end.offset];
@@ -168,7 +179,7 @@ impl Checker<'_> {
     }
 }
 
-/// Whether a part of a pattern can match nothing.
+/// Whether a part of a pattern can match the empty text.
 fn may_be_empty(ast: &Ast) -> bool {
     match ast {
         Ast::Empty(_) | Ast::Flags(_) | Ast::Assertion(_) => true,

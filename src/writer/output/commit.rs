@@ -1,11 +1,13 @@
 //! The moment at which the finished work becomes OUTPUT.
 //!
 //! ```text
-//! OUTPUT is not there             rename that refuses to replace
-//! OUTPUT is an empty folder       rename of a folder, which replaces nothing else
-//! OUTPUT is there, `force`        exchange: OUTPUT is old or new, never absent; then the old one lies in OUTPUT.partial, and is looked at once more
-//!                                 before it is removed: another may have come meanwhile, and goes back
-//! the same without an exchange    a file: rename over it.  A folder: away, and ours in its place
+//! OUTPUT is absent                rename, refusing to replace
+//! OUTPUT is an empty folder       rename of a folder, which replaces only an empty folder
+//! OUTPUT exists, `force`          exchange: OUTPUT is old or new, never absent. The old one then
+//!                                 lies in OUTPUT.partial, and is checked again before it is
+//!                                 removed: if another OUTPUT came meanwhile, it goes back
+//! the same without an exchange    a file: rename over it
+//!                                 a folder: move the old one away, then rename ours into its place
 //! ```
 
 use std::fs;
@@ -20,16 +22,17 @@ use super::working::Working;
 use crate::Error;
 use crate::error::OutputReason;
 
-/// How often OUTPUT may come and go while it is replaced.
+/// How often OUTPUT may appear and disappear while it is being replaced.
 const TRIES: usize = 100;
 
-/// What renames; the tests take what a system without an exchange has.
+/// The function that exchanges two names. Tests pass one that a system without an exchange has.
 type Exchange = fn(&Path, &Path) -> io::Result<()>;
 
-/// Gives the finished work its name. What OUTPUT was lies in the folder then, to be removed.
+/// Gives the finished work its name. The old OUTPUT then lies in the folder, to be removed.
 ///
 /// # Errors
-/// OUTPUT came meanwhile, or is another than it was, or the system refuses. The work is where it was then, and OUTPUT too.
+/// OUTPUT appeared meanwhile, or differs from what was checked, or the system refuses. Then the
+/// work and OUTPUT are where they were.
 pub(super) fn into_place(working: &Working, gate: &Gate) -> Result<(), Error> {
     put(working, gate, exchange).map_err(|error| match error {
         Error::Output { path, reason } => {
@@ -54,7 +57,7 @@ fn put(working: &Working, gate: &Gate, exchange: Exchange) -> Result<(), Error> 
         if !gate.force {
             return Err(refused(place, OutputReason::CameMeanwhile));
         }
-        // Again: it may have come meanwhile.
+        // Check again: OUTPUT may have appeared meanwhile.
         gate.refuse_what_is_there()?;
         match exchange(&new, place) {
             Ok(()) => return look_once_more(&new, gate, exchange),
@@ -66,7 +69,7 @@ fn put(working: &Working, gate: &Gate, exchange: Exchange) -> Result<(), Error> 
     Err(refused(place, OutputReason::ComesAndGoes))
 }
 
-/// What was OUTPUT at the moment of the exchange may be another than what was looked at before. Then all goes back.
+/// The OUTPUT that was exchanged may differ from the one that was checked. If so, exchanges back.
 fn look_once_more(old: &Path, gate: &Gate, exchange: Exchange) -> Result<(), Error> {
     let Err(error) = gate.check_replaced(old) else { return Ok(()) };
     exchange(old, &gate.place).map_err(Error::io("rename back", old))?;
@@ -132,7 +135,7 @@ mod tests {
         }
     }
 
-    /// What is there at the moment of the exchange is another than what was looked at before.
+    /// At the exchange, OUTPUT differs from what was checked.
     #[test]
     fn what_came_at_the_last_moment_goes_back() {
         fn late(new: &Path, place: &Path) -> io::Result<()> {

@@ -1,7 +1,8 @@
-//! Which file or folder a path leads to, however the path is spelled.
+//! Tells which file or folder a path leads to, however the path is spelled.
 //!
-//! Spelling says little: `..`, links, bind mounts, hard links and file systems without case give one file many paths. Device and inode are the same for
-//! all of them. Systems without inodes have the canonical path.
+//! The spelling proves little: `..`, links, bind mounts, hard links and file systems without case
+//! give one file many paths. Device and inode are the same for all of them. On systems without
+//! inodes, the canonical path is used.
 
 use std::fs::{self, File};
 use std::io;
@@ -18,12 +19,12 @@ pub(super) struct Identity(Key);
 
 #[cfg(unix)]
 impl Identity {
-    /// Of what `path` leads to in the end.
+    /// The identity of the file at the end of the links of `path`.
     pub fn of(path: &Path) -> io::Result<Identity> {
         fs::metadata(path).map(|metadata| Identity::from(&metadata))
     }
 
-    /// Of what has the name `path` itself, a link where it is one.
+    /// The identity of what `path` itself names; a link is not followed.
     pub fn of_name(path: &Path) -> io::Result<Identity> {
         fs::symlink_metadata(path).map(|metadata| Identity::from(&metadata))
     }
@@ -36,12 +37,12 @@ impl Identity {
 
 #[cfg(not(unix))]
 impl Identity {
-    /// Of what `path` leads to in the end.
+    /// The identity of the file at the end of the links of `path`.
     pub fn of(path: &Path) -> io::Result<Identity> {
         fs::canonicalize(path).map(Identity)
     }
 
-    /// Of what has the name `path` itself, a link where it is one.
+    /// The identity of what `path` itself names; a link is not followed.
     pub fn of_name(path: &Path) -> io::Result<Identity> {
         fs::symlink_metadata(path)?;
         let parent = fs::canonicalize(super::tidy::parent(path))?;
@@ -55,32 +56,34 @@ pub(super) fn is_at(file: &File, path: &Path) -> io::Result<bool> {
     Ok(Identity::from(&file.metadata()?) == Identity::of_name(path)?)
 }
 
-/// Whether the name `path` still leads to this open file: what nobody may delete while it is open.
+/// Whether the name `path` still leads to this open file. On these systems nobody can delete an
+/// open file, so it is enough that the name exists.
 #[cfg(not(unix))]
 pub(super) fn is_at(_file: &File, path: &Path) -> io::Result<bool> {
     fs::symlink_metadata(path).map(|_| true)
 }
 
-/// What a file or folder keeps when it is renamed: its inode. Not its device, whose number may be another after the next mount.
+/// The part of an identity that survives a rename: the inode. The device number is left out,
+/// because it may change with the next mount.
 #[cfg(unix)]
 pub(super) fn inode(path: &Path) -> io::Result<u64> {
     fs::symlink_metadata(path).map(|metadata| std::os::unix::fs::MetadataExt::ino(&metadata))
 }
 
-/// What a file or folder keeps when it is renamed: nothing that this system tells.
+/// The part of an identity that survives a rename. This system reports none.
 #[cfg(not(unix))]
 pub(super) fn inode(path: &Path) -> io::Result<u64> {
     fs::symlink_metadata(path).map(|_| 0)
 }
 
-/// Whether a folder is where another file system is mounted: such a folder cannot be renamed.
+/// Whether another file system is mounted on a folder. Such a folder cannot be renamed.
 #[cfg(unix)]
 pub(super) fn is_mount_point(path: &Path) -> bool {
     let device = |path: &Path| Identity::of(path).ok().map(|identity| identity.0.0);
     device(path) != device(super::tidy::parent(path))
 }
 
-/// Whether a folder is where another file system is mounted: not that this system tells.
+/// Whether another file system is mounted on a folder. This system does not report it.
 #[cfg(not(unix))]
 pub(super) fn is_mount_point(_path: &Path) -> bool {
     false

@@ -1,6 +1,8 @@
-//! What a run notes of itself, so that another can go on with it: JSON, a line for the job and one for each file that is finished.
+//! What a run notes about itself, so that another run can resume it. The journal is JSON: one line
+//! for the job, and one for each finished file.
 //!
-//! A line is on the disk before its file gets its name, so a file that is there under its name has one. A last line cut by a crash is dropped.
+//! A line is on the disk before its file gets its name. So every file with its final name has a
+//! line. If a crash cut the last line short, that line is dropped.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
@@ -12,35 +14,35 @@ use serde::{Deserialize, Serialize};
 use crate::error::{JobDifference, OutputReason};
 use crate::{Error, Note};
 
-/// What a job is. Two that are equal write the same bytes, given that the source's tensors are the same.
+/// Describes a job. Two equal jobs write the same bytes if the tensors of the source are the same.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct JobLine {
     /// Version of the program.
     pub df11: String,
-    /// Whose code is written.
+    /// The code that is written: ours, or the published tool's.
     pub code: String,
     /// Whether each unit is verified.
     pub verify: bool,
-    /// Checksum of the source's headers and small files, and of the units.
+    /// Checksum of the source's headers and small files, and of the list of units.
     pub source: u64,
 }
 
-/// A file that is finished.
+/// A finished file.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Finished {
-    /// Its name in the directory, `/` between folders.
+    /// Its name in the directory, with `/` between folders.
     pub file: String,
     /// xxh3 of its header.
     pub header: u64,
     /// Checksums of the arrays of its units.
     pub arrays: BTreeMap<String, u64>,
-    /// Checksums of the source's tensors that went into it.
+    /// Checksums of the source's tensors that it was made from.
     pub tensors: BTreeMap<String, u64>,
-    /// What the user should know of it.
+    /// What the user should know about it.
     pub notes: Vec<Note>,
 }
 
-/// The journal of a job under way.
+/// The journal of a running job.
 #[derive(Debug)]
 pub(crate) struct Journal {
     path: PathBuf,
@@ -48,10 +50,10 @@ pub(crate) struct Journal {
     finished: BTreeMap<String, Finished>,
 }
 
-/// What the journal is called in the folder of its run.
+/// The journal's name in the folder of its run.
 pub(super) const NAME: &str = "journal";
 
-/// What a file of the directory is called in the journal.
+/// The name of a file of the directory, as the journal spells it.
 pub(crate) fn key(name: &Path) -> String {
     let components: Vec<_> = name.iter().map(|component| component.to_string_lossy()).collect();
     components.join("/")
@@ -67,10 +69,10 @@ impl Journal {
         Ok(journal)
     }
 
-    /// Goes on with the journal of an interrupted run in `partial`.
+    /// Continues the journal of an interrupted run in `partial`.
     ///
     /// # Errors
-    /// It is of another job.
+    /// The journal is of another job.
     pub fn reopen(path: &Path, partial: &Path, job: &JobLine) -> Result<Journal, Error> {
         let refused = |reason| Error::Output { path: partial.to_path_buf(), reason };
         let file = OpenOptions::new().read(true).append(true).open(path);
@@ -95,7 +97,8 @@ impl Journal {
         Ok(Journal { path: path.to_path_buf(), file, finished })
     }
 
-    /// How many files the journal at `path` calls finished, whatever its job; none where there is no journal.
+    /// Counts the finished files in the journal at `path`, whatever its job. Zero if there is no
+    /// journal.
     pub fn count(path: &Path) -> Result<usize, Error> {
         match fs::read(path) {
             Ok(text) => Ok(text.split(|&byte| byte == b'\n').filter(|line| is_of::<Finished>(line)).count()),
@@ -104,12 +107,12 @@ impl Journal {
         }
     }
 
-    /// What is noted of a file.
+    /// What the journal says about a file.
     pub fn find(&self, name: &Path) -> Option<Finished> {
         self.finished.get(&key(name)).cloned()
     }
 
-    /// Notes a file that is finished but for its name.
+    /// Notes a file that is finished but does not have its name yet.
     pub fn note(&mut self, noted: &Finished) -> Result<(), Error> {
         self.append(noted)?;
         self.finished.insert(noted.file.clone(), noted.clone());

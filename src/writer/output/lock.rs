@@ -1,17 +1,20 @@
-//! One run for each `OUTPUT.partial`: a lock that the system takes back when its process ends, however that ends.
+//! Allows one run for each `OUTPUT.partial`. The system releases the lock when the process ends,
+//! however it ends.
 //!
-//! The lock is on the file [`MARK`] in the folder, which also says that the folder is ours. A run ends by removing both, so a next one may have opened a
-//! file that has no name any more; and it may find the folder gone that it has just seen. Then it begins anew:
+//! The lock is on the file [`MARK`] in the folder. The mark also says that the folder is ours. A
+//! run that ends removes both. So the next run may open a file that has lost its name, or find that
+//! a folder it has just seen is gone. Then it begins again:
 //!
 //! ```text
-//! repeat: create the folder, unless it is there
-//!         there, and not ours?                          refuse: it stays as it is
-//!         open or create the mark                       folder gone meanwhile? repeat
-//!         lock it                                       another has it? refuse
-//!         is it still the file of that name?            no: it was removed before we locked it; repeat
+//! repeat: create the folder, unless it exists
+//!         it exists and is not ours?            refuse, and leave it as it is
+//!         open or create the mark               folder gone meanwhile? repeat
+//!         lock the mark                         locked by another run? refuse
+//!         does its name still lead to it?       no: it was removed before we locked it; repeat
 //! ```
 //!
-//! Whoever holds the lock on the file that has the name is alone: the name goes only by the hand that holds it.
+//! Proof that only one run holds the lock: only the holder of the lock removes the name. So whoever
+//! has locked the file that has the name is alone.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Read, Write};
@@ -26,16 +29,18 @@ use crate::error::OutputReason;
 /// The file that marks the folder of a run.
 pub(super) const MARK: &str = "df11.lock";
 
-/// What is in it.
+/// The text in it.
 const MARK_TEXT: &[u8] =
     b"A run of df11 works in this folder, or was interrupted in it. It is for df11 to empty: keep nothing else here.\n";
 
-/// How often another run may end at the very moment that this one begins.
+/// How often another run may end at the very moment at which this one begins.
 const TRIES: usize = 100;
 
-/// Refuses what has the name of `OUTPUT.partial` and is not ours: a file, a link, a folder without our mark that is not empty.
+/// Refuses whatever has the name `OUTPUT.partial` and is not ours: a file, a link, or a folder that
+/// is not empty and lacks our mark.
 pub(super) fn refuse_unmarked(partial: &Path, place: &Path) -> Result<(), Error> {
-    // A run that ends just now takes its mark away before its folder: whoever sees neither mark nor emptiness looks again.
+    // A run that ends now removes first its mark, then its folder. If neither the mark nor an empty
+    // folder is seen, look again.
     for _ in 0..3 {
         match fs::symlink_metadata(partial) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
@@ -48,7 +53,8 @@ pub(super) fn refuse_unmarked(partial: &Path, place: &Path) -> Result<(), Error>
     Err(refused(place, OutputReason::InTheWay { found: partial.to_path_buf() }))
 }
 
-/// Whether a folder has our mark. One that a kill cut short marks a folder that holds nothing else.
+/// Whether a folder has our mark. A mark that a kill cut short counts if nothing else is in the
+/// folder.
 fn is_marked(folder: &Path) -> Result<bool, Error> {
     let path = folder.join(MARK);
     if !fs::symlink_metadata(&path).is_ok_and(|metadata| metadata.is_file()) {
@@ -57,7 +63,8 @@ fn is_marked(folder: &Path) -> Result<bool, Error> {
     let mut text = Vec::new();
     let read = File::open(&path).and_then(|file| file.take(MARK_TEXT.len() as u64 + 1).read_to_end(&mut text));
     match read {
-        // Where locks are mandatory, one that is held is not to be read. Who tries to lock it will hear that.
+        // On systems with mandatory locks, a locked mark cannot be read. The attempt to lock it
+        // will report that.
         Err(_) if cfg!(windows) => Ok(true),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
         Err(error) => Err(Error::io("open", &path)(error)),
@@ -66,10 +73,11 @@ fn is_marked(folder: &Path) -> Result<bool, Error> {
     }
 }
 
-/// Makes the folder `partial` ours alone, for as long as the file is open. Returns whether the folder is new.
+/// Locks the folder `partial` for this run, until the returned file is closed. Also returns whether
+/// the folder is new.
 ///
 /// # Errors
-/// Another run has it, or it is not ours.
+/// Another run holds the lock, or the folder is not ours.
 pub(super) fn take(partial: &Path, place: &Path) -> Result<(File, bool), Error> {
     for _ in 0..TRIES {
         let created = match Mode::PRIVATE.create_new_folder(partial) {
@@ -86,7 +94,7 @@ pub(super) fn take(partial: &Path, place: &Path) -> Result<(File, bool), Error> 
             Err(TryLockError::WouldBlock) => {
                 return Err(refused(place, OutputReason::Busy { partial: partial.to_path_buf() }));
             }
-            // Where files cannot be locked, nothing keeps two runs apart but their users.
+            // If files cannot be locked here, only the users can keep two runs apart.
             Err(TryLockError::Error(_)) | Ok(()) => {}
         }
         match is_at(&file, &path) {
@@ -97,7 +105,7 @@ pub(super) fn take(partial: &Path, place: &Path) -> Result<(File, bool), Error> 
         }
         refuse_unmarked(partial, place)?;
         if let Err(error) = write_mark(&mut file) {
-            // There is nothing else in the folder.
+            // Nothing else is in the folder.
             let _ = fs::remove_file(&path).and_then(|()| fs::remove_dir(partial));
             return Err(Error::io("write", &path)(error));
         }
@@ -106,7 +114,8 @@ pub(super) fn take(partial: &Path, place: &Path) -> Result<(File, bool), Error> 
     Err(refused(place, OutputReason::BusyAgainAndAgain { partial: partial.to_path_buf() }))
 }
 
-/// Writes the mark, unless it is whole: a kill must not find it cut short in a folder with more in it.
+/// Writes the mark, unless it is whole. A kill must not leave a short mark in a folder that holds
+/// more.
 fn write_mark(file: &mut File) -> io::Result<()> {
     if file.metadata()?.len() == MARK_TEXT.len() as u64 {
         return Ok(());
@@ -120,7 +129,7 @@ fn open(path: &Path) -> io::Result<File> {
     options.read(true).write(true).create(true).truncate(false);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    // To be read and written beside us, but not deleted.
+    // Others may read and write the file meanwhile, but not delete it.
     #[cfg(windows)]
     std::os::windows::fs::OpenOptionsExt::share_mode(&mut options, 1 | 2);
     options.open(path)

@@ -1,13 +1,16 @@
-//! Who may read what we write: nobody who may not read what it is made of.
+//! Who may read the files that we write: nobody who may not read the files that they are made from.
 //!
 //! ```text
-//! a file that we make        the rights that every weight file of INPUT, its configuration and its lists of shards have in common
+//! a file that we make        the rights that every weight file of INPUT, its configuration and
+//!                            its lists of shards have in common
 //! a copy                     the rights of the file that is copied
-//! a folder                   the rights of INPUT's folder of that name, and all of them for its owner, who has to write in it
-//! OUTPUT.partial             the owner's alone
+//! a folder                   the rights of INPUT's folder of that name, plus all rights for its
+//!                            owner, who must write in it
+//! OUTPUT.partial             rights for the owner alone
 //! ```
 //!
-//! The user's umask takes from all of these, as the system applies it. Systems that do not know such rights keep their own.
+//! The system also applies the user's umask to all of these. Systems without such rights keep their
+//! own.
 
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
 use std::io;
@@ -17,17 +20,17 @@ use super::tidy::walk;
 use crate::Error;
 use crate::files::file_names::{CONFIG_FILE, INDEX_SUFFIX, is_weights_file};
 
-/// The rights of what a job makes.
+/// The rights of what a job writes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Modes {
-    /// Of files.
+    /// Rights of files.
     pub file: Mode,
-    /// Of OUTPUT, if it is a folder.
+    /// Rights of OUTPUT, if it is a folder.
     pub folder: Mode,
 }
 
 impl Modes {
-    /// What the model at `input` allows.
+    /// The rights that the model at `input` allows.
     pub fn of(input: &Path) -> Result<Modes, Error> {
         let found = fs::metadata(input).map_err(Error::io("open", input))?;
         if !found.is_dir() {
@@ -56,13 +59,13 @@ impl Modes {
 pub(super) struct Mode(u32);
 
 impl Mode {
-    /// All that a file can need.
+    /// All rights that a file can need.
     const FILE: Mode = Mode(0o666);
-    /// All that a folder can need.
+    /// All rights that a folder can need.
     const FOLDER: Mode = Mode(0o777);
-    /// All for the owner alone.
+    /// All rights for the owner alone.
     pub const PRIVATE: Mode = Mode(0o700);
-    /// What a file must allow its owner while it is made.
+    /// The rights that the owner needs while a file is written.
     #[cfg(unix)]
     const MAKING: u32 = 0o600;
 
@@ -75,12 +78,12 @@ impl Mode {
         Mode(bits)
     }
 
-    /// What both allow.
+    /// The rights that both allow.
     pub fn and(self, other: Mode) -> Mode {
         Mode(self.0 & other.0)
     }
 
-    /// Creates a file to be written.
+    /// Creates a file and opens it for writing.
     pub fn create(self, path: &Path) -> io::Result<File> {
         let mut options = OpenOptions::new();
         options.write(true).create_new(true);
@@ -89,7 +92,7 @@ impl Mode {
         options.open(path)
     }
 
-    /// Takes from a finished file what [`Mode::create`] had to allow its owner.
+    /// Removes from a finished file the rights that [`Mode::create`] had to add for its owner.
     #[cfg(unix)]
     pub fn settle(self, file: &File) -> io::Result<()> {
         if self.0 & Mode::MAKING == Mode::MAKING {
@@ -99,18 +102,18 @@ impl Mode {
         file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(now.and(self).0))
     }
 
-    /// Takes from a finished file what [`Mode::create`] had to allow its owner: nothing.
+    /// Does nothing: on this system [`Mode::create`] adds no rights.
     #[cfg(not(unix))]
     pub fn settle(self, _file: &File) -> io::Result<()> {
         Ok(())
     }
 
-    /// Creates a folder, and those above it, unless they are there.
+    /// Creates a folder and its missing parents. An existing folder is no error.
     pub fn create_folder(self, path: &Path) -> io::Result<()> {
         self.create_folders(path, true)
     }
 
-    /// Creates a folder that is not there.
+    /// Creates a folder that must not exist yet.
     pub fn create_new_folder(self, path: &Path) -> io::Result<()> {
         self.create_folders(path, false)
     }

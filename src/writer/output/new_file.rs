@@ -1,4 +1,4 @@
-//! Files in the making.
+//! Files being written.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -9,17 +9,18 @@ use super::mode::Mode;
 use crate::Error;
 use crate::safetensors::write_at;
 
-/// Files of [`NewFiles`] that are open at a time. Many are written one after another, few in turn.
+/// Most files of [`NewFiles`] that are open at a time. Usually many files are written one after
+/// another, and only a few in turn.
 const MOST_OPEN: usize = 16;
 
-/// A file in the making, written by position.
+/// A file being written, at given positions.
 #[derive(Debug)]
 pub(crate) struct NewFile {
     names: Names,
     file: File,
 }
 
-/// What a file in the making is called, and will be.
+/// The temporary and the final name of a file being written.
 #[derive(Clone, Debug)]
 struct Names {
     path: PathBuf,
@@ -28,7 +29,7 @@ struct Names {
 }
 
 impl NewFile {
-    /// Creates the file that will be called `path`.
+    /// Creates the file that will get the name `path`.
     pub(super) fn create(path: PathBuf, temporary: PathBuf, mode: Mode) -> Result<NewFile, Error> {
         let file = mode.create(&temporary).map_err(Error::io("create", &path))?;
         Ok(NewFile { names: Names { path, temporary, mode }, file })
@@ -39,7 +40,7 @@ impl NewFile {
         write_at(&self.file, bytes, position).map_err(Error::io("write", &self.names.path))
     }
 
-    /// Waits until everything is on the disk, and gives the file its name.
+    /// Waits until everything is on the disk, then gives the file its name.
     pub fn finish(self) -> Result<(), Error> {
         self.sync()?;
         self.rename()
@@ -56,29 +57,30 @@ impl NewFile {
     }
 }
 
-/// Any number of files in the making, of which a few are open at a time: a model of ten thousand shards must not run out of handles.
+/// Any number of files being written. Only a few are open at a time, because a model of ten
+/// thousand shards must not run out of handles.
 #[derive(Debug, Default)]
 pub(crate) struct NewFiles {
     all: Vec<Names>,
-    /// The open ones by their numbers; the one that was written last is at the end.
+    /// The open files with their numbers. The one written last is at the end.
     open: RefCell<VecDeque<(usize, NewFile)>>,
 }
 
 impl NewFiles {
-    /// Takes a file in. Its number is how many there were before.
+    /// Adds a file. Its number is the number of files added before.
     pub fn add(&mut self, file: NewFile) -> Result<(), Error> {
         self.all.push(file.names.clone());
         self.put(self.all.len() - 1, file)
     }
 
-    /// Writes `bytes` at `position` of the file of this number.
+    /// Writes `bytes` at `position` of the file with this number.
     pub fn write(&self, number: usize, bytes: &[u8], position: u64) -> Result<(), Error> {
         let file = self.take(number)?;
         file.write(bytes, position)?;
         self.put(number, file)
     }
 
-    /// Waits until everything is on the disk, and gives the files their names.
+    /// Waits until everything is on the disk, then gives the files their names.
     pub fn finish(self) -> Result<(), Error> {
         (0..self.all.len()).try_for_each(|number| self.take(number)?.finish())
     }
@@ -94,7 +96,8 @@ impl NewFiles {
         Ok(NewFile { file: file.map_err(Error::io("open", &names.path))?, names })
     }
 
-    /// A file that is closed is on the disk: what fails later would be told to nobody.
+    /// Keeps a file open, and closes the oldest one if too many are open. A file is synced before
+    /// it is closed: a later failure could be reported to nobody.
     fn put(&self, number: usize, file: NewFile) -> Result<(), Error> {
         let mut open = self.open.borrow_mut();
         open.push_back((number, file));

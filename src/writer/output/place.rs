@@ -1,12 +1,13 @@
-//! The gate that a job passes before it writes: which paths it may create, replace or remove, and that none of them is a path that it reads.
+//! The gate that a job passes before it writes. It checks which paths the job may create, replace
+//! or remove, and that the job reads none of them.
 //!
 //! ```text
 //! OUTPUT            created; replaced where that is allowed
 //! OUTPUT.partial    created, and removed with what df11 made in it
 //! ```
 //!
-//! There are no others. Whatever is to be read (INPUT, and models or patterns given beside it) may be neither of the two, nor inside of one; nor may OUTPUT
-//! be inside a folder that is read.
+//! A job touches no other path. An input (INPUT, and models or patterns given beside it) may be
+//! neither of the two, nor lie inside one of them. OUTPUT may not lie inside a folder that is read.
 
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
@@ -21,7 +22,7 @@ use super::tidy::{exists, is_empty_folder, parent, refused, walk};
 use crate::Error;
 use crate::error::OutputReason;
 
-/// What OUTPUT will be.
+/// The form that OUTPUT will have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Form {
     File,
@@ -31,15 +32,15 @@ pub(crate) enum Form {
 /// The paths of a job.
 #[derive(Debug)]
 pub(super) struct Gate {
-    /// OUTPUT, without a slash at its end: with one, a link would be followed.
+    /// OUTPUT, without a slash at its end: a slash would make the system follow a link.
     pub place: PathBuf,
     /// `OUTPUT.partial`.
     pub partial: PathBuf,
-    /// INPUT, and what else is read.
+    /// INPUT, and everything else that is read.
     inputs: Vec<PathBuf>,
-    /// What OUTPUT will be.
+    /// The form that OUTPUT will have.
     pub form: Form,
-    /// Whether OUTPUT may be replaced, and the remains of an earlier run.
+    /// Whether OUTPUT and the remains of an earlier run may be replaced.
     pub force: bool,
 }
 
@@ -56,10 +57,11 @@ impl Gate {
         Ok(Gate { place, partial, inputs, form, force })
     }
 
-    /// Looks at all of them, and touches nothing.
+    /// Checks all paths, and touches nothing.
     ///
     /// # Errors
-    /// OUTPUT is there and may not be replaced, what has the name `OUTPUT.partial` is not ours, or an input would be lost or written into.
+    /// OUTPUT exists and may not be replaced. Or the thing called `OUTPUT.partial` is not ours. Or
+    /// an input would be lost or overwritten.
     pub fn check(&self) -> Result<(), Error> {
         self.refuse_input_around()?;
         self.refuse_what_is_there()?;
@@ -70,7 +72,7 @@ impl Gate {
         self.refuse_loss(&[&self.place, &self.partial])
     }
 
-    /// Refuses to remove what OUTPUT was, now at `path`, if it is not what [`Gate::check`] would let go.
+    /// Refuses to remove the old OUTPUT, now at `path`, if [`Gate::check`] would not allow it.
     pub fn check_replaced(&self, path: &Path) -> Result<(), Error> {
         let found = fs::symlink_metadata(path).map_err(Error::io("open", path))?;
         match self.form {
@@ -86,7 +88,7 @@ impl Gate {
         self.inputs.first().map_or(Path::new(""), PathBuf::as_path)
     }
 
-    /// Compares OUTPUT and `OUTPUT.partial` with the inputs and with the folders that each lies in.
+    /// Refuses if an input is OUTPUT or `OUTPUT.partial`, lies in one of them, or contains OUTPUT.
     fn refuse_input_around(&self) -> Result<(), Error> {
         let folder = parent(&self.place);
         let folder = fs::canonicalize(folder).map_err(Error::io("find the folder of OUTPUT", folder))?;
@@ -122,7 +124,7 @@ impl Gate {
         Ok(())
     }
 
-    /// Refuses an OUTPUT that is there, unless what is to come may replace it.
+    /// Refuses an existing OUTPUT, unless the new one may replace it.
     pub fn refuse_what_is_there(&self) -> Result<(), Error> {
         let place = &self.place;
         let found = match fs::symlink_metadata(place) {
@@ -151,7 +153,7 @@ impl Gate {
         if self.form == Form::Directory { refuse_all_but_a_model(place, self.input()) } else { Ok(()) }
     }
 
-    /// Refuses to lose anything that is read: all that is in `doomed`, and the doomed themselves, may be removed.
+    /// Refuses to lose an input. Everything in `doomed`, and the paths themselves, may be removed.
     fn refuse_loss(&self, doomed: &[&Path]) -> Result<(), Error> {
         let mut lost = HashMap::new();
         for path in doomed {
@@ -180,7 +182,8 @@ impl Gate {
     }
 }
 
-/// An input, and all that is in it: whether each is a folder by its own name.
+/// Visits an input and everything in it. The flag tells whether the path itself is a folder, not a
+/// link to one.
 fn each(input: &Path, visit: &mut dyn FnMut(&Path, bool) -> Result<(), Error>) -> Result<(), Error> {
     visit(input, false)?;
     if input.is_dir() {

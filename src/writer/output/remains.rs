@@ -1,15 +1,16 @@
-//! What an earlier run has left in `OUTPUT.partial`, and what the next one may do with it.
+//! What an earlier run left in `OUTPUT.partial`, and what the next run may do with it.
 //!
 //! ```text
-//!                                                        neither            `resume`        `force`
-//! nothing finished                                       begun anew         begun anew      begun anew
-//! finished files of a job with a journal                 refused            gone on with    begun anew
-//! all of the work, finished but not in its place         refused            the same        begun anew
-//! what a run had replaced when it was killed             refused            refused         removed
-//! something that df11 has not made                       refused            refused         refused
+//!                                                     neither      `resume`     `force`
+//! nothing finished                                    begun anew   begun anew   begun anew
+//! finished files of a job with a journal              refused      resumed      begun anew
+//! all of the work, finished but not in its place      refused      resumed      begun anew
+//! an old OUTPUT, replaced when the run was killed     refused      refused      removed
+//! something that df11 did not make                    refused      refused      refused
 //! ```
 //!
-//! Where two names cannot be exchanged, a kill can leave both OUTPUTs here and none in its place: then the old one goes back first.
+//! Where two names cannot be exchanged, a kill can leave both the old and the new OUTPUT here, and
+//! none in its place. Then the old one goes back first.
 
 use std::path::PathBuf;
 
@@ -22,28 +23,29 @@ use super::working::Working;
 use crate::Error;
 use crate::error::OutputReason;
 
-/// What is left.
+/// What an earlier run left.
 enum Remains {
     /// Nothing, or nothing that is finished.
     Unfinished,
-    /// So many finished files.
+    /// This many finished files.
     Resumable(usize),
-    /// All of the work, as `output`.
+    /// All of the work, under the name `output`.
     Finished,
-    /// An OUTPUT that was replaced, at this path or at `replaced`.
+    /// An OUTPUT that was replaced, at this path or under the name `replaced`.
     Replaced(PathBuf),
 }
 
-/// How a job goes on.
+/// How a job begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Start {
-    /// In an empty folder.
+    /// With an empty folder.
     Anew,
-    /// With what its journal calls finished.
+    /// With the files that its journal calls finished.
     Resumed,
 }
 
-/// Makes the folder ready for a job, which goes on with what is there if it `may_resume`, and empties it otherwise, if that is allowed.
+/// Prepares the folder for a job. If the job `may_resume`, it continues with what is there.
+/// Otherwise the folder is emptied, if that is allowed.
 pub(super) fn settle(working: &Working, gate: &Gate, may_resume: bool) -> Result<Start, Error> {
     let remains = Remains::of(working, gate)?;
     if let Some(stranger) = working.stranger(!matches!(remains, Remains::Replaced(_)))? {
@@ -86,7 +88,7 @@ impl Remains {
         Ok(if finished > 0 { Remains::Resumable(finished) } else { Remains::Unfinished })
     }
 
-    /// Removes them.
+    /// Removes the remains.
     fn remove(self, working: &Working, gate: &Gate) -> Result<(), Error> {
         if let Remains::Replaced(path) = self {
             remove_replaced(&path, gate)?;
@@ -96,7 +98,7 @@ impl Remains {
     }
 }
 
-/// Removes what OUTPUT was, if nothing is lost with it.
+/// Removes the old OUTPUT, if no input is lost with it.
 pub(super) fn remove_replaced(path: &std::path::Path, gate: &Gate) -> Result<(), Error> {
     if exists(path) {
         gate.check_replaced(path)?;

@@ -1,15 +1,16 @@
-//! Renames that destroy nothing: one that refuses to replace, and one that exchanges.
+//! Renames that destroy nothing: one refuses to replace, the other exchanges two names.
 //!
-//! Linux and macOS do both in one step. Where a system or a file system does not, `without_replacing` has a detour and `exchange` says so.
+//! Linux and macOS do each in one step. Where a system or a file system cannot, `without_replacing`
+//! takes a detour and `exchange` returns `Unsupported`.
 
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
-/// Renames `from` to `to`, which has to be free.
+/// Renames `from` to `to`, which must not exist.
 ///
 /// # Errors
-/// `AlreadyExists`: `to` is there, and both are as they were.
+/// `AlreadyExists`: `to` exists. Both stay as they were.
 pub(super) fn without_replacing(from: &Path, to: &Path) -> io::Result<()> {
     match in_one_step::without_replacing(from, to) {
         Err(error) if in_one_step::is_unsupported(&error) => by_a_detour(from, to),
@@ -17,7 +18,7 @@ pub(super) fn without_replacing(from: &Path, to: &Path) -> io::Result<()> {
     }
 }
 
-/// Exchanges two names. `Unsupported` where that cannot be done in one step.
+/// Exchanges two names. Returns `Unsupported` if the system cannot do it in one step.
 pub(super) fn exchange(one: &Path, other: &Path) -> io::Result<()> {
     match in_one_step::exchange(one, other) {
         Err(error) if in_one_step::is_unsupported(&error) => Err(ErrorKind::Unsupported.into()),
@@ -25,8 +26,10 @@ pub(super) fn exchange(one: &Path, other: &Path) -> io::Result<()> {
     }
 }
 
-/// Without flags, a file gets its new name by a second link, which refuses a name that is taken. A folder can be renamed onto an empty folder alone, so
-/// what was asked before cannot be lost after; nor can it be for a file, but where the file system has no links.
+/// Renames without flags. A file gets its new name by a second link, which refuses a name that is
+/// taken. A folder can only be renamed onto an empty folder, so nothing is lost even if `to`
+/// appears after the check. A file could be lost in that way only where the file system has no
+/// links.
 fn by_a_detour(from: &Path, to: &Path) -> io::Result<()> {
     let is_folder = fs::symlink_metadata(from)?.is_dir();
     if !is_folder {
@@ -58,7 +61,8 @@ mod in_one_step {
         Ok(renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE)?)
     }
 
-    /// Whether the system or the file system does not know the call or its flag; `PERM` is what a sandbox answers to a call that it does not know.
+    /// Whether the system or the file system does not know the call or its flag. A sandbox answers
+    /// `PERM` to a call that it does not know.
     pub fn is_unsupported(error: &io::Error) -> bool {
         const ANSWERS: [Errno; 5] = [Errno::NOSYS, Errno::INVAL, Errno::NOTSUP, Errno::OPNOTSUPP, Errno::PERM];
         Errno::from_io_error(error).is_some_and(|errno| ANSWERS.contains(&errno))
@@ -87,7 +91,7 @@ mod in_one_step {
 mod tests {
     use super::*;
 
-    /// What is tried for a file and for a folder: to a free name, and to each kind of name that is taken.
+    /// Tries a file and a folder, each with a free name and with every kind of taken name.
     #[test]
     fn what_has_the_name_already_stays() {
         for rename in [without_replacing, by_a_detour] {

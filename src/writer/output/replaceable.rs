@@ -1,17 +1,20 @@
 //! What `force` may replace.
 //!
-//! A file is replaced by a file: it was named. A directory was named too, but not what is in it, so it is replaced only if it is a model and nothing else.
-//! It holds a weight file, and every file in it is
+//! A file may replace a file, because the user named it. A directory is also named, but its
+//! contents are not. So a directory is replaced only if it is a model and nothing else. It must
+//! hold a weight file, and every file in it must be one of these:
 //!
 //! ```text
 //! a coded weight file                                        as DFloat11 tools write
-//! a weight file that the model names                         model.safetensors, a shard, the only one; what an index lists
-//! a list of shards, config.json, a tokenizer, README.md ...  what models usually have beside weights
-//! a file that INPUT has too, by the same name                what the job before copied from there
+//! a weight file that the model names                         model.safetensors, a shard, the only
+//!                                                            weight file, what an index lists
+//! a list of shards, config.json, a tokenizer, README.md ...  what models usually have too
+//! a file that INPUT has too, by the same name                what an earlier job copied from there
 //! ```
 //!
-//! No mark of ours could tell: the published form has none, nor has what is decompressed. Links in a directory go as links; what they lead to
-//! stays. An OUTPUT that is a link itself is not replaced: whoever made it meant something by it.
+//! A mark of ours could not tell: the published form has none, and a decompressed model has none.
+//! Links in a directory are removed as links; what they lead to stays. An OUTPUT that is itself a
+//! link is not replaced: whoever made it meant something by it.
 
 use std::collections::BTreeSet;
 use std::fs::FileType;
@@ -55,10 +58,10 @@ const USUAL: [&str; 26] = [
     "vocab.txt",
 ];
 
-/// What the hub's client keeps in a model that it downloaded to a folder.
+/// The folder that the hub's client keeps in a model that it downloaded.
 const HUB_FOLDER: &str = ".cache/huggingface";
 
-/// Refuses a directory that is not a model, or holds something else beside.
+/// Refuses a directory that is not a model, or that holds something else too.
 pub(super) fn refuse_all_but_a_model(folder: &Path, input: &Path) -> Result<(), Error> {
     if refuse_strangers(folder, input)? {
         return Ok(());
@@ -66,7 +69,7 @@ pub(super) fn refuse_all_but_a_model(folder: &Path, input: &Path) -> Result<(), 
     Err(refused(folder, OutputReason::NoModel))
 }
 
-/// Refuses a directory that holds something that is of no model. Returns whether there are weights in it.
+/// Refuses a directory with a file that belongs to no model. Returns whether it holds weights.
 pub(super) fn refuse_strangers(folder: &Path, input: &Path) -> Result<bool, Error> {
     let mut has_weights = false;
     walk(folder, &mut |name, kind| {
@@ -80,7 +83,7 @@ pub(super) fn refuse_strangers(folder: &Path, input: &Path) -> Result<bool, Erro
     Ok(has_weights)
 }
 
-/// A device, a pipe or a socket.
+/// Whether it is a device, a pipe or a socket.
 fn is_special(kind: FileType) -> bool {
     !kind.is_file() && !kind.is_symlink()
 }
@@ -93,7 +96,8 @@ fn is_usual(root: &Path, name: &Path) -> bool {
     file.ends_with(INDEX_SUFFIX) || USUAL.contains(&&*file) || name.starts_with(HUB_FOLDER)
 }
 
-/// Whether a weight file is coded, or one that its folder's model is made of. Any folder can have .safetensors files: a collection of them is no model.
+/// Whether a weight file is coded, or is part of the model in its folder. Any folder can hold
+/// .safetensors files: a collection of them is not a model.
 fn is_of_a_model(path: &Path, file: &str) -> bool {
     let folder = super::tidy::parent(path);
     MAIN_FILES.contains(&file)

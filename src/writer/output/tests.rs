@@ -3,7 +3,7 @@ use super::*;
 struct Place(tempfile::TempDir);
 
 impl Place {
-    /// With a file `in`.
+    /// A place with an input file `in`.
     fn new() -> Place {
         let place = Place(tempfile::tempdir().expect("a folder"));
         fs::write(place.at("in"), b"x").expect("written");
@@ -22,7 +22,7 @@ impl Place {
         Output::begin(&self.at("out"), &[&self.at("in")], form, force)
     }
 
-    /// Makes OUTPUT: a file, or a folder with a file of weights.
+    /// Makes OUTPUT: a file, or a folder with one weight file.
     fn make(&self, form: Form, force: bool, bytes: &[u8]) -> Result<(), Error> {
         let output = self.begin(form, force)?;
         let file = output.file(Path::new("model.safetensors"))?;
@@ -120,7 +120,7 @@ fn a_second_run_is_refused_whatever_it_wants_until_the_first_has_ended() {
     }
 }
 
-/// What a kill leaves: the folder as it is at that moment, without anyone who has it.
+/// Leaves the folder as a kill would leave it at this moment, with the lock released.
 fn killed(output: Output) {
     let mut output = output;
     output.over = true;
@@ -143,7 +143,7 @@ fn a_run_killed_between_its_last_steps_is_named_and_ended_by_force() {
     for form in FORMS {
         let place = Place::new();
         place.make(form, false, b"old").expect("free");
-        // Finished, and not in its place.
+        // The work is finished, but not in its place.
         let output = place.begin(form, true).expect("forced");
         output.file(Path::new("model.safetensors")).expect("created").finish().expect("renamed");
         output.working.note_done().expect("noted");
@@ -152,7 +152,7 @@ fn a_run_killed_between_its_last_steps_is_named_and_ended_by_force() {
         let message = place.begin(form, false).expect_err("in the way").to_string();
         assert!(message.contains("finished work") && message.contains("begin anew"), "{message}");
         fs::rename(place.at("aside"), place.at("out")).expect("renamed");
-        // In its place, and what it replaced is still there.
+        // The work is in its place, and what it replaced still exists.
         let output = place.begin(form, true).expect("forced");
         output.file(Path::new("model.safetensors")).expect("created").finish().expect("renamed");
         output.working.note_done().expect("noted");

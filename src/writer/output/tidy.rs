@@ -1,4 +1,4 @@
-//! Folders: walked, emptied, and made durable.
+//! Walks folders, empties them, and makes them durable.
 
 use std::fs::{self, File, FileType};
 use std::io::{self, ErrorKind};
@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 use crate::Error;
 use crate::error::OutputReason;
 
-/// Whether something has this name, a link that leads nowhere included.
+/// Whether something has this name. A link that leads nowhere counts.
 pub(super) fn exists(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok()
 }
 
-/// Removes a file, or a folder with all that is in it, if it is there. Links are not followed.
+/// Removes a file, or a folder with everything in it, if it exists. Links are not followed.
 pub(super) fn remove(path: &Path) -> io::Result<()> {
     match fs::symlink_metadata(path) {
         Ok(metadata) if metadata.is_dir() => fs::remove_dir_all(path),
@@ -22,8 +22,9 @@ pub(super) fn remove(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Hands everything below the folder `root` to `visit`, by its path from there, a folder before what is in it. Links are not followed; a folder that this
-/// user may not look into, or that is gone when its turn comes, is taken for an empty one.
+/// Calls `visit` for everything below the folder `root`, with the path relative to it. A folder
+/// comes before its contents. Links are not followed. A folder that this user may not read, or that
+/// disappears before its turn, counts as empty.
 pub(super) fn walk(root: &Path, visit: &mut dyn FnMut(&Path, FileType) -> Result<(), Error>) -> Result<(), Error> {
     let mut folders = vec![PathBuf::new()];
     while let Some(folder) = folders.pop() {
@@ -48,7 +49,8 @@ pub(super) fn walk(root: &Path, visit: &mut dyn FnMut(&Path, FileType) -> Result
     Ok(())
 }
 
-/// Makes renames and new names in a directory durable. Windows has no handle for that and needs none.
+/// Makes renames and new names in a directory durable. Windows has no handle for this and needs
+/// none.
 pub(super) fn sync_directory(path: &Path) -> Result<(), Error> {
     if cfg!(unix) {
         File::open(path).and_then(|directory| directory.sync_all()).map_err(Error::io("write", path))?;
@@ -61,7 +63,7 @@ pub(super) fn parent(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// Whether a path leads to a folder with nothing in it.
+/// Whether a path leads to an empty folder.
 pub(super) fn is_empty_folder(path: &Path) -> bool {
     fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none())
 }

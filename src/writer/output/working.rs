@@ -1,4 +1,5 @@
-//! `OUTPUT.partial`: a folder that is a run's alone, and from which it removes what runs have made, and nothing else.
+//! `OUTPUT.partial`: the folder of one run at a time. The run removes from it what runs have made,
+//! and nothing else.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -13,16 +14,17 @@ use super::place::Gate;
 use super::tidy::{exists, remove, walk};
 use crate::Error;
 
-/// The names of all files that were made for OUTPUT, as lines of JSON.
+/// The names of all files made for OUTPUT, as lines of JSON.
 const MADE: &str = "made";
-/// What OUTPUT is to be.
+/// The future OUTPUT.
 const OUTPUT: &str = "output";
-/// What OUTPUT was, where the two cannot be exchanged in one step.
+/// The old OUTPUT, where the two cannot be exchanged in one step.
 const REPLACED: &str = "replaced";
-/// The inode of a finished [`OUTPUT`], on the disk before it gets its place. It tells what has that name later: the work, or what was exchanged for it.
+/// The inode of a finished [`OUTPUT`], written to the disk before OUTPUT gets its place. It later
+/// tells what has that name: the work, or what it was exchanged for.
 const DONE: &str = "done";
 
-/// The folder, locked for as long as this lives.
+/// The folder. It is locked for as long as this value lives.
 #[derive(Debug)]
 pub(super) struct Working {
     path: PathBuf,
@@ -32,10 +34,10 @@ pub(super) struct Working {
 }
 
 impl Working {
-    /// Takes the folder of a job; there may be something of an earlier run in it.
+    /// Takes the folder for a job. It may hold something from an earlier run.
     ///
     /// # Errors
-    /// Another run has it, or it is not ours.
+    /// Another run holds the lock, or the folder is not ours.
     pub fn take(gate: &Gate) -> Result<Working, Error> {
         let path = gate.partial.clone();
         let (lock, is_new) = lock::take(&path, &gate.place)?;
@@ -45,7 +47,7 @@ impl Working {
         Ok(Working { path, lock: Some(lock), is_new, made })
     }
 
-    /// Whether nothing was there before this run.
+    /// Whether the folder did not exist before this run.
     pub fn is_new(&self) -> bool {
         self.is_new
     }
@@ -55,17 +57,17 @@ impl Working {
         &self.path
     }
 
-    /// Where that is made which becomes OUTPUT.
+    /// Where the future OUTPUT is made.
     pub fn output(&self) -> PathBuf {
         self.path.join(OUTPUT)
     }
 
-    /// Where an OUTPUT goes that cannot be exchanged.
+    /// Where the old OUTPUT goes if it cannot be exchanged.
     pub fn replaced(&self) -> PathBuf {
         self.path.join(REPLACED)
     }
 
-    /// Where a file is made before it gets its name.
+    /// Where a file is written before it gets its name.
     pub fn temporary(&self, number: usize) -> PathBuf {
         self.path.join(number.to_string())
     }
@@ -75,13 +77,13 @@ impl Working {
         self.path.join(journal::NAME)
     }
 
-    /// Notes that the file `name` of OUTPUT is of df11: to be called before there is one.
+    /// Notes that df11 makes the file `name` of OUTPUT. Call this before the file exists.
     pub fn note(&self, name: &Path) -> Result<(), Error> {
         let (path, name) = (self.path.join(MADE), key(name));
         if self.made.borrow().contains(&name) {
             return Ok(());
         }
-        // A line break before and after: an earlier line may have been cut short.
+        // A line break before and after, because an earlier line may have been cut short.
         let line = format!("\n{}\n", serde_json::Value::from(name.as_str()));
         let file = OpenOptions::new().append(true).create(true).open(&path);
         file.and_then(|mut file| file.write_all(line.as_bytes())).map_err(Error::io("write", &path))?;
@@ -89,7 +91,7 @@ impl Working {
         Ok(())
     }
 
-    /// Notes that what is to be OUTPUT is finished.
+    /// Notes that the future OUTPUT is finished.
     pub fn note_done(&self) -> Result<(), Error> {
         let path = self.path.join(DONE);
         let text = inode(&self.output()).map_err(Error::io("open", &self.output()))?.to_string();
@@ -101,14 +103,15 @@ impl Working {
         super::tidy::sync_directory(&self.path)
     }
 
-    /// The inode noted by [`Working::note_done`].
+    /// The inode that [`Working::note_done`] noted.
     pub fn done(&self) -> Result<Option<u64>, Error> {
         let text = read_if_there(&self.path.join(DONE))?;
         let number = text.strip_suffix(b"\n").and_then(|text| std::str::from_utf8(text).ok());
         Ok(number.and_then(|number| number.parse().ok()))
     }
 
-    /// Something in the folder that df11 has not made; below `output` only where `looks_into_output`.
+    /// Finds something in the folder that df11 did not make. Looks below `output` only if
+    /// `looks_into_output`.
     pub fn stranger(&self, looks_into_output: bool) -> Result<Option<PathBuf>, Error> {
         for entry in fs::read_dir(&self.path).map_err(Error::io("open", &self.path))? {
             let name = entry.map_err(Error::io("open", &self.path))?.file_name();
@@ -134,7 +137,8 @@ impl Working {
         Ok(found)
     }
 
-    /// Removes files of OUTPUT that were made and not finished, and is not done any more. Returns the number of finished files.
+    /// Removes the files of OUTPUT that were made but not finished, and the note that the work is
+    /// done. Returns the number of finished files.
     pub fn keep_finished(&self, journal: &Journal) -> Result<usize, Error> {
         self.remove(DONE)?;
         let finished = self.remove_made(&|name| journal.find(name).is_some())?;
@@ -142,9 +146,10 @@ impl Working {
         Ok(finished)
     }
 
-    /// Removes all that runs have made, but the mark. What OUTPUT was is removed before.
+    /// Removes everything that runs have made, except the mark. The caller has already removed the
+    /// old OUTPUT.
     pub fn clear(&self) -> Result<(), Error> {
-        // Without it, what is left of the work is never taken for all of it.
+        // First remove the note, so that what is left of the work is never taken for all of it.
         self.remove(DONE)?;
         self.remove_made(&|_| false)?;
         self.remove_temporaries()?;
@@ -154,7 +159,8 @@ impl Working {
         Ok(())
     }
 
-    /// Ends the run. What nobody but runs has put into the folder is removed, and so is the folder, if nothing else is in it.
+    /// Ends the run. Removes what runs have put into the folder. Removes the folder too, if nothing
+    /// else is in it.
     pub fn end(&mut self) -> Result<(), Error> {
         if exists(&self.output()) {
             self.clear()?;
@@ -164,13 +170,16 @@ impl Working {
             self.remove(name)?;
         }
         if cfg!(windows) {
-            // What is open is not removed there; so another run may take it now, and then it is not removed either.
+            // Windows does not remove an open file. So another run may take the mark now, and then
+            // it is not removed either.
             self.lock = None;
         }
         self.remove(MARK)?;
-        // Closed before the folder goes: network file systems keep a file that is removed while it is open, by another name.
+        // Close the file before the folder is removed: network file systems keep a removed file
+        // under another name while it is open.
         self.lock = None;
-        // Fails, as it should, where something is left in it, or where another run has just begun in it.
+        // Fails, as it should, if something is left in the folder or another run has just begun in
+        // it.
         let _ = fs::remove_dir(&self.path);
         Ok(())
     }
@@ -186,7 +195,8 @@ impl Working {
         Ok(())
     }
 
-    /// Removes what was made for OUTPUT but what is kept, and folders that are then empty. Returns the number of files kept.
+    /// Removes what was made for OUTPUT and is not kept, and folders that are then empty. Returns
+    /// the number of kept files.
     fn remove_made(&self, is_kept: &dyn Fn(&Path) -> bool) -> Result<usize, Error> {
         let (output, made) = (self.output(), self.made.borrow());
         if !is_folder(&output) {
@@ -210,7 +220,7 @@ impl Working {
         })?;
         let least = usize::from(kept > 0);
         for folder in folders[least..].iter().rev() {
-            // Fails, as it should, where something is left in it.
+            // Fails, as it should, if something is left in the folder.
             let _ = fs::remove_dir(output.join(folder));
         }
         Ok(kept)
@@ -222,7 +232,7 @@ impl Working {
     }
 }
 
-/// Whether a name is that of a [`Working::temporary`].
+/// Whether a name is the name of a [`Working::temporary`].
 fn is_number(name: &std::ffi::OsStr) -> bool {
     name.as_encoded_bytes().iter().all(u8::is_ascii_digit)
 }

@@ -1,4 +1,5 @@
-//! Python's own `re` as the peer, where there is a python3: what is let through, both match alike.
+//! Compares with Python's own `re`, where there is a python3: both match every pattern that passes
+//! alike.
 
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -11,7 +12,8 @@ use regex::Regex;
 use super::super::whole;
 use super::check;
 
-/// For each pattern of a list, whether it matches each of the names, or nothing where it is no pattern.
+/// For each pattern of a list, whether it matches each of the names; or nothing if it is no
+/// pattern.
 const PEER: &str = r"
 import json, re, sys, warnings
 warnings.simplefilter('ignore')
@@ -56,7 +58,7 @@ const OTHER_NAMES: [&str; 14] = [
     "\u{212a}", "\0",
 ];
 
-/// What Python says; nothing where there is no Python, which is said aloud.
+/// The answer of Python; `None` if there is no Python, which is then printed.
 fn by_python(patterns: &[String], names: &[&str]) -> Option<Vec<Option<Vec<bool>>>> {
     let child = Command::new("python3").args(["-c", PEER]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
     let Ok(mut child) = child else {
@@ -72,7 +74,7 @@ fn by_python(patterns: &[String], names: &[&str]) -> Option<Vec<Option<Vec<bool>
     Some(serde_json::from_slice(&output.stdout).expect("JSON"))
 }
 
-/// Compares the engines on every pattern that is let through; returns how many are.
+/// Compares the engines on every pattern that passes. Returns how many pass.
 fn compare(patterns: &[String], are_plain: bool) -> usize {
     let mut names = PLAIN_NAMES.to_vec();
     if !are_plain {
