@@ -63,9 +63,8 @@ impl Opened {
 
     fn coded(model: CodedModel, like: Option<&Checkpoint>, patterns: Option<&PatternDict>) -> Result<Opened, Error> {
         // Names and shapes that contradict a damaged record would be guesses.
-        match model.record {
-            Err(error) => return Err(error),
-            Ok(_) => {}
+        if let Err(error) = model.record {
+            return Err(error);
         }
         let naming = Naming::of(&model, patterns)?;
         let record = model.record.as_ref().ok().and_then(Option::as_ref);
