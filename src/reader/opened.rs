@@ -43,7 +43,7 @@ impl Opened {
         match Checkpoint::open_coded(path) {
             Ok(checkpoint) if has_units(checkpoint.tensors.keys().map(String::as_str)) => {
                 let like = like.map(Checkpoint::open_source).transpose()?;
-                Opened::coded(CodedModel::of(checkpoint)?, like.as_ref(), patterns)
+                Opened::coded(with_sound_record(CodedModel::of(checkpoint)?)?, like.as_ref(), patterns)
             }
             // Other files beside a BF16 model may hold its tensors again. The index says which
             // files are the model. The rest of a damaged DFloat11 model is no BF16 model.
@@ -62,10 +62,6 @@ impl Opened {
     }
 
     fn coded(model: CodedModel, like: Option<&Checkpoint>, patterns: Option<&PatternDict>) -> Result<Opened, Error> {
-        // Names and shapes that contradict a damaged record would be guesses.
-        if let Err(error) = model.record {
-            return Err(error);
-        }
         let naming = Naming::of(&model, patterns)?;
         let record = model.record.as_ref().ok().and_then(Option::as_ref);
         let (mut matrices, mut tensors, mut unnamed) = (Vec::new(), BTreeMap::new(), None);
@@ -110,6 +106,11 @@ impl Opened {
         let CodedModel { checkpoint, units, .. } = model;
         Ok(Opened { checkpoint, units, matrices, tensors, unnamed })
     }
+}
+
+/// The model, unless its record is damaged: names and shapes from elsewhere would be guesses.
+fn with_sound_record(model: CodedModel) -> Result<CodedModel, Error> {
+    Ok(CodedModel { record: Ok(model.record?), ..model })
 }
 
 fn twice(model: &CodedModel, tensor: &str) -> Error {
