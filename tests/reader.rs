@@ -30,6 +30,14 @@ fn source(work: &Path) -> PathBuf {
     path
 }
 
+/// The same in a folder.
+fn source_folder(work: &Path) -> PathBuf {
+    let (file, folder) = (source(work), work.join("source"));
+    fs::create_dir(&folder).expect("created");
+    fs::rename(file, folder.join("model.safetensors")).expect("moved");
+    folder
+}
+
 fn coded(source: &Path, work: &Path, options: &CompressOptions) -> PathBuf {
     let path = work.join(if options.single_file { "coded.safetensors" } else { "coded" });
     compress(source, &path, options, &()).expect("it is compressed");
@@ -291,7 +299,7 @@ fn a_record_that_lies_is_refused_when_the_model_is_opened() {
 #[test]
 fn a_damaged_directory_is_refused_with_the_name_of_the_file() {
     let work = folder();
-    let source = source(work.path());
+    let source = source_folder(work.path());
     let path = coded(&source, work.path(), &CompressOptions::default());
     let unit = fs::read_dir(&path).expect("a folder").map(|entry| entry.expect("listed").path());
     let unit =
@@ -300,6 +308,37 @@ fn a_damaged_directory_is_refused_with_the_name_of_the_file() {
     fs::write(&unit, b"not a safetensors file").expect("written");
     let error = Model::open(&path).expect_err("a file is damaged").to_string();
     assert!(error.contains("model_layers_0"), "{error}");
+}
+
+/// A file of the model is gone, or one of a published model is cut.
+#[test]
+fn a_part_of_a_model_is_not_the_model() {
+    let work = folder();
+    let source = source_folder(work.path());
+    let path = coded(&source, work.path(), &CompressOptions::default());
+    let unit = fs::read_dir(&path).expect("a folder").map(|entry| entry.expect("listed").path());
+    let mut files: Vec<_> = unit.filter(|path| path.extension().is_some_and(|end| end == "safetensors")).collect();
+    files.sort();
+    for file in files {
+        let bytes = fs::read(&file).expect("read");
+        fs::remove_file(&file).expect("removed");
+        assert!(Model::open(&path).is_err(), "{}", file.display());
+        fs::write(&file, bytes).expect("written");
+    }
+    opened(&path);
+    let published = work.path().join("published");
+    fs::create_dir(&published).expect("created");
+    for entry in fs::read_dir(vectors("official").join("llama-sharded/df11")).expect("a folder") {
+        let path = entry.expect("listed").path();
+        fs::copy(&path, published.join(path.file_name().expect("a name"))).expect("copied");
+    }
+    let shard = published.join("model_layers_0.safetensors");
+    let bytes = fs::read(&shard).expect("read");
+    fs::write(&shard, &bytes[..bytes.len() - 1]).expect("written");
+    assert!(Model::open(&published).is_err(), "a shard was cut");
+    fs::write(&shard, &bytes).expect("written");
+    fs::write(published.join("copy.safetensors"), &bytes).expect("written");
+    assert!(Model::open(&published).is_err(), "a shard is there twice");
 }
 
 #[cfg(feature = "mmap")]

@@ -116,9 +116,10 @@ impl Unit<'static> {
     /// weights of each matrix, in order. It may be empty for a single matrix.
     ///
     /// # Errors
-    /// Those of `Plan::new`. `OutOfMemory`. `SplitPositionOutOfOrder` if the matrices together have
-    /// more weights than `weights`.
+    /// Those of `Plan::new`. `OutOfMemory`. `BufferSize` unless the matrices have as many
+    /// weights as there are.
     pub fn encode(weights: &[bf16], matrices: &[u64]) -> Result<Self, Error> {
+        check_matrices(weights, matrices)?;
         let plan = Plan::new(weights)?;
         let sizes = plan.sizes();
         let mut encoded_exponent = zeros(sizes.encoded_exponent)?;
@@ -143,6 +144,20 @@ impl Unit<'static> {
         }
         .validate()
     }
+}
+
+/// Checks that the matrices of a unit, unless there are none, have as many weights as there are.
+///
+/// # Errors
+/// `BufferSize`.
+#[cfg(feature = "alloc")]
+pub fn check_matrices(weights: &[bf16], matrices: &[u64]) -> Result<(), Error> {
+    let (found, expected) = (matrices.iter().fold(0u64, |sum, &count| sum.saturating_add(count)), weights.len());
+    if matrices.is_empty() || found == expected as u64 {
+        return Ok(());
+    }
+    let found = usize::try_from(found).unwrap_or(usize::MAX);
+    Err(Error::BufferSize { buffer: "matrices", found, expected })
 }
 
 #[cfg(feature = "alloc")]

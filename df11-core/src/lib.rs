@@ -77,6 +77,8 @@ pub use bytes::Bytes;
 #[cfg(feature = "alloc")]
 pub use bytes::StableBytes;
 pub use decode::{decode, decode_range};
+#[cfg(feature = "alloc")]
+pub use encode::check_matrices;
 pub use encode::{PartsMut, encode, write_luts};
 pub use error::Error;
 pub use form::{Form, NoSuchForm};

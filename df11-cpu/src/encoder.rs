@@ -2,7 +2,8 @@
 
 use df11_core::limits::PUBLISHED_MAX_BLOCK_WEIGHTS;
 use df11_core::{
-    Code, Error, Histogram, PartSizes, PartsMut, Unit, Work, bf16, fullest_block, split_positions, write_luts,
+    Code, Error, Histogram, PartSizes, PartsMut, Unit, Work, bf16, check_matrices, fullest_block, split_positions,
+    write_luts,
 };
 
 use crate::encode::{Cutter, Parts, Shard, Words};
@@ -154,9 +155,10 @@ impl Encoder {
     /// weights of each matrix, in order; an empty slice means one matrix.
     ///
     /// # Errors
-    /// As `plan`; `OutOfMemory`; `SplitPositionOutOfOrder` if the matrices have more weights than
-    /// there are.
+    /// As `plan`; `OutOfMemory`; `BufferSize` unless the matrices have as many
+    /// weights as there are.
     pub fn unit(&self, weights: &[bf16], matrices: &[u64]) -> Result<Unit<'static>, Error> {
+        check_matrices(weights, matrices)?;
         let parts = self.encode_to_parts(weights, &self.plan(weights)?)?;
         parts.into_arrays(split_positions(matrices.iter().copied())).validate()
     }

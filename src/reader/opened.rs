@@ -6,11 +6,13 @@ use std::path::Path;
 
 use super::shapes::shape_of;
 use crate::Error;
+use crate::error::Promise;
 use crate::files::checkpoint::{Checkpoint, Place};
 use crate::files::leaves::has_units;
 use crate::files::shapes::weights;
 use crate::naming::pattern::PatternDict;
 use crate::record::coded::{CodedModel, CodedUnit};
+use crate::record::config::{ConfigFile, DFLOAT11_CONFIG};
 use crate::record::matrices::Naming;
 use crate::safetensors::Dtype;
 
@@ -48,7 +50,7 @@ impl Opened {
             // Other files beside a BF16 model may hold its tensors again. The index says which
             // files are the model. The rest of a damaged DFloat11 model is no BF16 model.
             other => match (other, Checkpoint::open_source(path)) {
-                (Err(error), Ok(source)) if source.is_coded() => Err(error),
+                (Err(error), Ok(source)) if is_dfloat11(&source)? => Err(error),
                 (_, Ok(source)) => Ok(Opened::plain(source)),
                 (Err(error), Err(_)) | (Ok(_), Err(error)) => Err(error),
             },
@@ -103,13 +105,28 @@ impl Opened {
                 return Err(twice(&model, name));
             }
         }
+        if let Some(missing) = record.and_then(|record| record.tensors.keys().find(|name| !tensors.contains_key(*name)))
+        {
+            let (path, promised_by) = (model.checkpoint.main_path(), Promise::Record);
+            return Err(Error::TensorMissing { path, tensor: missing.clone(), promised_by });
+        }
         let CodedModel { checkpoint, units, .. } = model;
         Ok(Opened { checkpoint, units, matrices, tensors, unnamed })
     }
 }
 
-/// The model, unless its record is damaged: names and shapes from elsewhere would be guesses.
-fn with_sound_record(model: CodedModel) -> Result<CodedModel, Error> {
+/// Whether it holds units, or its config.json says that it is a DFloat11 model.
+fn is_dfloat11(source: &Checkpoint) -> Result<bool, Error> {
+    let config = ConfigFile::of(source)?;
+    Ok(source.is_coded() || config.is_some_and(|config| config.get(DFLOAT11_CONFIG).is_some()))
+}
+
+/// The model, unless its record is damaged or a file of its own cannot be read: names and shapes from
+/// elsewhere would be guesses, and a part of a model is not the model.
+fn with_sound_record(mut model: CodedModel) -> Result<CodedModel, Error> {
+    if let Some((_, error)) = model.checkpoint.unreadable.pop() {
+        return Err(error);
+    }
     Ok(CodedModel { record: Ok(model.record?), ..model })
 }
 

@@ -4,7 +4,7 @@ use super::super::any_words;
 use super::{any_level, any_number, any_size};
 use crate::support::draw::{Bytes, Draw};
 use crate::support::library::to_bf16s;
-use df11_core::{Arrays, Error, StableBytes, Unit, Work, bf16, decode, row_starts, split_positions};
+use df11_core::{Arrays, Error, StableBytes, Unit, Work, bf16, check_matrices, decode, row_starts, split_positions};
 use df11_cpu::{Decoder, Encoder};
 use std::sync::Arc;
 
@@ -19,7 +19,14 @@ unsafe impl StableBytes for Shared {
 
 pub fn owned(draw: &mut Bytes) {
     let weights: Vec<bf16> = to_bf16s(&any_words(draw, 2000));
-    let matrices: Vec<u64> = (0..draw.below(4)).map(|_| any_number(draw)).collect();
+    let first = draw.below(weights.len() as u64 + 1);
+    let matrices: Vec<u64> = match draw.chance(70) {
+        true => vec![first, weights.len() as u64 - first],
+        false => (0..draw.below(4)).map(|_| any_number(draw)).collect(),
+    };
+    let is_whole =
+        matrices.is_empty() || matrices.iter().map(|&count| u128::from(count)).sum::<u128>() == weights.len() as u128;
+    assert_eq!(check_matrices(&weights, &matrices).is_ok(), is_whole);
     let plain = Unit::encode(&weights, &matrices);
     let encoder = Encoder::new(any_level(draw), Work::ThisThread);
     match (plain, encoder.unit(&weights, &matrices)) {
