@@ -75,7 +75,7 @@ impl UnitEntry {
     /// # Errors
     /// What the operating system said; or an array is larger than this machine can address.
     pub fn read(&self) -> Result<Arrays<'static>, Error> {
-        Ok(self.coded().read(&self.opened.checkpoint, &())?.into_arrays())
+        self.coded().read(&self.opened.checkpoint, &())
     }
 
     /// Reads its arrays into the caller's memory, which may be pinned, mapped or from an arena. The

@@ -53,24 +53,6 @@ pub(crate) struct CodedUnit {
     leaves: [Place; LEAVES.len()],
 }
 
-/// The six arrays of a unit, read.
-#[derive(Debug, Default)]
-pub(crate) struct UnitArrays([Vec<u8>; LEAVES.len()]);
-
-impl UnitArrays {
-    /// Borrows the arrays for the codec.
-    pub fn view(&self) -> UnitView<'_> {
-        let [encoded_exponent, sign_mantissa, luts, gaps, output_positions, split_positions] = &self.0;
-        UnitView { encoded_exponent, sign_mantissa, luts, gaps, output_positions, split_positions }
-    }
-
-    /// Hands the arrays over to a unit that keeps them.
-    pub fn into_arrays(self) -> Arrays<'static> {
-        let [encoded_exponent, sign_mantissa, luts, gaps, output_positions, split_positions] = self.0.map(Into::into);
-        Arrays { encoded_exponent, sign_mantissa, luts, gaps, output_positions, split_positions }
-    }
-}
-
 impl CodedModel {
     /// Opens the model at `path`, a file or a directory.
     ///
@@ -136,8 +118,10 @@ impl CodedModel {
     }
 
     /// The checksums of a unit's arrays, each with the array's name.
-    pub fn checksums<'a>(&self, unit: &'a CodedUnit, arrays: &'a UnitArrays) -> Vec<(String, u64)> {
-        let each = arrays.0.par_iter().enumerate().map(|(index, array)| {
+    pub fn checksums<'a>(&self, unit: &'a CodedUnit, arrays: &'a Arrays<'_>) -> Vec<(String, u64)> {
+        let UnitView { encoded_exponent, sign_mantissa, luts, gaps, output_positions, split_positions } = arrays.view();
+        let arrays = [encoded_exponent, sign_mantissa, luts, gaps, output_positions, split_positions];
+        let each = arrays.into_par_iter().enumerate().map(|(index, array)| {
             let (name, info) = (unit.leaf_name(index), &unit.leaves[index].info);
             let mut hash = TensorHash::new(&name, info.dtype.name(), &info.shape);
             hash.update(array);
@@ -147,12 +131,12 @@ impl CodedModel {
     }
 
     /// Reads the six arrays of a unit.
-    pub fn read(&self, unit: &CodedUnit, progress: &dyn Progress) -> Result<UnitArrays, Error> {
+    pub fn read(&self, unit: &CodedUnit, progress: &dyn Progress) -> Result<Arrays<'static>, Error> {
         unit.read(&self.checkpoint, progress)
     }
 
     /// Proves the structure of a unit that has been read.
-    pub fn validate<'a>(&self, unit: &CodedUnit, arrays: &'a UnitArrays) -> Result<Unit<'a>, Error> {
+    pub fn validate<'a>(&self, unit: &CodedUnit, arrays: &'a Arrays<'_>) -> Result<Unit<'a>, Error> {
         arrays.view().validate().map_err(|fault| self.damaged(unit, fault))
     }
 
@@ -231,12 +215,13 @@ impl CodedUnit {
     }
 
     /// Reads its six arrays.
-    pub fn read(&self, checkpoint: &Checkpoint, progress: &dyn Progress) -> Result<UnitArrays, Error> {
-        let mut arrays = UnitArrays::default();
-        for (index, array) in arrays.0.iter_mut().enumerate() {
+    pub fn read(&self, checkpoint: &Checkpoint, progress: &dyn Progress) -> Result<Arrays<'static>, Error> {
+        let mut arrays: [Vec<u8>; LEAVES.len()] = Default::default();
+        for (index, array) in arrays.iter_mut().enumerate() {
             *array = self.read_leaf(checkpoint, index, progress)?;
         }
-        Ok(arrays)
+        let [encoded_exponent, sign_mantissa, luts, gaps, output_positions, split_positions] = arrays.map(Into::into);
+        Ok(Arrays { encoded_exponent, sign_mantissa, luts, gaps, output_positions, split_positions })
     }
 
     fn read_leaf(&self, checkpoint: &Checkpoint, index: usize, progress: &dyn Progress) -> Result<Vec<u8>, Error> {

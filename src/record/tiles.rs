@@ -94,9 +94,9 @@ fn each_block(
     let mut jobs = Vec::with_capacity(blocks.len());
     for block in blocks {
         let weights = unit.block(block).weights;
-        let (own, behind) = rest.split_at_mut((weights.end - weights.start) as usize);
+        let (own, after) = rest.split_at_mut((weights.end - weights.start) as usize);
         jobs.push((block, own));
-        rest = behind;
+        rest = after;
     }
     let fault = jobs.into_par_iter().find_map_first(|(block, weights)| work(block, weights).err());
     fault.map_or(Ok(()), Err)
