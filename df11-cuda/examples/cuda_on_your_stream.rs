@@ -49,8 +49,8 @@ fn decode_and_compare() -> Result<(), Box<dyn Error>> {
         let (out, _written) = output.device_ptr_mut(&stream);
         let (status, _reported) = status.device_ptr_mut(&stream);
         let job = Job::all(&loaded.on_device(), out, status);
-        // SAFETY: unit, output and status are on this device, as large as the job says, and live until
-        // the stream has been waited for, below. Nobody else uses them.
+        // SAFETY: unit, output and status are on this device, as large as the job says, and live
+        // until the stream has been waited for, below. Nobody else uses them.
         unsafe { decoder.kernels().decode(stream.cu_stream().cast(), &[job], loaded.stage_bytes())? };
     }
 

@@ -10,8 +10,8 @@
 //! driver    all of it, as a `df11_gpu::Driver`
 //! ```
 //!
-//! `cudarc` is handed on for its types: [`device_of`] takes a context of it, and a stream of it is a
-//! raw stream once it is cast (`stream.cu_stream().cast()`).
+//! `cudarc` is handed on for its types: [`device_of`] takes a context of it, and a stream of it is
+//! a raw stream once it is cast (`stream.cu_stream().cast()`).
 
 mod device;
 mod driver;

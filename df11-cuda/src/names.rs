@@ -26,8 +26,8 @@ pub(crate) const ATTRIBUTE_CAPABILITY_MINOR: c_int = 76;
 pub(crate) const LIBRARIES: &[&str] = if cfg!(windows) { &["nvcuda.dll"] } else { &["libcuda.so.1"] };
 
 /// The older first: what it makes, the drivers of both take. Signatures are those of `nvrtc.h`, the
-/// same from CUDA 12.0 to 13. The binding of `cudarc` knows no library later than that of CUDA 12, and
-/// panics where it finds none.
+/// same from CUDA 12.0 to 13. The binding of `cudarc` knows no library later than that of CUDA 12,
+/// and panics where it finds none.
 pub(crate) const COMPILERS: &[&str] = if cfg!(windows) {
     &["nvrtc64_120_0.dll", "nvrtc64_130_0.dll"]
 } else {

@@ -46,8 +46,8 @@ impl<D: Driver> Decoder<D> {
         let pinned = PinnedUnit::new(self.kernels.device(), &unit)?;
         let memory = DeviceMemory::new(self.kernels.device(), pinned.layout().bytes())?;
         let stream = self.stream();
-        // SAFETY: the memory is as large as the unit, and both live until the stream has been waited
-        // for.
+        // SAFETY: the memory is as large as the unit, and both live until the stream has been
+        // waited for.
         let copied = unsafe { pinned.copy(memory.address(), stream.raw()) };
         stream.wait().and(copied)?;
         Ok(LoadedUnit { decoder: self.clone(), unit, layout: *pinned.layout(), memory })
@@ -57,8 +57,9 @@ impl<D: Driver> Decoder<D> {
         self.stream.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Has work launched, on a stream, that decodes to an output as large as `weights` and reports to
-    /// a status word; waits for it, and copies the output if the status, which is returned, is 0.
+    /// Has work launched, on a stream, that decodes to an output as large as `weights` and reports
+    /// to a status word; waits for it, and copies the output if the status, which is returned, is
+    /// 0.
     fn run(
         &self,
         weights: &mut [bf16],
@@ -86,8 +87,8 @@ impl<D: Driver> Decoder<D> {
     }
 }
 
-/// A unit in the memory of a device. It keeps what it needs of its decoder, and the unit, to let the
-/// plain decoder say what is wrong with it.
+/// A unit in the memory of a device. It keeps what it needs of its decoder, and the unit, to let
+/// the plain decoder say what is wrong with it.
 #[derive(Debug)]
 pub struct LoadedUnit<'u, D: Driver> {
     decoder: Decoder<D>,
@@ -124,8 +125,8 @@ impl<'u, D: Driver> LoadedUnit<'u, D> {
         let window = first..first + weights.len() as u64;
         let status = self.decoder.run(weights, &|stream, out, status| {
             let job = Job::window(&self.on_device(), window.clone(), blocks.clone(), out, status);
-            // SAFETY: the unit, the output and the status live, and are as large as needed, until `run`
-            // has waited for the stream.
+            // SAFETY: the unit, the output and the status live, and are as large as needed, until
+            // `run` has waited for the stream.
             unsafe { self.decoder.kernels.decode(stream, &[job], self.stage_bytes()) }
         })?;
         if status == 0 {
@@ -136,7 +137,8 @@ impl<'u, D: Driver> LoadedUnit<'u, D> {
         Err(Error::Faults { job: 0, status })
     }
 
-    /// Decodes rows of a matrix, as `df11_core::Loaded` has it, by one launch of the gathering kernel.
+    /// Decodes rows of a matrix, as `df11_core::Loaded` has it, by one launch of the gathering
+    /// kernel.
     ///
     /// # Errors
     /// `Driver`; `Unit` where core finds the unit or the rows wrong.
@@ -153,8 +155,8 @@ impl<'u, D: Driver> LoadedUnit<'u, D> {
         if weights.is_empty() {
             return Ok(());
         }
-        // The kernel's rows begin at multiples of their length. The matrix may begin elsewhere: then
-        // a row is gathered in pieces of the largest length that divides both.
+        // The kernel's rows begin at multiples of their length. The matrix may begin elsewhere:
+        // then a row is gathered in pieces of the largest length that divides both.
         let piece = common_divisor(matrix.start, columns as u64);
         let Ok(count) = u32::try_from(weights.len() as u64 / piece) else {
             // More than a launch can count. A row alone is not: a unit has fewer weights.

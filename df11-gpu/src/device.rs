@@ -85,8 +85,9 @@ impl<D: Driver> Device<D> {
     }
 }
 
-/// The driver's calls for one device, which is current on this thread until this is dropped: then the
-/// thread has current again what it had before. Should the driver refuse that, nobody can be told.
+/// The driver's calls for one device, which is current on this thread until this is dropped: then
+/// the thread has current again what it had before. Should the driver refuse that, nobody can be
+/// told.
 ///
 /// It stays on its thread, and is made and dropped in one statement, so that of two of them the
 /// later one ends first.

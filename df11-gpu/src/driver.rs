@@ -59,7 +59,8 @@ pub unsafe trait Driver: Copy + Debug + Send + Sync + 'static {
         names.join(", ")
     }
 
-    /// Looks up the functions that only this vendor has; else the name of the first that is not there.
+    /// Looks up the functions that only this vendor has; else the name of the first that is not
+    /// there.
     ///
     /// # Errors
     /// That name.
@@ -188,7 +189,7 @@ impl<D: Driver> Library<D> {
     /// The name of a device.
     pub fn device_name(&self, device: c_int) -> Result<String, Error> {
         let mut name = [0u8; 256];
-        // SAFETY: writes so many bytes at most.
+        // SAFETY: it writes at most that many bytes.
         unsafe { call!(self, device_name(name.as_mut_ptr().cast(), name.len() as c_int, device))? };
         Ok(String::from_utf8_lossy(name.split(|&byte| byte == 0).next().unwrap_or_default()).into_owned())
     }

@@ -1,5 +1,5 @@
-//! Finds libraries. Once loaded, they stay: drivers start threads of their own, from under which they
-//! must not be taken.
+//! Finds libraries. Once loaded, they stay: drivers start threads of their own, from under which
+//! they must not be taken.
 
 use std::ffi::c_void;
 use std::mem::ManuallyDrop;

@@ -33,7 +33,8 @@ macro_rules! functions {
             /// Looks all of them up; else the name of the first that is not there.
             ///
             /// # Safety
-            /// What `find` gives for a name is null or a function of the type that stands here, and stays.
+            /// What `find` gives for a name is null or a function of the type that stands here, and
+            /// stays.
             pub(crate) unsafe fn of(find: $crate::Find<'_>, names: &$names) -> Result<Self, &'static str> {
                 let find = |name| find(name).filter(|function| !function.is_null()).ok_or(name);
                 Ok(Self {

@@ -30,8 +30,8 @@ struct Module<D: Driver> {
 #[derive(Debug)]
 struct Kernel {
     raw: Handle,
-    /// Thread blocks that the device holds at a time, by the stage's bytes: the driver takes long to
-    /// say it. Stages of units that are right have some two thousand sizes.
+    /// Thread blocks that the device holds at a time, by the stage's bytes: the driver takes long
+    /// to say it. Stages of units that are right have some two thousand sizes.
     resident: Mutex<BTreeMap<u32, u32>>,
 }
 
@@ -92,8 +92,8 @@ impl<D: Driver> Kernels<D> {
     /// - every address in `jobs` is of device memory as large as the unit and the window say, and a
     ///   multiple of what `DeviceUnit` and `Job` say;
     /// - outputs and status words are written by nobody else, and overlap neither each other nor
-    ///   anything that the launch reads, units and tables: the kernel reads as early and as often as
-    ///   it likes.
+    ///   anything that the launch reads, units and tables: the kernel reads as early and as often
+    ///   as it likes.
     pub unsafe fn decode(&self, stream: RawStream, jobs: &[Job], stage_bytes: u32) -> Result<(), Error> {
         let (mut jobs, mut count, mut blocks) = Jobs::new(jobs)?;
         let mut stage = stage_bytes;

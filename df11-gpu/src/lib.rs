@@ -5,10 +5,12 @@
 //! ```text
 //! Driver                         a vendor: names of its functions, current device, compiler
 //! Device  -> Kernels             one GPU, and the kernels loaded on it
-//! Unit    -> PinnedUnit -> DeviceUnit     page-locked, then on the device, copied on the caller's stream
-//! Job...  -> Kernels::decode     one launch for a batch, on the caller's stream, into the caller's memory
-//! Offload                        units stay in page-locked memory; the next one is copied while this
-//!                                one is decoded
+//! Unit    -> PinnedUnit -> DeviceUnit     page-locked; then copied to the device on the caller's
+//!                                stream
+//! Job...  -> Kernels::decode     one launch for a batch, on the caller's stream, into the
+//!                                caller's memory
+//! Offload                        units stay in page-locked memory; the next one is copied while
+//!                                this one is decoded
 //! Decoder -> LoadedUnit          from host memory to host memory, for those who want no more
 //! ```
 //!

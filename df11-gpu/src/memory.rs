@@ -43,7 +43,7 @@ impl<D: Driver> DeviceMemory<D> {
     /// Until that is done: `stream` and `self` live, the stream is one of the device, and nobody
     /// else uses the memory.
     pub unsafe fn clear(&self, stream: RawStream) -> Result<(), Error> {
-        // SAFETY: so many bytes are there; the rest is the caller's promise.
+        // SAFETY: the memory has that many bytes; the rest is the caller's promise.
         unsafe { call!(self.device.bind()?, set(self.address, 0, self.bytes, stream)) }
     }
 
@@ -56,7 +56,7 @@ impl<D: Driver> DeviceMemory<D> {
     /// As `clear`; and `bytes` live until that is done.
     pub unsafe fn write(&self, bytes: &[u8], stream: RawStream) -> Result<(), Error> {
         assert!(bytes.len() <= self.bytes, "{} bytes given for {}", bytes.len(), self.bytes);
-        // SAFETY: so many bytes are there; the rest is the caller's promise.
+        // SAFETY: the memory has that many bytes; the rest is the caller's promise.
         unsafe { call!(self.device.bind()?, copy_to_device(self.address, bytes.as_ptr().cast(), bytes.len(), stream)) }
     }
 
@@ -70,7 +70,8 @@ impl<D: Driver> DeviceMemory<D> {
     /// If there are more bytes than the memory has.
     pub fn read(&self, bytes: &mut [u8]) -> Result<(), Error> {
         assert!(bytes.len() <= self.bytes, "{} bytes wanted of {}", bytes.len(), self.bytes);
-        // SAFETY: so many bytes are there. What a stream still writes there comes out as anything.
+        // SAFETY: the memory has that many bytes. What a stream still writes there comes out as
+        // anything.
         unsafe { call!(self.device.bind()?, copy_to_host_now(bytes.as_mut_ptr().cast(), self.address, bytes.len())) }
     }
 }
@@ -106,7 +107,7 @@ impl<D: Driver> PinnedUnit<D> {
         unsafe { call!(device.bind()?, allocate_pinned(&mut bytes, layout.bytes(), 0))? };
         let bytes = bytes.cast::<u8>();
         let this = Self { device: device.clone(), bytes, layout };
-        // SAFETY: so many bytes were allocated, and nobody else knows of them. Nobody promises what
+        // SAFETY: that many bytes were allocated, and nobody else knows of them. Nobody promises what
         // they hold, and not all are written.
         layout.write(unit, unsafe {
             bytes.write_bytes(0, layout.bytes());
@@ -127,7 +128,7 @@ impl<D: Driver> PinnedUnit<D> {
     /// Until the copy has run: the memory is there, nobody else uses it, `stream` is one of the
     /// device and lives, and `self` lives.
     pub unsafe fn copy(&self, address: u64, stream: RawStream) -> Result<(), Error> {
-        // SAFETY: so many bytes are initialised; the rest is the caller's promise.
+        // SAFETY: that many bytes are initialised; the rest is the caller's promise.
         unsafe { call!(self.device.bind()?, copy_to_device(address, self.bytes.cast(), self.layout.bytes(), stream)) }
     }
 }

@@ -79,8 +79,8 @@ impl<D: Driver> Offload<D> {
         }
         // SAFETY: the stream of copies is of the same device, and lives.
         unsafe { slot.decoded.hold(self.copies.raw())? };
-        // SAFETY: no decoding is at the slot that is not marked, and for the marked one the stream of
-        // copies was just told to wait. The rest is the caller's promise.
+        // SAFETY: no decoding is at the slot that is not marked, and for the marked one the stream
+        // of copies was just told to wait. The rest is the caller's promise.
         let launched = unsafe { slot.copy_and_decode(&self.kernels, &self.copies, stream, unit, out, status) };
         match launched {
             Ok(()) => self.next = 1 - self.next,
@@ -104,8 +104,8 @@ impl<D: Driver> Slot<D> {
         out: u64,
         status: u64,
     ) -> Result<(), Error> {
-        // SAFETY: the slot is large enough, the streams are of the device and live, and the caller's
-        // promise.
+        // SAFETY: the slot is large enough, the streams are of the device and live, and the
+        // caller's promise.
         unsafe {
             unit.copy(self.memory.address(), copies.raw())?;
             self.copied.record(copies.raw())?;
@@ -124,8 +124,8 @@ impl<D: Driver> Slot<D> {
 
 impl<D: Driver> Drop for Offload<D> {
     fn drop(&mut self) {
-        // Slots must not be freed under a copy; decodings that use them are in the caller's streams,
-        // which the driver's free waits for.
+        // Slots must not be freed under a copy; decodings that use them are in the caller's
+        // streams, which the driver's free waits for.
         let _ = self.copies.wait();
     }
 }

@@ -13,8 +13,8 @@ use crate::names::{
 /// Where ROCm is installed if the loader does not know it.
 const ROCM: &str = "/opt/rocm";
 
-// SAFETY: `names` has AMD's libraries, and their functions beside what they do. HIP's calls go to the
-// device that is current on the thread, which `hipSetDevice` sets.
+// SAFETY: `names` has AMD's libraries, and their functions beside what they do. HIP's calls go to
+// the device that is current on the thread, which `hipSetDevice` sets.
 unsafe impl Driver for Hip {
     const BACKEND: &'static str = "hip";
     const WORDS: &'static Words = WORDS;

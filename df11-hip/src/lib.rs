@@ -1,5 +1,5 @@
-//! DFloat11 on AMD GPUs: weights are decoded on the device, block by block, into the memory that the
-//! next kernel reads. What it does stands in [`df11_gpu`]; here is what is AMD's.
+//! DFloat11 on AMD GPUs: weights are decoded on the device, block by block, into the memory that
+//! the next kernel reads. What it does stands in [`df11_gpu`]; here is what is AMD's.
 //!
 //! **Compiled and emulated, not yet run on an AMD device.** What is proven, and how, stands in
 //! `df11-kernels/README.md`.
@@ -21,8 +21,8 @@
 //! # Why not `hip-rs`
 //!
 //! Version 1.0 links the runtime and hipBLAS, and makes its bindings of ROCm's headers, when it is
-//! built: without ROCm nothing builds. It has neither modules nor launches nor hiprtc. The functions
-//! called here are few; `names` names them, and they are looked up when the program runs.
+//! built: without ROCm nothing builds. It has neither modules nor launches nor hiprtc. The
+//! functions called here are few; `names` names them, and they are looked up when the program runs.
 
 mod device;
 mod driver;

@@ -23,8 +23,8 @@ pub(crate) const ATTRIBUTE_WAVEFRONT: c_int = 87;
 pub(crate) const PROPERTIES_BYTES: usize = 8192;
 
 pub(crate) const LIBRARIES: &[&str] = &["libamdhip64.so", "libamdhip64.so.7", "libamdhip64.so.6", "libamdhip64.so.5"];
-/// The runtime first, of whose version the compiler in it is; later ones have none in it. Signatures
-/// are those of `hiprtc.h`.
+/// The runtime first, of whose version the compiler in it is; later ones have none in it.
+/// Signatures are those of `hiprtc.h`.
 pub(crate) const COMPILERS: &[&str] =
     &["libamdhip64.so", "libhiprtc.so", "libhiprtc.so.7", "libhiprtc.so.6", "libamdhip64.so.6", "libamdhip64.so.5"];
 

@@ -73,8 +73,8 @@ impl Subject for Cuda {
         fake.cuda_devices(0, (8, 0));
         assert!(matches!(Device::open(0).unwrap_err(), Error::Driver { call: "cuInit", .. }));
         fake.cuda_devices(DEVICES, (8, 0));
-        // To be the last that drops a context of cudarc's leaves current what was. On a thread of its
-        // own, for which cudarc makes its contexts current.
+        // To be the last that drops a context of cudarc's leaves current what was. On a thread of
+        // its own, for which cudarc makes its contexts current.
         let on_a_thread = || {
             let device = device_of(&CudaContext::new(0).expect("a device")).expect("it will do");
             let other = CudaContext::new(1).expect("a device");

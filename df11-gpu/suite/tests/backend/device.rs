@@ -76,8 +76,8 @@ fn ranges_and_faults<D: Driver>(ordinal: usize) {
     assert_eq!(error, Error::Unit(plainly));
 }
 
-/// By the contract of backends: rows in any order, of a matrix that begins anywhere, where rows of the
-/// kernel begin or not.
+/// By the contract of backends: rows in any order, of a matrix that begins anywhere, where rows of
+/// the kernel begin or not.
 fn rows_of_any_matrix_come_back<D: Driver>(ordinal: usize) {
     let words = cases::real_like(40_000, 88);
     let parts = Parts::new(&words);
@@ -238,8 +238,8 @@ fn any_window_lands_anywhere<D: Driver>(rig: &Rig<D>) {
 }
 
 /// Whatever the structure of a unit says, the device accepts what core accepts, with the same
-/// weights; what it refuses is core's error. (That no other memory is touched is proven where memory
-/// is guarded, by `df11-gpu-shim`.)
+/// weights; what it refuses is core's error. (That no other memory is touched is proven where
+/// memory is guarded, by `df11-gpu-shim`.)
 fn units_that_lie_are_judged_as_core_judges<D: Driver>(ordinal: usize) {
     let decoder = Decoder::<D>::open(ordinal).expect("a device");
     let mut valid = 0;
@@ -264,7 +264,8 @@ fn units_that_lie_are_judged_as_core_judges<D: Driver>(ordinal: usize) {
     assert!(valid > LYING_UNITS / 4, "{valid} of {LYING_UNITS} valid");
 }
 
-/// A stage that is too small is the kernel's to report, one that no device has the driver's to refuse.
+/// A stage that is too small is the kernel's to report, one that no device has the driver's to
+/// refuse.
 fn a_stage_of_another_size_is_an_error<D: Driver>(rig: &Rig<D>) {
     let words = cases::gauss(5000, 86);
     let (unit, status, output) = (rig.upload(&words), rig.memory(4), rig.memory(2 * words.len()));
@@ -314,9 +315,9 @@ fn what_is_copied_is_written_to_the_last_byte<D: Driver>(rig: &Rig<D>) {
     assert!(found.iter().flat_map(|word| word.to_bits().to_le_bytes()).eq(expected));
 }
 
-/// In a graph nothing may be allocated or waited for, and the weights come at the graph's launch, as
-/// often as it is launched. The kernels' first launches are captured: what they ask of the driver once
-/// can be asked in a capture.
+/// In a graph nothing may be allocated or waited for, and the weights come at the graph's launch,
+/// as often as it is launched. The kernels' first launches are captured: what they ask of the
+/// driver once can be asked in a capture.
 fn launches_are_captured_and_replayed<S: Subject>(rig: &Rig<S>) {
     let (words, stream) = (cases::gauss(30_000, 95), rig.stream.raw());
     let fresh = Rig::of(Kernels::load(&rig.device).expect("the kernels load"));
@@ -326,7 +327,8 @@ fn launches_are_captured_and_replayed<S: Subject>(rig: &Rig<S>) {
     let gathered = Job::all(&unit.unit(), row.address(), status.address());
     let first_row = Rows { numbers: numbers.address(), count: 1, weights: 1000 };
     let launch_all = || {
-        // SAFETY: all that is named lives to the end of this function; the graph is launched only here.
+        // SAFETY: all that is named lives to the end of this function; the graph is launched only
+        // here.
         unsafe {
             fresh.kernels.decode(stream, &[whole], unit.stage_bytes()).expect("a launch");
             fresh.kernels.gather(stream, &gathered, first_row, unit.stage_bytes()).expect("a launch");

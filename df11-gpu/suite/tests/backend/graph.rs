@@ -25,8 +25,8 @@ pub fn capture<S: Subject>(device: &Device<S>, stream: RawStream, work: &dyn Fn(
     type Call = unsafe extern "C" fn(*mut c_void, *mut c_void, u64) -> i32;
     // SAFETY: the driver's library, which is loaded.
     let library = unsafe { libloading::Library::new(S::LIBRARY) }.expect("a driver");
-    // SAFETY: each of them takes a handle and at most one more, or the place of one, after which 0 is
-    // what the third parameter means if there is one.
+    // SAFETY: each of them takes a handle and at most one more, or the place of one, after which 0
+    // is what the third parameter means if there is one.
     let function = |name| *unsafe { library.get::<Call>(name) }.expect("a function of graphs");
     let [begin, end, instantiate, launch, end_executable, end_graph] = S::GRAPHS.map(function);
     // SAFETY: as above, for what was made here.

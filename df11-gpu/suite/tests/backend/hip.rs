@@ -8,7 +8,8 @@ use df11_hip::{Device, Error, Hip, Kernels};
 
 use crate::subject::Subject;
 
-/// Of the played machine: RDNA, CDNA, RDNA, CDNA, and one that the kernels do not come compiled for.
+/// Of the played machine: RDNA, CDNA, RDNA, CDNA, and one that the kernels do not come compiled
+/// for.
 const TARGETS: [(&CStr, u32); 5] = [
     (c"gfx1030", 32),
     (c"gfx90a:sramecc+:xnack-", 64),

@@ -67,8 +67,8 @@ fn devices_side_by_side<D: Driver>() {
     });
 }
 
-/// The first copy is waited for, each of the others runs beside the decoding before it. A copy into a
-/// slot that is still read would be refused.
+/// The first copy is waited for, each of the others runs beside the decoding before it. A copy into
+/// a slot that is still read would be refused.
 fn the_next_copy_runs_beside_a_decoding<D: Driver>(fake: &Fake) {
     const UNITS: usize = 6;
     let (rig, words) = (Rig::<D>::open(1), cases::gauss(5000, 97));

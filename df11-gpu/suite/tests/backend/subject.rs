@@ -17,8 +17,8 @@ pub trait Subject: Driver {
     const OWN: [&'static [&'static str]; 2];
     /// The error that is made.
     const MADE: &'static str;
-    /// The caller's functions of graphs: begin and end a capture, make a graph ready, launch it, and
-    /// give both back.
+    /// The caller's functions of graphs: begin and end a capture, make a graph ready, launch it,
+    /// and give both back.
     const GRAPHS: [&'static str; 6];
     /// The compiler's functions where all is well, and those that say what is wrong.
     const COMPILER: [&'static [&'static str]; 2];
