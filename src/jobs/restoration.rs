@@ -14,7 +14,7 @@ use crate::files::our_files::{OurFile, check_names};
 use crate::files::own::{FILES_KEY, PREFIX, TENSORS_KEY};
 use crate::files::spelling::Spelling;
 use crate::naming::pattern::PatternDict;
-use crate::reader::shapes::shape_of;
+use crate::reader::shapes::Shapes;
 use crate::record::coded::CodedModel;
 use crate::record::matrices::{Matrix, Naming};
 use crate::record::source::{Record, SOURCES_KEY, SourceKind};
@@ -280,11 +280,12 @@ fn from_record(model: &CodedModel, record: &Record) -> Result<Restoration, Error
 /// One new file, in the order of the reference writer.
 fn from_shapes(model: &CodedModel, matrices: &[Vec<Matrix>], like: Option<&Path>) -> Result<Restoration, Error> {
     let like = like.map(Checkpoint::open_source).transpose()?;
+    let shapes = Shapes::new(model, like.as_ref());
     let mut flat = Vec::new();
     let mut tensors = Vec::new();
     for matrix in matrices.iter().flatten() {
         let count = matrix.weights.end - matrix.weights.start;
-        let shape = shape_of(model, like.as_ref(), &matrix.tensor, count).unwrap_or_else(|| {
+        let shape = shapes.of(&matrix.tensor, count).unwrap_or_else(|| {
             flat.push(matrix.tensor.as_str());
             vec![count]
         });

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
 
-use super::shapes::shape_of;
+use super::shapes::Shapes;
 use crate::Error;
 use crate::error::Promise;
 use crate::files::checkpoint::{Checkpoint, Place};
@@ -64,7 +64,7 @@ impl Opened {
     }
 
     fn coded(model: CodedModel, like: Option<&Checkpoint>, patterns: Option<&PatternDict>) -> Result<Opened, Error> {
-        let naming = Naming::of(&model, patterns)?;
+        let (naming, shapes) = (Naming::of(&model, patterns)?, Shapes::new(&model, like));
         let record = model.record.as_ref().ok().and_then(Option::as_ref);
         let (mut matrices, mut tensors, mut unnamed) = (Vec::new(), BTreeMap::new(), None);
         for (index, unit) in model.units.iter().enumerate() {
@@ -89,7 +89,7 @@ impl Opened {
                         });
                     }
                     Some(recorded) => (Dtype::named(&recorded.dtype), Some(recorded.shape.clone())),
-                    None => (Dtype::named("BF16"), shape_of(&model, like, &matrix.tensor, count)),
+                    None => (Dtype::named("BF16"), shapes.of(&matrix.tensor, count)),
                 };
                 names.push(matrix.tensor.clone());
                 let found = Found::Coded { unit: index, weights: matrix.weights, dtype, shape };

@@ -173,30 +173,50 @@ pub(crate) fn canonical(value: &Value) -> String {
     sorted(value).to_string()
 }
 
-/// The shape of a tensor of a Llama-like model, from the fields of its config.json. `None` for
-/// another architecture or tensor.
-pub(crate) fn known_shape(config: &ConfigFile, tensor: &str) -> Option<Vec<u64>> {
-    const LLAMA_LIKE: [&str; 4] = ["llama", "mistral", "qwen2", "qwen3"];
-    if !LLAMA_LIKE.contains(&config.get("model_type")?.as_str()?) {
-        return None;
+/// The sizes in the config.json of a Llama-like model that the shapes of its tensors follow from.
+/// They are read once for all tensors, because a lookup takes time for every field of the file.
+pub(crate) struct LlamaSizes {
+    hidden: u64,
+    queries: u64,
+    keys: u64,
+    vocabulary: Option<u64>,
+    intermediate: Option<u64>,
+}
+
+impl LlamaSizes {
+    /// Reads the fields of a config.json. `None` for another architecture.
+    pub fn of(config: &ConfigFile) -> Option<LlamaSizes> {
+        const LLAMA_LIKE: [&str; 4] = ["llama", "mistral", "qwen2", "qwen3"];
+        if !LLAMA_LIKE.contains(&config.get("model_type")?.as_str()?) {
+            return None;
+        }
+        let number = |field: &str| config.get(field)?.as_u64();
+        let hidden = number("hidden_size")?;
+        let heads = number("num_attention_heads")?;
+        let head = number("head_dim").or_else(|| hidden.checked_div(heads))?;
+        Some(LlamaSizes {
+            hidden,
+            queries: heads.checked_mul(head)?,
+            keys: number("num_key_value_heads").unwrap_or(heads).checked_mul(head)?,
+            vocabulary: number("vocab_size"),
+            intermediate: number("intermediate_size"),
+        })
     }
-    let number = |field: &str| config.get(field)?.as_u64();
-    let hidden = number("hidden_size")?;
-    let heads = number("num_attention_heads")?;
-    let head = number("head_dim").or_else(|| hidden.checked_div(heads))?;
-    let queries = heads.checked_mul(head)?;
-    let keys = number("num_key_value_heads").unwrap_or(heads).checked_mul(head)?;
-    let mut module = tensor.strip_suffix(WEIGHT_SUFFIX)?.rsplit('.');
-    let (rows, columns) = match module.next()? {
-        "embed_tokens" | "lm_head" => (number("vocab_size")?, hidden),
-        "q_proj" => (queries, hidden),
-        "k_proj" | "v_proj" => (keys, hidden),
-        "o_proj" => (hidden, queries),
-        "gate_proj" | "up_proj" => (number("intermediate_size")?, hidden),
-        "down_proj" => (hidden, number("intermediate_size")?),
-        _ => return None,
-    };
-    Some(vec![rows, columns])
+
+    /// The shape of a tensor; `None` if its module is another one.
+    pub fn shape(&self, tensor: &str) -> Option<Vec<u64>> {
+        let mut module = tensor.strip_suffix(WEIGHT_SUFFIX)?.rsplit('.');
+        let (rows, columns) = match module.next()? {
+            "embed_tokens" | "lm_head" => (self.vocabulary?, self.hidden),
+            "q_proj" => (self.queries, self.hidden),
+            "k_proj" | "v_proj" => (self.keys, self.hidden),
+            "o_proj" => (self.hidden, self.queries),
+            "gate_proj" | "up_proj" => (self.intermediate?, self.hidden),
+            "down_proj" => (self.hidden, self.intermediate?),
+            _ => return None,
+        };
+        Some(vec![rows, columns])
+    }
 }
 
 /// The fields of an object in their order. No field occurs twice.
@@ -279,6 +299,7 @@ mod tests {
         let llama = config(
             r#"{"model_type":"llama","hidden_size":96,"num_attention_heads":4,"num_key_value_heads":2,"head_dim":24,"intermediate_size":256,"vocab_size":777}"#,
         );
+        let llama = LlamaSizes::of(&llama).expect("a Llama");
         for (tensor, rows, columns) in [
             ("model.embed_tokens", 777, 96),
             ("lm_head", 777, 96),
@@ -288,9 +309,9 @@ mod tests {
             ("model.layers.0.mlp.up_proj", 256, 96),
             ("model.layers.0.mlp.down_proj", 96, 256),
         ] {
-            assert_eq!(known_shape(&llama, &format!("{tensor}.weight")), Some(vec![rows, columns]), "{tensor}");
+            assert_eq!(llama.shape(&format!("{tensor}.weight")), Some(vec![rows, columns]), "{tensor}");
         }
-        assert_eq!(known_shape(&llama, "model.layers.0.moe.weight"), None);
-        assert_eq!(known_shape(&config(r#"{"model_type":"bert","hidden_size":96}"#), "lm_head.weight"), None);
+        assert_eq!(llama.shape("model.layers.0.moe.weight"), None);
+        assert!(LlamaSizes::of(&config(r#"{"model_type":"bert","hidden_size":96}"#)).is_none());
     }
 }
