@@ -322,7 +322,7 @@ fn another_geometry_and_foreign_patterns_are_refused_with_the_way_on() {
     let error = run(other.clone(), None).expect_err("look-around");
     assert!(matches!(&error, Error::Pattern { pattern: Some(found), .. } if found == "(?!x)w"), "{error:?}");
     let message = error.to_string();
-    assert!(message.contains("(?!x)w") && message.contains("give the same patterns without it"), "{message}");
+    assert!(message.contains("(?!x)w") && message.contains("change this pattern or leave it out"), "{message}");
     let patterns = work.path().join("patterns.json");
     fs::write(&patterns, json!({"w": []}).to_string()).expect("written");
     assert_eq!(run(other.clone(), Some(PatternDict::read(&patterns).expect("patterns"))).expect("the way on"), 1);

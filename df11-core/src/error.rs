@@ -231,7 +231,10 @@ impl fmt::Display for Error {
                 write!(f, "the published code needs {found} tables, but a unit has at most 17")
             }
             Self::EndTakesFirstEntry => {
-                write!(f, "in the published code the end-of-stream symbol takes the first entry of the first table")
+                write!(
+                    f,
+                    "the published tool cannot code it: its end-of-stream symbol takes the first entry of the first table"
+                )
             }
             Self::TablesSize { found } => {
                 write!(f, "luts has {found} bytes, expected 2 to 18 rows of 256")

@@ -72,7 +72,7 @@ fn summary(report: &DecompressReport, seconds: f64) -> String {
         format!("NOT the whole source: {} in the input", count(report.missing.len(), "fault"))
     } else if report.checked {
         "each equal to its checksum; weight files, config.json and index byte for byte the source, \
-         other files unchecked (the record, of version 1, does not know them)"
+         other files unchecked (a record of version 1 does not list them)"
             .to_owned()
     } else {
         "bit for bit what the units hold (the input has no record of its source files)".to_owned()
