@@ -9,7 +9,7 @@
 //! Each file is opened, and its header parsed, once ([`Reader`]). Small files are read once. At the
 //! end [`Checkpoint::check_unchanged`] checks that the files are still the ones that were read.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -23,7 +23,7 @@ use super::own::{MAIN_KEY, Own, PREFIX, has_record};
 use super::shapes::read_shapes;
 use super::weight_files::{Found, find_source_files, no_weights, shard_names, weight_map};
 use crate::error::{FileReason, ModelReason, Promise};
-use crate::safetensors::{Reader, TensorInfo};
+use crate::safetensors::{Reader, TensorInfo, total};
 use crate::{Error, Note};
 
 /// Most files of a model that stay open while it is read. Further files are opened for each
@@ -104,8 +104,9 @@ impl Checkpoint {
         if let Some((index, weight_map)) = index {
             checkpoint.check_index(&index, weight_map)?;
         }
+        let of_model: BTreeSet<&String> = names.iter().collect();
         for name in weights_files(path)? {
-            if !names.contains(&name) {
+            if !of_model.contains(&name) {
                 checkpoint.notes.push(match is_consolidated(&name) {
                     true => Note::OtherForm { file: name },
                     false => Note::NotOfModel { file: name },
@@ -300,9 +301,9 @@ impl Checkpoint {
     /// Bytes of all weight files, or of the data alone if there are no files.
     pub fn file_bytes(&self) -> u64 {
         if self.files.is_empty() {
-            return self.tensors.values().map(|place| place.info.bytes()).sum();
+            return total(self.tensors.values().map(|place| place.info.bytes()));
         }
-        self.files.iter().map(|file| file.reader.file_bytes()).sum()
+        total(self.files.iter().map(|file| file.reader.file_bytes()))
     }
 
     /// The `__metadata__` of all files. If two files hold the same key, the first file counts.

@@ -125,7 +125,7 @@ fn an_input_in_the_remains_of_a_run_is_refused() {
 }
 
 /// The text that marks the folder of a run, as a killed run leaves it.
-fn mark() -> Vec<u8> {
+pub fn mark() -> Vec<u8> {
     let place = Place::new();
     write_model(&place.at("m"));
     let (mut child, _told) = begun(&place.at("m"), &place.at("out"), &[], 1);

@@ -123,7 +123,7 @@ pub(super) fn restore(
     report.byte_exact =
         plan.byte_exact && report.missing.is_empty() && (plan.copies.is_some() || plan.form == Form::File);
     report.tensors = plan.targets.len();
-    report.output_bytes = headers + plan.data_bytes();
+    report.output_bytes = headers.saturating_add(plan.data_bytes());
     report.files += plan.files.len() + plan.verbatim.len();
     report.notes.extend(plan.judgement.notes.into_iter().chain(plan.notes));
     report.notes.extend(copied.into_iter().flat_map(|copied| copied.notes));
