@@ -1,5 +1,7 @@
 //! What any device must do, played or not.
 
+use std::time::Instant;
+
 use df11_core::{Backend, BackendError, Work, bf16};
 use df11_gpu::{DEFAULT_STREAM, Decoder, Device, DeviceMemory, Error, Kernels, Offload, PER_THREAD_STREAM};
 use df11_gpu::{Driver, PinnedUnit, Rows};
@@ -21,6 +23,7 @@ pub fn all<S: Subject>(ordinal: usize, cases: &[Case]) {
     the_fullest_blocks_launch_and_survive::<S>(ordinal);
     ranges_and_faults::<S>(ordinal);
     rows_of_any_matrix_come_back::<S>(ordinal);
+    rows_cost_the_blocks_that_they_are_in::<S>(ordinal);
     units_that_lie_are_judged_as_core_judges::<S>(ordinal);
     arguments_at_the_ends_of_their_types_are_errors::<S>(ordinal);
     kernels_compiled_at_run_time::<S>(ordinal);
@@ -84,9 +87,14 @@ fn rows_of_any_matrix_come_back<D: Driver>(ordinal: usize) {
     let backend: Box<dyn Backend> = Box::new(Decoder::<D>::open(ordinal).expect("a device"));
     let loaded = backend.load(parts.unit()).expect("an upload");
     assert_eq!((backend.name(), loaded.weights()), (D::BACKEND, 40_000));
-    for (start, columns, rows) in
-        [(0, 4000, vec![9, 0, 9]), (96, 64, vec![5, 622, 0]), (7, 30, vec![1000, 3]), (3, 5, vec![])]
-    {
+    for (start, columns, rows) in [
+        (0, 4000, vec![9, 0, 9]),
+        (96, 64, vec![5, 622, 0]),
+        (7, 9990, vec![3, 0]),
+        (7, 30, vec![1000, 3]),
+        (3, 5, vec![]),
+        (13, 1, (0..500).chain(39_000..39_987).rev().collect()),
+    ] {
         let mut found = vec![bf16::ZERO; rows.len() * columns];
         loaded.decode_rows(start..40_000, columns, &rows, &mut found, Work::Pool).expect("rows of the matrix");
         for (&row, found) in rows.iter().zip(found.chunks(columns)) {
@@ -105,7 +113,9 @@ fn rows_of_any_matrix_come_back<D: Driver>(ordinal: usize) {
         };
         assert!(matches!(&refused, Err(BackendError::Unit(error)) if wrong(error)), "{rows:?}: {refused:?}");
     }
-    loaded.decode_rows(0..40_000, 0, &[1, 2], &mut [], Work::Pool).expect("nothing");
+    for matrix in [0..40_000, 50_000..60_000, 9..0, u64::MAX..u64::MAX] {
+        loaded.decode_rows(matrix, 0, &[1, u64::MAX], &mut [], Work::Pool).expect("nothing");
+    }
     let mut damaged = parts.clone();
     damaged.encoded_exponent[100..200].fill(0xFF);
     let mut row = vec![bf16::ZERO; 2000];
@@ -113,6 +123,25 @@ fn rows_of_any_matrix_come_back<D: Driver>(ordinal: usize) {
         backend.load(damaged.unit()).expect("an upload").decode_rows(0..40_000, 2000, &[0], &mut row, Work::Pool);
     let plainly = df11_core::decode_range(&damaged.unit(), 0, &mut row).unwrap_err();
     assert!(matches!(&refused, Err(BackendError::Unit(error)) if *error == plainly), "{refused:?}");
+}
+
+/// A kernel that decodes a block for each weight of a row, or a block for each row in it, takes ten
+/// times as long and more.
+fn rows_cost_the_blocks_that_they_are_in<D: Driver>(ordinal: usize) {
+    let parts = Parts::new(&cases::gauss(50_000, 81));
+    let loaded = Decoder::<D>::open(ordinal).expect("a device").load(parts.unit()).expect("an upload");
+    let time = |start, columns: usize, rows: &[u64]| {
+        let mut found = vec![bf16::ZERO; rows.len() * columns];
+        let once = |_| {
+            let begin = Instant::now();
+            loaded.decode_rows(start..50_000, columns, rows, &mut found).expect("rows of the matrix");
+            begin.elapsed()
+        };
+        (0..3).map(once).min().expect("three times")
+    };
+    let row = time(0, 1000, &[0]);
+    let (odd, many) = (time(7, 1000, &[0]), time(7, 10, &(0..200).collect::<Vec<_>>()));
+    assert!(odd < 10 * row && many < 10 * row, "a row takes {row:?}; from an odd place {odd:?}; 200 rows {many:?}");
 }
 
 fn a_batch_and_rows_on_the_callers_stream<D: Driver>(rig: &Rig<D>) {
@@ -135,8 +164,8 @@ fn a_batch_and_rows_on_the_callers_stream<D: Driver>(rig: &Rig<D>) {
     assert!(matches!(refused, Err(Error::Jobs(_))), "{refused:?}");
 
     let (numbers, gathered) = (rig.memory(12), rig.memory(3 * 2000));
-    let rows = [29u32, 0, 300];
-    let job = Job::all(&units[0].unit(), gathered.address(), status.address());
+    let rows = [28u32, 0, 29];
+    let job = Job::window(&units[0].unit(), 7..30_000, 0..1, gathered.address(), status.address());
     let asked = Rows { numbers: numbers.address(), count: 3, weights: 1000 };
     // SAFETY: as for the batch.
     unsafe {
@@ -144,8 +173,8 @@ fn a_batch_and_rows_on_the_callers_stream<D: Driver>(rig: &Rig<D>) {
         rig.kernels.gather(rig.stream.raw(), &job, asked, stage).expect("a launch");
     }
     let found = gathered.words(2000, &rig.stream);
-    assert_same("first row", &sets[0][29_000..], &found[..1000]);
-    assert_same("second row", &sets[0][..1000], &found[1000..]);
+    assert_same("first row", &sets[0][28_007..29_007], &found[..1000]);
+    assert_same("second row", &sets[0][7..1007], &found[1000..]);
     assert_same("status", &[fault::ROW as u16, 0], &status.words(2, &rig.stream));
 }
 

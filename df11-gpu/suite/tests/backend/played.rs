@@ -33,6 +33,7 @@ pub fn all<S: Subject>() {
     every_failing_call_of_the_compiler_is_an_error::<S>(&fake);
     every_failing_call_is_an_error_and_gives_everything_back::<S>(&fake);
     every_failing_return_loses_but_one_thing::<S>(&fake);
+    what_cannot_be_waited_for_is_not_freed::<S>(&fake);
     S::KINDS.iter().take(2).for_each(|&kind| survivors::objects_that_survive_an_error_work_again::<S>(&fake, kind));
 }
 
@@ -250,6 +251,23 @@ fn every_failing_return_loses_but_one_thing<S: Subject>(fake: &Fake) {
                     assert_eq!((error, lost), (Error::Driver { call: name, error: S::MADE.into() }, 0))
                 }
             }
+        }
+    }
+}
+
+/// If neither the stream nor the device can be waited for, its work may go on: what that uses is
+/// left where it is.
+fn what_cannot_be_waited_for_is_not_freed<S: Subject>(fake: &Fake) {
+    let (words, before) = (cases::gauss(3000, 99), fake.live());
+    for nth in 1.. {
+        fake.fail_from("*Synchronize", nth);
+        let outcome = round::<S>(&words, 1, true);
+        let reached = fake.failed();
+        fake.fail("", 0);
+        assert_eq!(fake.hasty(), 0, "wait {nth} and all that follow: {outcome:?}");
+        if !reached {
+            assert!(nth > 5 && fake.live() > before, "{nth} waits");
+            return outcome.expect("nothing failed");
         }
     }
 }
