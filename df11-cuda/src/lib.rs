@@ -5,9 +5,8 @@
 //! what was looked for.
 //!
 //! ```text
-//! names     libraries, their functions, and what errors call the parts
 //! device    a device and its primary context
-//! driver    all of it, as a `df11_gpu::Driver`
+//! driver    libraries, their functions, what errors call the parts: a `df11_gpu::Driver`
 //! ```
 //!
 //! `cudarc` is handed on for its types: [`device_of`] takes a context of it, and a stream of it is
@@ -15,11 +14,10 @@
 
 mod device;
 mod driver;
-mod names;
 
 pub use cudarc;
 pub use device::{RawDevice, device_of};
 pub use df11_gpu::{DEFAULT_STREAM, DeviceUnit, Error, Job, Layout, PER_THREAD_STREAM, RawStream, Rows};
-pub use names::Cuda;
+pub use driver::Cuda;
 
 df11_gpu::aliases!(Cuda);
