@@ -1,6 +1,7 @@
 //! Rows that share blocks are decoded together.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 use df11_core::limits::MAX_BLOCK_WEIGHTS;
 use df11_core::{Error, SortedRows, Unit, bf16, decode_range};
@@ -75,9 +76,13 @@ fn rows_that_are_not_there_are_refused_and_rows_of_nothing_never() {
         SortedRows::new(&unit, matrix, columns, rows, output).unwrap_err()
     };
     let mut row = [bf16::NAN; 10];
-    for (matrix, number) in
-        [(0..5000, 500), (0..5000, u64::MAX), (4995..9000, 0), (u64::MAX - 20..u64::MAX, 1), (9..0, 0)]
-    {
+    for (matrix, number) in [
+        (0..5000, 500),
+        (0..5000, u64::MAX),
+        (4995..9000, 0),
+        (u64::MAX - 20..u64::MAX, 1),
+        (Range { start: 9, end: 0 }, 0),
+    ] {
         let error = refused(matrix.clone(), 10, &[number], &mut row);
         assert!(matches!(error, Error::RangePastEnd { .. }), "{matrix:?}, {number}: {error}");
         let mut nothing = SortedRows::new(&unit, matrix, 0, &[number, 0], &mut []).unwrap();

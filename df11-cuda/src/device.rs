@@ -6,7 +6,7 @@ use cudarc::driver::CudaContext;
 use cudarc::driver::sys::{CUcontext, CUdevice};
 use df11_gpu::{Device, Driver, Error, Library};
 
-use crate::driver::{Cuda, OWN_NAMES};
+use crate::own::{Cuda, OWN_NAMES};
 
 /// `CUdevice_attribute`: the major and the minor number of the compute capability.
 const CAPABILITY: [c_int; 2] = [75, 76];

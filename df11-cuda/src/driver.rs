@@ -1,40 +1,18 @@
-//! NVIDIA's driver, as a `df11_gpu::Driver`. Signatures are those of `cuda.h` and `nvrtc.h`, the same
-//! from CUDA 12.0 to 13. `cudarc` itself opens the libraries under a dozen bare names, which on
+//! NVIDIA's driver, as a `df11_gpu::Driver`. Signatures are those of `cuda.h` and `nvrtc.h`, the
+//! same from CUDA 12.0 to 13. `cudarc` itself opens the libraries under a dozen bare names, which on
 //! Windows is whatever lies in the program's folder; it knows no NVRTC later than that of CUDA 12,
 //! and panics where it finds none.
 
-use std::ffi::{CStr, CString, c_char, c_int};
+use std::ffi::{CStr, CString, c_int};
 use std::ptr::{null, null_mut};
 use std::sync::OnceLock;
 
-use cudarc::driver::sys::{CUcontext, CUdevice};
+use cudarc::driver::sys::CUcontext;
 use df11_gpu::{CompilerNames, Driver, Error, Find, Image, Library, Names, Words, text_of};
 use df11_kernels::{CUDA, PTX_75, PTX_80};
 
 use crate::device::RawDevice;
-
-/// NVIDIA's GPUs.
-#[derive(Clone, Copy, Debug)]
-pub struct Cuda;
-
-df11_gpu::functions! {
-    /// What only CUDA has.
-    pub Own, OwnNames {
-        error_name(number: c_int, name: *mut *const c_char) -> c_int;
-        retain(context: *mut CUcontext, device: CUdevice) -> c_int;
-        release(device: CUdevice) -> c_int;
-        set_current(context: CUcontext) -> c_int;
-        current(context: *mut CUcontext) -> c_int;
-    }
-}
-
-pub(crate) const OWN_NAMES: OwnNames = OwnNames {
-    error_name: "cuGetErrorName",
-    retain: "cuDevicePrimaryCtxRetain",
-    release: "cuDevicePrimaryCtxRelease_v2",
-    set_current: "cuCtxSetCurrent",
-    current: "cuCtxGetCurrent",
-};
+use crate::own::{Cuda, OWN_NAMES, Own};
 
 // SAFETY: the libraries are NVIDIA's, and each name stands beside what its function does. CUDA's
 // calls go to the context that is current on the thread, which `cuCtxSetCurrent` sets.

@@ -5,6 +5,7 @@
 //! what was looked for.
 //!
 //! ```text
+//! own       what only this driver has
 //! device    a device and its primary context
 //! driver    libraries, their functions, what errors call the parts: a `df11_gpu::Driver`
 //! ```
@@ -14,10 +15,11 @@
 
 mod device;
 mod driver;
+mod own;
 
 pub use cudarc;
 pub use device::{RawDevice, device_of};
 pub use df11_gpu::{DEFAULT_STREAM, DeviceUnit, Error, Job, Layout, PER_THREAD_STREAM, RawStream, Rows};
-pub use driver::Cuda;
+pub use own::Cuda;
 
 df11_gpu::aliases!(Cuda);

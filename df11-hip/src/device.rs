@@ -2,7 +2,7 @@ use std::ffi::c_int;
 
 use df11_gpu::{Error, Library};
 
-use crate::driver::Hip;
+use crate::own::Hip;
 
 /// `hipDeviceAttribute_t`: see `MULTIPROCESSORS`.
 const ATTRIBUTE_WAVEFRONT: c_int = 87;
@@ -45,10 +45,10 @@ impl RawDevice {
 fn target(library: &Library<Hip>, device: c_int) -> Result<String, Error> {
     // Words, since the structure begins at a multiple of 8.
     let mut properties = [0u64; PROPERTIES_BYTES / 8];
-    let own = &library.own;
+    let (functions, names) = (&library.own.functions, &library.own.names);
     // SAFETY: there is more room than any version of the structure fills.
-    library
-        .check(own.names.properties, unsafe { (own.functions.properties)(properties.as_mut_ptr().cast(), device) })?;
+    let number = unsafe { (functions.properties)(properties.as_mut_ptr().cast(), device) };
+    library.check(names.properties, number)?;
     Ok(target_in(&properties.map(u64::to_ne_bytes).concat()))
 }
 

@@ -1,7 +1,7 @@
 //! AMD's driver, as a `df11_gpu::Driver`. Signatures and numbers are those of `hip_runtime_api.h`
 //! and `hiprtc.h`; those used here are the same from ROCm 5.0 to 7.
 
-use std::ffi::{CStr, c_char, c_int, c_void};
+use std::ffi::{CStr, c_int};
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
@@ -9,41 +9,10 @@ use df11_gpu::{CompilerNames, Driver, Error, Find, Image, Library, Names, Words,
 use df11_kernels::{CODE_OBJECTS, HIP};
 
 use crate::device::RawDevice;
-
-/// AMD's GPUs.
-#[derive(Clone, Copy, Debug)]
-pub struct Hip;
+use crate::own::{Hip, OWN_NAMES, OWN_NAMES_5, Own, OwnFunctions};
 
 /// Where ROCm is installed if the loader does not know it.
 const ROCM: &str = "/opt/rocm";
-
-df11_gpu::functions! {
-    /// What only HIP has. `properties` fills a structure that differs between versions, the only way
-    /// to a device's name for its instruction set.
-    pub OwnFunctions, OwnNames {
-        error_name(number: c_int) -> *const c_char;
-        set_device(device: c_int) -> c_int;
-        device(device: *mut c_int) -> c_int;
-        properties(properties: *mut c_void, device: c_int) -> c_int;
-    }
-}
-
-/// Of ROCm 6 and later, which have the older `hipGetDeviceProperties` too, for programs of before.
-const OWN_NAMES: OwnNames = OwnNames {
-    error_name: "hipGetErrorName",
-    set_device: "hipSetDevice",
-    device: "hipGetDevice",
-    properties: "hipGetDevicePropertiesR0600",
-};
-/// Of ROCm 5.
-const OWN_NAMES_5: OwnNames = OwnNames { properties: "hipGetDeviceProperties", ..OWN_NAMES };
-
-/// What only HIP has, and what it is called there.
-#[derive(Debug)]
-pub struct Own {
-    pub(crate) functions: OwnFunctions,
-    pub(crate) names: OwnNames,
-}
 
 // SAFETY: the libraries are AMD's, and each name stands beside what its function does. HIP's calls
 // go to the device that is current on the thread, which `hipSetDevice` sets.

@@ -9,6 +9,7 @@
 //! `HIP_VISIBLE_DEVICES` leaves, in its order; one in the processor counts too.
 //!
 //! ```text
+//! own       what only this driver has
 //! device    a device: instruction set, wavefronts
 //! driver    libraries, their functions, what errors call the parts: a `df11_gpu::Driver`
 //! ```
@@ -25,9 +26,10 @@
 
 mod device;
 mod driver;
+mod own;
 
 pub use device::RawDevice;
 pub use df11_gpu::{DEFAULT_STREAM, DeviceUnit, Error, Job, Layout, PER_THREAD_STREAM, RawStream, Rows};
-pub use driver::Hip;
+pub use own::Hip;
 
 df11_gpu::aliases!(Hip);

@@ -1,5 +1,6 @@
 //! What any device must do, played or not.
 
+use std::ops::Range;
 use std::time::Instant;
 
 use df11_core::{Backend, BackendError, Work, bf16};
@@ -110,7 +111,7 @@ fn rows_of_any_matrix_come_back<D: Driver>(rig: &Rig<D>) {
         };
         assert!(matches!(&refused, Err(BackendError::Unit(error)) if wrong(error)), "{rows:?}: {refused:?}");
     }
-    for matrix in [0..40_000, 50_000..60_000, 9..0, u64::MAX..u64::MAX] {
+    for matrix in [0..40_000, 50_000..60_000, Range { start: 9, end: 0 }, u64::MAX..u64::MAX] {
         loaded.decode_rows(matrix, 0, &[1, u64::MAX], &mut [], Work::Pool).expect("nothing");
     }
     let mut damaged = parts.clone();
@@ -215,9 +216,9 @@ fn any_window_lands_anywhere<D: Driver>(rig: &Rig<D>) {
     for (turn, windows) in windows.chunks(LAUNCH_JOBS).enumerate() {
         let status = rig.memory(4 * windows.len());
         let place = |i: usize| (7 * (i + turn)) % 64;
-        let output = |(i, window): (usize, &std::ops::Range<u64>)| rig.memory(2 * (place(i) + window.clone().count()));
+        let output = |(i, window): (usize, &Range<u64>)| rig.memory(2 * (place(i) + window.clone().count()));
         let outputs: Vec<Memory<D>> = windows.iter().enumerate().map(output).collect();
-        let job = |(i, window): (usize, &std::ops::Range<u64>)| {
+        let job = |(i, window): (usize, &Range<u64>)| {
             let blocks = unit.blocks_of(window.start, window.clone().count()).expect("a window of the unit");
             let (out, status) = (outputs[i].address() + 2 * place(i) as u64, status.address() + 4 * i as u64);
             Job::window(&on_device.unit(), window.clone(), blocks, out, status)
