@@ -22,7 +22,7 @@
 //!
 //! Version 1.0 links the runtime and hipBLAS, and makes its bindings of ROCm's headers, when it is
 //! built: without ROCm nothing builds. It has neither modules nor launches nor hiprtc. The
-//! functions called here are few; `driver` names them, and they are looked up when the program runs.
+//! functions called here are few; `driver` names them; they are looked up when the program runs.
 
 mod device;
 mod driver;
