@@ -10,7 +10,12 @@ use half::bf16;
 
 use crate::decode;
 use crate::error::Error;
+use crate::rows::SortedRows;
 use crate::unit::Unit;
+
+/// Most blocks that rows are decoded together in. Longer groups decode fewer blocks twice; the
+/// scratch of 8 blocks, about 200 KB, stays in a second-level cache.
+const ROW_BLOCKS: usize = 8;
 
 /// Decodes validated units on some processor. It gives the same weights as [`crate::decode`], or an
 /// error.
@@ -31,8 +36,13 @@ pub trait Backend: fmt::Debug + Send + Sync {
 /// outside the caller's buffer. A loaded unit may accept a wrong gap that it does not use
 /// (FORMAT.md, "What a reader refuses").
 pub trait Loaded: fmt::Debug + Send + Sync {
+    /// The unit.
+    fn unit(&self) -> &Unit<'_>;
+
     /// Number of weights of the unit.
-    fn weights(&self) -> u64;
+    fn weights(&self) -> u64 {
+        self.unit().weights()
+    }
 
     /// Decodes the weights from `first` on, as many as `weights` has elements. Reads only the
     /// blocks in which their codes start.
@@ -57,10 +67,14 @@ pub trait Loaded: fmt::Debug + Send + Sync {
 
     /// Decodes rows of a matrix one after another, in the order of `rows`: an embedding look-up. A
     /// row may occur several times. `matrix` is one of `Unit::matrices`, `columns` the number of
-    /// weights in a row.
+    /// weights in a row. Rows that share blocks are decoded together (see `SortedRows`), so that
+    /// the cost is that of the blocks that hold a row.
+    ///
+    /// With 0 columns there is nothing to decode, and any rows of any matrix succeed.
     ///
     /// # Errors
-    /// Those of `row_starts` and `decode_range`.
+    /// `Unit`: `BufferSize` unless `weights` has `rows.len() * columns` elements, `RangePastEnd`
+    /// for a row that is not in the matrix or not in the unit. The errors of `decode_range`.
     fn decode_rows(
         &self,
         matrix: Range<u64>,
@@ -69,37 +83,9 @@ pub trait Loaded: fmt::Debug + Send + Sync {
         weights: &mut [bf16],
         work: Work,
     ) -> Result<(), BackendError> {
-        let starts = row_starts(matrix, columns, rows, weights.len())?;
-        for (first, row) in starts.zip(weights.chunks_exact_mut(columns.max(1))) {
-            self.decode_range(first?, row, work)?;
-        }
-        Ok(())
+        let mut rows = SortedRows::new(self.unit(), matrix, columns, rows, weights)?;
+        rows.decode(ROW_BLOCKS, |first, weights| self.decode_range(first, weights, work))
     }
-}
-
-/// The first weight of each row, for `Loaded::decode_rows`.
-///
-/// # Errors
-/// `BufferSize` unless the output has `rows.len() * columns` elements. A row that is not in the
-/// matrix gives `RangePastEnd`.
-pub fn row_starts(
-    matrix: Range<u64>,
-    columns: usize,
-    rows: &[u64],
-    output: usize,
-) -> Result<impl Iterator<Item = Result<u64, Error>> + '_, Error> {
-    let expected = rows.len().saturating_mul(columns);
-    if output != expected {
-        return Err(Error::BufferSize { buffer: "weights", found: output, expected });
-    }
-    let count = columns as u64;
-    Ok(rows.iter().map(move |&row| {
-        let first = row.saturating_mul(count).saturating_add(matrix.start);
-        match matrix.end.checked_sub(first) {
-            Some(left) if left >= count => Ok(first),
-            _ => Err(Error::RangePastEnd { first, count, weights: matrix.end }),
-        }
-    }))
 }
 
 /// Which threads do the work of a call. A device ignores it.
@@ -179,8 +165,8 @@ impl Backend for Plain {
 }
 
 impl Loaded for PlainUnit<'_> {
-    fn weights(&self) -> u64 {
-        self.0.weights()
+    fn unit(&self) -> &Unit<'_> {
+        &self.0
     }
 
     fn decode_range(&self, first: u64, weights: &mut [bf16], _: Work) -> Result<(), BackendError> {

@@ -67,12 +67,14 @@ mod huffman;
 mod index;
 pub mod limits;
 mod plan;
+#[cfg(feature = "alloc")]
+mod rows;
 pub mod two_phase;
 mod unit;
 mod wire;
 
 #[cfg(feature = "alloc")]
-pub use backend::{Backend, BackendError, Loaded, Plain, Work, row_starts};
+pub use backend::{Backend, BackendError, Loaded, Plain, Work};
 pub use bytes::Bytes;
 #[cfg(feature = "alloc")]
 pub use bytes::StableBytes;
@@ -86,6 +88,8 @@ pub use half::bf16;
 pub use huffman::{Code, Histogram, Lookup, entropy};
 pub use index::check_index;
 pub use plan::{Ending, PartSizes, Plan, fullest_block};
+#[cfg(feature = "alloc")]
+pub use rows::{RowGroup, SortedRows, row_starts};
 pub use unit::{Arrays, Block, Unit, UnitView};
 #[cfg(feature = "alloc")]
 pub use wire::splits::split_positions;

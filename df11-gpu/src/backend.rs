@@ -19,8 +19,8 @@ impl<D: Driver> Backend for Decoder<D> {
 }
 
 impl<D: Driver> Loaded for LoadedUnit<'_, D> {
-    fn weights(&self) -> u64 {
-        self.unit().weights()
+    fn unit(&self) -> &Unit<'_> {
+        self.unit()
     }
 
     fn decode_range(&self, first: u64, weights: &mut [bf16], _: Work) -> Result<(), BackendError> {

@@ -29,8 +29,8 @@ impl Backend for Blocks {
 }
 
 impl Loaded for LoadedUnit<'_> {
-    fn weights(&self) -> u64 {
-        self.unit.weights()
+    fn unit(&self) -> &Unit<'_> {
+        &self.unit
     }
 
     fn decode_range(&self, first: u64, weights: &mut [bf16], work: Work) -> Result<(), BackendError> {
