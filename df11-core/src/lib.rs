@@ -9,6 +9,7 @@
 //! ```text
 //! weights -> Histogram -> Plan (code, exact sizes) -> encode -> PartsMut, the caller's buffers
 //! UnitView, borrowed -> validate -> Unit -> decode, decode_range, two_phase -> weights
+//! weights or Unit -> Exponents -> flatten -> bytes -> Flat -> expand, product
 //! ```
 //!
 //! ```
@@ -37,7 +38,8 @@
 //! # Ok::<(), df11_core::Error>(())
 //! ```
 //!
-//! The format is specified in [`format`](mod@format).
+//! The format is specified in [`format`](mod@format); the flat form, which is made of it for
+//! computing, and its products in [`flat_format`].
 //!
 //! # Features
 //!

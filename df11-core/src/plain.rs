@@ -41,6 +41,7 @@ impl Backend for Plain {
 
 /// Weights in one of the forms.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "it lies in the one box that `load` returns")]
 enum Weights<'u> {
     Df11(Unit<'u>),
     /// Little-endian words, two bytes each.

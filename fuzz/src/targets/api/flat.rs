@@ -7,7 +7,7 @@ use crate::support::library::{fault, to_bf16s};
 use df11_core::limits::{ESCAPE, GROUP};
 use df11_core::product::{Bias, Output, dot, fixed_nan, fold, step, to_bf16};
 use df11_core::{
-    Backend, BackendError, Error, Exponents, Flat, Histogram, Linear, Loaded, Plain, Rows, Sections, Shape, Unit, Work,
+    Backend, BackendError, Error, Exponents, Flat, Form, Histogram, Linear, Plain, Rows, Sections, Shape, Unit, Work,
     bf16, check_product, expand, expand_range, flatten, flatten_unit, position, write_header,
 };
 
@@ -162,7 +162,7 @@ fn matrix(draw: &mut Bytes) {
     assert_eq!(fits, count as u64 == shape.weights());
     let row = any_number(draw) as u32;
     assert_eq!(flat.row(row).is_some(), row < flat.shape().rows());
-    for row in flat.row(row) {
+    if let Some(row) = flat.row(row) {
         assert_eq!((row.weights().count(), row.codes().len()), (columns as usize, row.sign_mantissa().len() / 2));
         assert!(row.escapes().len() <= columns as usize);
     }
@@ -179,6 +179,8 @@ fn requests(draw: &mut Bytes) {
     let df11 = Plain.load(Unit::encode(&weights, &[]).expect("a small unit")).expect("it is loaded");
     let bf16 = Plain.load_bf16(bytes.into()).expect("whole words");
     let flat = [&df11, &bf16].map(|loaded| loaded.flatten(&shapes, Work::Pool).expect("the shapes fit").loaded);
+    let forms = [&df11, &bf16, &flat[0], &flat[1]].map(|loaded| loaded.form());
+    assert_eq!(forms, [Form::Df11, Form::Bf16, Form::Flat, Form::Flat]);
     if draw.chance(20) {
         assert!(df11.flatten(&shapes[..0], Work::Pool).is_err());
         let refused = any_level(draw).load_bf16(vec![0; draw.below(5) as usize].into());
