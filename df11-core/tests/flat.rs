@@ -277,13 +277,28 @@ fn each_refusal_has_its_name() {
     assert_eq!(damaged(&[(starts, 1)]), FlatError::RowStart { row: 0 });
     assert_eq!(damaged(&[(starts + 4, 200)]), FlatError::RowStart { row: 2 });
     assert_eq!(damaged(&[(starts + 16, 0)]), FlatError::RowStart { row: 4 });
+    for end in [escapes - 1, escapes + 1] {
+        assert_eq!(damaged(&[(starts + 16, end as u8)]), FlatError::RowStart { row: 4 });
+    }
+    assert_eq!(damaged(&[(starts + 12, escapes as u8 + 1)]), FlatError::RowStart { row: 4 });
     // The escapes of row 0 are at columns 0 and 69, and perhaps others.
     let columns = sections.escape_columns().start;
-    assert_eq!(damaged(&[(columns, 1)]), FlatError::Escape { row: 0, column: 0 });
-    assert_eq!(damaged(&[(columns + 3, 1)]), FlatError::Escape { row: 0, column: 0 });
+    assert_eq!(damaged(&[(columns, 1)]), FlatError::Escape { row: 0, group: 0 });
+    assert_eq!(damaged(&[(columns + 3, 1)]), FlatError::Escape { row: 0, group: 0 });
     let code_of_column_0 = sections.codes().start;
     let other = bytes[code_of_column_0] & 0xF0;
-    assert_eq!(damaged(&[(code_of_column_0, other)]), FlatError::Escape { row: 0, column: 0 });
+    assert_eq!(damaged(&[(code_of_column_0, other)]), FlatError::Escape { row: 0, group: 0 });
+    // Column 69 of row 0, at position 5 of the second group, is no escape any more, but is listed
+    // as another one: after the last column, and at a column that was there before.
+    let flat = Flat::from_bytes(&bytes[..]).unwrap();
+    let listed: Vec<usize> = flat.row(0).unwrap().escapes().map(|(column, _)| column).collect();
+    assert_eq!((listed[0], listed[listed.len() - 1]), (0, 69));
+    let (code, entry) = (code_of_column_0 + 32 + 5, columns + 4 * (listed.len() - 1));
+    let cleared = (code, bytes[code] & 0xF0);
+    for (column, group) in [(200, 3), (70, 1), (0, 0)] {
+        let refused = FlatError::Escape { row: 0, group };
+        assert_eq!(damaged(&[cleared, (entry, column)]), refused);
+    }
     // Column 70 of row 0 is at position 6 of the second group.
     assert_eq!(damaged(&[(64 + 64 + 6, 1)]), FlatError::Padding { row: 0 });
     assert_eq!(damaged(&[(code_of_column_0 + 32 + 6, 1)]), FlatError::Padding { row: 0 });

@@ -43,9 +43,9 @@ pub enum FlatError {
     Escape {
         /// The row.
         row: u32,
-        /// The first column where only one of them has an escape, or a listed column that does not
-        /// ascend or is not in the matrix.
-        column: u32,
+        /// The first group where they do, or where a listed column does not ascend; that of a listed
+        /// column after the last.
+        group: u32,
     },
     /// The padding of a row has a code or a byte other than 0.
     Padding {
@@ -66,8 +66,8 @@ impl fmt::Display for FlatError {
             Self::Size { found, expected } => write!(f, "the flat matrix has {found} bytes, expected {expected}"),
             Self::NotZero { offset } => write!(f, "byte {offset} of the flat matrix has no meaning and must be 0"),
             Self::RowStart { row } => write!(f, "the first escape of row {row} is out of order"),
-            Self::Escape { row, column } => {
-                write!(f, "the codes of row {row} and the list of escapes disagree at column {column}")
+            Self::Escape { row, group } => {
+                write!(f, "the codes of row {row} and the list of escapes disagree in group {group}")
             }
             Self::Padding { row } => write!(f, "the padding of row {row} is not 0"),
         }

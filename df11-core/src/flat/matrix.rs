@@ -133,12 +133,9 @@ impl<'a> Flat<'a> {
         let mut before = 0;
         for (row, &start) in (0..).zip(starts) {
             let start = u32::from_le_bytes(start);
-            let is_right = match row {
-                0 => start == 0,
-                row if row == self.shape().rows() => start == escapes && start >= before,
-                _ => start >= before,
-            };
-            if !is_right {
+            let is_first_right = row > 0 || start == 0;
+            let is_last_right = row < self.shape().rows() || start == escapes;
+            if start < before || !is_first_right || !is_last_right {
                 return Err(FlatError::RowStart { row });
             }
             before = start;
@@ -177,44 +174,50 @@ fn zeros(bytes: &[u8], start: usize, end: usize) -> Result<(), FlatError> {
     }
 }
 
-/// Walks through the codes of a row and its escapes together. At the end each listed column was
-/// met, in order, where the code is `ESCAPE`, and no other code is: so the columns ascend and are
-/// those of the row.
+/// Walks through the groups of a row and its escapes together. Within a group the listed columns
+/// ascend, each has code `ESCAPE`, and they are as many as there are such codes: so they are all of
+/// them.
 fn check_row(row: u32, of_row: &FlatRow<'_>) -> Result<(), FlatError> {
-    let mut listed = of_row.escapes().map(|(column, _)| column).peekable();
-    for (group, codes) in of_row.codes.as_chunks().0.iter().enumerate() {
-        let (first, end) = (group * GROUP, (group * GROUP + GROUP).min(of_row.columns));
-        if !has_escape(codes) && listed.peek().is_none_or(|&column| column >= end) {
-            continue;
-        }
-        for column in first..end {
-            let is_listed = listed.next_if_eq(&column).is_some();
-            if is_listed != (read_code(of_row.codes, column) == ESCAPE) {
-                return Err(FlatError::Escape { row, column: column as u32 });
-            }
-        }
-    }
-    if let Some(column) = listed.next() {
-        return Err(FlatError::Escape { row, column: column as u32 });
-    }
     for column in of_row.columns..of_row.sign_mantissa.len() {
         if read_code(of_row.codes, column) != 0 || of_row.sign_mantissa[place(column)] != 0 {
             return Err(FlatError::Padding { row });
         }
     }
-    Ok(())
+    let mut listed = of_row.escapes().map(|(column, _)| column).peekable();
+    for (group, codes) in of_row.codes.as_chunks().0.iter().enumerate() {
+        let (mut least, end) = (group * GROUP, (group + 1) * GROUP);
+        let found = escape_bits(codes);
+        if found == [0; 4] && listed.peek().is_none_or(|&column| column >= end) {
+            continue;
+        }
+        let mut left = found.map(u64::count_ones).iter().sum::<u32>();
+        while let Some(column) = listed.next_if(|&column| column < end) {
+            if column < least || left == 0 || read_code(of_row.codes, column) != ESCAPE {
+                return Err(FlatError::Escape { row, group: group as u32 });
+            }
+            (least, left) = (column + 1, left - 1);
+        }
+        if left > 0 {
+            return Err(FlatError::Escape { row, group: group as u32 });
+        }
+    }
+    match listed.next() {
+        Some(column) => Err(FlatError::Escape { row, group: (column / GROUP) as u32 }),
+        None => Ok(()),
+    }
 }
 
-/// Whether a code of a group is `ESCAPE`: all four of its bits are set. Written without branches,
-/// so that the compiler makes vectors of it.
-fn has_escape(codes: &[u8; GROUP_CODE_BYTES]) -> bool {
-    const LOWEST: u8 = 0x11;
-    let mut found = 0;
-    for &byte in codes {
-        let pairs = byte & byte >> 1;
-        found |= pairs & pairs >> 2;
+/// A bit for each code of a group that is `ESCAPE`: all four of its bits are set. A word has 16
+/// codes, in an order that does not matter here.
+fn escape_bits(codes: &[u8; GROUP_CODE_BYTES]) -> [u64; 4] {
+    const LOWEST_BITS: u64 = 0x1111_1111_1111_1111;
+    let mut words = [0; 4];
+    for (found, &word) in words.iter_mut().zip(codes.as_chunks().0) {
+        let word = u64::from_ne_bytes(word);
+        let pairs = word & word >> 1;
+        *found = pairs & pairs >> 2 & LOWEST_BITS;
     }
-    found & LOWEST != 0
+    words
 }
 
 /// Writes all weights of a flat matrix, row after row.
