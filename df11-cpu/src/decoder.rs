@@ -141,8 +141,12 @@ impl Backend for Level {
 }
 
 impl Loaded for Decoder<'_> {
-    fn unit(&self) -> &Unit<'_> {
-        self.unit()
+    fn unit(&self) -> Option<&Unit<'_>> {
+        Some(self.unit())
+    }
+
+    fn weights(&self) -> u64 {
+        self.unit().weights()
     }
 
     fn decode_range(&self, first: u64, weights: &mut [bf16], work: Work) -> Result<(), BackendError> {

@@ -19,8 +19,12 @@ impl<D: Driver> Backend for Decoder<D> {
 }
 
 impl<D: Driver> Loaded for LoadedUnit<'_, D> {
-    fn unit(&self) -> &Unit<'_> {
-        self.unit()
+    fn unit(&self) -> Option<&Unit<'_>> {
+        Some(self.unit())
+    }
+
+    fn weights(&self) -> u64 {
+        self.unit().weights()
     }
 
     fn decode_range(&self, first: u64, weights: &mut [bf16], _: Work) -> Result<(), BackendError> {
