@@ -4,7 +4,7 @@ use core::arch::x86_64::*;
 
 use df11_core::{Error, bf16, bf16_word};
 
-use super::look_up::look_up_round;
+use crate::x86_64::look_up::look_up_round;
 use crate::decode::{Job, Kernel, LINE, Round, Tables, run};
 use crate::encode::{Shard, Words};
 use crate::portable;

@@ -1,0 +1,20 @@
+//! Makes matrices flat, fast: the same bytes as `df11_core::flat` writes. FLAT.md says what they
+//! mean.
+//!
+//! ```text
+//! BF16 rows, or a few blocks of DF11 at a time -> Packer -> signs and mantissas, codes
+//!                                                        -> escapes, a list for each thread
+//! ```
+
+mod make;
+mod pack;
+mod portable;
+
+pub(crate) use make::{Made, make};
+pub(crate) use pack::{Packer, Rows, pack};
+pub(crate) use portable::Portable;
+
+/// Weights of a group.
+pub(crate) const GROUP: usize = df11_core::limits::GROUP;
+/// Bytes of a group's codes.
+pub(crate) const CODES: usize = df11_core::limits::GROUP_CODE_BYTES;
