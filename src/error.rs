@@ -446,9 +446,6 @@ impl Error {
     pub(crate) fn from_backend(error: BackendError) -> Error {
         match error {
             BackendError::Device { backend, error } => Error::BackendFailed { name: backend.to_owned(), source: error },
-            BackendError::Unsupported { backend, .. } => {
-                Error::BackendFailed { name: backend.to_owned(), source: Box::new(error) }
-            }
             // The callers name the unit at fault. The backend itself did not fail.
             other => Error::BackendFailed { name: "any".to_owned(), source: Box::new(other) },
         }
