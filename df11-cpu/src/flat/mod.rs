@@ -6,13 +6,13 @@
 //!                                                        -> escapes, a list for each thread
 //! ```
 
-mod make;
+#[allow(unsafe_code)]
 mod pack;
+#[allow(unsafe_code)]
 mod portable;
 
-pub(crate) use make::{Made, make};
-pub(crate) use pack::{Packer, Rows, pack};
-pub(crate) use portable::Portable;
+pub(crate) use pack::{Escapes, Packer, Rows, codes, pack_rows};
+pub(crate) use portable::pack_rows_portably;
 
 /// Weights of a group.
 pub(crate) const GROUP: usize = df11_core::limits::GROUP;

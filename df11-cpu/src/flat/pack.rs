@@ -1,8 +1,7 @@
 //! Packs rows, group by group.
 
-use df11_core::flat::Exponents;
 use df11_core::limits::ESCAPE;
-use df11_core::{bf16, bf16_word};
+use df11_core::{Exponents, bf16, bf16_word};
 
 use super::{CODES, GROUP};
 
@@ -47,7 +46,7 @@ pub(crate) fn codes(exponents: &Exponents) -> [u8; 256] {
 /// # Safety
 /// The level's features are there.
 #[inline(always)]
-pub(crate) unsafe fn pack<P: Packer>(
+pub(crate) unsafe fn pack_rows<P: Packer>(
     packer: P,
     weights: &[bf16],
     columns: usize,

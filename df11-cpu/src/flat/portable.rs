@@ -1,13 +1,12 @@
-use df11_core::flat::position;
 use df11_core::limits::ESCAPE;
-use df11_core::{bf16, bf16_word};
+use df11_core::{Exponents, bf16, bf16_word, position};
 
-use super::pack::Packer;
+use super::pack::{Packer, Rows, pack_rows};
 use super::{CODES, GROUP};
 
 /// Packs without intrinsics.
 #[derive(Clone, Copy)]
-pub(crate) struct Portable;
+struct Portable;
 
 impl Packer for Portable {
     #[inline(always)]
@@ -29,4 +28,16 @@ impl Packer for Portable {
         codes.iter_mut().zip(low.iter().zip(high)).for_each(|(byte, (low, high))| *byte = low | high << 4);
         escapes
     }
+}
+
+/// As `pack_rows`, without any features.
+pub(crate) fn pack_rows_portably(
+    weights: &[bf16],
+    columns: usize,
+    exponents: &Exponents,
+    code: &[u8; 256],
+    rows: &mut Rows<'_>,
+) {
+    // SAFETY: there are no features.
+    unsafe { pack_rows(Portable, weights, columns, exponents, code, rows) }
 }

@@ -1,9 +1,7 @@
 //! Vectors without intrinsics, for the level that every processor has: sixteen arrays of 4 hold a
 //! group, in the order of its columns.
 
-use df11_core::bf16_word;
-use df11_core::flat::position;
-use half::bf16;
+use df11_core::{bf16, bf16_word, position};
 
 use super::vectors::{GROUP, IN_ORDER, Vectors};
 

@@ -14,8 +14,6 @@
 #![allow(unsafe_code)]
 
 mod arrays;
-mod loaded;
-mod plan;
 mod prepared;
 mod results;
 mod rows;
@@ -25,6 +23,8 @@ mod tile;
 mod vectors;
 
 pub(crate) use arrays::Arrays;
-pub(crate) use prepared::prepare;
-pub(crate) use run::{Task, run};
+pub(crate) use prepared::{prepare, prepared};
+pub(crate) use results::Results;
+pub(crate) use rows::Bf16Rows;
+pub(crate) use run::{Source, Task, run_task, run_task_portably};
 pub(crate) use vectors::{GROUP, IN_ORDER, Vectors};

@@ -1,8 +1,6 @@
 //! The rows that a product reads, in the forms that it reads directly.
 
-use df11_core::bf16_word;
-use df11_core::flat::{Flat, FlatRow, position};
-use half::bf16;
+use df11_core::{Flat, FlatRow, bf16, bf16_word, position};
 
 use super::vectors::{GROUP, Vectors, columns, regroup};
 

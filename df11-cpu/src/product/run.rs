@@ -2,8 +2,9 @@
 
 use core::ops::Range;
 
-use df11_core::flat::Flat;
+use df11_core::Flat;
 
+use super::arrays::Arrays;
 use super::results::Results;
 use super::rows::{Bf16Rows, FlatRows, Rows};
 use super::stream::stream;
@@ -37,7 +38,7 @@ pub(crate) struct Task<'a> {
 /// # Safety
 /// The level's features are there, and `x` is prepared for them.
 #[inline(always)]
-pub(crate) unsafe fn run<V, const N: usize, const ONE: usize, const MANY: usize>(task: Task<'_>)
+pub(crate) unsafe fn run_task<V, const N: usize, const ONE: usize, const MANY: usize>(task: Task<'_>)
 where
     V: Vectors<N>,
 {
@@ -84,4 +85,10 @@ where
             }
         }
     }
+}
+
+/// The same without any features.
+pub(crate) fn run_task_portably<const MANY: usize>(task: Task<'_>) {
+    // SAFETY: there are no features.
+    unsafe { run_task::<Arrays, 16, 1, MANY>(task) }
 }

@@ -36,7 +36,7 @@ pub(crate) unsafe fn stream<V: Vectors<N>, S: Rows<V, N>, const N: usize, const 
                 for row in 0..R {
                     let w = rows.group(first + row, group);
                     rows.prefetch(first + row, group, ahead);
-                    add(&mut sums[row], w, x);
+                    add::<V, N>(&mut sums[row], w, x);
                 }
                 group += 1;
             }
@@ -47,7 +47,7 @@ pub(crate) unsafe fn stream<V: Vectors<N>, S: Rows<V, N>, const N: usize, const 
                         true => rows.mended(first + row, &mut mends[row]),
                         false => rows.group(first + row, group),
                     };
-                    add(&mut sums[row], w, x);
+                    add::<V, N>(&mut sums[row], w, x);
                 }
                 group += 1;
             }

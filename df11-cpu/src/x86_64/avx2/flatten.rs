@@ -5,11 +5,18 @@ use core::arch::x86_64::*;
 
 use df11_core::bf16;
 
-use crate::flat::{CODES, GROUP};
+use super::Avx2;
+use crate::flat::{CODES, GROUP, Packer};
 
-with_features!(
-    /// Writes the signs and mantissas, and the codes, of a group. Returns which positions escape.
-    pub fn flatten(weights: &[bf16; GROUP], code: &[u8; 256], signs: &mut [u8; GROUP], codes: &mut [u8; CODES]) -> u64 {
+impl Packer for Avx2 {
+    #[inline(always)]
+    unsafe fn group(
+        self,
+        weights: &[bf16; GROUP],
+        code: &[u8; 256],
+        signs: &mut [u8; GROUP],
+        codes: &mut [u8; CODES],
+    ) -> u64 {
         // SAFETY: each array has the bytes that are read and written.
         unsafe {
             let (from, escape) = (weights.as_ptr(), _mm256_set1_epi8(15));
@@ -47,4 +54,4 @@ with_features!(
             u64::from(escapes(high)) << 32 | u64::from(escapes(low))
         }
     }
-);
+}

@@ -4,11 +4,18 @@ use core::arch::x86_64::*;
 
 use df11_core::bf16;
 
-use crate::flat::{CODES, GROUP};
+use super::Avx512;
+use crate::flat::{CODES, GROUP, Packer};
 
-with_features!(
-    /// Writes the signs and mantissas, and the codes, of a group. Returns which positions escape.
-    pub fn flatten(weights: &[bf16; GROUP], code: &[u8; 256], signs: &mut [u8; GROUP], codes: &mut [u8; CODES]) -> u64 {
+impl Packer for Avx512 {
+    #[inline(always)]
+    unsafe fn group(
+        self,
+        weights: &[bf16; GROUP],
+        code: &[u8; 256],
+        signs: &mut [u8; GROUP],
+        codes: &mut [u8; CODES],
+    ) -> u64 {
         // SAFETY: each array has the bytes that are read and written.
         unsafe {
             let from = weights.as_ptr();
@@ -22,7 +29,7 @@ with_features!(
             // (sign & high) | (!sign & low)
             let sign = _mm512_set1_epi8(0x80_u8 as i8);
             _mm512_storeu_si512(signs.as_mut_ptr().cast(), _mm512_ternarylogic_epi32::<0xCA>(sign, high, low));
-            let table = |at| _mm512_loadu_si512(code.as_ptr().add(64 * at).cast());
+            let table = |at: usize| _mm512_loadu_si512(code.as_ptr().add(64 * at).cast());
             let below = _mm512_permutex2var_epi8(table(0), exponents, table(1));
             let from_128 = _mm512_permutex2var_epi8(table(2), exponents, table(3));
             let found = _mm512_mask_blend_epi8(_mm512_movepi8_mask(exponents), below, from_128);
@@ -31,4 +38,4 @@ with_features!(
             _mm512_cmpeq_epi8_mask(found, _mm512_set1_epi8(15))
         }
     }
-);
+}

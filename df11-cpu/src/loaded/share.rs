@@ -5,9 +5,8 @@ use core::ops::Range;
 
 use df11_core::{BackendError, Error, Work, bf16};
 
-use super::prepared::prepared;
-use super::vectors::GROUP;
 use crate::level::Level;
+use crate::product::{GROUP, prepared};
 use crate::threads;
 
 /// A thread is worth waking for this many multiplications: about 10 microseconds.
