@@ -47,7 +47,13 @@ unsafe impl Vectors<16> for Neon {
 
     #[inline(always)]
     unsafe fn bf16_group(from: *const u8) -> [float32x4_t; 16] {
-        unsafe { widened(core::array::from_fn(|at| vld1q_u16(from.add(16 * at).cast()))) }
+        unsafe {
+            let mut words = [vdupq_n_u16(0); 8];
+            for (at, words) in words.iter_mut().enumerate() {
+                *words = vld1q_u16(from.add(16 * at).cast());
+            }
+            widened(words)
+        }
     }
 
     #[inline(always)]
@@ -89,9 +95,13 @@ unsafe impl Vectors<16> for Neon {
 /// The words of each vector as f32.
 #[inline(always)]
 unsafe fn widened(words: [uint16x8_t; 8]) -> [float32x4_t; 16] {
-    core::array::from_fn(|at| unsafe {
-        let (zeros, words) = (vdupq_n_u16(0), words[at / 2]);
-        let halves = if at % 2 == 0 { vzip1q_u16(zeros, words) } else { vzip2q_u16(zeros, words) };
-        vreinterpretq_f32_u16(halves)
-    })
+    unsafe {
+        let zeros = vdupq_n_u16(0);
+        let mut wide = [vdupq_n_f32(0.0); 16];
+        for (wide, words) in wide.chunks_exact_mut(2).zip(words) {
+            wide[0] = vreinterpretq_f32_u16(vzip1q_u16(zeros, words));
+            wide[1] = vreinterpretq_f32_u16(vzip2q_u16(zeros, words));
+        }
+        wide
+    }
 }

@@ -6,7 +6,7 @@ use core::ops::Range;
 use df11_core::{BackendError, Error, Work, bf16};
 
 use crate::level::Level;
-use crate::product::{GROUP, prepared};
+use crate::product::{Layout, tile_values};
 use crate::threads;
 
 /// A thread is worth waking for this many multiplications: about 10 microseconds.
@@ -37,15 +37,13 @@ pub(crate) struct Prepared<'a> {
 impl Scratch {
     /// For vectors of so many columns. Each thread wants `own` elements beside its tile.
     pub fn new(level: Level, columns: usize, vectors: usize, work: Work, own: usize) -> Self {
-        let groups = columns.div_ceil(GROUP);
-        let rows = level.tile_rows();
-        let tile = if vectors > 1 { rows * groups * GROUP + rows * vectors * GROUP } else { 0 };
+        let tile = if vectors > 1 { tile_values(level.tile_rows(), vectors) } else { 0 };
         Self { columns, vectors, threads: threads::threads(work), each: (tile + own).next_multiple_of(LINE) }
     }
 
     /// Elements of scratch.
     pub fn elements(self) -> usize {
-        LINE - 1 + prepared(self.columns, self.vectors) + self.threads * self.each
+        LINE - 1 + Layout::new(self.columns, self.vectors).values() + self.threads * self.each
     }
 
     /// Prepares the vectors.
@@ -65,7 +63,7 @@ impl Scratch {
         }
         let Self { columns, vectors, threads, each } = self;
         let skipped = scratch.as_ptr().align_offset(LINE * size_of::<f32>()).min(LINE - 1);
-        let (prepared, rest) = scratch[skipped..].split_at_mut(prepared(columns, vectors));
+        let (prepared, rest) = scratch[skipped..].split_at_mut(Layout::new(columns, vectors).values());
         level.prepare(x, columns, prepared);
         Ok(Prepared { level, x: prepared, vectors, columns, threads, each, rest })
     }

@@ -23,8 +23,11 @@ mod tile;
 mod vectors;
 
 pub(crate) use arrays::Arrays;
-pub(crate) use prepared::{prepare, prepared};
+pub(crate) use prepared::{Layout, prepare};
 pub(crate) use results::Results;
 pub(crate) use rows::Bf16Rows;
 pub(crate) use run::{Source, Task, run_task, run_task_portably};
-pub(crate) use vectors::{GROUP, IN_ORDER, Vectors};
+pub(crate) use tile::tile_values;
+#[cfg(target_arch = "aarch64")]
+pub(crate) use vectors::IN_ORDER;
+pub(crate) use vectors::{GROUP, Vectors};

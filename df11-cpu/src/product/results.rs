@@ -36,10 +36,6 @@ impl<'a> Results<'a> {
         Self { to, rows, vectors: count / rows, bias, lifetime: PhantomData }
     }
 
-    pub fn rows(&self) -> usize {
-        self.rows
-    }
-
     /// Adds the bias to a sum, and writes it.
     ///
     /// # Safety

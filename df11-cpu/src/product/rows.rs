@@ -17,6 +17,8 @@ pub(crate) unsafe trait Rows<V: Vectors<N>, const N: usize>: Copy {
     fn count(&self) -> usize;
     /// Bytes of a row, of the larger of its arrays.
     fn row_bytes(&self) -> usize;
+    /// The same of a group.
+    fn group_bytes(&self) -> usize;
     fn mends(&self, row: usize) -> Self::Mends;
     /// The next group to be mended, or one past the last group of the row.
     fn next(&self, mends: &Self::Mends) -> usize;
@@ -66,6 +68,11 @@ unsafe impl<V: Vectors<N>, const N: usize> Rows<V, N> for Bf16Rows<'_> {
     #[inline(always)]
     fn row_bytes(&self) -> usize {
         self.columns * size_of::<bf16>()
+    }
+
+    #[inline(always)]
+    fn group_bytes(&self) -> usize {
+        GROUP * size_of::<bf16>()
     }
 
     #[inline(always)]
@@ -161,6 +168,11 @@ unsafe impl<'a, V: Vectors<N>, const N: usize> Rows<V, N> for FlatRows<'a, V::Ta
     #[inline(always)]
     fn row_bytes(&self) -> usize {
         self.groups * GROUP
+    }
+
+    #[inline(always)]
+    fn group_bytes(&self) -> usize {
+        GROUP
     }
 
     #[inline(always)]

@@ -1,125 +1,181 @@
-//! Many inputs: a few rows are unpacked into the cache, then multiplied with every input.
+//! Many inputs: some groups of a few rows are unpacked into the first-level cache, then multiplied
+//! with every input, then the next groups.
 //!
 //! ```text
-//! tile:  for each vector of a group, for each row, that vector of every group
+//! tile:  for each vector of a group, for each row, that vector of each of its groups
 //! x:     for each input, for each vector of a group, that vector of every group
 //! sums:  for each input, for each row, the 64 partial sums
 //! ```
 //!
-//! So the sums of a step (one vector, `R` rows, `B` inputs) stay in registers over a whole row, and
-//! the part of the tile that they read stays in the first-level cache over all inputs.
+//! A step (one vector, `R` rows, `B` inputs) keeps its sums in registers over the groups of a tile.
 
+use core::ops::Range;
+
+use super::prepared::{Layout, SHIFT};
 use super::rows::Rows;
+use super::stream::MOST_AHEAD;
 use super::vectors::{GROUP, Vectors};
 
-/// Prefetched this many bytes ahead while rows are unpacked.
-const AHEAD: usize = 8 << 10;
+/// Groups of a tile: six rows of them are 24 KiB of f32, half of a first-level cache.
+const GROUPS: usize = 16;
+/// Inputs of a step.
+const INPUTS: usize = 4;
 
-/// Values of a tile of `rows` rows, and of its sums.
-pub(crate) const fn scratch(rows: usize, groups: usize, batch: usize) -> usize {
-    rows * groups * GROUP + rows * batch * GROUP
+/// Values of a tile of so many rows, and of its sums.
+pub(crate) const fn tile_values(rows: usize, inputs: usize) -> usize {
+    rows * (GROUPS * GROUP + 16 * SHIFT) + rows * inputs * GROUP
 }
 
-/// The products of up to `R` rows from `first` on with `batch` prepared inputs. `out` takes row,
-/// input and sum.
+/// Values from one row of a tile to the next.
+const fn run<const N: usize>() -> usize {
+    GROUPS * (GROUP / N) + SHIFT
+}
+
+/// The products of up to `R` rows with several prepared inputs. `out` takes row, input and sum.
 ///
 /// # Safety
 /// The rows are there, `x` is prepared for their columns, and the level's features are there.
 #[inline(always)]
 pub(crate) unsafe fn tile<V: Vectors<N>, S: Rows<V, N>, const N: usize, const R: usize>(
     rows: &S,
-    range: core::ops::Range<usize>,
+    range: Range<usize>,
     x: &[f32],
-    batch: usize,
+    inputs: usize,
     scratch: &mut [f32],
-    mut out: impl FnMut(usize, usize, f32),
+    out: impl Fn(usize, usize, f32),
 ) {
-    let groups = rows.columns().div_ceil(GROUP);
-    let vectors = groups * (GROUP / N);
-    let (tile, sums) = scratch.split_at_mut(R * groups * GROUP);
-    let sums = &mut sums[..R * batch * GROUP];
-    assert!(range.len() <= R && x.len() == batch * groups * GROUP, "prepared for these columns");
-    // SAFETY: the lengths are checked above, indices stay below them; the caller has the features.
-    unsafe {
-        for row in 0..range.len() {
-            unpack::<V, S, N>(rows, range.start + row, groups, |at, group, vector| {
-                V::store(tile.as_mut_ptr().add((at * R + row) * vectors + group * (GROUP / N)), vector);
-            });
-        }
-        for at in 0..N {
-            let w = tile.as_ptr().add(at * R * vectors);
-            let mut input = 0;
-            while input < batch {
-                let x = x.as_ptr().add((input * N + at) * vectors);
-                let sums = sums.as_mut_ptr().add(input * R * GROUP + at * (GROUP / N));
-                let step = (batch - input).min(4);
-                match step {
-                    4 => multiply::<V, N, R, 4>(w, x, vectors, groups, sums),
-                    3 => multiply::<V, N, R, 3>(w, x, vectors, groups, sums),
-                    2 => multiply::<V, N, R, 2>(w, x, vectors, groups, sums),
-                    _ => multiply::<V, N, R, 1>(w, x, vectors, groups, sums),
-                }
-                input += step;
-            }
-        }
-        for input in 0..batch {
+    let layout = Layout::new(rows.columns(), inputs);
+    let (tile, sums) = scratch.split_at_mut(R * N * run::<N>());
+    let sums = &mut sums[..R * inputs * GROUP];
+    assert!(range.len() <= R && x.len() == layout.values(), "prepared for these columns");
+    sums.fill(0.0);
+    let mut mends: [S::Mends; R] = core::array::from_fn(|row| rows.mends(range.start + row));
+    let mut first = 0;
+    while first < layout.groups {
+        let groups = first..layout.groups.min(first + GROUPS);
+        let next = if groups.end < layout.groups { rows.group_bytes() * GROUPS } else { R * rows.row_bytes() };
+        let ahead = next.min(MOST_AHEAD);
+        // SAFETY: runs and sums have room by the lengths checked above; the caller has the features.
+        unsafe {
             for row in 0..range.len() {
-                let sums = sums.as_ptr().add((input * R + row) * GROUP);
-                let sums = core::array::from_fn(|at| V::load(sums.add(at * (GROUP / N))));
-                out(range.start + row, input, V::fold(sums));
+                let to = tile.as_mut_ptr().add(row * run::<N>());
+                unpack::<V, S, N, R>(rows, range.start + row, groups.clone(), &mut mends[row], ahead, to);
             }
+            for at in 0..N {
+                let w = tile.as_ptr().add(at * R * run::<N>());
+                let x = x.as_ptr().add(at * layout.run::<N>() + first * (GROUP / N));
+                let sums = sums.as_mut_ptr().add(at * (GROUP / N));
+                multiply_all::<V, N, R>(w, x, layout, groups.len(), sums);
+            }
+        }
+        first = groups.end;
+    }
+    for input in 0..inputs {
+        for row in 0..range.len() {
+            // SAFETY: the sums of a row and an input are 64; the caller has the features.
+            let sum = unsafe {
+                let from = sums.as_ptr().add((input * R + row) * GROUP);
+                let mut sums = [V::zero(); N];
+                for (at, sum) in sums.iter_mut().enumerate() {
+                    *sum = V::load(from.add(at * (GROUP / N)));
+                }
+                V::fold(sums)
+            };
+            out(range.start + row, input, sum);
         }
     }
 }
 
-/// Gives the vectors of every group of a row to `store`: which vector of the group, group, vector.
+/// Writes the vectors of some groups of a row to the tile, from `to` on.
 #[inline(always)]
-unsafe fn unpack<V: Vectors<N>, S: Rows<V, N>, const N: usize>(
+unsafe fn unpack<V: Vectors<N>, S: Rows<V, N>, const N: usize, const R: usize>(
     rows: &S,
     row: usize,
-    groups: usize,
-    mut store: impl FnMut(usize, usize, V::Vector),
+    groups: Range<usize>,
+    mends: &mut S::Mends,
+    ahead: usize,
+    to: *mut f32,
 ) {
-    let mut mends = rows.mends(row);
-    let mut group = 0;
-    while group < groups {
-        let stop = rows.next(&mends).min(groups);
+    let mut group = groups.start;
+    while group < groups.end {
+        let stop = rows.next(mends).min(groups.end);
         while group < stop {
-            // SAFETY: the group is before the next one that must be mended.
-            let vectors = unsafe { rows.group(row, group) };
-            rows.prefetch(row, group, AHEAD);
-            vectors.into_iter().enumerate().for_each(|(at, vector)| store(at, group, vector));
+            // SAFETY: the group is before the next one that must be mended, and has its place in
+            // the tile.
+            unsafe { put::<V, N, R>(rows.group(row, group), group - groups.start, to) };
+            rows.prefetch(row, group, ahead);
             group += 1;
         }
-        if group < groups {
-            // SAFETY: the caller has the features.
-            let vectors = unsafe { rows.mended(row, &mut mends) };
-            vectors.into_iter().enumerate().for_each(|(at, vector)| store(at, group, vector));
+        if group < groups.end {
+            // SAFETY: the group has its place in the tile; the caller has the features.
+            unsafe { put::<V, N, R>(rows.mended(row, mends), group - groups.start, to) };
             group += 1;
         }
     }
 }
 
-/// One vector of all groups, `R` rows, `B` inputs. Rows are `vectors` values apart, inputs `N` times
-/// as many.
+#[inline(always)]
+unsafe fn put<V: Vectors<N>, const N: usize, const R: usize>(vectors: [V::Vector; N], group: usize, to: *mut f32) {
+    for (at, vector) in vectors.into_iter().enumerate() {
+        // SAFETY: the caller's place.
+        unsafe { V::store(to.add(at * R * run::<N>() + group * (GROUP / N)), vector) };
+    }
+}
+
+/// One vector of some groups, `R` rows, all inputs.
+#[inline(always)]
+unsafe fn multiply_all<V: Vectors<N>, const N: usize, const R: usize>(
+    w: *const f32,
+    x: *const f32,
+    layout: Layout,
+    groups: usize,
+    sums: *mut f32,
+) {
+    let mut input = 0;
+    while input < layout.inputs {
+        let step = (layout.inputs - input).min(INPUTS);
+        // SAFETY: the caller's runs and sums.
+        unsafe {
+            let (x, sums) = (x.add(input * N * layout.run::<N>()), sums.add(input * R * GROUP));
+            match step {
+                1 => multiply::<V, N, R, 1>(w, x, layout, groups, sums),
+                2 => multiply::<V, N, R, 2>(w, x, layout, groups, sums),
+                3 => multiply::<V, N, R, 3>(w, x, layout, groups, sums),
+                _ => multiply::<V, N, R, INPUTS>(w, x, layout, groups, sums),
+            }
+        }
+        input += step;
+    }
+}
+
+/// One vector of some groups, `R` rows, `B` inputs. A run of `w` is a row, every `N`th run of `x` an
+/// input.
 #[inline(always)]
 unsafe fn multiply<V: Vectors<N>, const N: usize, const R: usize, const B: usize>(
     w: *const f32,
     x: *const f32,
-    vectors: usize,
+    layout: Layout,
     groups: usize,
     to: *mut f32,
 ) {
-    // SAFETY: the caller's pointers hold as much as its layout says.
+    // SAFETY: the caller's runs and sums.
     unsafe {
         let mut sums = [[V::zero(); B]; R];
+        for (row, sums) in sums.iter_mut().enumerate() {
+            for (input, sum) in sums.iter_mut().enumerate() {
+                *sum = V::load(to.add((input * R + row) * GROUP));
+            }
+        }
         for group in 0..groups {
             let at = group * (GROUP / N);
-            let x: [V::Vector; B] = core::array::from_fn(|input| V::load(x.add(input * N * vectors + at)));
+            let mut inputs = [V::zero(); B];
+            for (input, vector) in inputs.iter_mut().enumerate() {
+                *vector = V::load(x.add(input * N * layout.run::<N>() + at));
+            }
             for (row, sums) in sums.iter_mut().enumerate() {
-                let w = V::load(w.add(row * vectors + at));
-                for (sum, x) in sums.iter_mut().zip(x) {
-                    *sum = V::fused(w, x, *sum);
+                let w = V::load(w.add(row * run::<N>() + at));
+                for (sum, &input) in sums.iter_mut().zip(&inputs) {
+                    *sum = V::fused(w, input, *sum);
                 }
             }
         }

@@ -66,6 +66,12 @@ pub(crate) unsafe fn regroup<V: Vectors<N>, const N: usize>(columns: &[f32; GROU
     for (&lane, &value) in V::ORDER.iter().zip(columns) {
         lanes[usize::from(lane)] = value;
     }
-    // SAFETY: the lanes from `at` on are a vector's; the caller has the features.
-    core::array::from_fn(|at| unsafe { V::load(lanes.as_ptr().add(at * (GROUP / N))) })
+    // SAFETY: a chunk has a vector's values; the caller has the features.
+    unsafe {
+        let mut vectors = [V::zero(); N];
+        for (vector, lanes) in vectors.iter_mut().zip(lanes.chunks_exact(GROUP / N)) {
+            *vector = V::load(lanes.as_ptr());
+        }
+        vectors
+    }
 }

@@ -54,23 +54,25 @@ unsafe impl Vectors<8> for Avx2 {
 
     #[inline(always)]
     unsafe fn bf16_group(from: *const u8) -> [__m256; 8] {
-        unsafe { widened(core::array::from_fn(|at| _mm256_loadu_si256(from.add(32 * at).cast()))) }
+        unsafe {
+            widened([
+                _mm256_loadu_si256(from.cast()),
+                _mm256_loadu_si256(from.add(32).cast()),
+                _mm256_loadu_si256(from.add(64).cast()),
+                _mm256_loadu_si256(from.add(96).cast()),
+            ])
+        }
     }
 
     #[inline(always)]
     unsafe fn flat_group(signs: *const u8, codes: *const u8, table: &Table) -> [__m256; 8] {
         unsafe {
-            let (sign, low_codes) = (_mm256_set1_epi8(0x80_u8 as i8), _mm256_set1_epi8(0x0F));
+            let low_codes = _mm256_set1_epi8(0x0F);
             let codes = _mm256_loadu_si256(codes.cast());
-            let [first, second] = [codes, _mm256_srli_epi16::<4>(codes)].map(|codes| _mm256_and_si256(codes, low_codes));
-            let words = |codes, at| {
-                let signs = _mm256_loadu_si256(signs.add(at).cast());
-                let high = _mm256_or_si256(_mm256_and_si256(signs, sign), _mm256_shuffle_epi8(table.high, codes));
-                let low = _mm256_or_si256(_mm256_andnot_si256(sign, signs), _mm256_shuffle_epi8(table.low, codes));
-                [_mm256_unpacklo_epi8(low, high), _mm256_unpackhi_epi8(low, high)]
-            };
-            // Positions are ordered so that this puts the words in the order of columns, 16 each.
-            let ([w0, w32], [w16, w48]) = (words(first, 0), words(second, 32));
+            let first = _mm256_and_si256(codes, low_codes);
+            let second = _mm256_and_si256(_mm256_srli_epi16::<4>(codes), low_codes);
+            let [w0, w32] = words(_mm256_loadu_si256(signs.cast()), first, table);
+            let [w16, w48] = words(_mm256_loadu_si256(signs.add(32).cast()), second, table);
             widened([w0, w16, w32, w48])
         }
     }
@@ -100,13 +102,29 @@ unsafe impl Vectors<8> for Avx2 {
     }
 }
 
+/// The words of 32 positions, in the order of columns: of one half of the group, and of the other.
+#[inline(always)]
+unsafe fn words(signs: __m256i, codes: __m256i, table: &Table) -> [__m256i; 2] {
+    unsafe {
+        let sign = _mm256_set1_epi8(0x80_u8 as i8);
+        let high = _mm256_or_si256(_mm256_and_si256(signs, sign), _mm256_shuffle_epi8(table.high, codes));
+        let low = _mm256_or_si256(_mm256_andnot_si256(sign, signs), _mm256_shuffle_epi8(table.low, codes));
+        [_mm256_unpacklo_epi8(low, high), _mm256_unpackhi_epi8(low, high)]
+    }
+}
+
 /// The words of each vector as f32, even ones and odd ones.
 #[inline(always)]
 unsafe fn widened([a, b, c, d]: [__m256i; 4]) -> [__m256; 8] {
-    unsafe {
-        let odd = _mm256_set1_epi32(0xFFFF_0000_u32 as i32);
-        let even = |words| _mm256_castsi256_ps(_mm256_slli_epi32::<16>(words));
-        let odd = |words| _mm256_castsi256_ps(_mm256_and_si256(words, odd));
-        [even(a), odd(a), even(b), odd(b), even(c), odd(c), even(d), odd(d)]
-    }
+    unsafe { [even(a), odd(a), even(b), odd(b), even(c), odd(c), even(d), odd(d)] }
+}
+
+#[inline(always)]
+unsafe fn even(words: __m256i) -> __m256 {
+    unsafe { _mm256_castsi256_ps(_mm256_slli_epi32::<16>(words)) }
+}
+
+#[inline(always)]
+unsafe fn odd(words: __m256i) -> __m256 {
+    unsafe { _mm256_castsi256_ps(_mm256_and_si256(words, _mm256_set1_epi32(0xFFFF_0000_u32 as i32))) }
 }

@@ -29,9 +29,11 @@ impl Packer for Avx512 {
             // (sign & high) | (!sign & low)
             let sign = _mm512_set1_epi8(0x80_u8 as i8);
             _mm512_storeu_si512(signs.as_mut_ptr().cast(), _mm512_ternarylogic_epi32::<0xCA>(sign, high, low));
-            let table = |at: usize| _mm512_loadu_si512(code.as_ptr().add(64 * at).cast());
-            let below = _mm512_permutex2var_epi8(table(0), exponents, table(1));
-            let from_128 = _mm512_permutex2var_epi8(table(2), exponents, table(3));
+            let code: *const u8 = code.as_ptr();
+            let (first, second) = (_mm512_loadu_si512(code.cast()), _mm512_loadu_si512(code.add(64).cast()));
+            let below = _mm512_permutex2var_epi8(first, exponents, second);
+            let (third, fourth) = (_mm512_loadu_si512(code.add(128).cast()), _mm512_loadu_si512(code.add(192).cast()));
+            let from_128 = _mm512_permutex2var_epi8(third, exponents, fourth);
             let found = _mm512_mask_blend_epi8(_mm512_movepi8_mask(exponents), below, from_128);
             let (low, high) = (_mm512_castsi512_si256(found), _mm512_extracti64x4_epi64::<1>(found));
             _mm256_storeu_si256(codes.as_mut_ptr().cast(), _mm256_or_si256(low, _mm256_slli_epi16::<4>(high)));
