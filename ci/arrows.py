@@ -33,7 +33,7 @@ HOUSE = {
     # bytes.rs: the promise of a trait, nothing that is done
     "df11-core": {"knows": set(), "unsafe": ["src/bytes.rs"], "outside": {"half", "bytemuck"}},
     # memory.rs: one system call, advice on huge pages
-    "df11-cpu": {"knows": {"df11-core"}, "unsafe": ["src/x86_64", "src/aarch64", "src/memory.rs"]},
+    "df11-cpu": {"knows": {"df11-core"}, "unsafe": ["src/x86_64", "src/aarch64", "src/memory.rs", "src/flat", "src/product", "src/loaded/memory.rs"]},
     "df11-kernels": {"knows": {"df11-core"}, "unsafe": []},
     # plays a foreign machine for the kernels' tests; not published
     "df11-gpu-shim": {"knows": {"df11-core", "df11-kernels"}, "unsafe": ["src"]},

@@ -17,7 +17,8 @@ use support::{assert_same_words, on_all_processors, vectors, words};
 
 /// The backends that multiply.
 fn backends() -> Vec<Box<dyn Backend>> {
-    vec![Box::new(Plain)]
+    let levels = df11_cpu::Level::available().map(|level| -> Box<dyn Backend> { Box::new(level) });
+    core::iter::once::<Box<dyn Backend>>(Box::new(Plain)).chain(levels).collect()
 }
 
 #[test]

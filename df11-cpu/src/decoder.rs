@@ -4,7 +4,7 @@ use core::fmt;
 use core::ops::Range;
 
 use df11_core::limits::MAX_BLOCK_WEIGHTS;
-use df11_core::{Backend, BackendError, Error, Loaded, RowGroup, SortedRows, Unit, Work, bf16};
+use df11_core::{Error, RowGroup, SortedRows, Unit, Work, bf16};
 
 use crate::decode::{Jobs, Tables};
 use crate::level::Level;
@@ -127,41 +127,6 @@ impl<'u> Decoder<'u> {
 impl fmt::Debug for Decoder<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Decoder").field("level", &self.level).field("weights", &self.unit().weights()).finish()
-    }
-}
-
-impl Backend for Level {
-    fn name(&self) -> &str {
-        (*self).name()
-    }
-
-    fn load<'u>(&self, unit: Unit<'u>) -> Result<Box<dyn Loaded + 'u>, BackendError> {
-        Ok(Box::new(Decoder::new(unit, *self)))
-    }
-}
-
-impl Loaded for Decoder<'_> {
-    fn unit(&self) -> Option<&Unit<'_>> {
-        Some(self.unit())
-    }
-
-    fn weights(&self) -> u64 {
-        self.unit().weights()
-    }
-
-    fn decode_range(&self, first: u64, weights: &mut [bf16], work: Work) -> Result<(), BackendError> {
-        Ok(self.decode_range(first, weights, work)?)
-    }
-
-    fn decode_rows(
-        &self,
-        matrix: Range<u64>,
-        columns: usize,
-        rows: &[u64],
-        weights: &mut [bf16],
-        work: Work,
-    ) -> Result<(), BackendError> {
-        Ok(self.decode_rows(matrix, columns, rows, weights, work)?)
     }
 }
 

@@ -6,13 +6,15 @@
 use core::fmt;
 use core::str::FromStr;
 
-use df11_core::{Error, bf16};
+use df11_core::{Error, Exponents, bf16};
 
 #[cfg(target_arch = "aarch64")]
 use crate::aarch64;
 use crate::decode::{Job, Tables};
 use crate::encode::{Shard, Words};
+use crate::flat::Rows;
 use crate::portable;
+use crate::product::Task;
 #[cfg(target_arch = "x86_64")]
 use crate::x86_64;
 
@@ -125,6 +127,62 @@ impl Level {
             Token::Avx512(token) => token.pack(words, shard),
             #[cfg(target_arch = "aarch64")]
             Token::Neon(token) => token.pack(words, shard),
+        }
+    }
+
+    pub(crate) fn flatten(
+        self,
+        weights: &[bf16],
+        columns: usize,
+        exponents: &Exponents,
+        code: &[u8; 256],
+        rows: &mut Rows<'_>,
+    ) {
+        match self.0 {
+            Token::Portable => portable::flatten(weights, columns, exponents, code, rows),
+            #[cfg(target_arch = "x86_64")]
+            Token::Avx2(token) => token.flatten(weights, columns, exponents, code, rows),
+            #[cfg(target_arch = "x86_64")]
+            Token::Avx512(token) => token.flatten(weights, columns, exponents, code, rows),
+            #[cfg(target_arch = "aarch64")]
+            Token::Neon(token) => token.flatten(weights, columns, exponents, code, rows),
+        }
+    }
+
+    pub(crate) fn prepare(self, x: &[bf16], columns: usize, prepared: &mut [f32]) {
+        match self.0 {
+            Token::Portable => portable::prepare(x, columns, prepared),
+            #[cfg(target_arch = "x86_64")]
+            Token::Avx2(token) => token.prepare(x, columns, prepared),
+            #[cfg(target_arch = "x86_64")]
+            Token::Avx512(token) => token.prepare(x, columns, prepared),
+            #[cfg(target_arch = "aarch64")]
+            Token::Neon(token) => token.prepare(x, columns, prepared),
+        }
+    }
+
+    pub(crate) fn multiply(self, task: Task<'_>) {
+        match self.0 {
+            Token::Portable => portable::multiply(task),
+            #[cfg(target_arch = "x86_64")]
+            Token::Avx2(token) => token.multiply(task),
+            #[cfg(target_arch = "x86_64")]
+            Token::Avx512(token) => token.multiply(task),
+            #[cfg(target_arch = "aarch64")]
+            Token::Neon(token) => token.multiply(task),
+        }
+    }
+
+    /// Rows of a tile.
+    pub(crate) fn tile_rows(self) -> usize {
+        match self.0 {
+            Token::Portable => portable::TILE_ROWS,
+            #[cfg(target_arch = "x86_64")]
+            Token::Avx2(_) => x86_64::avx2::TILE_ROWS,
+            #[cfg(target_arch = "x86_64")]
+            Token::Avx512(_) => x86_64::avx512::TILE_ROWS,
+            #[cfg(target_arch = "aarch64")]
+            Token::Neon(_) => aarch64::neon::TILE_ROWS,
         }
     }
 }

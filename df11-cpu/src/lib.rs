@@ -23,9 +23,12 @@ mod decoder;
 #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, unused_imports))]
 mod encode;
 mod encoder;
+mod flat;
 mod level;
+mod loaded;
 mod memory;
 mod portable;
+mod product;
 mod table;
 mod threads;
 #[cfg(target_arch = "x86_64")]

@@ -65,7 +65,7 @@ pub(crate) fn for_each_run<T: Send>(
     }
 }
 
-fn threads(work: Work) -> usize {
+pub(crate) fn threads(work: Work) -> usize {
     match work {
         #[cfg(feature = "rayon")]
         Work::Pool => rayon::current_num_threads(),
@@ -74,7 +74,7 @@ fn threads(work: Work) -> usize {
 }
 
 #[cfg(feature = "rayon")]
-fn join(
+pub(crate) fn join(
     one: impl FnOnce() -> Result<(), Error> + Send,
     other: impl FnOnce() -> Result<(), Error> + Send,
 ) -> Result<(), Error> {
@@ -83,6 +83,9 @@ fn join(
 }
 
 #[cfg(not(feature = "rayon"))]
-fn join(one: impl FnOnce() -> Result<(), Error>, other: impl FnOnce() -> Result<(), Error>) -> Result<(), Error> {
+pub(crate) fn join(
+    one: impl FnOnce() -> Result<(), Error>,
+    other: impl FnOnce() -> Result<(), Error>,
+) -> Result<(), Error> {
     one().and_then(|()| other())
 }

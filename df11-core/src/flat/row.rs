@@ -63,6 +63,16 @@ impl<'a> FlatRow<'a> {
         self.codes
     }
 
+    /// The column of each escape, little-endian, ascending.
+    pub const fn escape_columns(&self) -> &'a [[u8; 4]] {
+        self.escape_columns
+    }
+
+    /// The exponent of each escape.
+    pub const fn escape_exponents(&self) -> &'a [u8] {
+        self.escape_exponents
+    }
+
     /// Column and exponent of each escape, in ascending order of columns. The columns are less than
     /// those of the matrix.
     pub fn escapes(&self) -> impl ExactSizeIterator<Item = (usize, u8)> + use<'a> {

@@ -4,14 +4,18 @@
 use core::arch::aarch64::*;
 use std::arch::is_aarch64_feature_detected;
 
-use df11_core::{Error, bf16, bf16_word};
+use df11_core::{Error, Exponents, bf16, bf16_word};
 
 use crate::decode::{Job, Kernel, Tables, run};
 use crate::encode::{Shard, Words};
+use crate::flat::Rows;
 use crate::portable;
+use crate::product::{Task, prepare, run_task};
 
 /// Lanes decoded side by side.
 const LANES: usize = 4;
+/// Rows of a tile: with four vectors, 24 sums are in registers.
+pub(crate) const TILE_ROWS: usize = 6;
 /// Weights merged in one step.
 const STEP: usize = 16;
 const _: () = assert!(STEP == 16, "the exponents of a step are one vector, its weights two");
@@ -46,6 +50,33 @@ impl Neon {
     pub fn pack(self, words: &Words, shard: &mut Shard<'_>) {
         portable::pack(words, shard);
     }
+
+    /// As the portable level.
+    pub fn flatten(
+        self,
+        weights: &[bf16],
+        columns: usize,
+        exponents: &Exponents,
+        code: &[u8; 256],
+        rows: &mut Rows<'_>,
+    ) {
+        portable::flatten(weights, columns, exponents, code, rows);
+    }
+
+    pub fn prepare(self, x: &[bf16], columns: usize, prepared: &mut [f32]) {
+        prepare::<Self, 16>(x, columns, prepared);
+    }
+
+    pub fn multiply(self, task: Task<'_>) {
+        // SAFETY: `self` proves the feature.
+        unsafe { multiply(task) }
+    }
+}
+
+#[target_feature(enable = "neon")]
+fn multiply(task: Task<'_>) {
+    // SAFETY: the feature is there.
+    unsafe { run_task::<Neon, 16, 1, TILE_ROWS>(task) }
 }
 
 impl Kernel for Neon {

@@ -1,8 +1,10 @@
 //! The level that every processor has: no intrinsics, no unsafe code.
 
-use df11_core::{Error, bf16, bf16_word};
+use df11_core::{Error, Exponents, bf16, bf16_word};
 
 use crate::decode::{Job, Kernel, Tables, run};
+use crate::flat::Rows;
+use crate::product::{self, Arrays, Task};
 
 mod encode;
 
@@ -10,6 +12,8 @@ pub(crate) use encode::{histogram, pack};
 
 /// Lanes decoded side by side.
 const LANES: usize = 4;
+/// Rows of a tile.
+pub(crate) const TILE_ROWS: usize = 4;
 
 #[derive(Clone, Copy)]
 struct Portable;
@@ -31,4 +35,16 @@ pub(crate) fn decode<'a>(
     streams: bool,
 ) -> Result<(), Error> {
     run::<Portable, LANES>(Portable, tables, jobs, streams)
+}
+
+pub(crate) fn flatten(weights: &[bf16], columns: usize, exponents: &Exponents, code: &[u8; 256], rows: &mut Rows<'_>) {
+    crate::flat::pack_rows_portably(weights, columns, exponents, code, rows);
+}
+
+pub(crate) fn prepare(x: &[bf16], columns: usize, prepared: &mut [f32]) {
+    product::prepare::<Arrays, 16>(x, columns, prepared);
+}
+
+pub(crate) fn multiply(task: Task<'_>) {
+    product::run_task_portably::<TILE_ROWS>(task);
 }

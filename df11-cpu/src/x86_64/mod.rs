@@ -6,3 +6,6 @@
 pub(crate) mod avx2;
 pub(crate) mod avx512;
 mod look_up;
+mod order;
+
+use order::order;

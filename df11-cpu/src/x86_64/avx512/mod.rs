@@ -4,20 +4,26 @@
 mod features;
 mod decode;
 mod encode;
+mod flatten;
 mod histogram;
 mod indices;
 mod look_up;
+mod product;
 
 use core::arch::x86_64::*;
 
-use df11_core::{Error, bf16};
+use df11_core::{Error, Exponents, bf16};
 
 use crate::decode::{Job, Tables, run};
 use crate::encode::{Shard, Words};
+use crate::flat::{Rows, pack_rows};
+use crate::product::{Task, prepare, run_task};
 pub(crate) use features::Avx512;
 
 /// Lanes decoded side by side.
 const LANES: usize = 8;
+/// Rows of a tile: with four vectors, 24 sums are in registers.
+pub(crate) const TILE_ROWS: usize = 6;
 
 impl Avx512 {
     pub fn decode<'a>(
@@ -42,4 +48,46 @@ impl Avx512 {
         // SAFETY: `self` proves the features.
         unsafe { encode::pack(words, shard) }
     }
+
+    pub fn flatten(
+        self,
+        weights: &[bf16],
+        columns: usize,
+        exponents: &Exponents,
+        code: &[u8; 256],
+        rows: &mut Rows<'_>,
+    ) {
+        // SAFETY: `self` proves the features.
+        unsafe { flatten(self, weights, columns, exponents, code, rows) }
+    }
+
+    pub fn prepare(self, x: &[bf16], columns: usize, prepared: &mut [f32]) {
+        prepare::<Self, 4>(x, columns, prepared);
+    }
+
+    pub fn multiply(self, task: Task<'_>) {
+        // SAFETY: `self` proves the features.
+        unsafe { multiply(task) }
+    }
 }
+
+with_features!(
+    fn flatten(
+        level: Avx512,
+        weights: &[bf16],
+        columns: usize,
+        exponents: &Exponents,
+        code: &[u8; 256],
+        rows: &mut Rows<'_>,
+    ) {
+        // SAFETY: the features are there.
+        unsafe { pack_rows(level, weights, columns, exponents, code, rows) }
+    }
+);
+
+with_features!(
+    fn multiply(task: Task<'_>) {
+        // SAFETY: the features are there.
+        unsafe { run_task::<Avx512, 4, 2, TILE_ROWS>(task) }
+    }
+);

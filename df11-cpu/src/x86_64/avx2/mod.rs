@@ -1,35 +1,29 @@
-//! AVX2, with the bit manipulation instructions that came with it.
+//! AVX2, with the fused and the bit manipulation instructions that came with it.
+
+#[macro_use]
+mod features;
+mod flatten;
+mod product;
 
 use core::arch::x86_64::*;
 
-use df11_core::{Error, bf16, bf16_word};
+use df11_core::{Error, Exponents, bf16, bf16_word};
 
-use super::look_up::look_up_round;
+pub(crate) use features::Avx2;
+
 use crate::decode::{Job, Kernel, LINE, Round, Tables, run};
 use crate::encode::{Shard, Words};
+use crate::flat::{Rows, pack_rows};
 use crate::portable;
+use crate::product::{Task, prepare, run_task};
+use crate::x86_64::look_up::look_up_round;
 
 /// Lanes decoded side by side.
 const LANES: usize = 4;
-
-/// Proof that this processor has every feature of the level.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Avx2(());
+/// Rows of a tile: with four vectors, 12 sums and 4 inputs are in registers.
+pub(crate) const TILE_ROWS: usize = 3;
 
 impl Avx2 {
-    /// What the level needs, as messages say it.
-    pub const FEATURES: &str = "needs AVX2, BMI1, BMI2, LZCNT, MOVBE and POPCNT";
-
-    pub fn new() -> Option<Self> {
-        let found = is_x86_feature_detected!("avx2")
-            && is_x86_feature_detected!("bmi1")
-            && is_x86_feature_detected!("bmi2")
-            && is_x86_feature_detected!("lzcnt")
-            && is_x86_feature_detected!("movbe")
-            && is_x86_feature_detected!("popcnt");
-        found.then_some(Self(()))
-    }
-
     pub fn decode<'a>(
         self,
         tables: &'a Tables<'_>,
@@ -52,15 +46,49 @@ impl Avx2 {
         // SAFETY: `self` proves the features.
         unsafe { pack(words, shard) }
     }
+
+    pub fn flatten(
+        self,
+        weights: &[bf16],
+        columns: usize,
+        exponents: &Exponents,
+        code: &[u8; 256],
+        rows: &mut Rows<'_>,
+    ) {
+        // SAFETY: `self` proves the features.
+        unsafe { flatten(self, weights, columns, exponents, code, rows) }
+    }
+
+    pub fn prepare(self, x: &[bf16], columns: usize, prepared: &mut [f32]) {
+        prepare::<Self, 8>(x, columns, prepared);
+    }
+
+    pub fn multiply(self, task: Task<'_>) {
+        // SAFETY: `self` proves the features.
+        unsafe { multiply(task) }
+    }
 }
 
-/// Compiles a function with the features of the level.
-macro_rules! with_features {
-    ($function:item) => {
-        #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
-        $function
-    };
-}
+with_features!(
+    fn flatten(
+        level: Avx2,
+        weights: &[bf16],
+        columns: usize,
+        exponents: &Exponents,
+        code: &[u8; 256],
+        rows: &mut Rows<'_>,
+    ) {
+        // SAFETY: the features are there.
+        unsafe { pack_rows(level, weights, columns, exponents, code, rows) }
+    }
+);
+
+with_features!(
+    fn multiply(task: Task<'_>) {
+        // SAFETY: the features are there.
+        unsafe { run_task::<Avx2, 8, 1, TILE_ROWS>(task) }
+    }
+);
 
 with_features!(
     /// As the portable level, with the shifts of BMI2.

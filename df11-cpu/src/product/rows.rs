@@ -1,0 +1,222 @@
+//! The rows that a product reads, in the forms that it reads directly.
+
+use df11_core::{Flat, FlatRow, bf16, bf16_word, position};
+
+use super::vectors::{GROUP, Vectors, columns, regroup};
+
+/// Rows of weights, group by group.
+///
+/// # Safety
+/// `group` reads only what belongs to the rows, for a row below their number and a group below
+/// `next` of its mends.
+pub(crate) unsafe trait Rows<V: Vectors<N>, const N: usize>: Copy {
+    /// What is left of a row's groups that `group` does not give right.
+    type Mends;
+
+    fn columns(&self) -> usize;
+    fn count(&self) -> usize;
+    /// Bytes of a row, of the larger of its arrays.
+    fn row_bytes(&self) -> usize;
+    /// The same of a group.
+    fn group_bytes(&self) -> usize;
+    fn mends(&self, row: usize) -> Self::Mends;
+    /// The next group to be mended, or one past the last group of the row.
+    fn next(&self, mends: &Self::Mends) -> usize;
+    /// The group as it is stored.
+    unsafe fn group(&self, row: usize, group: usize) -> [V::Vector; N];
+    /// The group that `next` names, with zeros past the last column; steps past it.
+    unsafe fn mended(&self, row: usize, mends: &mut Self::Mends) -> [V::Vector; N];
+    /// Asks for what stands `ahead` bytes after the group.
+    fn prefetch(&self, row: usize, group: usize, ahead: usize);
+}
+
+/// Rows of BF16, as little-endian bytes at any address.
+///
+/// Invariant: `words` holds whole rows of `columns`, which is not 0.
+#[derive(Clone, Copy)]
+pub(crate) struct Bf16Rows<'a> {
+    words: &'a [[u8; 2]],
+    columns: usize,
+}
+
+impl<'a> Bf16Rows<'a> {
+    pub fn new(words: &'a [[u8; 2]], columns: usize) -> Self {
+        assert!(columns > 0 && words.len().is_multiple_of(columns), "whole rows");
+        Self { words, columns }
+    }
+
+    fn group(&self, row: usize, group: usize) -> *const u8 {
+        self.words.as_ptr().wrapping_add(row * self.columns + group * GROUP).cast()
+    }
+}
+
+// SAFETY: `next` is at most the number of whole groups, and a whole group ends within its row.
+unsafe impl<V: Vectors<N>, const N: usize> Rows<V, N> for Bf16Rows<'_> {
+    /// The last group if it is not whole, and then one past it.
+    type Mends = usize;
+
+    #[inline(always)]
+    fn columns(&self) -> usize {
+        self.columns
+    }
+
+    #[inline(always)]
+    fn count(&self) -> usize {
+        self.words.len() / self.columns
+    }
+
+    #[inline(always)]
+    fn row_bytes(&self) -> usize {
+        self.columns * size_of::<bf16>()
+    }
+
+    #[inline(always)]
+    fn group_bytes(&self) -> usize {
+        GROUP * size_of::<bf16>()
+    }
+
+    #[inline(always)]
+    fn mends(&self, _: usize) -> usize {
+        self.columns / GROUP
+    }
+
+    #[inline(always)]
+    fn next(&self, mends: &usize) -> usize {
+        *mends
+    }
+
+    #[inline(always)]
+    unsafe fn group(&self, row: usize, group: usize) -> [V::Vector; N] {
+        // SAFETY: the group is whole and within the row, by the caller's promise.
+        unsafe { V::bf16_group(self.group(row, group)) }
+    }
+
+    #[inline(always)]
+    unsafe fn mended(&self, row: usize, mends: &mut usize) -> [V::Vector; N] {
+        let row = &self.words[row * self.columns..][..self.columns];
+        let rest = &row[*mends * GROUP..];
+        *mends += 1;
+        let mut whole = [[0; 2]; GROUP];
+        whole[..rest.len()].copy_from_slice(rest);
+        // SAFETY: it reads 64 words.
+        unsafe { V::bf16_group(whole.as_ptr().cast()) }
+    }
+
+    #[inline(always)]
+    fn prefetch(&self, row: usize, group: usize, ahead: usize) {
+        let from = self.group(row, group).wrapping_add(ahead);
+        V::prefetch(from);
+        V::prefetch(from.wrapping_add(64));
+    }
+}
+
+/// Rows of a flat matrix.
+#[derive(Clone, Copy)]
+pub(crate) struct FlatRows<'a, Table> {
+    flat: &'a Flat<'a>,
+    signs: &'a [u8],
+    codes: &'a [u8],
+    groups: usize,
+    table: Table,
+}
+
+impl<'a, Table> FlatRows<'a, Table> {
+    /// # Safety
+    /// The level's features are there.
+    #[inline(always)]
+    pub unsafe fn new<V: Vectors<N, Table = Table>, const N: usize>(flat: &'a Flat<'a>) -> Self {
+        let (bytes, sections) = (flat.bytes(), flat.sections());
+        Self {
+            flat,
+            signs: &bytes[sections.sign_mantissa()],
+            codes: &bytes[sections.codes()],
+            groups: flat.shape().groups(),
+            // SAFETY: the caller's promise.
+            table: unsafe { V::table(flat.exponents().table()) },
+        }
+    }
+}
+
+/// What is left of a row's escapes. Their columns ascend.
+pub(crate) struct Escapes<'a> {
+    columns: &'a [[u8; 4]],
+    exponents: &'a [u8],
+}
+
+impl Escapes<'_> {
+    #[inline(always)]
+    fn column(&self) -> Option<usize> {
+        self.columns.first().map(|&column| u32::from_le_bytes(column) as usize)
+    }
+}
+
+// SAFETY: each row has 64 signs and 32 bytes of codes for each of its groups, by the invariant of
+// `Flat`.
+unsafe impl<'a, V: Vectors<N>, const N: usize> Rows<V, N> for FlatRows<'a, V::Table> {
+    type Mends = Escapes<'a>;
+
+    #[inline(always)]
+    fn columns(&self) -> usize {
+        self.flat.shape().columns() as usize
+    }
+
+    #[inline(always)]
+    fn count(&self) -> usize {
+        self.flat.shape().rows() as usize
+    }
+
+    #[inline(always)]
+    fn row_bytes(&self) -> usize {
+        self.groups * GROUP
+    }
+
+    #[inline(always)]
+    fn group_bytes(&self) -> usize {
+        GROUP
+    }
+
+    #[inline(always)]
+    fn mends(&self, row: usize) -> Escapes<'a> {
+        let none = Escapes { columns: &[], exponents: &[] };
+        let escapes = |row: FlatRow<'a>| Escapes { columns: row.escape_columns(), exponents: row.escape_exponents() };
+        self.flat.row(row as u32).map_or(none, escapes)
+    }
+
+    #[inline(always)]
+    fn next(&self, mends: &Escapes<'a>) -> usize {
+        mends.column().map_or(self.groups, |column| column / GROUP)
+    }
+
+    #[inline(always)]
+    unsafe fn group(&self, row: usize, group: usize) -> [V::Vector; N] {
+        let at = row * self.groups + group;
+        // SAFETY: the group is within the row, by the caller's promise.
+        unsafe {
+            V::flat_group(self.signs.as_ptr().add(at * GROUP), self.codes.as_ptr().add(at * GROUP / 2), &self.table)
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn mended(&self, row: usize, mends: &mut Escapes<'a>) -> [V::Vector; N] {
+        let group = Rows::<V, N>::next(self, mends);
+        // SAFETY: the group is that of a column of the row.
+        let mut values = unsafe { columns::<V, N>(Rows::<V, N>::group(self, row, group)) };
+        let signs = &self.signs[(row * self.groups + group) * GROUP..][..GROUP];
+        while let (Some(column), Some((&exponent, exponents))) = (mends.column(), mends.exponents.split_first()) {
+            if column / GROUP != group {
+                break;
+            }
+            values[column % GROUP] = bf16_word::merge(exponent, signs[position(column)]).to_f32();
+            *mends = Escapes { columns: &mends.columns[1..], exponents };
+        }
+        // SAFETY: the caller has the features.
+        unsafe { regroup::<V, N>(&values) }
+    }
+
+    #[inline(always)]
+    fn prefetch(&self, row: usize, group: usize, ahead: usize) {
+        let at = row * self.groups + group;
+        V::prefetch(self.signs.as_ptr().wrapping_add(at * GROUP + ahead));
+        V::prefetch(self.codes.as_ptr().wrapping_add((at * GROUP + ahead) / 2));
+    }
+}

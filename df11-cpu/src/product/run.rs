@@ -1,0 +1,94 @@
+//! One thread's part of a product: rows from one source, with every vector.
+
+use core::ops::Range;
+
+use df11_core::Flat;
+
+use super::arrays::Arrays;
+use super::results::Results;
+use super::rows::{Bf16Rows, FlatRows, Rows};
+use super::stream::stream;
+use super::tile::tile;
+use super::vectors::Vectors;
+
+/// Rows in a form that products read directly.
+#[derive(Clone, Copy)]
+pub(crate) enum Source<'a> {
+    Bf16(Bf16Rows<'a>),
+    Flat(&'a Flat<'a>),
+}
+
+/// What one thread does.
+pub(crate) struct Task<'a> {
+    pub source: Source<'a>,
+    /// Rows of the source.
+    pub rows: Range<usize>,
+    /// Prepared vectors.
+    pub x: &'a [f32],
+    pub vectors: usize,
+    /// For a tile and its sums, if there are several vectors.
+    pub scratch: &'a mut [f32],
+    pub results: &'a Results<'a>,
+    /// Where the first of `rows` is among the rows of `results`. No other thread has these.
+    pub first_result: usize,
+}
+
+/// Does a task: `ONE` rows side by side with one vector, tiles of `MANY` rows with several.
+///
+/// # Safety
+/// The level's features are there, and `x` is prepared for them.
+#[inline(always)]
+pub(crate) unsafe fn run_task<V, const N: usize, const ONE: usize, const MANY: usize>(task: Task<'_>)
+where
+    V: Vectors<N>,
+{
+    // SAFETY: the caller's promise.
+    unsafe {
+        match task.source {
+            Source::Bf16(rows) => multiply::<V, _, N, ONE, MANY>(rows, task),
+            Source::Flat(flat) => multiply::<V, _, N, ONE, MANY>(FlatRows::new::<V, N>(flat), task),
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn multiply<V, S, const N: usize, const ONE: usize, const MANY: usize>(rows: S, task: Task<'_>)
+where
+    V: Vectors<N>,
+    S: Rows<V, N>,
+{
+    let Range { start, end } = task.rows;
+    assert!(start <= end && end <= rows.count(), "rows of the source");
+    let set = |row: usize, vector, sum| {
+        // SAFETY: the rows of this task are its own.
+        unsafe { task.results.set(task.first_result + row - start, vector, sum) }
+    };
+    let mut row = start;
+    // SAFETY: the rows are there, by the assertion; the caller's promise.
+    unsafe {
+        if task.vectors == 1 {
+            while row + ONE <= end {
+                let sums = stream::<V, S, N, ONE>(&rows, row, task.x);
+                sums.into_iter().enumerate().for_each(|(at, sum)| set(row + at, 0, sum));
+                row += ONE;
+            }
+            while row < end {
+                let [sum] = stream::<V, S, N, 1>(&rows, row, task.x);
+                set(row, 0, sum);
+                row += 1;
+            }
+        } else {
+            while row < end {
+                let some = row..end.min(row + MANY);
+                row = some.end;
+                tile::<V, S, N, MANY>(&rows, some, task.x, task.vectors, task.scratch, set);
+            }
+        }
+    }
+}
+
+/// The same without any features.
+pub(crate) fn run_task_portably<const MANY: usize>(task: Task<'_>) {
+    // SAFETY: there are no features.
+    unsafe { run_task::<Arrays, 16, 1, MANY>(task) }
+}

@@ -1,0 +1,188 @@
+//! Many inputs: some groups of a few rows are unpacked into the first-level cache, then multiplied
+//! with every input, then the next groups.
+//!
+//! ```text
+//! tile:  for each vector of a group, for each row, that vector of each of its groups
+//! x:     for each input, for each vector of a group, that vector of every group
+//! sums:  for each input, for each row, the 64 partial sums
+//! ```
+//!
+//! A step (one vector, `R` rows, `B` inputs) keeps its sums in registers over the groups of a tile.
+
+use core::ops::Range;
+
+use super::prepared::{Layout, SHIFT};
+use super::rows::Rows;
+use super::stream::MOST_AHEAD;
+use super::vectors::{GROUP, Vectors};
+
+/// Groups of a tile: six rows of them are 24 KiB of f32, half of a first-level cache.
+const GROUPS: usize = 16;
+/// Inputs of a step.
+const INPUTS: usize = 4;
+
+/// Values of a tile of so many rows, and of its sums.
+pub(crate) const fn tile_values(rows: usize, inputs: usize) -> usize {
+    rows * (GROUPS * GROUP + 16 * SHIFT) + rows * inputs * GROUP
+}
+
+/// Values from one row of a tile to the next.
+const fn run<const N: usize>() -> usize {
+    GROUPS * (GROUP / N) + SHIFT
+}
+
+/// The products of up to `R` rows with several prepared inputs. `out` takes row, input and sum.
+///
+/// # Safety
+/// The rows are there, `x` is prepared for their columns, and the level's features are there.
+#[inline(always)]
+pub(crate) unsafe fn tile<V: Vectors<N>, S: Rows<V, N>, const N: usize, const R: usize>(
+    rows: &S,
+    range: Range<usize>,
+    x: &[f32],
+    inputs: usize,
+    scratch: &mut [f32],
+    out: impl Fn(usize, usize, f32),
+) {
+    let layout = Layout::new(rows.columns(), inputs);
+    let (tile, sums) = scratch.split_at_mut(R * N * run::<N>());
+    let sums = &mut sums[..R * inputs * GROUP];
+    assert!(range.len() <= R && x.len() == layout.values(), "prepared for these columns");
+    sums.fill(0.0);
+    let mut mends: [S::Mends; R] = core::array::from_fn(|row| rows.mends(range.start + row));
+    let mut first = 0;
+    while first < layout.groups {
+        let groups = first..layout.groups.min(first + GROUPS);
+        let next = if groups.end < layout.groups { rows.group_bytes() * GROUPS } else { R * rows.row_bytes() };
+        let ahead = next.min(MOST_AHEAD);
+        // SAFETY: runs and sums have room by the lengths checked above; the caller has the features.
+        unsafe {
+            for (at, (row, mends)) in range.clone().zip(&mut mends).enumerate() {
+                let to = tile.as_mut_ptr().add(at * run::<N>());
+                unpack::<V, S, N, R>(rows, row, groups.clone(), mends, ahead, to);
+            }
+            for at in 0..N {
+                let w = tile.as_ptr().add(at * R * run::<N>());
+                let x = x.as_ptr().add(at * layout.run::<N>() + first * (GROUP / N));
+                let sums = sums.as_mut_ptr().add(at * (GROUP / N));
+                multiply_all::<V, N, R>(w, x, layout, groups.len(), sums);
+            }
+        }
+        first = groups.end;
+    }
+    for input in 0..inputs {
+        for row in 0..range.len() {
+            // SAFETY: the sums of a row and an input are 64; the caller has the features.
+            let sum = unsafe {
+                let from = sums.as_ptr().add((input * R + row) * GROUP);
+                let mut sums = [V::zero(); N];
+                for (at, sum) in sums.iter_mut().enumerate() {
+                    *sum = V::load(from.add(at * (GROUP / N)));
+                }
+                V::fold(sums)
+            };
+            out(range.start + row, input, sum);
+        }
+    }
+}
+
+/// Writes the vectors of some groups of a row to the tile, from `to` on.
+#[inline(always)]
+unsafe fn unpack<V: Vectors<N>, S: Rows<V, N>, const N: usize, const R: usize>(
+    rows: &S,
+    row: usize,
+    groups: Range<usize>,
+    mends: &mut S::Mends,
+    ahead: usize,
+    to: *mut f32,
+) {
+    let mut group = groups.start;
+    while group < groups.end {
+        let stop = rows.next(mends).min(groups.end);
+        while group < stop {
+            // SAFETY: the group is before the next one that must be mended, and has its place in
+            // the tile.
+            unsafe { put::<V, N, R>(rows.group(row, group), group - groups.start, to) };
+            rows.prefetch(row, group, ahead);
+            group += 1;
+        }
+        if group < groups.end {
+            // SAFETY: the group has its place in the tile; the caller has the features.
+            unsafe { put::<V, N, R>(rows.mended(row, mends), group - groups.start, to) };
+            group += 1;
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn put<V: Vectors<N>, const N: usize, const R: usize>(vectors: [V::Vector; N], group: usize, to: *mut f32) {
+    for (at, vector) in vectors.into_iter().enumerate() {
+        // SAFETY: the caller's place.
+        unsafe { V::store(to.add(at * R * run::<N>() + group * (GROUP / N)), vector) };
+    }
+}
+
+/// One vector of some groups, `R` rows, all inputs.
+#[inline(always)]
+unsafe fn multiply_all<V: Vectors<N>, const N: usize, const R: usize>(
+    w: *const f32,
+    x: *const f32,
+    layout: Layout,
+    groups: usize,
+    sums: *mut f32,
+) {
+    let mut input = 0;
+    while input < layout.inputs {
+        let step = (layout.inputs - input).min(INPUTS);
+        // SAFETY: the caller's runs and sums.
+        unsafe {
+            let (x, sums) = (x.add(input * N * layout.run::<N>()), sums.add(input * R * GROUP));
+            match step {
+                1 => multiply::<V, N, R, 1>(w, x, layout, groups, sums),
+                2 => multiply::<V, N, R, 2>(w, x, layout, groups, sums),
+                3 => multiply::<V, N, R, 3>(w, x, layout, groups, sums),
+                _ => multiply::<V, N, R, INPUTS>(w, x, layout, groups, sums),
+            }
+        }
+        input += step;
+    }
+}
+
+/// One vector of some groups, `R` rows, `B` inputs. A run of `w` is a row, every `N`th run of `x` an
+/// input.
+#[inline(always)]
+unsafe fn multiply<V: Vectors<N>, const N: usize, const R: usize, const B: usize>(
+    w: *const f32,
+    x: *const f32,
+    layout: Layout,
+    groups: usize,
+    to: *mut f32,
+) {
+    // SAFETY: the caller's runs and sums.
+    unsafe {
+        let mut sums = [[V::zero(); B]; R];
+        for (row, sums) in sums.iter_mut().enumerate() {
+            for (input, sum) in sums.iter_mut().enumerate() {
+                *sum = V::load(to.add((input * R + row) * GROUP));
+            }
+        }
+        for group in 0..groups {
+            let at = group * (GROUP / N);
+            let mut inputs = [V::zero(); B];
+            for (input, vector) in inputs.iter_mut().enumerate() {
+                *vector = V::load(x.add(input * N * layout.run::<N>() + at));
+            }
+            for (row, sums) in sums.iter_mut().enumerate() {
+                let w = V::load(w.add(row * run::<N>() + at));
+                for (sum, &input) in sums.iter_mut().zip(&inputs) {
+                    *sum = V::fused(w, input, *sum);
+                }
+            }
+        }
+        for (row, sums) in sums.into_iter().enumerate() {
+            for (input, sum) in sums.into_iter().enumerate() {
+                V::store(to.add((input * R + row) * GROUP), sum);
+            }
+        }
+    }
+}

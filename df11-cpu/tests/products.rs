@@ -1,0 +1,117 @@
+//! Products and the flat form are, bit for bit, what the plain functions of core say: on every
+//! level, from every form, for any number of vectors and threads.
+
+use df11_core::product::{Bias, Output};
+use df11_core::{Backend, Form, Linear, Loaded, Plain, Rows, Shape, Work, bf16};
+use df11_cpu::{Encoder, Level};
+
+/// A generator of words: xorshift.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+
+    fn below(&mut self, end: u64) -> u64 {
+        (self.next() >> 11) % end
+    }
+}
+
+/// Kinds of values: of a model, any words, extremes, mostly zeros, few exponents.
+fn words(random: &mut Random, kind: u64, count: usize) -> Vec<bf16> {
+    let extremes = [0, 0x8000, 0x7F80, 0xFF80, 0x7FC0, 0xFFC1, 0x7F7F, 0xFF7F, 1, 0x8001, 0x007F, 0x0080, 0x3F80];
+    (0..count)
+        .map(|_| {
+            let word = random.next() as u16;
+            bf16::from_bits(match kind {
+                0 => word & 0x807F | (0x3C - (random.next() as u32 | 1 << 12).trailing_zeros() as u16) << 7,
+                1 => word,
+                2 => extremes[random.below(extremes.len() as u64) as usize],
+                3 if random.below(10) > 0 => 0,
+                3 => word & 0x807F | 0x3C00,
+                4 => word & 0x81FF | 0x3C00,
+                _ => word & 0x80FF | if random.below(40) == 0 { word & 0x7F00 } else { 0x3C00 },
+            })
+        })
+        .collect()
+}
+
+fn bits(y: &[f32]) -> Vec<u32> {
+    y.iter().map(|y| y.to_bits()).collect()
+}
+
+fn multiply(
+    loaded: &dyn Loaded,
+    shapes: &[Shape],
+    x: &[bf16],
+    vectors: usize,
+    bias: &[f32],
+    work: Work,
+) -> Vec<Vec<u32>> {
+    let mut scratch = vec![f32::NAN; loaded.scratch(shapes[0].columns(), vectors, work)];
+    let mut y: Vec<_> = shapes.iter().map(|shape| vec![f32::NAN; vectors * shape.rows() as usize]).collect();
+    let mut first = 0;
+    let mut linears: Vec<_> = shapes
+        .iter()
+        .zip(&mut y)
+        .map(|(&shape, y)| {
+            let rows = Rows { first, shape };
+            first = rows.end();
+            Linear { rows, bias: Some(Bias::F32(&bias[..shape.rows() as usize])), y: Output::F32(y) }
+        })
+        .collect();
+    loaded.product(x, &mut linears, &mut scratch, work).unwrap();
+    y.iter().map(|y| bits(y)).collect()
+}
+
+#[test]
+fn every_level_form_batch_and_thread_gives_the_plain_product() {
+    let mut random = Random(1);
+    for case in 0..60 {
+        let columns = [1, 63, 64, 65, 128, 200, 512, 777][random.below(8) as usize];
+        let rows = [1, 2, 3, 5, 6, 7, 13, 64, 300][random.below(9) as usize];
+        let shapes = [Shape::new(rows, columns).unwrap(), Shape::new(rows / 2 + 1, columns).unwrap()];
+        let weights = words(&mut random, case % 6, ((rows + rows / 2 + 1) * columns) as usize);
+        let vectors = [1, 2, 3, 4, 5, 8, 11][random.below(7) as usize];
+        let kind = random.below(6);
+        let x = words(&mut random, kind, vectors * columns as usize);
+        let bias: Vec<_> = words(&mut random, 0, rows as usize).iter().map(|bias| bias.to_f32()).collect();
+        let unit = Encoder::new(Level::portable(), Work::ThisThread)
+            .unit(&weights, &[shapes[0].weights(), shapes[1].weights()])
+            .unwrap();
+        let plain = Plain.load(unit.borrowed()).unwrap();
+        let expected = multiply(&*plain, &shapes, &x, vectors, &bias, Work::Pool);
+        let bytes: Vec<u8> = weights.iter().flat_map(|weight| weight.to_le_bytes()).collect();
+        let plain_flat = plain.flatten(&shapes, Work::Pool).unwrap();
+        for level in Level::available() {
+            let df11 = level.load(unit.borrowed()).unwrap();
+            let words = level.load_bf16((&bytes[..]).into()).unwrap();
+            let flat = df11.flatten(&shapes, Work::Pool).unwrap();
+            assert_eq!(
+                (flat.bytes, flat.escapes, flat.kept_bf16),
+                (plain_flat.bytes, plain_flat.escapes, plain_flat.kept_bf16)
+            );
+            let other = words.flatten(&shapes, Work::ThisThread).unwrap();
+            let all: [(&dyn Loaded, Form); 4] = [
+                (&*df11, Form::Df11),
+                (&*words, Form::Bf16),
+                (&*flat.loaded, Form::Flat),
+                (&*other.loaded, Form::Flat),
+            ];
+            for (loaded, form) in all {
+                assert_eq!((loaded.form(), loaded.weights()), (form, weights.len() as u64));
+                let mut back = vec![bf16::ZERO; weights.len()];
+                loaded.decode(&mut back, Work::Pool).unwrap();
+                assert!(back.iter().zip(&weights).all(|(one, other)| one.to_bits() == other.to_bits()));
+                for work in [Work::ThisThread, Work::Pool] {
+                    let found = multiply(loaded, &shapes, &x, vectors, &bias, work);
+                    assert_eq!(found, expected, "{level} {form} {work:?}, case {case}: {shapes:?}, {vectors} vectors");
+                }
+            }
+        }
+    }
+}
