@@ -1,4 +1,4 @@
-//! Many inputs: some groups of a few rows are unpacked into the first-level cache, then multiplied
+//! Many inputs: some groups of a few rows are unpacked into the cache, then multiplied
 //! with every input, then the next groups.
 //!
 //! ```text
@@ -16,8 +16,9 @@ use super::rows::Rows;
 use super::stream::MOST_AHEAD;
 use super::vectors::{GROUP, Vectors};
 
-/// Groups of a tile: six rows of them are 24 KiB of f32, half of a first-level cache.
-const GROUPS: usize = 16;
+/// Groups of a tile. One vector of them, of six rows, is 24 KiB of f32, half of a first-level cache;
+/// with 16 groups sums begin and end too often: 0.65 of the speed.
+const GROUPS: usize = 64;
 /// Inputs of a step.
 const INPUTS: usize = 4;
 
