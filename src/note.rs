@@ -36,6 +36,80 @@ pub enum Note {
         /// The file.
         file: String,
     },
+    /// Tensors of the source's files are not the model's.
+    #[error(
+        "{tensors} tensors in the model's files are older copies, or lie beside the model: they are kept as they are"
+    )]
+    Superseded {
+        /// Their number.
+        tensors: usize,
+    },
+    /// Copied files hold weights of some kind, or belong to another tool, and are not the model.
+    #[error("copied as {}, without being the model's: {}{}, {bytes} bytes", if *more > 0 { "they are" } else { "it is" }, shown(first), and_more(*more))]
+    CopiedBeside {
+        /// One of them.
+        first: String,
+        /// How many others there are.
+        more: usize,
+        /// Bytes of all of them.
+        bytes: u64,
+    },
+    /// The folder is an adapter, not a model.
+    #[error(
+        "{} says that this is an adapter: no loader of DFloat11 reads adapters, so give it to your tools as it is",
+        shown(file)
+    )]
+    Adapter {
+        /// The file that says so.
+        file: String,
+    },
+    /// The embedding is also the output layer, so it stays BF16.
+    #[error(
+        "`{}` is also the output layer of the model (tied), which the published loader would leave unfilled: it stays \
+         BF16, and costs about {cost} bytes more",
+        shown(tensor)
+    )]
+    TiedKept {
+        /// The embedding.
+        tensor: String,
+        /// About how many bytes coding would save.
+        cost: u64,
+    },
+    /// Much of the model stays raw.
+    #[error(
+        "{tensors} BF16 tensors stay as they are, {bytes} bytes or {share} % of the BF16 weights; most of it is `{}`\
+         {}: {reason}",
+        shown(first),
+        and_more(*alike)
+    )]
+    MuchRaw {
+        /// Their number.
+        tensors: usize,
+        /// Their bytes.
+        bytes: u64,
+        /// Their share of all BF16 bytes, in percent.
+        share: u64,
+        /// The largest of them.
+        first: String,
+        /// How many others stay raw for the same reason.
+        alike: usize,
+        /// Why.
+        reason: String,
+    },
+    /// The result is not smaller than the source.
+    #[error("nothing is gained: the weight files are {more} bytes larger than the source's; {why}")]
+    NothingGained {
+        /// How many bytes larger.
+        more: u64,
+        /// Why.
+        why: String,
+    },
+    /// The model lacks something, so far as names and config.json tell.
+    #[error("not complete, as it seems: missing {}", listed(missing))]
+    Incomplete {
+        /// What is missing.
+        missing: Vec<String>,
+    },
     /// A weight file lies beside the parts of a pipeline.
     #[error("{} is not part of the pipeline and was left out", shown(file))]
     NotOfPipeline {
@@ -233,6 +307,13 @@ impl Note {
 /// Serialises notes as their texts, for a report.
 pub(crate) fn words<S: Serializer>(notes: &[Note], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_seq(notes.iter().map(Note::to_string))
+}
+
+/// The first names of a list, and how many more there are.
+pub(crate) fn listed(names: &[String]) -> String {
+    const MOST: usize = 20;
+    let first: Vec<String> = names.iter().take(MOST).map(|name| shown(name).to_string()).collect();
+    first.join(", ") + &and_more(names.len().saturating_sub(MOST))
 }
 
 fn and_more(more: usize) -> String {

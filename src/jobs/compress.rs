@@ -93,12 +93,11 @@ pub fn compress(
     let model = model.pass(options)?;
     let form = if model.model.source.is_dir { Form::Directory } else { Form::File };
     let output = begin(output, input, form, options, &[(Path::new(""), &model)], progress)?;
-    let outcome = fill(input, &model, &output, options, progress);
+    let outcome = fill(&model, &output, options, progress);
     output.conclude(outcome)
 }
 
 fn fill(
-    input: &Path,
     model: &Passed,
     output: &Output,
     options: &CompressOptions,
@@ -107,7 +106,7 @@ fn fill(
     let mut report = CompressReport::default();
     let source = &model.model.source;
     let copied = match source.is_dir {
-        true => report.copy_beside(input, output, Path::new(""), options, progress)?,
+        true => report.copy_beside(source, output, Path::new(""), options, progress)?,
         false => Copied::default(),
     };
     let destination = Destination { below: Path::new(""), copied: &copied, part: None, has_card: options.model_card };

@@ -191,7 +191,7 @@ impl EstimateReport {
 /// Opens a model. If weights may be read, a sample tells which F32 and F16 tensors seem to hold
 /// only BF16 values.
 fn open(input: &Path, options: &EstimateOptions) -> Result<Checkpoint, Error> {
-    let mut source = Checkpoint::open_source(input)?;
+    let mut source = Checkpoint::open(input)?;
     if !options.headers_only && options.code == CodeKind::Canonical {
         source.find_disguised(options.all, |weights| runs(weights, weights.min(DISGUISE_SAMPLE)))?;
     }

@@ -11,7 +11,6 @@ use serde::Serialize;
 use crate::Error;
 use crate::backend::Choice;
 use crate::files::checkpoint::Checkpoint;
-use crate::files::leaves::has_units;
 use crate::files::words;
 use crate::naming::infer::infer_units;
 use crate::naming::units::UnitSpec;
@@ -97,12 +96,11 @@ pub struct RawReport {
 /// # Errors
 /// The model cannot be read, or a unit does not decode.
 pub fn inspect(input: &Path, options: &InspectOptions, progress: &dyn Progress) -> Result<InspectReport, Error> {
-    let checkpoint = Checkpoint::open_coded(input)?;
-    if has_units(checkpoint.tensors.keys().map(String::as_str)) {
+    let checkpoint = Checkpoint::open(input)?;
+    if checkpoint.coded {
         inspect_coded(&CodedModel::of(checkpoint)?, options, progress)
     } else {
-        drop(checkpoint);
-        inspect_source(&Checkpoint::open_source(input)?, options, progress)
+        inspect_source(&checkpoint, options, progress)
     }
 }
 

@@ -13,6 +13,7 @@ use crate::files::file_names::CONFIG_FILE;
 use crate::files::our_files::{OurFile, check_names};
 use crate::files::own::{FILES_KEY, PREFIX, TENSORS_KEY};
 use crate::files::spelling::Spelling;
+use crate::files::superseded;
 use crate::naming::pattern::PatternDict;
 use crate::reader::shapes::Shapes;
 use crate::record::coded::CodedModel;
@@ -221,6 +222,8 @@ fn from_record(model: &CodedModel, record: &Record) -> Result<Restoration, Error
         let header = Header::parse_without_file(json, most)
             .map_err(|fault| damaged(SOURCES_KEY, RecordReason::Header { file: file(), fault: Box::new(fault) }))?;
         for (name, info) in header.tensors {
+            let superseded = superseded::name(&name, &source.name);
+            let name = if record.tensors.contains_key(&superseded) { superseded } else { name };
             let bytes = info.bytes();
             let known = record.tensors.get(&name).filter(|t| t.dtype == info.dtype.name() && t.shape == info.shape);
             let position =
@@ -279,7 +282,7 @@ fn from_record(model: &CodedModel, record: &Record) -> Result<Restoration, Error
 
 /// One new file, in the order of the reference writer.
 fn from_shapes(model: &CodedModel, matrices: &[Vec<Matrix>], like: Option<&Path>) -> Result<Restoration, Error> {
-    let like = like.map(Checkpoint::open_source).transpose()?;
+    let like = like.map(Checkpoint::open).transpose()?;
     let shapes = Shapes::new(model, like.as_ref());
     let mut flat = Vec::new();
     let mut tensors = Vec::new();

@@ -95,7 +95,7 @@ fn verify_model(
 ) -> Result<VerifyReport, Error> {
     check_units(&model, options.memory)?;
     let mut report = VerifyReport { raw_tensors: model.raw.len(), ..VerifyReport::default() };
-    let source = source.map(Checkpoint::open_source).transpose()?;
+    let source = source.map(Checkpoint::open).transpose()?;
     let record = match std::mem::replace(&mut model.record, Ok(None)) {
         Ok(record) => record,
         Err(error) => report.fail(error).map(|()| None)?,

@@ -59,7 +59,7 @@ impl CodedModel {
     /// # Errors
     /// It is not a DFloat11 model, or has another geometry, or a unit lacks an array.
     pub fn open(path: &Path) -> Result<CodedModel, Error> {
-        CodedModel::of(Checkpoint::open_coded(path)?)
+        CodedModel::of(Checkpoint::open(path)?)
     }
 
     /// The model in these files.

@@ -18,14 +18,13 @@ use super::config::canonical;
 use crate::Error;
 use crate::error::RecordReason;
 use crate::files::our_files::{Digits, OurFile};
-use crate::files::own::{FILES_KEY, MAIN_KEY, PREFIX, TENSORS_KEY, UNITS_KEY, VERSION_KEY, WrittenTensor};
+use crate::files::own::{CONFIG_KEY, FILES_KEY, MAIN_KEY, PREFIX, TENSORS_KEY, UNITS_KEY, VERSION_KEY, WrittenTensor};
 use crate::files::values;
 use crate::safetensors::MAX_HEADER_BYTES;
 
 const VERSION_1: &str = "1";
 const VERSION_2: &str = "2";
 pub(crate) const SOURCES_KEY: &str = "df11.sources";
-const CONFIG_KEY: &str = "df11.config";
 pub(crate) const DATA_KEY: &str = "df11.data";
 pub(crate) const PART_KEY: &str = "df11.part";
 const CHECKSUM_KEY: &str = "df11.checksum";

@@ -28,7 +28,11 @@ pub(super) fn begin(
     progress: &dyn Progress,
 ) -> Result<Output, Error> {
     if form == Form::Directory {
-        check_others(input)?;
+        let carried = match models {
+            [(folder, passed)] if *folder == Path::new("") => passed.model.source.carried.as_slice(),
+            _ => &[],
+        };
+        check_others(input, carried)?;
     }
     let work = models.iter().map(|(_, passed)| passed.model.work(options)).sum();
     if options.model_card && form == Form::Directory {

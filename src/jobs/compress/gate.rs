@@ -108,7 +108,8 @@ impl<'a> Gate<'a> {
         for name in names(&source.path)? {
             let path = source.path.join(&name);
             let is_replaced = is_weights_file(&name) || name == Path::new(CONFIG_FILE);
-            let is_copied = path.is_dir() || !is_replaced;
+            let is_carried = source.carried.iter().any(|file| name == Path::new(file));
+            let is_copied = path.is_dir() || !is_replaced || is_carried;
             if is_copied && made.contains(&name.to_string_lossy().to_ascii_lowercase()) {
                 return Err(Error::NotAModel { path, reason: ModelReason::NameOfCodedFile });
             }
@@ -214,7 +215,7 @@ impl<'a> Gate<'a> {
             OurFile::Config { name: CONFIG_FILE.to_owned(), size, xxh3: none },
             OurFile::Card { name: README.to_owned(), xxh3: none },
         ];
-        let files = weights.chain(small).chain(copies_at_most(&self.source.path)?).collect();
+        let files = weights.chain(small).chain(copies_at_most(&self.source.path, &self.source.carried)?).collect();
         Ok(Written { files, data: none, part })
     }
 

@@ -55,9 +55,9 @@ fn fill(
 ) -> Result<CompressReport, Error> {
     let parts: Vec<PathBuf> = coded.iter().map(|(part, _)| part.clone()).collect();
     let mut copied = Vec::new();
-    for part in &parts {
+    for (part, model) in coded {
         output.folder(part)?;
-        copied.push(all.copy_beside(&input.join(part), output, part, options, progress)?);
+        copied.push(all.copy_beside(&model.model.source, output, part, options, progress)?);
     }
     let beside = copy_beside(input, output, &parts, names_beside(options), progress)?;
     all.add_copied(&beside);

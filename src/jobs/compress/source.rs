@@ -25,10 +25,12 @@ fn open_source(input: &Path, options: &CompressOptions) -> Result<Checkpoint, Er
     /// Values that are checked before the next ones are read.
     const STEP: u64 = 1 << 20;
     refuse_what_it_lacks(options)?;
-    let mut source = Checkpoint::open_source(input)?;
+    let mut source = Checkpoint::open(input)?;
     refuse_coded(&source)?;
     if options.code == CodeKind::Published {
-        // Without a record, nothing would tell their original dtype.
+        // Without a record, nothing would tell their original dtype, or the files of tensors that
+        // are not the model's.
+        source.drop_superseded();
         return Ok(source);
     }
     let all_of =
@@ -105,7 +107,7 @@ fn units_of(source: &Checkpoint, options: &CompressOptions) -> Result<Vec<UnitSp
 
 /// Refuses a model that is already coded.
 pub(crate) fn refuse_coded(source: &Checkpoint) -> Result<(), Error> {
-    if source.is_coded() {
+    if source.coded {
         let reason = ModelReason::AlreadyCoded;
         return Err(Error::NotAModel { path: source.path.clone(), reason });
     }

@@ -36,7 +36,7 @@ pub(super) fn plan(model: &mut CodedModel, options: &DecompressOptions) -> Resul
     let mut plan = Restoration::plan(model, options.pattern_dict.as_ref(), options.like.as_deref())?;
     plan.judgement.faults.extend(lost);
     if plan.copies.is_none() && copies_folder(model, &plan) {
-        check_others(&model.checkpoint.path)?;
+        check_others(&model.checkpoint.path, &[])?;
     }
     Ok(plan)
 }
@@ -75,7 +75,7 @@ pub(super) fn restore(
     match &plan.copies {
         Some(copies) => report.restore_copies(input, copies, output, below, progress)?,
         None if copies_folder(model, &plan) => {
-            let copies = copy_others(input, output, below, &*without_card(input)?, progress)?;
+            let copies = copy_others(input, output, below, &*without_card(input)?, &[], progress)?;
             check_names_in(input, plan.names().chain(copies.files.iter().map(|file| file.ours.name())))?;
             report.files += copies.files.len();
             copied = Some(copies);

@@ -38,7 +38,7 @@ pub(super) fn restore_parts(
         planned.push((folder, model, plan));
     }
     refuse(input, &mut all.missing, options)?;
-    check_others(input)?;
+    check_others(input, &[])?;
     progress.begin(planned.iter().map(|(.., plan)| work(plan, options)).sum());
     let output = Output::begin(output, &inputs(input, options), Form::Directory, options.force)?;
     let mut copied = None;
