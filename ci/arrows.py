@@ -1,14 +1,18 @@
-"""The rules of the house, asserted on the output of `cargo metadata --all-features` (a file, the only argument):
+"""The rules of the house, asserted on the output of `cargo metadata --all-features` (a file, the only
+argument):
 
-1. arrows: core knows nobody; kernels and backends know core, GPU backends also the kernels and what they have in common;
-   backends do not know each other; only the facade sees all;
+1. arrows: core knows nobody; kernels and backends know core, GPU backends also the kernels and what
+   they have in common; backends do not know each other; only the facade sees all;
 2. core depends on nothing but half and bytemuck;
 3. unsafe code lives in the rooms named here and nowhere else;
 4. every crate takes its lints, version, edition and minimum compiler from the workspace manifest;
 5. no dependency that a user builds asks for a newer compiler than we promise;
-6. no circle of files: the files of a crate take names only from files below them. Each circle is printed with the names that tie it;
-7. the rooms of the facade in their order, ROOMS: none takes a name from one above it, nor from one beside it but on the ground;
-8. the library of the facade names no flag, in code or comment: that is for the program, src/bin/df11/advice.rs;
+6. no circle of files: the files of a crate take names only from files below them. Each circle is
+   printed with the names that tie it;
+7. the rooms of the facade in their order, ROOMS: none takes a name from one above it, nor from one
+   beside it but on the ground;
+8. the library of the facade names no flag, in code or comment: that is for the program,
+   src/bin/df11/advice.rs;
 9. every heading of FORMAT.md and FILES.md that a file cites (FORMAT.md, "Codes") exists.
 
 A crate without a row in HOUSE fails: whoever adds a room draws its arrows here.
@@ -120,7 +124,10 @@ def upward(found, source):
 
 
 def flags(root):
-    """Words of a command line in the library of the facade; file names and patterns of tests may look like them."""
+    """Words of a command line in the library of the facade.
+
+    File names and patterns of tests may look like them.
+    """
     source = root / "src"
     for path in sorted(source.rglob("*.rs")):
         if path.is_relative_to(source / "bin") or path.name == "tests.rs":

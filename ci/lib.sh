@@ -20,7 +20,8 @@ trap at_exit EXIT
 # scratch_folder: sets $scratch to a new folder outside the checkout, removed when the script ends.
 scratch_folder() {
   scratch=$(mktemp -d)
-  [ "$BASHPID" = $$ ] || trap 'rm -rf "$scratch"' EXIT # a step's subshell does not inherit the trap above
+  # a step's subshell does not inherit the trap above
+  [ "$BASHPID" = $$ ] || trap 'rm -rf "$scratch"' EXIT
 }
 
 # step NAME COMMAND...: prints a heading, runs the command in a subshell (so that `skip` leaves only

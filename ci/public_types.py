@@ -1,8 +1,9 @@
-"""No foreign type in what the facade shows: asserted on the JSON that rustdoc writes (the only argument).
+"""No foreign type in what the facade shows: asserted on the JSON that rustdoc writes (the only
+argument).
 
-What a public function takes and gives, what a public field or variant holds, and what a public alias stands for names
-types of these crates alone. What is left out: implementations of foreign traits, such as serde's, which a user need not
-know of.
+What a public function takes and gives, what a public field or variant holds, and what a public
+alias stands for names types of these crates alone. Implementations of foreign traits, such as
+serde's, are left out: a user need not know of them.
 """
 
 import json

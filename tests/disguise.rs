@@ -88,8 +88,8 @@ fn bf16_in_disguise_is_coded_and_comes_back_in_disguise() {
         assert!(verified.failures.is_empty(), "{:?}", verified.failures);
         decompress(&df11, &restored, &DecompressOptions::default(), &()).expect("decompressed");
         assert_eq!(fs::read(&source).expect("read"), fs::read(&restored).expect("read"));
-        let foretold = estimate(&source, &EstimateOptions::default()).expect("estimated");
-        assert_eq!(foretold.units.len(), 4, "{dtype}");
+        let predicted = estimate(&source, &EstimateOptions::default()).expect("estimated");
+        assert_eq!(predicted.units.len(), 4, "{dtype}");
     }
 }
 

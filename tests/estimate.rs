@@ -21,7 +21,7 @@ fn relative_error(found: u64, expected: u64) -> f64 {
 }
 
 #[test]
-fn trained_weights_are_foretold_within_0_3_percent_from_5_percent_of_them() {
+fn trained_weights_are_predicted_within_0_3_percent_from_5_percent_of_them() {
     for source in [vectors("minilm-sample"), vectors("minilm-sample").join("model.safetensors")] {
         for single_file in [false, true] {
             let options = with!(EstimateOptions::default(), single_file);
@@ -34,7 +34,7 @@ fn trained_weights_are_foretold_within_0_3_percent_from_5_percent_of_them() {
 }
 
 #[test]
-fn the_units_foretold_are_those_that_compression_makes() {
+fn the_units_predicted_are_those_that_compression_makes() {
     for model in models(|file| file == "miniature") {
         let work = tempfile::tempdir().expect("a folder");
         let source = work.path().join("source");
@@ -52,7 +52,7 @@ fn the_units_foretold_are_those_that_compression_makes() {
 
 /// The paper's table, from shapes alone: bytes and share of the coded model.
 #[test]
-fn the_published_sizes_are_foretold_from_shapes_within_1_5_points() {
+fn the_published_sizes_are_predicted_from_shapes_within_1_5_points() {
     let published = [
         ("llama/llama-3.1-8b", 16.1, 67.8),
         ("llama/llama-3.3-70b", 141.0, 67.6),

@@ -97,7 +97,7 @@ fn patterns_that_are_given_are_written_as_they_are() {
 }
 
 #[test]
-fn the_same_files_are_foretold() {
+fn the_same_files_are_predicted() {
     for (name, single_file) in FIXTURES {
         let fixture = vectors("official").join(name);
         let options = with!(EstimateOptions::default(), single_file, code: CodeKind::Published);
@@ -106,7 +106,7 @@ fn the_same_files_are_foretold() {
         let weights = files.iter().filter(|(file, _)| file.ends_with(".safetensors"));
         let written: usize = weights.map(|(_, bytes)| bytes.len()).sum();
         // A sample this small hardly shows which code it is.
-        assert!((told / written as f64 - 1.0).abs() < 0.02, "{name}: {told} foretold, {written} written");
+        assert!((told / written as f64 - 1.0).abs() < 0.02, "{name}: {told} predicted, {written} written");
     }
 }
 

@@ -23,7 +23,7 @@ def fields(value):
 
 
 def case(name, file, text, runs):
-    """A folder with a small model (named `m` if an index must name it) and `file` with that text."""
+    """A folder with `file` of that text and a small model, named `m` if an index must name it."""
     folder = root / name
     folder.mkdir(parents=True)
     weights = "m" if file.endswith(".index.json") else "model.safetensors"

@@ -12,7 +12,8 @@ mutants() {
   local status=0
   CARGO_PROFILE_TEST_OPT_LEVEL=1 CARGO_PROFILE_TEST_DEBUG=false \
     cargo mutants --package df11-core --timeout 120 --output target/mutants "$@" -- --lib --tests || status=$?
-  [ "$status" = 0 ] || [ "$status" = 2 ] || return "$status" # 2: some were missed; they are counted here
+  # 2: some were missed; they are counted here
+  [ "$status" = 0 ] || [ "$status" = 2 ] || return "$status"
   local folder=target/mutants/mutants.out killed missed
   killed=$(cat "$folder"/*caught.txt "$folder/timeout.txt" | wc -l)
   missed=$(wc -l <"$folder/missed.txt")

@@ -31,7 +31,7 @@ LAUNCHER_SHARED_BYTES = 48 * 1024
 
 
 def launch(grid, block, shared_mem, args):
-    """Does the kernel's work for all chunks at once, each from its gap to the end of its 64 bits."""
+    """Does the kernel's work for all chunks, each from its gap to the end of its 64 bits."""
     luts, codes, sign_mantissa, positions, gaps, outputs, n_luts, n_bytes, n_elements = args
     assert tuple(block) == (512,) and grid[0] == -(-n_bytes // 4096), f"grid {grid}, block {block}"
     assert shared_mem <= LAUNCHER_SHARED_BYTES, f"launch refused: {shared_mem} bytes of shared memory"

@@ -16,8 +16,8 @@
 //! place would leave holes. A header is written after the data, since its record has the checksum
 //! of every tensor. At the end, every file of the source must still be the one that was read.
 //!
-//! `published` and `published_main` hold what differs when the published tool's own bytes are asked
-//! for.
+//! `layout::published` and `published_main` hold what differs when the published tool's own bytes
+//! are asked for.
 //!
 //! Files, from the top down. None uses a name from a file above it:
 //!
@@ -32,16 +32,14 @@
 //! begin           begins the output
 //! source          what may be compressed
 //! gate            whether readers will accept the result
-//! layout          places and headers
-//! contents        what goes into which file
-//! published       the published tool's choices
+//! layout          which tensor goes into which file
+//! record          the record of the source and the files
 //! unit            what is in memory
 //! task            what a job is given, and what it has done so far
 //! ```
 
 mod begin;
 mod beside;
-pub(super) mod contents;
 mod file;
 pub(super) mod gate;
 pub(super) mod layout;
@@ -50,8 +48,8 @@ mod model;
 pub(super) mod options;
 mod parts;
 mod plan;
-pub(super) mod published;
 mod published_main;
+pub(super) mod record;
 mod resume;
 pub(super) mod source;
 mod task;

@@ -3,7 +3,7 @@
 //!
 //! - [`round_trips`]: every form comes back, byte for byte;
 //! - [`reports`]: what inspect, bench, backends and completions print;
-//! - [`foretold`]: estimates and dry runs;
+//! - [`predicted`]: estimates and dry runs;
 //! - [`conduct`]: streams, exit codes, existing outputs, broken pipes;
 //! - [`interrupted`]: signals, kills, full disks, and how the next run goes on;
 //! - [`links`]: links, pipes and devices in a model's folder;
@@ -25,7 +25,6 @@
 mod conduct;
 mod damage;
 mod devices;
-mod foretold;
 mod hostile;
 #[cfg(unix)]
 mod interrupted;
@@ -39,6 +38,7 @@ mod links;
 #[cfg(target_os = "linux")]
 mod memory;
 mod miniature;
+mod predicted;
 #[cfg(unix)]
 mod replaced;
 mod reports;

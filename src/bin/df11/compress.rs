@@ -94,7 +94,7 @@ impl Compress {
     pub fn run(&self, terminal: &Terminal) -> Outcome {
         let options = self.options()?;
         let Some(output) = self.output.as_ref().filter(|_| !self.dry_run) else {
-            self.foretell(options, terminal)?;
+            self.predict(options, terminal)?;
             return Ok(Verdict::Fine);
         };
         let began = Instant::now();
@@ -127,7 +127,7 @@ impl Compress {
         Ok(options)
     }
 
-    fn foretell(&self, of: CompressOptions, terminal: &Terminal) -> Result<(), Failure> {
+    fn predict(&self, of: CompressOptions, terminal: &Terminal) -> Result<(), Failure> {
         let mut options = EstimateOptions::default();
         options.backend = of.backend;
         options.code = of.code;

@@ -104,7 +104,7 @@ fn summary(report: &EstimateReport) -> String {
         raw => format!(" and {} as they are", count(raw, "tensor")),
     };
     format!(
-        "{}{raw}: {} -> about {} ({share:.1} %), foretold {read}",
+        "{}{raw}: {} -> about {} ({share:.1} %), predicted {read}",
         count(report.units.len(), "unit"),
         size(report.source_bytes),
         size(report.output_bytes),

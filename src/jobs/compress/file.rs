@@ -12,7 +12,7 @@ use df11_core::{UnitView, bf16};
 use df11_cpu::Plan;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::layout::{Metadata, header, layout, split_positions, unwritable};
+use super::layout::{Contents, Metadata, header, places, split_positions, unwritable};
 use super::options::CompressReport;
 use super::task::{Ledger, Task};
 use super::unit::UnitBuffer;
@@ -27,27 +27,17 @@ use crate::safetensors::{Layout, TensorInfo};
 use crate::writer::output::NewFile;
 use crate::writer::output::journal::{Finished, key};
 
-/// The content of one file: planned units, by their index in the list of all units, and raw
-/// tensors.
-#[derive(Clone, Copy)]
-pub(super) struct Contents<'a> {
-    pub name: &'a str,
-    pub units: &'a [(usize, Plan)],
-    pub raw: &'a [String],
-}
-
 /// Writes a file of these units and raw tensors, and its header with the metadata.
 pub(super) fn write_file(
     task: Task<'_>,
     unit: &mut UnitBuffer<'_>,
     ledger: &mut Ledger,
-    contents: Contents<'_>,
+    contents: &Contents<'_, Plan>,
     metadata: Metadata<'_>,
 ) -> Result<(), Error> {
     let file = write_data(task, unit, &mut ledger.report, contents, &metadata)?;
-    let Contents { name, units, raw } = contents;
-    let unwritable = unwritable(task.source, name, task.options.single_file);
-    let header = header(task.source, &file.layout, &metadata).map_err(unwritable)?;
+    let &Contents { name, units, raw } = contents;
+    let header = header(task.source, &file.places, &metadata).map_err(unwritable(task.layout, name))?;
     let (size, header_hash) = (file.bytes(), Digits(xxh3_64(&header)));
     let xxh3 = file.data_checksum();
     let tensors = units.iter().flat_map(|(index, _)| &task.specs[*index].tensors).chain(raw);
@@ -70,15 +60,15 @@ pub(super) fn write_data(
     task: Task<'_>,
     unit: &mut UnitBuffer<'_>,
     report: &mut CompressReport,
-    Contents { name, units, raw }: Contents<'_>,
+    &Contents { name, units, raw }: &Contents<'_, Plan>,
     metadata: &Metadata<'_>,
 ) -> Result<Draft, Error> {
     let sized = units.iter().map(|(index, plan)| (&task.specs[*index], plan.sizes()));
-    let unwritable = unwritable(task.source, name, task.options.single_file);
-    let layout = layout(task.source, sized, raw.iter().map(String::as_str)).map_err(&unwritable)?;
-    let data_begin = header(task.source, &layout, metadata).map_err(&unwritable)?.len() as u64;
+    let unwritable = unwritable(task.layout, name);
+    let places = places(task.source, sized, raw.iter().map(String::as_str)).map_err(&unwritable)?;
+    let data_begin = header(task.source, &places, metadata).map_err(&unwritable)?.len() as u64;
     let file = task.output.file(&task.place(name))?;
-    let mut draft = Draft { file, data_begin, layout, arrays: BTreeMap::new(), raw: BTreeMap::new() };
+    let mut draft = Draft { file, data_begin, places, arrays: BTreeMap::new(), raw: BTreeMap::new() };
     for (index, plan) in units {
         write_unit(task, unit, *index, plan, &mut draft)?;
         report.units += 1;
@@ -156,7 +146,7 @@ fn copy_raw(task: Task<'_>, unit: &mut UnitBuffer<'_>, raw: &[String], file: &mu
 pub(super) struct Draft {
     pub file: NewFile,
     data_begin: u64,
-    pub layout: Layout,
+    pub places: Layout,
     /// Checksums of the written arrays.
     arrays: BTreeMap<String, u64>,
     /// Checksums of the written raw tensors.
@@ -166,7 +156,7 @@ pub(super) struct Draft {
 impl Draft {
     /// Bytes of the whole file.
     fn bytes(&self) -> u64 {
-        self.data_begin + self.layout.data_bytes()
+        self.data_begin + self.places.data_bytes()
     }
 
     /// The checksum of the file's data. Precondition: all of it has been written.
@@ -187,7 +177,7 @@ impl Draft {
     }
 
     fn info(&self, tensor: &str) -> &TensorInfo {
-        self.layout.find(tensor).expect("every tensor of the file was laid out")
+        self.places.find(tensor).expect("every tensor of the file has its place")
     }
 }
 

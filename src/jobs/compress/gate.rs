@@ -25,32 +25,25 @@ use df11_core::PartSizes;
 use df11_core::limits::{MAX_CODE_BITS, MAX_STREAM_BYTES, MAX_TABLES, MAX_WEIGHTS};
 use serde_json::Value;
 
-use super::contents::{Beside, record_of, remove};
-use super::layout::{Metadata, header, layout, unwritable};
-use super::options::{CodeKind, CompressOptions};
-use super::published::{Saver, pattern_dict};
+use super::layout::{FileLayout, Metadata, header, places, remove, unwritable};
+use super::record::record_of;
 use crate::Error;
 use crate::error::{JsonReason, ModelReason};
-use crate::files::checkpoint::Checkpoint;
 use crate::files::file_names::{CONFIG_FILE, is_weights_file, plain_name};
 use crate::files::folder::names;
 use crate::files::our_files::{Digits, OurFile};
 use crate::jobs::card::README;
-use crate::naming::pattern::PatternDict;
-use crate::naming::unit_files::file_names;
 use crate::naming::units::UnitSpec;
-use crate::record::config::{ConfigFile, dfloat11_config, python_text_of_only};
+use crate::record::config::{ConfigFile, dfloat11_config};
 use crate::record::source::Written;
 use crate::safetensors::{Fault, MAX_HEADER_BYTES};
 use crate::writer::copies::copies_at_most;
 
-/// The options that determine what is written.
+/// What determines the files that are written.
+#[derive(Clone, Copy)]
 pub(crate) struct Gate<'a> {
-    pub source: &'a Checkpoint,
+    pub layout: &'a dyn FileLayout,
     pub specs: &'a [UnitSpec],
-    pub code: CodeKind,
-    pub pattern_dict: Option<&'a PatternDict>,
-    pub single_file: bool,
 }
 
 /// Whether every header is known to fit.
@@ -62,46 +55,25 @@ pub(crate) enum Room {
     AfterPlanning,
 }
 
-impl<'a> Gate<'a> {
-    pub fn new(source: &'a Checkpoint, specs: &'a [UnitSpec], options: &'a CompressOptions) -> Gate<'a> {
-        let &CompressOptions { code, ref pattern_dict, single_file, .. } = options;
-        Gate { source, specs, code, pattern_dict: pattern_dict.as_ref(), single_file }
-    }
-
+impl Gate<'_> {
     /// Accepts what readers will accept.
     ///
     /// # Errors
     /// Readers would refuse something. The error gives its place in INPUT, and what to do.
     pub fn check(&self) -> Result<Room, Error> {
-        let files = match self.in_one_file() {
-            true => Vec::new(),
-            false => file_names(self.specs.iter().map(|spec| spec.name.as_str())),
-        };
-        if self.source.is_dir && !self.source.files.is_empty() {
-            self.check_names(&files)?;
+        let source = self.layout.source();
+        if source.is_dir && !source.files.is_empty() && self.layout.has_record() {
+            self.check_names()?;
         }
         self.check_config()?;
-        self.check_headers(&files)
-    }
-
-    fn in_one_file(&self) -> bool {
-        self.single_file || !self.source.is_dir
-    }
-
-    fn main_file(&self) -> &'static str {
-        match self.code {
-            CodeKind::Canonical => self.source.main_file,
-            CodeKind::Published => Saver::of(self.source, self.single_file).main_file(self.source),
-        }
+        self.check_headers()
     }
 
     /// The record names the source's files, and no copied file may have the name of a file that we
     /// make.
-    fn check_names(&self, files: &[String]) -> Result<(), Error> {
-        let source = self.source;
-        if self.code == CodeKind::Published {
-            return Ok(());
-        }
+    fn check_names(&self) -> Result<(), Error> {
+        let source = self.layout.source();
+        let files = self.layout.unit_files().unwrap_or_default();
         source.files.iter().try_for_each(|file| plain_name(&file.name, &source.path))?;
         let made = files.iter().map(String::as_str).chain([source.main_file, CONFIG_FILE]);
         let made: BTreeSet<String> = made.map(str::to_ascii_lowercase).collect();
@@ -117,117 +89,92 @@ impl<'a> Gate<'a> {
         Ok(())
     }
 
-    /// Readers read the future config.json again, so it must be small enough. In the published
-    /// form, only its patterns lead to the matrices, so they are checked too.
+    /// Readers read the future config.json again, so it must be small enough.
     fn check_config(&self) -> Result<(), Error> {
-        if self.code == CodeKind::Published && self.specs.is_empty() {
-            let reason = ModelReason::NothingPublished;
-            return Err(Error::NotAModel { path: self.source.path.clone(), reason });
-        }
-        if let Some(given) = self.pattern_dict.filter(|_| self.code == CodeKind::Published) {
-            given.check_common(self.source.tensors.keys().map(String::as_str))?;
-        }
-        let codable = self.specs.iter().filter(|spec| !spec.is_extension() && spec.weights <= MAX_WEIGHTS);
-        let codable: Vec<&UnitSpec> = codable.collect();
-        let patterns = match self.code {
-            CodeKind::Canonical => PatternDict::to_json(&codable, self.source.tensors.keys().map(String::as_str)),
-            CodeKind::Published => {
-                let patterns = pattern_dict(self.pattern_dict, self.specs, &codable, self.source);
-                PatternDict::from_json(&patterns, &self.source.main_path()).map_err(|_| Error::NotAModel {
-                    path: self.source.path.clone(),
-                    reason: ModelReason::PatternsTooLarge,
-                })?;
-                patterns
-            }
-        };
-        let (path, config) = (self.source.folder().join(CONFIG_FILE), dfloat11_config(patterns));
-        let found = if self.source.is_dir { ConfigFile::read(self.source.folder())? } else { None };
-        let saver = (self.code == CodeKind::Published).then(|| Saver::of(self.source, self.single_file));
-        let text = match (found, saver) {
-            (Some(file), Some(Saver::Transformers)) => file.python_text_with(&config)?,
-            (Some(file), None) => file.text_with(Some(&config)).unwrap_or_default(),
-            _ => python_text_of_only(&config, &path)?,
-        };
+        let source = self.layout.source();
+        let codable: Vec<&UnitSpec> = self.specs.iter().filter(|spec| spec.weights <= MAX_WEIGHTS).collect();
+        let patterns = self.layout.pattern_dict(&codable);
+        self.layout.check_patterns(&patterns)?;
+        let found = if source.is_dir { ConfigFile::read(source.folder())? } else { None };
+        let text = self.layout.config_text(found.as_ref(), &dfloat11_config(patterns))?;
         if text.len() as u64 > MAX_HEADER_BYTES {
+            let path = source.folder().join(CONFIG_FILE);
             let reason = JsonReason::GrowsTooLarge { bytes: text.len() as u64, most: MAX_HEADER_BYTES };
             return Err(Error::Json { path, reason });
         }
         Ok(())
     }
 
-    fn check_headers(&self, files: &[String]) -> Result<Room, Error> {
-        let refused = |file: &str| unwritable(self.source, file, self.single_file);
-        let all: BTreeSet<String> = self.source.tensors.keys().cloned().collect();
-        let specs: Vec<&UnitSpec> = self.specs.iter().collect();
-        if self.main_header(&specs, &specs, &all)?.is_ok() {
+    fn check_headers(&self) -> Result<Room, Error> {
+        let every: Vec<usize> = (0..self.specs.len()).collect();
+        let all: BTreeSet<String> = self.layout.source().tensors.keys().cloned().collect();
+        if self.main_header(&every, &every, all.iter())?.is_ok() {
             return Ok(Room::Enough);
         }
         let mut outside = all.clone();
         self.specs.iter().for_each(|spec| remove(&mut outside, &spec.tensors));
-        let least = if self.in_one_file() { &outside } else { &BTreeSet::new() };
-        self.main_header(&[], &[], least)?.map_err(refused(self.main_file()))?;
-        let beside = Beside::of(self.specs, all.iter().map(String::as_str));
-        for (index, (spec, file)) in self.specs.iter().zip(files).enumerate() {
-            let others = beside.unit(index, &outside);
-            self.header_of(&[spec], others.iter(), &Metadata::of_unit(self.source, self.code))
-                .map_err(refused(file))?;
+        let files = self.layout.unit_files();
+        let least = if files.is_none() { &outside } else { &BTreeSet::new() };
+        self.main_header(&[], &[], least.iter())?.map_err(self.refused(self.layout.main_file()))?;
+        for (index, file) in files.unwrap_or_default().iter().enumerate() {
+            let others = self.layout.beside(index, &outside);
+            self.header_of(&[index], others.iter(), &self.layout.unit_metadata()).map_err(self.refused(file))?;
         }
-        let most = self.main_header(&specs, &[], &all)?;
-        Ok(if most.is_ok() && !self.in_one_file() { Room::Enough } else { Room::AfterPlanning })
+        let most = self.main_header(&every, &[], all.iter())?;
+        Ok(if most.is_ok() && files.is_some() { Room::Enough } else { Room::AfterPlanning })
     }
 
     /// Accepts a directory whose units are all planned: `coded` are coded, `rest` are left for the
     /// main file.
-    pub fn check_planned(&self, coded: &[&UnitSpec], rest: &BTreeSet<String>) -> Result<(), Error> {
-        self.main_header(coded, &[], rest)?.map_err(unwritable(self.source, self.main_file(), self.single_file))
+    pub fn check_planned(&self, coded: &[usize], rest: &[String]) -> Result<(), Error> {
+        self.main_header(coded, &[], rest.iter())?.map_err(self.refused(self.layout.main_file()))
+    }
+
+    fn refused(&self, file: &str) -> impl Fn(Fault) -> Error + use<> {
+        unwritable(self.layout, file)
     }
 
     /// Whether the main file's header fits, with the units `coded` in the record, the arrays of
     /// `inside` and the tensors `raw`.
-    fn main_header(
+    fn main_header<'t>(
         &self,
-        coded: &[&UnitSpec],
-        inside: &[&UnitSpec],
-        raw: &BTreeSet<String>,
+        coded: &[usize],
+        inside: &[usize],
+        raw: impl Iterator<Item = &'t String>,
     ) -> Result<Result<(), Fault>, Error> {
-        let record = record_of(self.source, coded, &BTreeMap::new(), self.written_at_most(coded)?);
-        let metadata = match self.code {
-            CodeKind::Canonical => Metadata::Record(&record, &Value::Null),
-            CodeKind::Published => Saver::of(self.source, self.single_file).metadata(),
-        };
-        Ok(self.header_of(inside, raw.iter(), &metadata))
+        let specs: Vec<&UnitSpec> = coded.iter().map(|&index| &self.specs[index]).collect();
+        let record = record_of(self.layout.source(), &specs, &BTreeMap::new(), self.written_at_most(coded)?);
+        Ok(self.header_of(inside, raw, &self.layout.main_metadata(&record, &Value::Null)))
     }
 
     /// The longest list that the record can hold of the other files in the model's folder.
-    fn written_at_most(&self, coded: &[&UnitSpec]) -> Result<Written, Error> {
+    fn written_at_most(&self, coded: &[usize]) -> Result<Written, Error> {
+        let source = self.layout.source();
         let (none, size) = (Digits::default(), u64::MAX);
-        let part = self.source.path.file_name().map(|name| name.to_string_lossy().into_owned());
+        let part = source.path.file_name().map(|name| name.to_string_lossy().into_owned());
         // A file of shapes has no folder.
-        if !self.source.is_dir || self.source.files.is_empty() {
+        if !source.is_dir || source.files.is_empty() {
             return Ok(Written { part, ..Written::default() });
         }
-        let weights = match self.single_file {
-            true => Vec::new(),
-            false => file_names(coded.iter().map(|spec| spec.name.as_str())),
-        };
-        let weights = weights.into_iter().map(|name| OurFile::Weights { name, size, header: none, xxh3: none });
+        let weights = self.layout.unit_files().into_iter().flat_map(|files| coded.iter().map(|&index| &files[index]));
+        let weights = weights.map(|name| OurFile::Weights { name: name.clone(), size, header: none, xxh3: none });
         let small = [
             OurFile::Config { name: CONFIG_FILE.to_owned(), size, xxh3: none },
             OurFile::Card { name: README.to_owned(), xxh3: none },
         ];
-        let files = weights.chain(small).chain(copies_at_most(&self.source.path, &self.source.carried)?).collect();
+        let files = weights.chain(small).chain(copies_at_most(&source.path, &source.carried)?).collect();
         Ok(Written { files, data: none, part })
     }
 
     fn header_of<'t>(
         &self,
-        units: &[&'t UnitSpec],
+        units: &[usize],
         raw: impl Iterator<Item = &'t String>,
         metadata: &Metadata<'_>,
     ) -> Result<(), Fault> {
-        let sized = units.iter().map(|spec| (*spec, widest(spec.weights)));
-        let layout = layout(self.source, sized, raw.map(String::as_str))?;
-        header(self.source, &layout, metadata).map(drop)
+        let source = self.layout.source();
+        let sized = units.iter().map(|&index| (&self.specs[index], widest(self.specs[index].weights)));
+        header(source, &places(source, sized, raw.map(String::as_str))?, metadata).map(drop)
     }
 }
 

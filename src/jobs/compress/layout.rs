@@ -1,103 +1,129 @@
-//! Where the tensors of one file lie, and the file's header. Both are made before anything of the
-//! file is written.
+//! Which tensor goes into which file. The trait `FileLayout` says it; compression writes the files
+//! of a layout, the gate checks their headers, and the estimate adds up their bytes.
+//!
+//! ```text
+//! PerUnit     a unit, and the other tensors below its module -> <unit>.safetensors
+//!             every other tensor                             -> the main file
+//! SingleFile  everything                                     -> the main file
+//! Published   as one of these, with the published tool's headers and names
+//! ```
+//!
+//! Files, from the top down. None uses a name from a file above it:
+//!
+//! ```text
+//! walk         goes through the units, and hands over each file's content
+//! published    the published tool's choices
+//! per_unit, single_file
+//! file_layout  the trait
+//! header       the places of tensors in one file, and its header
+//! ```
 
-use std::collections::BTreeMap;
-
-use df11_core::PartSizes;
-use serde_json::Value;
+mod file_layout;
+mod header;
+mod per_unit;
+mod published;
+mod single_file;
+mod walk;
 
 use super::options::CodeKind;
-use crate::Error;
-use crate::error::Fitting;
 use crate::files::checkpoint::Checkpoint;
-use crate::files::leaves::LEAVES;
-use crate::files::own::{MAIN_KEY, PREFIX};
+use crate::naming::pattern::PatternDict;
 use crate::naming::units::UnitSpec;
-use crate::record::source::Record;
-use crate::safetensors::{Dtype, Fault, Layout, NewTensor};
+pub(crate) use file_layout::{FileLayout, unwritable};
+pub(crate) use header::{Metadata, header, places, split_positions};
+use per_unit::PerUnit;
+use published::Published;
+pub(super) use published::Saver;
+use single_file::SingleFile;
+pub(crate) use walk::{Contents, Fate, MainContents, Steps, remove, walk};
 
-const LUT_ROW_BYTES: u64 = df11_core::limits::TABLE_ENTRIES as u64;
-
-/// What a header holds in addition to its tensors.
-pub(crate) enum Metadata<'a> {
-    /// Nothing.
-    None,
-    /// In our main file: the source's metadata, and the record with `dfloat11_config`.
-    Record(&'a Record, &'a Value),
-    /// In our files of units: the name of the file that holds the record.
-    Main(&'a str),
-    /// In a published main file: what `save_pretrained` of transformers and diffusers writes.
-    Saved,
-}
-
-impl Metadata<'_> {
-    /// The metadata of a unit's file.
-    pub fn of_unit(source: &Checkpoint, code: CodeKind) -> Metadata<'static> {
-        match code {
-            CodeKind::Canonical => Metadata::Main(source.main_file),
-            CodeKind::Published => Metadata::None,
+/// The layout of a model with these units.
+pub(crate) fn layout_of<'a>(
+    source: &'a Checkpoint,
+    specs: &'a [UnitSpec],
+    code: CodeKind,
+    pattern_dict: Option<&'a PatternDict>,
+    single_file: bool,
+) -> Box<dyn FileLayout + 'a> {
+    let ours: Box<dyn FileLayout + 'a> = match source.is_dir && !single_file {
+        true => Box::new(PerUnit::new(source, specs)),
+        false => Box::new(SingleFile { source }),
+    };
+    match code {
+        CodeKind::Canonical => ours,
+        CodeKind::Published => {
+            let saver = Saver::of(source, single_file);
+            Box::new(Published { tensors: ours, saver, specs, given: pattern_dict })
         }
     }
 }
 
-/// The places in one file of the arrays of these units and of these raw tensors.
-pub(crate) fn layout<'a>(
-    source: &Checkpoint,
-    units: impl Iterator<Item = (&'a UnitSpec, PartSizes)>,
-    raw: impl Iterator<Item = &'a str>,
-) -> Result<Layout, Fault> {
-    let arrays = units.flat_map(|(spec, sizes)| array_tensors(spec, sizes, split_positions(source, spec).len()));
-    let raw = raw.map(|tensor| {
-        let info = &source.tensors[tensor].info;
-        let (dtype, shape) = (info.dtype.clone(), info.shape.clone());
-        NewTensor { name: tensor.to_owned(), dtype, shape, bytes: info.bytes() }
-    });
-    Layout::new(arrays.chain(raw).collect())
-}
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
 
-/// The header of a file.
-pub(crate) fn header(source: &Checkpoint, layout: &Layout, metadata: &Metadata<'_>) -> Result<Vec<u8>, Fault> {
-    let metadata = match metadata {
-        Metadata::None => BTreeMap::new(),
-        Metadata::Record(record, config) => {
-            let mut metadata = source.metadata();
-            metadata.retain(|key, _| !key.starts_with(PREFIX));
-            metadata.extend(record.to_metadata(config, !source.is_dir));
-            metadata
+    use super::*;
+    use crate::Error;
+    use crate::naming::by_pattern::units_by_pattern;
+
+    /// Decides by the bits of a number, and keeps the file of every tensor.
+    struct Decided<'a> {
+        specs: &'a [UnitSpec],
+        coded: usize,
+        files: BTreeMap<String, String>,
+    }
+
+    impl Decided<'_> {
+        fn add(&mut self, contents: &Contents<'_, ()>) {
+            let of_units = contents.units.iter().flat_map(|(index, ())| &self.specs[*index].tensors);
+            for tensor in of_units.chain(contents.raw) {
+                let before = self.files.insert(tensor.clone(), contents.name.to_owned());
+                assert_eq!(before, None, "{tensor} is in {} too", contents.name);
+            }
         }
-        Metadata::Main(name) => BTreeMap::from([(MAIN_KEY.to_owned(), (*name).to_owned())]),
-        Metadata::Saved => BTreeMap::from([("format".to_owned(), "pt".to_owned())]),
-    };
-    layout.header(&metadata)
-}
+    }
 
-/// The tensors of a unit's six arrays.
-fn array_tensors(spec: &UnitSpec, sizes: PartSizes, split_bytes: usize) -> [NewTensor; LEAVES.len()] {
-    let bytes =
-        [sizes.encoded_exponent, sizes.sign_mantissa, sizes.luts, sizes.gaps, sizes.output_positions, split_bytes];
-    std::array::from_fn(|index| {
-        let ((leaf, dtype), bytes) = (LEAVES[index], bytes[index] as u64);
-        let shape = match leaf {
-            "luts" => vec![bytes / LUT_ROW_BYTES, LUT_ROW_BYTES],
-            "split_positions" => vec![bytes / size_of::<i64>() as u64],
-            _ => vec![bytes],
-        };
-        NewTensor { name: format!("{}.{leaf}", spec.name), dtype: Dtype::named(dtype), shape, bytes }
-    })
-}
+    impl Steps for Decided<'_> {
+        type Unit = ();
 
-/// The end of each matrix of a unit, except the last, as stored.
-pub(crate) fn split_positions(source: &Checkpoint, spec: &UnitSpec) -> Vec<u8> {
-    df11_core::split_positions(spec.tensors.iter().map(|tensor| source.weights_of(tensor)))
-}
+        fn unit(&mut self, index: usize, _file: Option<&str>) -> Result<Fate<()>, Error> {
+            Ok(if self.coded >> index & 1 == 1 { Fate::Coded(()) } else { Fate::Raw })
+        }
 
-/// The error for a file of `source`'s coded model that would break a rule of its readers.
-pub(crate) fn unwritable(source: &Checkpoint, file: &str, single_file: bool) -> impl Fn(Fault) -> Error + use<> {
-    let (path, file) = (source.path.clone(), file.to_owned());
-    let fitting = match (&source.is_dir, single_file) {
-        (true, true) => Fitting::FileForEachUnit,
-        (true, false) => Fitting::Split,
-        (false, _) => Fitting::Directory,
-    };
-    move |fault| Error::Unwritable { path: path.clone(), file: file.clone(), fault: Box::new(fault), fitting }
+        fn file(&mut self, contents: &Contents<'_, ()>, _metadata: Metadata<'_>) -> Result<(), Error> {
+            self.add(contents);
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn every_tensor_is_in_exactly_one_file_whichever_units_stay_raw() {
+        let names = ["m.0.a", "m.0.in", "m_0", "m.1"].map(|module| format!(r#"["{module}.weight", "BF16", [64]]"#));
+        let beside = ["m.0.in.bias", "m.0.norm", "top"].map(|tensor| format!(r#"["{tensor}", "BF16", [4]]"#));
+        let dir = tempfile::tempdir().expect("a folder");
+        let (shapes, patterns) = (dir.path().join("shapes.json"), dir.path().join("patterns.json"));
+        let text = format!(r#"{{"tensors": [{}, {}]}}"#, names.join(", "), beside.join(", "));
+        std::fs::write(&shapes, text).expect("written");
+        std::fs::write(&patterns, r#"{"m\\.0": ["a"], "m\\.0\\.in": [], "m_0": [], "m\\.1": []}"#).expect("written");
+        let source = Checkpoint::of_shapes(&shapes).expect("shapes");
+        let patterns = PatternDict::read(&patterns).expect("patterns");
+        let specs = units_by_pattern(&source, &patterns).expect("units");
+        assert_eq!(specs.len(), 4);
+        for (coded, single_file) in (0..1 << specs.len()).flat_map(|coded| [(coded, false), (coded, true)]) {
+            for code in [CodeKind::Canonical, CodeKind::Published] {
+                let layout = layout_of(&source, &specs, code, None, single_file);
+                let mut decided = Decided { specs: &specs, coded, files: BTreeMap::new() };
+                let main = walk(&*layout, &specs, &mut decided).expect("walked");
+                decided.add(&Contents { name: layout.main_file(), units: &main.units, raw: &main.raw });
+                assert!(decided.files.keys().eq(source.tensors.keys()), "{coded}: {:?}", decided.files);
+                for (index, spec) in specs.iter().enumerate() {
+                    let own = layout.unit_files().filter(|_| coded >> index & 1 == 1).map(|files| &files[index]);
+                    let expected = own.map_or(layout.main_file(), |name| name);
+                    assert_eq!(decided.files[&spec.tensors[0]], expected, "{coded}: {}", spec.name);
+                }
+                let inner = specs.iter().position(|spec| spec.name == "m.0.in").expect("a unit");
+                assert_eq!(decided.files["m.0.in.bias"], decided.files[&specs[inner].tensors[0]], "{coded}");
+            }
+        }
+    }
 }

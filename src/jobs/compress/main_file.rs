@@ -11,19 +11,17 @@ use serde_json::Value;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::beside::{add_card, card_of};
-use super::contents::record_of;
-use super::file::{Contents, write_data};
-use super::layout::{Metadata, header, unwritable};
-use super::options::CodeKind;
+use super::file::write_data;
+use super::layout::{Contents, MainContents, header, unwritable};
 use super::published_main::write_published_main;
+use super::record::record_of;
 use super::task::{Ledger, Task};
 use super::unit::UnitBuffer;
 use crate::files::file_names::CONFIG_FILE;
 use crate::files::our_files::{Digits, OurFile, check_names_in};
 use crate::jobs::card::README;
-use crate::naming::pattern::PatternDict;
 use crate::naming::units::UnitSpec;
-use crate::record::config::{ConfigFile, dfloat11_config, text_of_only};
+use crate::record::config::{ConfigFile, dfloat11_config};
 use crate::record::source::Written;
 use crate::{Error, Note};
 
@@ -32,42 +30,39 @@ pub(super) fn write_main(
     task: Task<'_>,
     unit: &mut UnitBuffer<'_>,
     ledger: &mut Ledger,
-    units: &[(usize, Plan)],
-    raw: &[String],
-    coded: &[usize],
+    main: &MainContents<Plan>,
 ) -> Result<(), Error> {
-    let Task { source, options, .. } = task;
-    let coded: Vec<&UnitSpec> = coded.iter().map(|&index| &task.specs[index]).collect();
-    if options.code == CodeKind::Published {
-        return write_published_main(task, unit, ledger, units, raw, &coded);
+    let Task { source, layout, .. } = task;
+    let coded: Vec<&UnitSpec> = main.coded.iter().map(|&index| &task.specs[index]).collect();
+    let config = dfloat11_config(layout.pattern_dict(&coded));
+    let contents = Contents { name: layout.main_file(), units: &main.units, raw: &main.raw };
+    if !layout.has_record() {
+        return write_published_main(task, unit, ledger, &contents, &config);
     }
-    let (extension, published): (Vec<&UnitSpec>, Vec<&UnitSpec>) = coded.iter().partition(|spec| spec.is_extension());
-    if !extension.is_empty() {
-        let count = extension.len();
-        ledger.report.extension_units = count;
-        ledger.report.notes.push(Note::Extension { tensors: count });
+    let extension = coded.iter().filter(|spec| spec.is_extension()).count();
+    if extension > 0 {
+        ledger.report.extension_units = extension;
+        ledger.report.notes.push(Note::Extension { tensors: extension });
     }
-    let pattern_dict = PatternDict::to_json(&published, source.tensors.keys().map(String::as_str));
-    let config = dfloat11_config(pattern_dict);
     let written = written(task, ledger, &config)?;
     let mut record = record_of(source, &coded, &unit.hashes, written);
-    task.progress.unit(source.main_file);
-    let contents = Contents { name: source.main_file, units, raw };
-    let main = write_data(task, unit, &mut ledger.report, contents, &Metadata::Record(&record, &config))?;
+    task.progress.unit(contents.name);
+    let metadata = layout.main_metadata(&record, &config);
+    let draft = write_data(task, unit, &mut ledger.report, &contents, &metadata)?;
     for (name, tensor) in &mut record.tensors {
         tensor.xxh3 = unit.hashes.get(name).copied().unwrap_or(0);
     }
     if let Some(written) = &mut record.written {
-        written.data = main.data_checksum();
+        written.data = draft.data_checksum();
         for file in written.files.iter_mut().filter(|file| matches!(file, OurFile::Card { .. })) {
             *file = add_card(&source.path, task.output, &[], &mut ledger.report)?;
         }
     }
     // The length is the same as before: a checksum always has 16 digits.
-    let unwritable = unwritable(source, source.main_file, options.single_file);
-    let header = header(source, &main.layout, &Metadata::Record(&record, &config)).map_err(unwritable)?;
-    main.file.write(&header, 0)?;
-    main.file.finish()
+    let metadata = layout.main_metadata(&record, &config);
+    let header = header(source, &draft.places, &metadata).map_err(unwritable(layout, contents.name))?;
+    draft.file.write(&header, 0)?;
+    draft.file.finish()
 }
 
 /// Writes config.json, and lists the files written next to the main file. A file that is not
@@ -76,11 +71,7 @@ fn written(task: Task<'_>, ledger: &mut Ledger, dfloat11_config: &Value) -> Resu
     let Task { source, destination, .. } = task;
     let mut files = ledger.ours.clone();
     if source.is_dir {
-        let text = match ConfigFile::of(source)? {
-            Some(file) => file.text_with(Some(dfloat11_config)),
-            None => text_of_only(dfloat11_config),
-        };
-        let text = text.unwrap_or_default();
+        let text = task.layout.config_text(ConfigFile::of(source)?.as_ref(), dfloat11_config)?;
         ledger.report.write_small(task.output, &task.place(CONFIG_FILE), text.as_bytes())?;
         let (name, size) = (CONFIG_FILE.to_owned(), text.len() as u64);
         files.push(OurFile::Config { name, size, xxh3: Digits(xxh3_64(text.as_bytes())) });
@@ -94,11 +85,12 @@ fn written(task: Task<'_>, ledger: &mut Ledger, dfloat11_config: &Value) -> Resu
 
 /// Refuses, before any work, names that another system would read differently: those of files to be
 /// written, and those of files to be restored.
-pub(super) fn check_names(task: Task<'_>, units: &[String]) -> Result<(), Error> {
-    let Task { source, destination, .. } = task;
-    if !source.is_dir || task.options.code == CodeKind::Published {
+pub(super) fn check_names(task: Task<'_>) -> Result<(), Error> {
+    let Task { source, destination, layout, .. } = task;
+    if !source.is_dir || !layout.has_record() {
         return Ok(());
     }
+    let units = layout.unit_files().unwrap_or_default();
     let copied = &destination.copied.files;
     let card = destination.has_card.then_some(README);
     let own = units.iter().map(String::as_str).chain([source.main_file, CONFIG_FILE]).chain(card);

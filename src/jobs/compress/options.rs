@@ -3,10 +3,11 @@
 use df11_core::bf16;
 use df11_cpu::Plan;
 
-use crate::Note;
 use crate::backend::Choice;
+use crate::error::Exclusive;
 use crate::error::messages::messages;
 use crate::naming::pattern::PatternDict;
+use crate::{Error, Note};
 
 /// Whose codes and files are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -82,6 +83,21 @@ impl Default for CompressOptions {
             resume: false,
             memory: None,
             model_card: false,
+        }
+    }
+}
+
+impl CompressOptions {
+    /// Refuses options that exclude each other: the published code has no extension, and the
+    /// published tool writes no card.
+    pub(super) fn check(&self) -> Result<(), Error> {
+        match self {
+            CompressOptions { code: CodeKind::Canonical, .. } => Ok(()),
+            CompressOptions { all: true, .. } => Err(Error::OptionsExclude { which: Exclusive::PublishedAndAll }),
+            CompressOptions { model_card: true, .. } => {
+                Err(Error::OptionsExclude { which: Exclusive::PublishedAndCard })
+            }
+            _ => Ok(()),
         }
     }
 }

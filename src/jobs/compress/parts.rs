@@ -62,14 +62,15 @@ fn fill(
     let beside = copy_beside(input, output, &parts, names_beside(options), progress)?;
     all.add_copied(&beside);
     let mut files: Vec<OurFile> = beside.ours().collect();
-    if options.code == CodeKind::Canonical {
+    let has_record = options.code == CodeKind::Canonical;
+    if has_record {
         check_top(input, &parts, &files, options)?;
     }
     for ((part, model), copied) in coded.iter().zip(&copied) {
         let name = portable(&input.join(part), part)?;
         let place = Destination { below: part, copied, part: Some(&name), has_card: false };
         all.add(compress_model(model, output, &place, options, progress)?, &name);
-        if options.code == CodeKind::Canonical {
+        if has_record {
             let xxh3 = record_checksum(&output.path(&part.join(model.model.source.main_file)))?;
             files.push(OurFile::Part { name, xxh3 });
         }
@@ -77,7 +78,7 @@ fn fill(
     if options.model_card {
         files.push(add_card(input, output, &parts, &mut all)?);
     }
-    if options.code == CodeKind::Canonical {
+    if has_record {
         all.write_small(output, Path::new(MANIFEST_FILE), text_of(&files).as_bytes())?;
     }
     coded.iter().try_for_each(|(_, model)| model.model.source.check_unchanged())?;

@@ -26,7 +26,7 @@ pub(super) fn plan(
     let reason = match try_plan(task, unit, report, index)? {
         Ok(plan) => {
             let bytes = plan.sizes().total() + split_positions(task.source, spec).len() as u64;
-            if bytes < raw_bytes || task.options.code == CodeKind::Published {
+            if task.layout.worth_coding(bytes, raw_bytes) {
                 return Ok(Some(plan));
             }
             KeptReason::NotSmaller { coded: bytes, raw: raw_bytes }

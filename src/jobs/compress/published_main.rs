@@ -3,16 +3,17 @@
 use std::path::{Path, PathBuf};
 
 use df11_cpu::Plan;
+use serde_json::Value;
 
-use super::file::{Contents, write_file};
-use super::published::{Saver, pattern_dict};
+use super::file::write_file;
+use super::layout::{Contents, Saver};
 use super::resume::is_finished;
 use super::task::{Ledger, Task};
 use super::unit::UnitBuffer;
 use crate::files::file_names::CONFIG_FILE;
 use crate::files::folder::SmallFile;
-use crate::naming::units::UnitSpec;
-use crate::record::config::{ConfigFile, dfloat11_config, python_text_of_only};
+use crate::record::config::ConfigFile;
+use crate::record::source::Record;
 use crate::writer::copies::others;
 use crate::{Error, Note};
 
@@ -24,34 +25,26 @@ pub(super) fn write_published_main(
     task: Task<'_>,
     unit: &mut UnitBuffer<'_>,
     ledger: &mut Ledger,
-    units: &[(usize, Plan)],
-    raw: &[String],
-    coded: &[&UnitSpec],
+    contents: &Contents<'_, Plan>,
+    config: &Value,
 ) -> Result<(), Error> {
-    let Task { source, output, options, .. } = task;
-    let saver = Saver::of(source, options.single_file);
-    let name = saver.main_file(source);
-    if !is_finished(task, unit, ledger, name, 0)? {
-        task.progress.unit(name);
-        write_file(task, unit, ledger, Contents { name, units, raw }, saver.metadata())?;
+    let Task { source, output, layout, .. } = task;
+    if !is_finished(task, unit, ledger, contents.name, 0)? {
+        task.progress.unit(contents.name);
+        write_file(task, unit, ledger, contents, layout.main_metadata(&Record::default(), config))?;
     }
-    let patterns = pattern_dict(options.pattern_dict.as_ref(), task.specs, coded, source);
     let report = &mut ledger.report;
     if !source.is_dir {
-        report.notes.push(Note::PatternsNotHeld { patterns: patterns.to_string() });
+        report.notes.push(Note::PatternsNotHeld { patterns: config["pattern_dict"].to_string() });
         return Ok(());
     }
-    let config = dfloat11_config(patterns);
     let folder = source.folder().to_path_buf();
-    let text = match ConfigFile::of(source)? {
-        Some(file) if saver == Saver::Transformers => file.python_text_with(&config)?,
-        found => {
-            if found.is_some() {
-                report.notes.push(Note::ConfigAlone);
-            }
-            python_text_of_only(&config, &folder.join(CONFIG_FILE))?
-        }
-    };
+    let saver = Saver::of(source, task.options.single_file);
+    let of_source = ConfigFile::of(source)?;
+    let text = layout.config_text(of_source.as_ref(), config)?;
+    if of_source.is_some() && saver != Saver::Transformers {
+        report.notes.push(Note::ConfigAlone);
+    }
     report.write_small(output, &task.place(CONFIG_FILE), text.as_bytes())?;
     let mut left = others(&folder)?;
     left.extend(source.carried.iter().map(PathBuf::from));

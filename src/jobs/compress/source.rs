@@ -6,8 +6,8 @@ use std::path::Path;
 use df11_core::bf16;
 
 use super::gate::{Gate, Room};
+use super::layout::{FileLayout, layout_of};
 use super::options::{CodeKind, CompressOptions};
-use super::published::refuse_what_it_lacks;
 use crate::error::ModelReason;
 use crate::files::checkpoint::Checkpoint;
 use crate::files::leaves::LEAVES;
@@ -24,7 +24,7 @@ use crate::{Error, Note};
 fn open_source(input: &Path, options: &CompressOptions) -> Result<Checkpoint, Error> {
     /// Values that are checked before the next ones are read.
     const STEP: u64 = 1 << 20;
-    refuse_what_it_lacks(options)?;
+    options.check()?;
     let mut source = Checkpoint::open(input)?;
     refuse_coded(&source)?;
     if options.code == CodeKind::Published {
@@ -71,17 +71,17 @@ impl ToCode {
         Ok(ToCode { source, specs })
     }
 
+    /// The layout of what is written.
+    pub fn layout<'a>(&'a self, options: &'a CompressOptions) -> Box<dyn FileLayout + 'a> {
+        layout_of(&self.source, &self.specs, options.code, options.pattern_dict.as_ref(), options.single_file)
+    }
+
     /// The bytes of work that coding will announce. In one file every unit is read twice.
     pub fn work(&self, options: &CompressOptions) -> u64 {
         let data: u64 = self.source.tensors.values().map(|place| place.info.bytes()).sum();
         let coded: u64 = self.specs.iter().map(|spec| spec.weights * size_of::<bf16>() as u64).sum();
-        if has_unit_files(&self.source, options) { data } else { data + coded }
+        if self.layout(options).unit_files().is_some() { data } else { data + coded }
     }
-}
-
-/// Whether each unit of a model gets its own file.
-pub(super) fn has_unit_files(source: &Checkpoint, options: &CompressOptions) -> bool {
-    source.is_dir && !options.single_file
 }
 
 /// A model that has passed the gate.
@@ -93,7 +93,8 @@ pub(super) struct Passed {
 impl ToCode {
     /// Passes the gate: readers will accept everything that is to be written.
     pub fn pass(self, options: &CompressOptions) -> Result<Passed, Error> {
-        Ok(Passed { room: Gate::new(&self.source, &self.specs, options).check()?, model: self })
+        let room = Gate { layout: &*self.layout(options), specs: &self.specs }.check()?;
+        Ok(Passed { model: self, room })
     }
 }
 

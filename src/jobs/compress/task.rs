@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::layout::FileLayout;
 use super::options::{CompressOptions, CompressReport};
 use crate::Note;
 use crate::files::checkpoint::Checkpoint;
@@ -29,6 +30,7 @@ pub(super) struct Destination<'a> {
 pub(super) struct Task<'a> {
     pub source: &'a Checkpoint,
     pub specs: &'a [UnitSpec],
+    pub layout: &'a dyn FileLayout,
     pub output: &'a Output,
     pub destination: &'a Destination<'a>,
     pub options: &'a CompressOptions,

@@ -1,23 +1,57 @@
-//! What goes into which file: the tensors stored with a unit, and the record.
+//! Our layout of a directory: a file for each unit, and the main file for the rest.
 
 use std::cmp::Ordering;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use crate::files::checkpoint::{Checkpoint, Place};
+use super::file_layout::FileLayout;
+use crate::error::Fitting;
+use crate::files::checkpoint::Checkpoint;
 use crate::files::dotted::is_below;
+use crate::naming::unit_files::file_names;
 use crate::naming::units::UnitSpec;
-use crate::record::source::{Record, SourceFile, SourceKind, TensorRecord, Written};
+
+/// A file for each unit, with the other tensors of its module. Everything else is in the main file.
+pub(super) struct PerUnit<'a> {
+    source: &'a Checkpoint,
+    files: Vec<String>,
+    beside: Beside<'a>,
+}
+
+impl<'a> PerUnit<'a> {
+    pub fn new(source: &'a Checkpoint, specs: &'a [UnitSpec]) -> PerUnit<'a> {
+        let files = file_names(specs.iter().map(|spec| spec.name.as_str()));
+        PerUnit { source, files, beside: Beside::of(specs, source.tensors.keys().map(String::as_str)) }
+    }
+}
+
+impl FileLayout for PerUnit<'_> {
+    fn source(&self) -> &Checkpoint {
+        self.source
+    }
+
+    fn unit_files(&self) -> Option<&[String]> {
+        Some(&self.files)
+    }
+
+    fn beside(&self, index: usize, rest: &BTreeSet<String>) -> Vec<String> {
+        self.beside.unit(index, rest)
+    }
+
+    fn fitting(&self) -> Fitting {
+        Fitting::Split
+    }
+}
 
 /// Which tensors are stored with which unit: those below the unit's module, unless the module of
 /// another unit is nearer or a unit is made of them.
 ///
 /// One walk down the tree of modules, with units and tensors in one order: a module comes directly
 /// before everything below it.
-pub(crate) struct Beside<'a>(Vec<Vec<&'a str>>);
+struct Beside<'a>(Vec<Vec<&'a str>>);
 
 impl<'a> Beside<'a> {
     /// For these units, and all tensors of their model.
-    pub fn of(specs: &'a [UnitSpec], tensors: impl Iterator<Item = &'a str>) -> Beside<'a> {
+    fn of(specs: &'a [UnitSpec], tensors: impl Iterator<Item = &'a str>) -> Beside<'a> {
         let units = specs.iter().enumerate().map(|(index, spec)| (spec.name.as_str(), Some(index)));
         let mut names: Vec<(&str, Option<usize>)> = units.chain(tensors.map(|tensor| (tensor, None))).collect();
         // A unit whose name is the full name of a tensor comes before that tensor.
@@ -36,7 +70,7 @@ impl<'a> Beside<'a> {
     }
 
     /// The tensors of `rest` that go into the file of unit `index`.
-    pub fn unit(&self, index: usize, rest: &BTreeSet<String>) -> Vec<String> {
+    fn unit(&self, index: usize, rest: &BTreeSet<String>) -> Vec<String> {
         self.0[index].iter().filter(|tensor| rest.contains(**tensor)).map(|tensor| (*tensor).to_owned()).collect()
     }
 }
@@ -47,38 +81,6 @@ fn depth_first(one: &str, other: &str) -> Ordering {
     let differs = one.bytes().zip(other.bytes()).find(|(one, other)| one != other);
     let rank = |byte: u8| (byte != b'.', byte);
     differs.map_or_else(|| one.len().cmp(&other.len()), |(one, other)| rank(one).cmp(&rank(other)))
-}
-
-/// The record of the source and of the written files. A tensor that is not read yet has checksum 0.
-pub(crate) fn record_of(
-    source: &Checkpoint,
-    coded: &[&UnitSpec],
-    hashes: &BTreeMap<String, u64>,
-    written: Written,
-) -> Record {
-    let units = coded.iter().map(|spec| (spec.name.clone(), spec.tensors.clone())).collect();
-    let tensors = source.tensors.iter().map(|(name, Place { info, .. })| {
-        let (dtype, shape) = (info.dtype.name().to_owned(), info.shape.clone());
-        (name.clone(), TensorRecord { dtype, shape, xxh3: hashes.get(name).copied().unwrap_or(0) })
-    });
-    let headers = source.files.iter().map(|file| {
-        let bytes = file.reader.header_bytes().to_vec();
-        SourceFile { name: file.name.clone(), kind: SourceKind::Safetensors, bytes }
-    });
-    let verbatim = source.small.iter().map(|file| SourceFile {
-        name: file.name.clone(),
-        kind: SourceKind::Verbatim,
-        bytes: file.bytes.clone(),
-    });
-    let sources = headers.chain(verbatim).collect();
-    Record { units, tensors: tensors.collect(), sources, written: Some(written) }
-}
-
-/// Removes tensors from those still to be written.
-pub(crate) fn remove(rest: &mut BTreeSet<String>, tensors: &[String]) {
-    for tensor in tensors {
-        rest.remove(tensor);
-    }
 }
 
 #[cfg(test)]

@@ -4,13 +4,13 @@ use super::support::{architectures, vectors};
 use super::{Place, df11, miniature, text};
 
 #[test]
-fn estimate_foretells_what_compress_writes() {
+fn estimate_predicts_what_compress_writes() {
     let sample = vectors("minilm-sample").join("model.safetensors");
     let place = Place::new();
-    let foretold = df11(["estimate", "--json", text(&sample)]).fine().json();
+    let predicted = df11(["estimate", "--json", text(&sample)]).fine().json();
     df11(["compress", text(&sample), "-o", text(&place.at("out"))]).fine();
     let written = std::fs::metadata(place.at("out")).expect("written").len() as f64;
-    let error = (foretold["output_bytes"].as_f64().expect("a number") - written).abs() / written;
+    let error = (predicted["output_bytes"].as_f64().expect("a number") - written).abs() / written;
     assert!(error < 0.003, "{error}");
     assert!(df11(["estimate", text(&sample)]).fine().stdout.contains("2 units and "));
     assert!(df11(["estimate", "--headers-only", text(&sample)]).fine().stdout.contains("from headers alone"));
@@ -31,7 +31,7 @@ fn a_dry_run_lists_everything_and_writes_nothing() {
     let before = place.names();
     let told = df11(["compress", "--dry-run", text(&source)]).fine().stdout;
     assert!(
-        told.contains("model.layers.1") && told.contains("model.norm.weight") && told.contains("foretold"),
+        told.contains("model.layers.1") && told.contains("model.norm.weight") && told.contains("predicted"),
         "{told}"
     );
     df11(["compress", "--dry-run", text(&source), "-o", text(&place.at("out"))]).fine();
