@@ -95,20 +95,16 @@ pub enum Note {
         alike: usize,
         /// Why.
         reason: String,
+        /// Whether coding every tensor that is large enough would code most of them.
+        all_helps: bool,
     },
     /// The result is not smaller than the source.
-    #[error("nothing is gained: the weight files are {more} bytes larger than the source's; {why}")]
+    #[error("nothing is gained: the weight files are {more} bytes larger than the source's, since {why}; use the BF16 model")]
     NothingGained {
         /// How many bytes larger.
         more: u64,
         /// Why.
         why: String,
-    },
-    /// The model lacks something, so far as names and config.json tell.
-    #[error("not complete, as it seems: missing {}", listed(missing))]
-    Incomplete {
-        /// What is missing.
-        missing: Vec<String>,
     },
     /// A weight file lies beside the parts of a pipeline.
     #[error("{} is not part of the pipeline and was left out", shown(file))]

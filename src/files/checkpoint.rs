@@ -47,6 +47,8 @@ pub(crate) struct Checkpoint {
     pub relaid: bool,
     /// Weight files beside a DFloat11 model that do not belong to it.
     pub strangers: Vec<String>,
+    /// Whether an index names all of its tensors.
+    pub has_index: bool,
     /// Weight files beside a BF16 model that are carried along as they are.
     pub carried: Vec<String>,
     /// Whether it is a DFloat11 model, whole or damaged.
@@ -88,6 +90,7 @@ impl Checkpoint {
             unreadable: Vec::new(),
             relaid: false,
             strangers: Vec::new(),
+            has_index: false,
             carried: Vec::new(),
             coded: false,
             notes: Vec::new(),

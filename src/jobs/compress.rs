@@ -59,6 +59,7 @@ use std::path::Path;
 
 use crate::Error;
 use crate::files::weight_files;
+use crate::jobs::chosen::nothing_gained;
 use crate::progress::Progress;
 use crate::writer::copies::Copied;
 use crate::writer::output::{Form, Output};
@@ -111,10 +112,11 @@ fn fill(
     let coded = compress_model(model, output, &destination, options, progress)?;
     source.check_unchanged()?;
     copied.check_unchanged()?;
+    let gained = nothing_gained(coded.source_bytes, coded.output_bytes, coded.units);
     // Notes on the weights come before notes on the files next to them.
     Ok(CompressReport {
         files: coded.files + report.files,
-        notes: coded.notes.into_iter().chain(report.notes).collect(),
+        notes: coded.notes.into_iter().chain(report.notes).chain(gained).collect(),
         ..coded
     })
 }

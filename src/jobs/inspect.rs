@@ -8,14 +8,17 @@ use df11_core::{Histogram, bf16, bf16_word, entropy};
 use rayon::prelude::*;
 use serde::Serialize;
 
+use super::chosen::find_units;
+use super::completeness::{self, Completeness};
+use super::restoration::Restoration;
 use crate::Error;
 use crate::backend::Choice;
 use crate::files::checkpoint::Checkpoint;
 use crate::files::words;
-use crate::naming::infer::infer_units;
 use crate::naming::units::UnitSpec;
 use crate::progress::Progress;
 use crate::record::coded::CodedModel;
+use crate::record::matrices::Naming;
 use crate::record::tiles::{Decoding, decode_tiles};
 use crate::safetensors::TensorInfo;
 
@@ -39,6 +42,8 @@ pub struct InspectReport {
     pub units: Vec<UnitReport>,
     /// The tensors that are not coded, by name.
     pub raw: Vec<RawReport>,
+    /// Whether the model is complete.
+    pub completeness: Completeness,
 }
 
 /// A unit.
@@ -126,7 +131,19 @@ fn inspect_coded(
     });
     let units = units.collect::<Result<_, Error>>()?;
     let raw = model.raw.iter().map(|name| raw_report(name, &model.checkpoint.tensors[name].info));
-    Ok(InspectReport { units, raw: raw.collect() })
+    Ok(InspectReport { units, raw: raw.collect(), completeness: completeness_of(model)? })
+}
+
+/// Whether a DFloat11 model is complete.
+fn completeness_of(model: &CodedModel) -> Result<Completeness, Error> {
+    if !matches!(&model.record, Ok(None)) {
+        return match Restoration::plan(model, None, None) {
+            Ok(plan) => Ok(Completeness::by_record(&plan.judgement.faults)),
+            Err(error) if error.is_failed_check() => Ok(Completeness::by_record(&[error])),
+            Err(error) => Err(error),
+        };
+    }
+    Ok(Naming::of(model, None).map_or(Completeness::Unknown, |naming| completeness::of_coded(model, &naming)))
 }
 
 fn inspect_source(
@@ -134,7 +151,7 @@ fn inspect_source(
     options: &InspectOptions,
     progress: &dyn Progress,
 ) -> Result<InspectReport, Error> {
-    let specs = infer_units(source.infos(), false).units;
+    let specs = find_units(source, None, false)?.units;
     progress.begin(specs.iter().map(|spec| spec.weights * size_of::<bf16>() as u64).sum());
     let mut buffer = Vec::new();
     let units = specs.iter().map(|spec| {
@@ -155,7 +172,8 @@ fn inspect_source(
     let units = units.collect::<Result<_, Error>>()?;
     let coded: BTreeSet<&String> = specs.iter().flat_map(|spec| &spec.tensors).collect();
     let raw = source.tensors.iter().filter(|(name, _)| !coded.contains(name));
-    Ok(InspectReport { units, raw: raw.map(|(name, place)| raw_report(name, &place.info)).collect() })
+    let raw = raw.map(|(name, place)| raw_report(name, &place.info)).collect();
+    Ok(InspectReport { units, raw, completeness: completeness::of_source(source)? })
 }
 
 fn raw_report(name: &str, info: &TensorInfo) -> RawReport {

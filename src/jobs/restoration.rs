@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use super::completeness::Completeness;
 use super::judge::{Judgement, judge_files};
 use crate::error::{Fitting, NameReason, Promise, RecordReason};
 use crate::files::checkpoint::Checkpoint;
@@ -47,6 +48,8 @@ pub(crate) struct Restoration {
     pub judgement: Judgement,
     /// Tensors of the source that the model does not hold.
     pub missing: BTreeSet<String>,
+    /// Whether the model is complete.
+    pub completeness: Completeness,
     /// What the user should know.
     pub notes: Vec<Note>,
 }
@@ -142,6 +145,7 @@ impl Restoration {
             byte_exact: false,
             judgement: Judgement::default(),
             missing: BTreeSet::new(),
+            completeness: Completeness::Unknown,
             notes: Vec::new(),
         }
     }

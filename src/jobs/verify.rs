@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use df11_core::bf16;
 
+use super::completeness::{self, Completeness};
 use super::judge::{Judgement, judge_data, judge_manifest};
 use super::memory::check_units;
 use super::restoration::{Restoration, Target};
@@ -53,6 +54,8 @@ pub struct VerifyReport {
     pub files: Option<usize>,
     /// Tensors equal to the source's; `None` if no source was given.
     pub compared: Option<usize>,
+    /// Whether the model is complete.
+    pub completeness: Completeness,
     /// What is wrong, in the order found; empty for a sound model.
     pub failures: Vec<Error>,
     /// What the user should know.
@@ -74,7 +77,7 @@ pub fn verify(input: &Path, options: &VerifyOptions, progress: &dyn Progress) ->
         }
         Input::Pipeline(pipeline) => pipeline,
     };
-    let mut all = VerifyReport::default();
+    let mut all = VerifyReport { completeness: Completeness::Complete, ..VerifyReport::default() };
     all.failures.extend(fault);
     if let Some(files) = files {
         all.judge_top(input, &files, &parts)?;
@@ -153,6 +156,7 @@ fn verify_model(
         job.report.failures.extend(faults);
     }
     job.all_named();
+    job.judge_completeness(has_record, options.pattern_dict.as_ref());
     model.checkpoint.check_unchanged()?;
     source.iter().try_for_each(Checkpoint::check_unchanged)?;
     Ok(job.report)
@@ -210,6 +214,7 @@ impl VerifyReport {
         self.checksums = sum(self.checksums, part.checksums);
         self.files = sum(self.files, part.files);
         self.compared = sum(self.compared, part.compared);
+        self.completeness = std::mem::take(&mut self.completeness).and(part.completeness);
         self.failures.extend(part.failures);
         self.notes.extend(part.notes);
     }
@@ -251,6 +256,19 @@ struct Comparison<'a> {
 }
 
 impl<'a> Job<'a> {
+    /// Judges whether the model is complete. Without a record, names and config.json tell.
+    fn judge_completeness(&mut self, has_record: bool, patterns: Option<&PatternDict>) {
+        self.report.completeness = if has_record || !self.report.failures.is_empty() {
+            Completeness::by_record(&self.report.failures)
+        } else {
+            let naming = Naming::of(self.model, patterns);
+            naming.map_or(Completeness::Unknown, |naming| completeness::of_coded(self.model, &naming))
+        };
+        if !has_record {
+            self.report.failures.extend(self.report.completeness.error(&self.model.checkpoint.path));
+        }
+    }
+
     fn verify_unit(&mut self, unit: &CodedUnit, planned: Option<&[Matrix]>, tile: &mut Vec<bf16>) -> Result<(), Error> {
         let matrices: Vec<Matrix> = match (planned, &self.naming) {
             (Some(planned), _) => planned.to_vec(),

@@ -84,6 +84,7 @@ fn open_source(mut folder: Folder) -> Result<Checkpoint, Error> {
         };
         checkpoint.add(name.clone(), reader, in_model)?;
     }
+    let has_index = index.is_some();
     for (tensor, file) in weight_map {
         if !checkpoint.tensors.get(&tensor).is_some_and(|place| checkpoint.files[place.file].name == file) {
             let index = folder.path.join(index.unwrap_or_default());
@@ -94,6 +95,7 @@ fn open_source(mut folder: Folder) -> Result<Checkpoint, Error> {
             });
         }
     }
+    checkpoint.has_index = has_index;
     beside::add(&mut checkpoint, folder, &files)?;
     checkpoint.check_names()?;
     if checkpoint.superseded().next().is_some() {

@@ -10,6 +10,7 @@ use super::source::{Passed, ToCode, refuse_without_bf16};
 use super::task::Destination;
 use crate::files::our_files::{OurFile, check_names_in};
 use crate::jobs::card::{README, refuse_card};
+use crate::jobs::chosen::nothing_gained;
 use crate::progress::Progress;
 use crate::record::manifest::{MANIFEST_FILE, record_checksum, refuse_list, text_of};
 use crate::writer::copies::{Copied, copy_beside, portable};
@@ -81,6 +82,8 @@ fn fill(
     if has_record {
         all.write_small(output, Path::new(MANIFEST_FILE), text_of(&files).as_bytes())?;
     }
+    let gained = nothing_gained(all.source_bytes, all.output_bytes, all.units);
+    all.notes.extend(gained);
     coded.iter().try_for_each(|(_, model)| model.model.source.check_unchanged())?;
     copied.iter().chain([&beside]).try_for_each(Copied::check_unchanged)?;
     Ok(all)

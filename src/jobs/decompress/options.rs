@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::backend::Choice;
+use crate::jobs::completeness::Completeness;
 use crate::naming::pattern::PatternDict;
 use crate::{Error, Note};
 
@@ -44,6 +45,8 @@ pub struct DecompressReport {
     pub output_bytes: u64,
     /// Files written, copies included.
     pub files: usize,
+    /// Whether the model is complete.
+    pub completeness: Completeness,
     /// What was missing or changed, if [`DecompressOptions::partial`] let the rest be restored.
     pub missing: Vec<Error>,
     /// What the user should know.

@@ -6,6 +6,7 @@ use super::model::{inputs, plan, refuse, restore, work};
 use super::options::{DecompressOptions, DecompressReport};
 use crate::Error;
 use crate::jobs::card::without_card;
+use crate::jobs::completeness::Completeness;
 use crate::jobs::judge::judge_manifest;
 use crate::progress::Progress;
 use crate::record::manifest::{Part, Pipeline};
@@ -20,7 +21,12 @@ pub(super) fn restore_parts(
     options: &DecompressOptions,
     progress: &dyn Progress,
 ) -> Result<DecompressReport, Error> {
-    let mut all = DecompressReport { byte_exact: true, checked: true, ..DecompressReport::default() };
+    let mut all = DecompressReport {
+        byte_exact: true,
+        checked: true,
+        completeness: Completeness::Complete,
+        ..DecompressReport::default()
+    };
     if let Some(files) = &files {
         let judgement = judge_manifest(input, files, &parts)?;
         all.missing = judgement.faults;
@@ -70,6 +76,7 @@ impl DecompressReport {
     /// Adds the report of one part of a pipeline.
     fn add(&mut self, part: DecompressReport, folder: &str) {
         self.byte_exact &= part.byte_exact;
+        self.completeness = std::mem::take(&mut self.completeness).and(part.completeness);
         self.checked &= part.checked;
         self.tensors += part.tensors;
         self.output_bytes += part.output_bytes;

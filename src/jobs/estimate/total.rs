@@ -9,6 +9,7 @@ use super::report::{EstimateReport, EstimatedPatterns, EstimatedRaw, EstimatedUn
 use super::sample::{sizes_by_sample, typical_sizes};
 use crate::Error;
 use crate::files::our_files::{Digits, OurFile};
+use crate::files::superseded::is_superseded;
 use crate::jobs::compress::layout::{
     Contents, Fate, FileLayout, MainContents, Metadata, Steps, header, places, split_positions, unwritable, walk,
 };
@@ -101,6 +102,7 @@ impl<'a> Total<'a> {
             let reason = match reasons.get(name) {
                 Some(reason) => reason.clone(),
                 None if in_units.contains(name) => RawReason::NotSmaller,
+                None if is_superseded(name) => RawReason::Superseded,
                 None => RawReason::NoPattern,
             };
             let info = &place.info;
