@@ -51,7 +51,8 @@ fn open(decoder: Result<impl Backend + 'static, df11_gpu::Error>) -> Result<Arc<
 #[derive(Clone, Debug)]
 pub struct Choice {
     level: Level,
-    backend: Arc<dyn Backend>,
+    /// What decodes instead of the level.
+    other: Option<Arc<dyn Backend>>,
 }
 
 /// A backend of this build.
@@ -71,12 +72,12 @@ impl Choice {
 
     /// Uses one level of this processor to plan, encode and decode.
     fn level_of(level: Level) -> Choice {
-        Choice { level, backend: Arc::new(level) }
+        Choice { level, other: None }
     }
 
     /// Decodes with the caller's own backend. The fastest level plans and encodes.
     pub fn of(backend: Arc<dyn Backend>) -> Choice {
-        Choice { level: Level::best(), backend }
+        Choice { level: Level::best(), other: Some(backend) }
     }
 
     /// The backend that the caller names, else the one that `DF11_BACKEND` names, else the fastest.
@@ -133,12 +134,12 @@ impl Choice {
 
     /// The backend that decodes.
     pub fn backend(&self) -> &dyn Backend {
-        &*self.backend
+        self.other.as_deref().unwrap_or(&self.level)
     }
 
-    /// Whether a level of this processor decodes.
+    /// Whether the level of this processor decodes too, and no other backend.
     pub fn is_processor(&self) -> bool {
-        self.backend.name() == self.level.name()
+        self.other.is_none()
     }
 
     pub(crate) fn plan(&self, weights: &[bf16]) -> Result<Plan, df11_core::Error> {
@@ -159,7 +160,7 @@ impl Choice {
     }
 
     pub(crate) fn load<'u>(&self, unit: &'u Unit<'_>) -> Result<Box<dyn Loaded + 'u>, BackendError> {
-        self.backend.load(unit.borrowed())
+        self.backend().load(unit.borrowed())
     }
 }
 
@@ -171,7 +172,7 @@ impl Default for Choice {
 
 impl fmt::Display for Choice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.backend.name())
+        f.pad(self.backend().name())
     }
 }
 
@@ -189,6 +190,22 @@ mod tests {
             }
         }
         assert_eq!(Choice::named("cpu").expect("always").to_string(), Choice::best().to_string());
+    }
+
+    #[test]
+    fn a_backend_of_the_callers_is_not_the_processor_whatever_its_name() {
+        #[derive(Debug)]
+        struct Namesake;
+        impl Backend for Namesake {
+            fn name(&self) -> &'static str {
+                Level::best().name()
+            }
+            fn load<'a>(&self, unit: Unit<'a>) -> Result<Box<dyn Loaded + 'a>, BackendError> {
+                Level::best().load(unit)
+            }
+        }
+        assert!(!Choice::of(Arc::new(Namesake)).is_processor());
+        assert!(Choice::named("portable").expect("always").is_processor() && Choice::best().is_processor());
     }
 
     #[test]

@@ -122,14 +122,22 @@ pub enum Error {
         /// What is wrong with it.
         reason: NameReason,
     },
-    /// Two files of one model hold a tensor of the same name.
-    #[error("tensor `{}` is in both {} and {}; keep one of them", shown(tensor), shown(first), shown(second))]
+    /// A model holds a tensor of the same name twice.
+    #[error(
+        "tensor `{}` is {}; keep one of them",
+        shown(tensor),
+        if first == second {
+            format!("twice in {}", shown(first))
+        } else {
+            format!("in both {} and {}", shown(first), shown(second))
+        }
+    )]
     TensorTwice {
         /// The tensor.
         tensor: String,
         /// One file.
         first: PathBuf,
-        /// The other file.
+        /// The other file. It may be the same one.
         second: PathBuf,
     },
     /// A tensor is missing that another file, a pattern or the record names.
@@ -161,6 +169,16 @@ pub enum Error {
         path: PathBuf,
         /// The unit.
         unit: String,
+        /// Its size in bytes.
+        bytes: u64,
+    },
+    /// The system has no memory for a part of a model.
+    #[error("{}: not enough memory for {} ({bytes} bytes); free some, or use a larger machine", shown(path), shown(name))]
+    NotEnoughMemory {
+        /// The file.
+        path: PathBuf,
+        /// The tensor or the unit.
+        name: String,
         /// Its size in bytes.
         bytes: u64,
     },
@@ -449,6 +467,7 @@ impl Error {
                 | Error::CutShort { .. }
                 | Error::ChangedMeanwhile { .. }
                 | Error::BackendFailed { .. }
+                | Error::NotEnoughMemory { .. }
         )
     }
 

@@ -294,6 +294,19 @@ pub enum Note {
 }
 
 impl Note {
+    /// The file of the source that was left out, if the note tells of one.
+    pub fn left_out(&self) -> Option<String> {
+        match self {
+            Note::OtherForm { file }
+            | Note::NotOfModel { file }
+            | Note::NotOfPipeline { file }
+            | Note::NotRead { file, .. }
+            | Note::SeenBefore { folder: file } => Some(file.clone()),
+            Note::OfPart { part, note } => Some(format!("{part}/{}", note.left_out()?)),
+            _ => None,
+        }
+    }
+
     /// Turns the note into one about a part of a pipeline.
     pub(crate) fn of_part(self, part: &str) -> Note {
         Note::OfPart { part: part.to_owned(), note: Box::new(self) }

@@ -64,6 +64,37 @@ impl PartSizes {
         }
     }
 
+    /// Checks all that sizes alone tell, so that a reader can refuse a unit by a header. A unit that
+    /// `UnitView::validate` accepts passes.
+    ///
+    /// # Errors
+    /// `NoWeights`, `TooManyWeights`, `NoStream`, `StreamTooLong`, `TablesSize`, `GapsSize`,
+    /// `OutputPositionsSize`.
+    pub fn check_relations(&self) -> Result<(), Error> {
+        match self.sign_mantissa as u64 {
+            0 => return Err(Error::NoWeights),
+            found if found > MAX_WEIGHTS => return Err(Error::TooManyWeights { found }),
+            _ => {}
+        }
+        match self.encoded_exponent as u64 {
+            0 => return Err(Error::NoStream),
+            found if found > MAX_STREAM_BYTES => return Err(Error::StreamTooLong { found }),
+            _ => {}
+        }
+        if !luts::has_size(self.luts) {
+            return Err(Error::TablesSize { found: self.luts });
+        }
+        let blocks = self.encoded_exponent.div_ceil(BLOCK_BYTES);
+        if self.gaps != gaps::size(blocks) {
+            return Err(Error::GapsSize { found: self.gaps, expected: gaps::size(blocks) });
+        }
+        if !positions::has_size(self.output_positions, blocks) {
+            let (found, expected) = (self.output_positions, positions::size(blocks));
+            return Err(Error::OutputPositionsSize { found, expected });
+        }
+        Ok(())
+    }
+
     /// Bytes of all parts together, at most `u64::MAX`, which no plan reaches.
     pub fn total(&self) -> u64 {
         let parts = [self.encoded_exponent, self.sign_mantissa, self.luts, self.gaps, self.output_positions];

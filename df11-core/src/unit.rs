@@ -6,7 +6,8 @@ use crate::bits::BitReader;
 use crate::bytes::Bytes;
 use crate::error::Error;
 use crate::huffman::{Code, Lookup};
-use crate::limits::{BLOCK_BITS, BLOCK_BYTES, BLOCK_CHUNKS, MAX_STREAM_BYTES, MAX_WEIGHTS};
+use crate::limits::{BLOCK_BITS, BLOCK_BYTES, BLOCK_CHUNKS};
+use crate::plan::PartSizes;
 use crate::wire::positions::Positions;
 use crate::wire::splits::Splits;
 use crate::wire::{gaps, luts};
@@ -92,21 +93,15 @@ impl<'a> UnitView<'a> {
     }
 
     fn check(&self) -> Result<(Code, Lookup), Error> {
-        let (bytes, weights) = (self.encoded_exponent.len() as u64, self.sign_mantissa.len() as u64);
-        match weights {
-            0 => return Err(Error::NoWeights),
-            found if found > MAX_WEIGHTS => return Err(Error::TooManyWeights { found }),
-            _ => {}
-        }
-        match bytes {
-            0 => return Err(Error::NoStream),
-            found if found > MAX_STREAM_BYTES => return Err(Error::StreamTooLong { found }),
-            _ => {}
-        }
-        let blocks = blocks(self.encoded_exponent);
-        if self.gaps.len() != gaps::size(blocks) {
-            return Err(Error::GapsSize { found: self.gaps.len(), expected: gaps::size(blocks) });
-        }
+        let sizes = PartSizes {
+            encoded_exponent: self.encoded_exponent.len(),
+            sign_mantissa: self.sign_mantissa.len(),
+            luts: self.luts.len(),
+            gaps: self.gaps.len(),
+            output_positions: self.output_positions.len(),
+        };
+        sizes.check_relations()?;
+        let (blocks, weights) = (blocks(self.encoded_exponent), self.sign_mantissa.len() as u64);
         if gaps::read(self.gaps, 0) != 0 {
             return Err(Error::FirstGapNotZero { found: gaps::read(self.gaps, 0) });
         }

@@ -4,7 +4,9 @@
 mod arrays;
 
 use arrays::{Arrays, weights};
-use df11_core::{Error, PartsMut, Plan, bf16, bf16_word, check_index, decode, decode_range, encode, two_phase};
+use df11_core::{
+    Error, PartSizes, PartsMut, Plan, bf16, bf16_word, check_index, decode, decode_range, encode, two_phase,
+};
 
 #[test]
 fn a_whole_unit_is_accepted() {
@@ -17,14 +19,29 @@ fn a_whole_unit_is_accepted() {
     assert_eq!(restored, weights);
 }
 
+fn sizes(arrays: &Arrays) -> PartSizes {
+    PartSizes {
+        encoded_exponent: arrays.encoded_exponent.len(),
+        sign_mantissa: arrays.sign_mantissa.len(),
+        luts: arrays.luts.len(),
+        gaps: arrays.gaps.len(),
+        output_positions: arrays.output_positions.len(),
+    }
+}
+
 #[test]
 fn sizes_that_do_not_fit_are_refused() {
     let good = Arrays::of(&weights());
     let damaged = |damage: fn(&mut Arrays)| {
         let mut arrays = good.clone();
         damage(&mut arrays);
-        arrays.refused()
+        let error = arrays.refused();
+        // A reader that knows only the sizes refuses the same.
+        let told = !matches!(error, Error::SplitPositionsSize { .. } | Error::OutputPositionsEnd { .. });
+        assert_eq!(sizes(&arrays).check_relations(), if told { Err(error) } else { Ok(()) });
+        error
     };
+    assert_eq!(sizes(&good).check_relations(), Ok(()));
     assert_eq!(damaged(|a| a.sign_mantissa.clear()), Error::NoWeights);
     assert_eq!(damaged(|a| a.encoded_exponent.clear()), Error::NoStream);
     assert_eq!(damaged(|a| a.gaps.truncate(640)), Error::GapsSize { found: 640, expected: 960 });
@@ -56,6 +73,10 @@ fn what_is_too_large_is_refused_by_its_size_alone() {
     let bytes = good.encoded_exponent.len() as u64;
     assert_eq!(refused(bytes, MAX_WEIGHTS + 1), Error::TooManyWeights { found: MAX_WEIGHTS + 1 });
     assert_eq!(refused(bytes, MAX_WEIGHTS), Error::OutputPositionsEnd { found: 30_000, expected: MAX_WEIGHTS });
+    let (max, sound) = (usize::MAX, sizes(&good));
+    let found = u64::MAX;
+    assert_eq!(PartSizes { sign_mantissa: max, ..sound }.check_relations(), Err(Error::TooManyWeights { found }));
+    assert_eq!(PartSizes { encoded_exponent: max, ..sound }.check_relations(), Err(Error::StreamTooLong { found }));
     assert_eq!(refused(MAX_STREAM_BYTES + 1, 30_000), Error::StreamTooLong { found: MAX_STREAM_BYTES + 1 });
     let expected = (MAX_STREAM_BYTES as usize).div_ceil(BLOCK_BYTES) * BLOCK_GAP_BYTES;
     assert_eq!(refused(MAX_STREAM_BYTES, 30_000), Error::GapsSize { found: 960, expected });

@@ -18,12 +18,12 @@ pub enum MatricesReason {
         matrices: usize,
     },
     /// The unit has more or fewer matrices than the patterns name.
-    #[error("it has {found} matrices, expected {}: {}", expected.len(), shown(&expected.join(", ")))]
+    #[error("it has {found} matrices, but the pattern that matches its name lists {expected}")]
     Number {
         /// Number of matrices in the unit.
         found: usize,
-        /// The tensors that the patterns name.
-        expected: Vec<String>,
+        /// Number of matrices that the pattern lists.
+        expected: usize,
     },
 }
 }
@@ -38,6 +38,12 @@ pub enum PatternReason {
         "they are too many or too costly (classes like \\w, repetitions like {{9}}) to be compiled; give simpler ones"
     )]
     TooCostly,
+    /// They give the matrices of a model more names than any source can have.
+    #[error("they give the matrices longer names than the {most} bytes of a header hold")]
+    TooManyNames {
+        /// Most bytes of names.
+        most: u64,
+    },
     /// The engine refuses it.
     #[error("{message}")]
     Engine {

@@ -4,14 +4,14 @@
 //! Each file is opened, and its header parsed, once ([`Reader`]). Small files are read once. At the
 //! end [`Checkpoint::check_unchanged`] checks that the files are still the ones that were read.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::folder::SmallFile;
 use super::own::MAIN_KEY;
 use super::superseded::is_superseded;
-use crate::safetensors::{Reader, TensorInfo};
+use crate::safetensors::{Reader, TensorInfo, total};
 use crate::{Error, Note};
 
 /// Most files of a model that stay open while it is read. Further files are opened for each
@@ -50,7 +50,7 @@ pub(crate) struct Checkpoint {
     /// Whether an index names all of its tensors.
     pub has_index: bool,
     /// Weight files beside a BF16 model that are carried along as they are.
-    pub carried: Vec<String>,
+    pub carried: BTreeSet<String>,
     /// Whether it is a DFloat11 model, whole or damaged.
     pub coded: bool,
     /// What was not read, for the report.
@@ -91,7 +91,7 @@ impl Checkpoint {
             relaid: false,
             strangers: Vec::new(),
             has_index: false,
-            carried: Vec::new(),
+            carried: BTreeSet::new(),
             coded: false,
             notes: Vec::new(),
         }
@@ -192,9 +192,9 @@ impl Checkpoint {
     /// Bytes of all weight files, or of the data alone if there are no files.
     pub fn file_bytes(&self) -> u64 {
         if self.files.is_empty() {
-            return self.tensors.values().map(|place| place.info.bytes()).sum();
+            return total(self.tensors.values().map(|place| place.info.bytes()));
         }
-        self.files.iter().map(|file| file.reader.file_bytes()).sum()
+        total(self.files.iter().map(|file| file.reader.file_bytes()))
     }
 
     /// The `__metadata__` of all files. If two files hold the same key, the first file counts.

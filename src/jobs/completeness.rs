@@ -113,7 +113,7 @@ fn missing_in(error: &Error) -> Option<String> {
 }
 
 /// Whether a DFloat11 model without a record is complete. Matrices without names do not tell.
-pub(crate) fn of_coded(model: &CodedModel, naming: &Naming<'_>) -> Completeness {
+pub(crate) fn of_coded(model: &CodedModel, mut naming: Naming<'_>) -> Completeness {
     let mut names: BTreeSet<String> = model.raw.iter().cloned().collect();
     for unit in &model.units {
         match naming.matrices(model, unit) {

@@ -20,7 +20,7 @@ use crate::progress::Progress;
 use crate::record::coded::CodedModel;
 use crate::record::matrices::Naming;
 use crate::record::tiles::{Decoding, decode_tiles};
-use crate::safetensors::TensorInfo;
+use crate::safetensors::{TensorInfo, total};
 
 /// Weights that one thread counts at a time: its tables of counts are then a small part of the
 /// work.
@@ -114,7 +114,8 @@ fn inspect_coded(
     options: &InspectOptions,
     progress: &dyn Progress,
 ) -> Result<InspectReport, Error> {
-    progress.begin(model.units.iter().map(|unit| unit.weights * size_of::<bf16>() as u64).sum());
+    let unit_bytes = model.units.iter().map(|unit| unit.weights.saturating_mul(size_of::<bf16>() as u64));
+    progress.begin(total(unit_bytes));
     let mut tile = Vec::new();
     let units = model.units.iter().map(|unit| {
         progress.unit(&unit.name);
@@ -143,7 +144,7 @@ fn completeness_of(model: &CodedModel) -> Result<Completeness, Error> {
             Err(error) => Err(error),
         };
     }
-    Ok(Naming::of(model, None).map_or(Completeness::Unknown, |naming| completeness::of_coded(model, &naming)))
+    Ok(Naming::of(model, None).map_or(Completeness::Unknown, |naming| completeness::of_coded(model, naming)))
 }
 
 fn inspect_source(
@@ -152,7 +153,8 @@ fn inspect_source(
     progress: &dyn Progress,
 ) -> Result<InspectReport, Error> {
     let specs = find_units(source, None, false)?.units;
-    progress.begin(specs.iter().map(|spec| spec.weights * size_of::<bf16>() as u64).sum());
+    let unit_bytes = specs.iter().map(|spec| spec.weights.saturating_mul(size_of::<bf16>() as u64));
+    progress.begin(total(unit_bytes));
     let mut buffer = Vec::new();
     let units = specs.iter().map(|spec| {
         progress.unit(&spec.name);
@@ -241,6 +243,12 @@ impl Counts {
 /// Reads a BF16 unit's weights in the order of its stream. `buffer` is reused from call to call.
 fn read_unit(source: &Checkpoint, spec: &UnitSpec, buffer: &mut Vec<bf16>) -> Result<(), Error> {
     let bytes = Error::addressable(spec.weights.saturating_mul(size_of::<bf16>() as u64), &source.path, &spec.name)?;
+    buffer.clear();
+    buffer.try_reserve_exact(bytes / size_of::<bf16>()).map_err(|_| Error::NotEnoughMemory {
+        path: source.path.clone(),
+        name: spec.name.clone(),
+        bytes: bytes as u64,
+    })?;
     buffer.resize(bytes / size_of::<bf16>(), bf16::ZERO);
     let mut rest = buffer.as_mut_slice();
     for tensor in &spec.tensors {

@@ -142,12 +142,13 @@ pub(crate) fn judge_manifest(folder: &Path, files: &[OurFile], parts: &[Part]) -
     check_names(files.iter().map(OurFile::name).chain([MANIFEST_FILE]))
         .and_then(|()| check_names(in_source.chain(folders)))
         .map_err(|(name, reason)| refused(RecordReason::Name { name, reason }))?;
+    let parts: BTreeMap<&str, &Part> = parts.iter().map(|part| (part.folder.as_str(), part)).collect();
     for file in files {
         let path = folder.join(file.name());
         let result = match file {
             OurFile::Card { xxh3, .. } => judgement.card(&path, *xxh3),
             OurFile::Copied { .. } => Ok(()),
-            OurFile::Part { name, xxh3 } => match parts.iter().find(|part| part.folder == *name) {
+            OurFile::Part { name, xxh3 } => match parts.get(name.as_str()) {
                 Some(part) => part.is_of(*xxh3),
                 None => Err(Error::FileMissing { path }),
             },

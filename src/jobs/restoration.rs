@@ -20,7 +20,7 @@ use crate::reader::shapes::Shapes;
 use crate::record::coded::CodedModel;
 use crate::record::matrices::{Matrix, Naming};
 use crate::record::source::{Record, SOURCES_KEY, SourceKind};
-use crate::safetensors::{Dtype, Header, Layout, Most, NewTensor};
+use crate::safetensors::{Dtype, Header, Layout, Most, NewTensor, total};
 use crate::writer::output::Form;
 use crate::{Error, Note};
 
@@ -97,11 +97,11 @@ impl Restoration {
     /// Plans from the record of the source. Without a record, plans from `given`, `like` and
     /// config.json.
     pub fn plan(model: &CodedModel, given: Option<&PatternDict>, like: Option<&Path>) -> Result<Restoration, Error> {
-        let naming = Naming::of(model, given)?;
+        let mut naming = Naming::of(model, given)?;
         let (mut matrices, mut faults) = (Vec::with_capacity(model.units.len()), Vec::new());
         for unit in &model.units {
             match naming.matrices(model, unit) {
-                Err(error @ Error::UnitDamaged { .. }) if matches!(naming, Naming::Record(_)) => {
+                Err(error @ Error::UnitDamaged { .. }) if naming.is_by_record() => {
                     faults.push(error);
                     matrices.push(Vec::new());
                 }
@@ -155,9 +155,9 @@ impl Restoration {
         self.files.iter().chain(&self.verbatim).map(|(name, _)| name.as_str())
     }
 
-    /// Bytes of all tensors.
+    /// Bytes of all tensors, by what headers claim.
     pub fn data_bytes(&self) -> u64 {
-        self.targets.values().map(|target| target.bytes).sum()
+        total(self.targets.values().map(|target| target.bytes))
     }
 
     /// Checks that at most one matrix or raw tensor of the right size fills each target, and that

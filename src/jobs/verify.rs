@@ -1,7 +1,7 @@
 //! Checks whether a DFloat11 model is what it should be: first its structure, then against the
 //! record of its source, then against the source itself.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 
 use df11_core::bf16;
@@ -22,6 +22,7 @@ use crate::record::manifest::{Input, Part, Pipeline};
 use crate::record::matrices::{Matrix, Naming, matrices_of_tile};
 use crate::record::source::Record;
 use crate::record::tiles::{Decoding, decode_tiles};
+use crate::safetensors::total;
 use crate::{Error, Note};
 
 /// How to verify.
@@ -119,9 +120,9 @@ fn verify_model(
         _ => None,
     };
     report.compared = source.as_ref().map(|_| 0);
-    let unit_bytes: u64 = model.units.iter().map(|unit| unit.weights * size_of::<bf16>() as u64).sum();
-    let raw_bytes: u64 = model.raw.iter().map(|name| model.checkpoint.tensors[name].info.bytes()).sum();
-    progress.begin(unit_bytes + raw_bytes);
+    let unit_bytes = model.units.iter().map(|unit| unit.weights.saturating_mul(size_of::<bf16>() as u64));
+    let raw_bytes = model.raw.iter().map(|name| model.checkpoint.tensors[name].info.bytes());
+    progress.begin(total(unit_bytes.chain(raw_bytes)));
     let (model, plan) = (&model, plan.as_ref());
     let mut job = Job {
         model,
@@ -133,16 +134,16 @@ fn verify_model(
         seen: BTreeMap::new(),
         report,
     };
+    // The plan may have found the fault of a unit already.
+    let said: HashSet<String> = job.report.failures.iter().map(Error::to_string).collect();
     let mut tile = Vec::new();
     for (index, unit) in model.units.iter().enumerate() {
         progress.unit(&unit.name);
         let planned = plan.map(|plan| plan.matrices[index].as_slice());
-        if let Err(error) = job.verify_unit(unit, planned, &mut tile) {
-            // The plan may have found the same fault.
-            let said = |failure: &Error| failure.to_string() == error.to_string();
-            if !(planned.is_some_and(<[Matrix]>::is_empty) && job.report.failures.iter().any(said)) {
-                job.report.fail(error)?;
-            }
+        if let Err(error) = job.verify_unit(unit, planned, &mut tile)
+            && !said.contains(&error.to_string())
+        {
+            job.report.fail(error)?;
         }
     }
     for name in &model.raw {
@@ -262,7 +263,7 @@ impl<'a> Job<'a> {
             Completeness::by_record(&self.report.failures)
         } else {
             let naming = Naming::of(self.model, patterns);
-            naming.map_or(Completeness::Unknown, |naming| completeness::of_coded(self.model, &naming))
+            naming.map_or(Completeness::Unknown, |naming| completeness::of_coded(self.model, naming))
         };
         if !has_record {
             self.report.failures.extend(self.report.completeness.error(&self.model.checkpoint.path));
@@ -270,7 +271,7 @@ impl<'a> Job<'a> {
     }
 
     fn verify_unit(&mut self, unit: &CodedUnit, planned: Option<&[Matrix]>, tile: &mut Vec<bf16>) -> Result<(), Error> {
-        let matrices: Vec<Matrix> = match (planned, &self.naming) {
+        let matrices: Vec<Matrix> = match (planned, &mut self.naming) {
             (Some(planned), _) => planned.to_vec(),
             (None, Some(naming)) => naming.matrices(self.model, unit)?,
             (None, None) => Vec::new(),

@@ -24,7 +24,7 @@ pub(crate) fn units_by_pattern(source: &Checkpoint, patterns: &PatternDict) -> R
     for module in modules {
         let Some(attributes) = patterns.attributes(module) else { continue };
         let tensors = UnitSpec::tensor_names(module, attributes);
-        let mut all = 0;
+        let mut all = 0_u64;
         for tensor in &tensors {
             let Some(place) = source.tensors.get(tensor) else {
                 let promised_by = Promise::Pattern { module: module.to_owned() };
@@ -38,7 +38,7 @@ pub(crate) fn units_by_pattern(source: &Checkpoint, patterns: &PatternDict) -> R
             };
             let holds_bf16 = place.info.dtype.is_bf16() || source.disguised.contains_key(tensor);
             let count = weights(&place.info.shape).filter(|&count| count > 0 && holds_bf16);
-            all += count.ok_or_else(|| unfit("a BF16 tensor with weights"))?;
+            all = all.saturating_add(count.ok_or_else(|| unfit("a BF16 tensor with weights"))?);
             if !taken.insert(tensor.clone()) {
                 return Err(unfit("a tensor of one unit only"));
             }

@@ -32,13 +32,14 @@ impl UnitEntry {
     /// disk.
     ///
     /// # Errors
-    /// What the operating system said; or the file is no longer the one that was opened.
+    /// As `sizes`; what the operating system said; or the file is no longer the one that was opened.
     ///
     /// # Safety
     /// As long as the arrays live, nobody may change or shorten the file: not this process, and no
     /// other one. Bytes that change after they were validated can have any value. Reading past the
     /// end of a shortened file is a bus error that ends the process.
     pub unsafe fn map(&self) -> Result<Arrays<'static>, Error> {
+        self.sizes()?;
         let mut maps: Vec<(usize, Arc<Mmap>)> = Vec::new();
         let mut arrays = Vec::with_capacity(LEAVES.len());
         for place in self.places() {

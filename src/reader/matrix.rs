@@ -45,7 +45,8 @@ impl Matrix {
         self.0.name()
     }
 
-    /// Its sizes, slowest first; `None` if it is coded and its shape is unknown.
+    /// Its sizes, slowest first; `None` if it is coded and its shape is unknown. See
+    /// `Tensor::shape` for how far it can be trusted.
     pub fn shape(&self) -> Option<&[u64]> {
         self.0.shape()
     }

@@ -19,7 +19,8 @@ pub struct Model(Arc<Opened>);
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct OpenOptions {
-    /// A BF16 model, or a file of shapes, with the same shapes as this model.
+    /// A BF16 model with the same shapes as this model. A shape of it is used if its product is the
+    /// number of weights; nothing else shows that it is the right one.
     pub like: Option<std::path::PathBuf>,
     /// Names the matrices of each unit, if neither a record nor the model's own patterns do.
     pub pattern_dict: Option<PatternDict>,

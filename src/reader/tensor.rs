@@ -42,6 +42,11 @@ impl Tensor {
     }
 
     /// Its sizes, slowest first; `None` for a coded tensor whose shape is unknown.
+    ///
+    /// The shape of a coded tensor is a claim: of the record of the source, else of
+    /// `OpenOptions::like`, else of the fields of config.json. Only its product is checked, against
+    /// the number of weights. So `[rows, columns]` may lie, and rows of a hostile model may begin
+    /// anywhere in its weights, but never outside them.
     pub fn shape(&self) -> Option<&[u64]> {
         match self.found() {
             Found::Coded { shape, .. } => shape.as_deref(),

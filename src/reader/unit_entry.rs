@@ -49,20 +49,21 @@ impl UnitEntry {
         self.coded().path(&self.opened.checkpoint)
     }
 
-    /// Number of weights.
+    /// Number of weights, by the header: a claim until the unit is read and validated.
     pub fn weights(&self) -> u64 {
         self.coded().weights
     }
 
-    /// Bytes of all its arrays together.
+    /// Bytes of all its arrays together, by the header: a claim until `sizes` accepts it.
     pub fn bytes(&self) -> u64 {
         self.coded().bytes
     }
 
-    /// Bytes of each array, for the buffers of `read_into`.
+    /// Bytes of each array, for the buffers of `read_into`. The header alone gives them.
     ///
     /// # Errors
-    /// An array is larger than this machine can address.
+    /// `UnitDamaged` if no unit has arrays of these sizes. An array is larger than this machine can
+    /// address.
     pub fn sizes(&self) -> Result<UnitSizes, Error> {
         let [encoded_exponent, sign_mantissa, luts, gaps, output_positions, split_positions] =
             self.coded().sizes(&self.opened.checkpoint)?;
@@ -73,7 +74,7 @@ impl UnitEntry {
     /// Reads its arrays into new memory. `Arrays::validate` makes a unit of them.
     ///
     /// # Errors
-    /// What the operating system said; or an array is larger than this machine can address.
+    /// As `sizes`; `NotEnoughMemory`; what the operating system said.
     pub fn read(&self) -> Result<Arrays<'static>, Error> {
         self.coded().read(&self.opened.checkpoint, &())
     }
@@ -82,7 +83,7 @@ impl UnitEntry {
     /// buffers must have exactly the sizes that `sizes` returns.
     ///
     /// # Errors
-    /// `UnitDamaged` with `BufferSize` for another size; what the operating system said.
+    /// As `sizes`; `UnitDamaged` with `BufferSize` for another size; what the operating system said.
     pub fn read_into(&self, parts: PartsMut<'_>, split_positions: &mut [u8]) -> Result<(), Error> {
         let (checkpoint, unit) = (&self.opened.checkpoint, self.coded());
         let sizes = self.sizes()?;

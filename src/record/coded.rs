@@ -4,7 +4,7 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use df11_core::{Arrays, Unit, UnitView};
+use df11_core::{Arrays, PartSizes, Unit, UnitView};
 use rayon::prelude::*;
 use serde_json::Value;
 use xxhash_rust::xxh3::xxh3_64;
@@ -22,6 +22,10 @@ use crate::files::folder::SmallFile;
 use crate::files::leaves::{LEAVES, LUTS, SIGN_MANTISSA, SPLIT_POSITIONS, is_leaf, unit_names};
 use crate::files::our_files::{Digits, OurFile};
 use crate::progress::{PIECE_BYTES, Progress, check_between};
+use crate::safetensors::{MAX_TENSORS, total};
+
+/// Bytes of one split position.
+const SPLIT_BYTES: usize = size_of::<i64>();
 
 /// A DFloat11 model. Its headers are read; its data is not read yet.
 #[derive(Debug)]
@@ -48,6 +52,8 @@ pub(crate) struct CodedUnit {
     pub name: String,
     /// Its number of weights, according to the header.
     pub weights: u64,
+    /// Its number of matrices, according to the header: at least 1, at most [`MAX_TENSORS`].
+    pub matrices: usize,
     /// Bytes of its six arrays.
     pub bytes: u64,
     leaves: [Place; LEAVES.len()],
@@ -165,7 +171,7 @@ impl CodedModel {
     /// # Errors
     /// They cannot be read, or are not in ascending order.
     pub fn splits(&self, unit: &CodedUnit) -> Result<Vec<Range<u64>>, Error> {
-        let splits = unit.read_leaf(&self.checkpoint, SPLIT_POSITIONS, &())?;
+        let splits = unit.read_leaf(&self.checkpoint, SPLIT_POSITIONS, (unit.matrices - 1) * SPLIT_BYTES, &())?;
         let ends = splits.as_chunks().0.iter().map(|entry| i64::from_le_bytes(*entry));
         let mut begin = 0;
         let ranges = ends.chain([unit.weights as i64]).enumerate().map(|(index, found)| match u64::try_from(found) {
@@ -186,8 +192,8 @@ fn is_as_written(checkpoint: &Checkpoint, record: &Record) -> bool {
         OurFile::Config { name, xxh3, .. } if name == CONFIG_FILE => Some(*xxh3),
         _ => None,
     });
-    let found = checkpoint.small.iter().find(|file| file.name == CONFIG_FILE);
-    expected.all(|expected| found.is_some_and(|file| Digits(xxh3_64(&file.bytes)) == expected))
+    let found = checkpoint.small.iter().find(|file| file.name == CONFIG_FILE).map(|file| Digits(xxh3_64(&file.bytes)));
+    expected.all(|expected| found == Some(expected))
 }
 
 impl CodedUnit {
@@ -212,22 +218,52 @@ impl CodedUnit {
         };
         let [a, b, c, d, e, f] = LEAVES.map(find);
         let leaves = [a?, b?, c?, d?, e?, f?];
-        let bytes = leaves.iter().map(|place| place.info.bytes()).sum();
-        Ok(CodedUnit { name: name.to_owned(), weights: leaves[SIGN_MANTISSA].info.bytes(), bytes, leaves })
+        let splits = &leaves[SPLIT_POSITIONS];
+        let matrices = splits.info.bytes() / SPLIT_BYTES as u64 + 1;
+        // The tensors of the source had headers. Without this bound, a sparse file could have a
+        // unit of any number of matrices.
+        if matrices > MAX_TENSORS as u64 {
+            return Err(Error::TensorUnfit {
+                path: checkpoint.reader(splits).path().to_path_buf(),
+                tensor: format!("{name}.{}", LEAVES[SPLIT_POSITIONS].0),
+                found: format!("the ends of {matrices} matrices"),
+                expected: format!("at most {MAX_TENSORS} matrices in a unit"),
+            });
+        }
+        Ok(CodedUnit {
+            name: name.to_owned(),
+            weights: leaves[SIGN_MANTISSA].info.bytes(),
+            matrices: matrices as usize,
+            bytes: total(leaves.iter().map(|place| place.info.bytes())),
+            leaves,
+        })
     }
 
     /// Reads its six arrays.
     pub fn read(&self, checkpoint: &Checkpoint, progress: &dyn Progress) -> Result<Arrays<'static>, Error> {
+        let sizes = self.sizes(checkpoint)?;
         let mut arrays: [Vec<u8>; LEAVES.len()] = Default::default();
         for (index, array) in arrays.iter_mut().enumerate() {
-            *array = self.read_leaf(checkpoint, index, progress)?;
+            *array = self.read_leaf(checkpoint, index, sizes[index], progress)?;
         }
         let [encoded_exponent, sign_mantissa, luts, gaps, output_positions, split_positions] = arrays.map(Into::into);
         Ok(Arrays { encoded_exponent, sign_mantissa, luts, gaps, output_positions, split_positions })
     }
 
-    fn read_leaf(&self, checkpoint: &Checkpoint, index: usize, progress: &dyn Progress) -> Result<Vec<u8>, Error> {
-        let mut array = vec![0; self.sizes(checkpoint)?[index]];
+    /// Reads an array that has this many bytes into new memory.
+    fn read_leaf(
+        &self,
+        checkpoint: &Checkpoint,
+        index: usize,
+        bytes: usize,
+        progress: &dyn Progress,
+    ) -> Result<Vec<u8>, Error> {
+        let no_memory = |_| Error::NotEnoughMemory {
+            path: self.path(checkpoint),
+            name: self.leaf_name(index),
+            bytes: bytes as u64,
+        };
+        let mut array = df11_cpu::buffer(bytes).map_err(no_memory)?;
         self.read_array(checkpoint, index, &mut array, progress)?;
         Ok(array)
     }
@@ -256,15 +292,19 @@ impl CodedUnit {
         self.leaves.iter()
     }
 
-    /// The bytes of each array, in the order of `LEAVES`.
+    /// The bytes of each array, in the order of `LEAVES`. The header alone gives them. So they are
+    /// claims, and this is the one place that judges them before memory is taken or data is read.
     ///
     /// # Errors
-    /// An array is larger than this machine can address.
+    /// An array is larger than this machine can address, or no unit has arrays of these sizes.
     pub fn sizes(&self, checkpoint: &Checkpoint) -> Result<[usize; LEAVES.len()], Error> {
         let mut sizes = [0; LEAVES.len()];
         for (size, place) in sizes.iter_mut().zip(&self.leaves) {
             *size = Error::addressable(place.info.bytes(), &self.path(checkpoint), &self.name)?;
         }
+        let [encoded_exponent, sign_mantissa, luts, gaps, output_positions, _] = sizes;
+        let parts = PartSizes { encoded_exponent, sign_mantissa, luts, gaps, output_positions };
+        parts.check_relations().map_err(|fault| self.damaged(checkpoint, fault))?;
         Ok(sizes)
     }
 

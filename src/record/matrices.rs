@@ -11,14 +11,25 @@ use df11_core::bf16;
 use super::coded::{CodedModel, CodedUnit};
 use super::source::Record;
 use crate::Error;
-use crate::error::{MatricesReason, RecordReason};
+use crate::error::{MatricesReason, PatternReason, RecordReason};
 use crate::files::dotted::{is_decimal, parent_and_last};
 use crate::files::own::UNITS_KEY;
 use crate::naming::pattern::PatternDict;
 use crate::naming::units::{LLAMA_ATTRIBUTES, UnitSpec};
+use crate::safetensors::MAX_HEADER_BYTES;
+
+/// Bytes that an entry of a header has besides the tensor's name, about.
+const ENTRY_BYTES: usize = 64;
+
+/// Names the matrices of a model's units, one unit after the other.
+pub(crate) struct Naming<'a> {
+    by: By<'a>,
+    /// Bytes that names by patterns may still take.
+    room: u64,
+}
 
 /// Where the names come from.
-pub(crate) enum Naming<'a> {
+enum By<'a> {
     Record(&'a Record),
     Patterns(PatternDict),
     Guess,
@@ -39,65 +50,100 @@ impl<'a> Naming<'a> {
     /// # Errors
     /// `pattern_dict` is needed and cannot be used.
     pub fn of(model: &'a CodedModel, given: Option<&PatternDict>) -> Result<Self, Error> {
-        Ok(match (&model.record, given, &model.dfloat11_config) {
-            (Ok(Some(record)), ..) => Naming::Record(record),
-            (_, Some(given), _) => Naming::Patterns(given.clone()),
+        let by = match (&model.record, given, &model.dfloat11_config) {
+            (Ok(Some(record)), ..) => By::Record(record),
+            (_, Some(given), _) => By::Patterns(given.clone()),
             (.., Some(config)) => {
-                Naming::Patterns(PatternDict::from_json(&config["pattern_dict"], &model.checkpoint.main_path())?)
+                By::Patterns(PatternDict::from_json(&config["pattern_dict"], &model.checkpoint.main_path())?)
             }
-            _ => Naming::Guess,
-        })
+            _ => By::Guess,
+        };
+        Ok(Naming { by, room: MAX_HEADER_BYTES })
+    }
+
+    /// Whether the names come from the record of the source.
+    pub fn is_by_record(&self) -> bool {
+        matches!(self.by, By::Record(_))
     }
 
     /// The matrices of a unit, in the order of its stream.
     ///
     /// # Errors
     /// Nothing names them, or the number of names differs.
-    pub fn matrices(&self, model: &CodedModel, unit: &CodedUnit) -> Result<Vec<Matrix>, Error> {
+    pub fn matrices(&mut self, model: &CodedModel, unit: &CodedUnit) -> Result<Vec<Matrix>, Error> {
+        let tensors = match &self.by {
+            By::Record(record) => by_record(record, model, unit)?,
+            By::Patterns(patterns) => by_patterns(patterns, model, unit, &mut self.room)?,
+            By::Guess => guessed(model, unit)?,
+        };
         let ranges = model.splits(unit)?;
-        let unknown =
-            |reason| Err(Error::MatricesUnknown { path: model.unit_path(unit), unit: unit.name.clone(), reason });
-        let contradicted = |reason| {
-            let (path, key) = (model.checkpoint.main_path(), UNITS_KEY.to_owned());
-            Err(Error::Record { path, key, reason })
-        };
-        let tensors = match self {
-            Naming::Record(record) => match record.units.get(&unit.name) {
-                Some(tensors) => tensors.clone(),
-                None => return contradicted(RecordReason::UnitUnknown { unit: unit.name.clone() }),
-            },
-            Naming::Patterns(patterns) => match patterns.attributes(&unit.name) {
-                Some(attributes) => UnitSpec::tensor_names(&unit.name, attributes),
-                None => return unknown(MatricesReason::NoPattern),
-            },
-            Naming::Guess if ranges.len() == 1 => UnitSpec::tensor_names(&unit.name, &[]),
-            Naming::Guess if ranges.len() == LLAMA_ATTRIBUTES.len() && is_decimal(parent_and_last(&unit.name).1) => {
-                UnitSpec::tensor_names(&unit.name, &LLAMA_ATTRIBUTES.map(str::to_owned))
-            }
-            Naming::Guess => return unknown(MatricesReason::NoNames { matrices: ranges.len() }),
-        };
-        if tensors.len() != ranges.len() {
-            let (found, expected) = (ranges.len(), tensors);
-            return match self {
-                Naming::Record(_) => contradicted(RecordReason::Matrices { unit: unit.name.clone(), found, expected }),
-                _ => unknown(MatricesReason::Number { found, expected }),
-            };
-        }
         Ok(tensors.into_iter().zip(ranges).map(|(tensor, weights)| Matrix { tensor, weights }).collect())
     }
 }
 
+fn by_record(record: &Record, model: &CodedModel, unit: &CodedUnit) -> Result<Vec<String>, Error> {
+    let reason = match record.units.get(&unit.name) {
+        None => RecordReason::UnitUnknown { unit: unit.name.clone() },
+        Some(tensors) if tensors.len() == unit.matrices => return Ok(tensors.clone()),
+        Some(tensors) => {
+            RecordReason::Matrices { unit: unit.name.clone(), found: unit.matrices, expected: tensors.clone() }
+        }
+    };
+    Err(Error::Record { path: model.checkpoint.main_path(), key: UNITS_KEY.to_owned(), reason })
+}
+
+/// One pattern of a few bytes gives names to any number of units. So the numbers of matrices are
+/// compared before names are made, and all names together may take as many bytes as in a header:
+/// the source had them in its own.
+fn by_patterns(
+    patterns: &PatternDict,
+    model: &CodedModel,
+    unit: &CodedUnit,
+    room: &mut u64,
+) -> Result<Vec<String>, Error> {
+    let Some(attributes) = patterns.attributes(&unit.name) else {
+        return Err(unknown(model, unit, MatricesReason::NoPattern));
+    };
+    // Without attributes, the module's own `.weight` is the only matrix.
+    let (found, expected) = (unit.matrices, attributes.len().max(1));
+    if found != expected {
+        return Err(unknown(model, unit, MatricesReason::Number { found, expected }));
+    }
+    let attribute_bytes: usize = attributes.iter().map(String::len).sum();
+    let bytes = expected.saturating_mul(unit.name.len() + ENTRY_BYTES).saturating_add(attribute_bytes);
+    *room = room
+        .checked_sub(bytes as u64)
+        .ok_or(Error::Pattern { pattern: None, reason: PatternReason::TooManyNames { most: MAX_HEADER_BYTES } })?;
+    Ok(UnitSpec::tensor_names(&unit.name, attributes))
+}
+
+fn guessed(model: &CodedModel, unit: &CodedUnit) -> Result<Vec<String>, Error> {
+    match unit.matrices {
+        1 => Ok(UnitSpec::tensor_names(&unit.name, &[])),
+        matrices if matrices == LLAMA_ATTRIBUTES.len() && is_decimal(parent_and_last(&unit.name).1) => {
+            Ok(UnitSpec::tensor_names(&unit.name, &LLAMA_ATTRIBUTES.map(str::to_owned)))
+        }
+        matrices => Err(unknown(model, unit, MatricesReason::NoNames { matrices })),
+    }
+}
+
+fn unknown(model: &CodedModel, unit: &CodedUnit, reason: MatricesReason) -> Error {
+    Error::MatricesUnknown { path: model.unit_path(unit), unit: unit.name.clone(), reason }
+}
+
 /// The matrices that overlap a tile beginning at weight `first`. Yields (matrix index, offset
-/// within that matrix, weights).
+/// within that matrix, weights). Their ranges ascend, so the first one is searched for.
 pub(crate) fn matrices_of_tile<'a>(
     matrices: &'a [Matrix],
     first: u64,
     tile: &'a [bf16],
 ) -> impl Iterator<Item = (usize, u64, &'a [bf16])> {
-    matrices.iter().enumerate().filter_map(move |(index, matrix)| {
-        let begin = matrix.weights.start.max(first);
-        let end = matrix.weights.end.min(first + tile.len() as u64);
-        let weights = tile.get((begin - first) as usize..end.checked_sub(first)? as usize)?;
-        (!weights.is_empty()).then_some((index, begin - matrix.weights.start, weights))
+    let end = first + tile.len() as u64;
+    let before = matrices.partition_point(|matrix| matrix.weights.end <= first);
+    let overlapping = matrices[before..].iter().take_while(move |matrix| matrix.weights.start < end);
+    overlapping.enumerate().filter_map(move |(index, matrix)| {
+        let (from, to) = (matrix.weights.start.max(first), matrix.weights.end.min(end));
+        let weights = tile.get((from - first) as usize..(to - first) as usize)?;
+        (!weights.is_empty()).then_some((before + index, from - matrix.weights.start, weights))
     })
 }

@@ -62,6 +62,12 @@ impl TensorInfo {
     }
 }
 
+/// Adds sizes that files claim. Each fits its file, but sparse files may claim any: a sum that does
+/// not fit is `u64::MAX`.
+pub(crate) fn total(sizes: impl IntoIterator<Item = u64>) -> u64 {
+    sizes.into_iter().fold(0, u64::saturating_add)
+}
+
 /// A rule of the container that a file breaks.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]

@@ -31,7 +31,7 @@ pub(crate) fn copy_others(
     output: &Output,
     to: &Path,
     named: &Named<'_>,
-    carried: &[String],
+    carried: &BTreeSet<String>,
     progress: &dyn Progress,
 ) -> Result<Copied, Error> {
     let Others { folders, files, notes } = Others::of(folder, named, carried)?;
@@ -53,13 +53,13 @@ pub(crate) fn copy_beside(
 ) -> Result<Copied, Error> {
     let left_out = weights_files(input)?;
     let named = |name: &Path| named(name).filter(|_| !parts.iter().any(|part| part == name));
-    let mut copied = copy_others(input, output, Path::new(""), &named, &[], progress)?;
+    let mut copied = copy_others(input, output, Path::new(""), &named, &BTreeSet::new(), progress)?;
     copied.notes.extend(left_out.into_iter().map(|file| Note::NotOfPipeline { file }));
     Ok(copied)
 }
 
 /// An upper bound on what a record will say about the files that [`copy_others`] copies.
-pub(crate) fn copies_at_most(folder: &Path, carried: &[String]) -> Result<Vec<OurFile>, Error> {
+pub(crate) fn copies_at_most(folder: &Path, carried: &BTreeSet<String>) -> Result<Vec<OurFile>, Error> {
     let others = Others::of(folder, &|name| Some(name.to_path_buf()), carried)?;
     let ours = |Other { path, relative, .. }: Other| {
         let name = portable(&path, &relative)?;
@@ -70,7 +70,7 @@ pub(crate) fn copies_at_most(folder: &Path, carried: &[String]) -> Result<Vec<Ou
 
 /// Finds every reason for which [`copy_others`] would fail, before work begins: each file is opened
 /// once.
-pub(crate) fn check_others(folder: &Path, carried: &[String]) -> Result<(), Error> {
+pub(crate) fn check_others(folder: &Path, carried: &BTreeSet<String>) -> Result<(), Error> {
     let others = Others::of(folder, &|name| Some(name.to_path_buf()), carried)?;
     others.files.iter().try_for_each(|other| Witness::open(&other.path).map(drop))
 }
@@ -127,7 +127,7 @@ pub(crate) struct CopiedFile {
 impl Others {
     /// Lists the files and folders below `root`. Each folder is entered once, whatever links lead
     /// to it.
-    fn of(root: &Path, named: &Named<'_>, carried: &[String]) -> Result<Others, Error> {
+    fn of(root: &Path, named: &Named<'_>, carried: &BTreeSet<String>) -> Result<Others, Error> {
         let home = Home::of(root)?;
         let mut others = Others::default();
         let mut to_enter = vec![PathBuf::new()];
@@ -135,7 +135,7 @@ impl Others {
         while let Some(below) = to_enter.pop() {
             for name in names(&root.join(&below))? {
                 let (relative, path) = (below.join(&name), root.join(&below).join(&name));
-                let is_carried = below == Path::new("") && carried.iter().any(|file| name == Path::new(file));
+                let is_carried = below == Path::new("") && name.to_str().is_some_and(|name| carried.contains(name));
                 if below == Path::new("") && is_ours(&name) && !is_carried && !path.is_dir() {
                     let _ = is_weights_file(&name) || has(&path)?;
                     continue;

@@ -61,6 +61,11 @@ pub(crate) fn size(tables: usize) -> usize {
     tables.saturating_add(1).saturating_mul(TABLE_ENTRIES)
 }
 
+/// Whether tables and a row of lengths can have this many bytes.
+pub(crate) fn has_size(bytes: usize) -> bool {
+    bytes.is_multiple_of(TABLE_ENTRIES) && (2..=MAX_TABLES + 1).contains(&(bytes / TABLE_ENTRIES))
+}
+
 /// Writes the tables and the lengths of a code. Precondition: the code takes at most 17 tables, and
 /// `luts` has exactly `size(tables)` bytes.
 pub(crate) fn write(code: &Code, luts: &mut [u8]) {
@@ -92,9 +97,9 @@ pub(crate) fn write(code: &Code, luts: &mut [u8]) {
 
 /// Recovers the code from tables and lengths by the rule of FORMAT.md, "Tables".
 pub(crate) fn read(luts: &[u8]) -> Result<Code, Error> {
-    let (rows, rest) = luts.as_chunks::<TABLE_ENTRIES>();
+    let (rows, _) = luts.as_chunks::<TABLE_ENTRIES>();
     let (lengths, tables) = match rows.split_last() {
-        Some((lengths, tables)) if rest.is_empty() && (1..=MAX_TABLES).contains(&tables.len()) => (lengths, tables),
+        Some(split) if has_size(luts.len()) => split,
         _ => return Err(Error::TablesSize { found: luts.len() }),
     };
     let tree = Tree::walk(tables);

@@ -12,6 +12,13 @@ pub(crate) fn size(blocks: usize) -> usize {
     (blocks + 1) * ENTRY_BYTES
 }
 
+/// Whether the output positions of `blocks` blocks can have this many bytes. One entry may be
+/// missing: the last code reaches into a block in which no code starts. A single block always has a
+/// first code.
+pub(crate) fn has_size(bytes: usize, blocks: usize) -> bool {
+    bytes == size(blocks) || blocks > 1 && bytes == size(blocks - 1)
+}
+
 /// Output positions that are known to begin at 0, to ascend, and to end at the number of weights.
 /// Every block but the last has at least one weight, and none has more weights than its bits can
 /// code.
@@ -27,17 +34,10 @@ impl<'a> Positions<'a> {
         Self { entries: bytes.as_chunks().0, weights }
     }
 
-    /// Checks every entry.
+    /// Checks every entry. Precondition: `has_size(bytes.len(), blocks)`.
     pub fn validate(bytes: &'a [u8], blocks: usize, weights: u64, code: &Code) -> Result<(), Error> {
-        let (entries, rest) = bytes.as_chunks();
-        // One entry may be missing: the last code reaches into a block in which no code starts. A
-        // single block always has a first code.
-        let expected = blocks + 1;
-        let fits = entries.len() == expected || entries.len() == blocks && blocks > 1;
-        if !rest.is_empty() || !fits {
-            return Err(Error::OutputPositionsSize { found: bytes.len(), expected: expected * ENTRY_BYTES });
-        }
-        let positions = Self { entries, weights };
+        let positions = Self::proven(bytes, weights);
+        let last = positions.entries.len().saturating_sub(1);
         if positions.get(0) != 0 {
             return Err(Error::FirstOutputPositionNotZero { found: positions.get(0) });
         }
@@ -45,7 +45,7 @@ impl<'a> Positions<'a> {
         // If the stream goes on in the next block, codes fill this one, except the bits before its
         // first code. These are fewer than the longest code has.
         let least = BLOCK_BITS / u64::from(code.longest());
-        for block in 0..entries.len() - 1 {
+        for block in 0..last {
             let (first, end) = (positions.get(block), positions.get(block + 1));
             let Some(found) = end.checked_sub(first) else {
                 return Err(Error::OutputPositionsFall { block, first, end });
@@ -57,7 +57,7 @@ impl<'a> Positions<'a> {
                 return Err(Error::BlockHoldsTooFewWeights { block, found, least });
             }
         }
-        match positions.get(entries.len() - 1) {
+        match positions.get(last) {
             end if end == weights => Ok(()),
             end => Err(Error::OutputPositionsEnd { found: end, expected: weights }),
         }

@@ -7,6 +7,7 @@ use df11::jobs::{self, DecompressOptions, DecompressReport};
 
 use crate::advice;
 use crate::exit::{Outcome, Verdict};
+use crate::json;
 use crate::options::{Destination, Machine, Memory, pattern_dict};
 use crate::progress::Progress;
 use crate::terminal::{Terminal, count, size};
@@ -29,10 +30,14 @@ pub struct Decompress {
     /// Take the patterns from this JSON file instead of config.json
     #[arg(long, value_name = "FILE")]
     pattern_dict: Option<PathBuf>,
-    /// If files are missing or changed, restore what is there and report the rest. Every unit is
+    /// If the model is not complete, or files of it are changed, restore what is there and report the rest. Every unit is
     /// then decoded twice
     #[arg(long)]
     partial: bool,
+    /// Print {version, verb, output, byte_exact, checked, tensors, output_bytes, files,
+    /// completeness: {state, missing}, not_restored, left_out, notes} instead
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     memory: Memory,
     #[command(flatten)]
@@ -53,6 +58,10 @@ impl Decompress {
         let progress = Progress::stoppable(terminal)?;
         let report = self.machine.pool()?.install(|| jobs::decompress(&self.input, output, &options, &progress))?;
         drop(progress);
+        if self.json {
+            terminal.json(&json::restored(output, &report))?;
+            return Ok(Verdict::Fine);
+        }
         for note in &report.notes {
             terminal.note(advice::note(note));
         }
@@ -75,7 +84,8 @@ fn summary(report: &DecompressReport, seconds: f64) -> String {
          other files unchecked (the record, of version 1, does not know them)"
             .to_owned()
     } else {
-        "bit for bit what the units hold (the input has no record of its source files)".to_owned()
+        let complete = report.completeness.word();
+        format!("bit for bit what the units hold (the input has no record of its source files; {complete})")
     };
     format!(
         "{} in {}, {exact}: {} in {seconds:.1} s",

@@ -39,7 +39,7 @@ pub(super) fn add(checkpoint: &mut Checkpoint, folder: Folder, set: &[String]) -
         if forms.contains(&set_of(&file)) {
             checkpoint.notes.push(Note::OtherForm { file });
         } else if file != checkpoint.main_file && tensors(&reader).all(|name| !checkpoint.tensors.contains_key(name)) {
-            checkpoint.carried.push(file);
+            checkpoint.carried.insert(file);
         } else {
             let in_model = |tensor: &str| superseded::name(tensor, &file);
             checkpoint.add(file.clone(), reader, in_model)?;

@@ -80,7 +80,7 @@ impl Gate<'_> {
         for name in names(&source.path)? {
             let path = source.path.join(&name);
             let is_replaced = is_weights_file(&name) || name == Path::new(CONFIG_FILE);
-            let is_carried = source.carried.iter().any(|file| name == Path::new(file));
+            let is_carried = name.to_str().is_some_and(|name| source.carried.contains(name));
             let is_copied = path.is_dir() || !is_replaced || is_carried;
             if is_copied && made.contains(&name.to_string_lossy().to_ascii_lowercase()) {
                 return Err(Error::NotAModel { path, reason: ModelReason::NameOfCodedFile });

@@ -16,6 +16,7 @@ use crate::jobs::card::refuse_card;
 use crate::jobs::chosen::{find_units, notes_on};
 use crate::jobs::memory::check_specs;
 use crate::naming::units::{MIN_LONE_WEIGHTS, UnitSpec};
+use crate::safetensors::total;
 use crate::{Error, Note};
 
 /// Opens a model that is not coded yet, and finds which of its F32 and F16 tensors are BF16 in
@@ -81,9 +82,9 @@ impl ToCode {
 
     /// The bytes of work that coding will announce. In one file every unit is read twice.
     pub fn work(&self, options: &CompressOptions) -> u64 {
-        let data: u64 = self.source.tensors.values().map(|place| place.info.bytes()).sum();
-        let coded: u64 = self.specs.iter().map(|spec| spec.weights * size_of::<bf16>() as u64).sum();
-        if self.layout(options).unit_files().is_some() { data } else { data + coded }
+        let data = total(self.source.tensors.values().map(|place| place.info.bytes()));
+        let coded = total(self.specs.iter().map(|spec| spec.weights.saturating_mul(size_of::<bf16>() as u64)));
+        if self.layout(options).unit_files().is_some() { data } else { data.saturating_add(coded) }
     }
 }
 

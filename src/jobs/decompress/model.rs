@@ -1,5 +1,6 @@
 //! One model: planned, then restored into a folder of the output or as its one file.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::options::{DecompressOptions, DecompressReport};
@@ -39,13 +40,13 @@ pub(super) fn plan(model: &mut CodedModel, options: &DecompressOptions) -> Resul
     plan.judgement.faults.extend(lost);
     if matches!(&model.record, Ok(None)) {
         let naming = Naming::of(model, options.pattern_dict.as_ref())?;
-        plan.completeness = completeness::of_coded(model, &naming);
+        plan.completeness = completeness::of_coded(model, naming);
         plan.judgement.faults.extend(plan.completeness.error(&model.checkpoint.path));
     } else {
         plan.completeness = Completeness::by_record(&plan.judgement.faults);
     }
     if plan.copies.is_none() && copies_folder(model, &plan) {
-        check_others(&model.checkpoint.path, &[])?;
+        check_others(&model.checkpoint.path, &BTreeSet::new())?;
     }
     Ok(plan)
 }
@@ -84,7 +85,7 @@ pub(super) fn restore(
     match &plan.copies {
         Some(copies) => report.restore_copies(input, copies, output, below, progress)?,
         None if copies_folder(model, &plan) => {
-            let copies = copy_others(input, output, below, &*without_card(input)?, &[], progress)?;
+            let copies = copy_others(input, output, below, &*without_card(input)?, &BTreeSet::new(), progress)?;
             check_names_in(input, plan.names().chain(copies.files.iter().map(|file| file.ours.name())))?;
             report.files += copies.files.len();
             copied = Some(copies);
@@ -133,7 +134,7 @@ pub(super) fn restore(
     report.byte_exact =
         plan.byte_exact && report.missing.is_empty() && (plan.copies.is_some() || plan.form == Form::File);
     report.tensors = plan.targets.len();
-    report.output_bytes = headers + plan.data_bytes();
+    report.output_bytes = headers.saturating_add(plan.data_bytes());
     report.files += plan.files.len() + plan.verbatim.len();
     report.notes.extend(plan.judgement.notes.into_iter().chain(plan.notes));
     report.notes.extend(copied.into_iter().flat_map(|copied| copied.notes));

@@ -40,12 +40,16 @@ impl Restoration {
     /// No tensor is left.
     pub(super) fn leave_out(&mut self, tensors: &BTreeSet<String>, model: &Path) -> Result<(), Error> {
         let files = std::mem::take(&mut self.files);
-        for (index, (name, header)) in files.into_iter().enumerate() {
-            let of_file = self.targets.iter().filter(|(_, target)| target.file == index);
-            let (lost, kept): (Vec<_>, Vec<_>) = of_file.partition(|(tensor, _)| tensors.contains(*tensor));
-            let all = lost.len() + kept.len();
-            let kept: Vec<NewTensor> = kept
-                .into_iter()
+        let mut of_files: Vec<Vec<String>> = vec![Vec::new(); files.len()];
+        for (tensor, target) in &self.targets {
+            of_files[target.file].push(tensor.clone());
+        }
+        for (index, ((name, header), of_file)) in files.into_iter().zip(of_files).enumerate() {
+            let all = of_file.len();
+            let (lost, left): (Vec<_>, Vec<_>) = of_file.into_iter().partition(|tensor| tensors.contains(tensor));
+            let kept: Vec<NewTensor> = left
+                .iter()
+                .map(|tensor| (tensor, &self.targets[tensor]))
                 .map(|(tensor, Target { dtype, shape, bytes, .. })| NewTensor {
                     name: tensor.clone(),
                     dtype: dtype.clone(),
@@ -53,7 +57,6 @@ impl Restoration {
                     bytes: *bytes,
                 })
                 .collect();
-            let lost: Vec<String> = lost.into_iter().map(|(tensor, _)| tensor.clone()).collect();
             let header = match (lost.is_empty(), kept.is_empty()) {
                 (true, _) => header,
                 (false, true) => {
@@ -67,7 +70,9 @@ impl Restoration {
                     self.lay_out_anew(index, &header, kept, model)?
                 }
             };
-            self.targets.values_mut().filter(|target| target.file == index).for_each(|t| t.file = self.files.len());
+            for tensor in &left {
+                self.targets.entry(tensor.clone()).and_modify(|target| target.file = self.files.len());
+            }
             self.files.push((name, header));
         }
         if self.files.is_empty() {

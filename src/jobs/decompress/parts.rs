@@ -1,5 +1,6 @@
 //! A pipeline folder: its coded parts, one after another, and the files next to them.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::model::{inputs, plan, refuse, restore, work};
@@ -44,7 +45,7 @@ pub(super) fn restore_parts(
         planned.push((folder, model, plan));
     }
     refuse(input, &mut all.missing, options)?;
-    check_others(input, &[])?;
+    check_others(input, &BTreeSet::new())?;
     progress.begin(planned.iter().map(|(.., plan)| work(plan, options)).sum());
     let output = Output::begin(output, &inputs(input, options), Form::Directory, options.force)?;
     let mut copied = None;

@@ -5,12 +5,13 @@
 //! line. If a crash cut the last line short, that line is dropped.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions};
-use std::io::{ErrorKind, Read, Seek, Write};
+use std::fs::{File, OpenOptions};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::tidy::read_if_there;
 use crate::error::{JobDifference, OutputReason};
 use crate::{Error, Note};
 
@@ -62,7 +63,7 @@ pub(crate) fn key(name: &Path) -> String {
 impl Journal {
     /// Begins the journal of a job.
     pub fn begin(path: &Path, job: &JobLine) -> Result<Journal, Error> {
-        let file = OpenOptions::new().read(true).append(true).create_new(true).open(path);
+        let file = OpenOptions::new().append(true).create_new(true).open(path);
         let file = file.map_err(Error::io("create", path))?;
         let mut journal = Journal { path: path.to_path_buf(), file, finished: BTreeMap::new() };
         journal.append(job)?;
@@ -75,10 +76,7 @@ impl Journal {
     /// The journal is of another job.
     pub fn reopen(path: &Path, partial: &Path, job: &JobLine) -> Result<Journal, Error> {
         let refused = |reason| Error::Output { path: partial.to_path_buf(), reason };
-        let file = OpenOptions::new().read(true).append(true).open(path);
-        let mut file = file.map_err(Error::io("open", path))?;
-        let mut text = Vec::new();
-        file.read_to_end(&mut text).map_err(Error::io("read", path))?;
+        let text = read_if_there(path)?;
         let mut lines = text.split_inclusive(|&byte| byte == b'\n').filter(|line| line.ends_with(b"\n"));
         let first = lines.next().unwrap_or_default();
         let found: JobLine = serde_json::from_slice(first)
@@ -93,18 +91,16 @@ impl Journal {
             end += line.len() as u64;
             finished.insert(noted.file.clone(), noted);
         }
-        file.set_len(end).and_then(|()| file.seek(std::io::SeekFrom::End(0))).map_err(Error::io("write", path))?;
+        let file = OpenOptions::new().append(true).open(path).map_err(Error::io("open", path))?;
+        file.set_len(end).map_err(Error::io("write", path))?;
         Ok(Journal { path: path.to_path_buf(), file, finished })
     }
 
     /// Counts the finished files in the journal at `path`, whatever its job. Zero if there is no
     /// journal.
     pub fn count(path: &Path) -> Result<usize, Error> {
-        match fs::read(path) {
-            Ok(text) => Ok(text.split(|&byte| byte == b'\n').filter(|line| is_of::<Finished>(line)).count()),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(0),
-            Err(error) => Err(Error::io("read", path)(error)),
-        }
+        let text = read_if_there(path)?;
+        Ok(text.split(|&byte| byte == b'\n').filter(|line| is_of::<Finished>(line)).count())
     }
 
     /// What the journal says about a file.

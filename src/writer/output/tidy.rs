@@ -1,15 +1,26 @@
 //! Walks folders, empties them, and makes them durable.
 
 use std::fs::{self, File, FileType};
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
-use crate::Error;
 use crate::error::OutputReason;
+use crate::{Error, open};
 
 /// Whether something has this name. A link that leads nowhere counts.
 pub(super) fn exists(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok()
+}
+
+/// All bytes of a file that an earlier run made; none if it does not exist. Whoever may write to the
+/// folder may have put a pipe in its place, which would block its reader for ever. So only a regular
+/// file is read.
+pub(super) fn read_if_there(path: &Path) -> Result<Vec<u8>, Error> {
+    let mut bytes = Vec::new();
+    match open::regular(path) {
+        Err(Error::Io { source, .. }) if source.kind() == ErrorKind::NotFound => Ok(bytes),
+        file => file?.read_to_end(&mut bytes).map(|_| bytes).map_err(Error::io("read", path)),
+    }
 }
 
 /// Removes a file, or a folder with everything in it, if it exists. Links are not followed.

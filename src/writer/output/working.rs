@@ -4,14 +4,14 @@
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
-use std::io::{ErrorKind, Read, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use super::identity::inode;
 use super::journal::{self, Journal, key};
 use super::lock::{self, MARK};
 use super::place::Gate;
-use super::tidy::{exists, remove, walk};
+use super::tidy::{exists, read_if_there, remove, walk};
 use crate::Error;
 
 /// The names of all files made for OUTPUT, as lines of JSON.
@@ -239,12 +239,4 @@ fn is_number(name: &std::ffi::OsStr) -> bool {
 
 fn is_folder(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_dir())
-}
-
-fn read_if_there(path: &Path) -> Result<Vec<u8>, Error> {
-    let mut bytes = Vec::new();
-    match File::open(path).and_then(|mut file| file.read_to_end(&mut bytes)) {
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
-        read => read.map(|_| bytes).map_err(Error::io("read", path)),
-    }
 }

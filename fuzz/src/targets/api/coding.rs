@@ -134,6 +134,7 @@ fn check_sizes(draw: &mut Bytes) {
     let total = all.iter().map(|&size| size as u128).sum::<u128>();
     assert_eq!(u128::from(sizes.total()), total.min(u128::from(u64::MAX)));
     assert_eq!(Parts::default().as_mut().check(&sizes).is_ok(), total == 0);
+    assert!(sizes.check_relations().is_err() || total > 0);
 }
 
 /// Weights encoded by another plan: all encoders refuse them, or all write the same bytes, which
@@ -153,6 +154,7 @@ pub fn encoders(draw: &mut Bytes) {
     };
     assert!(plan.sizes() == by_level.sizes() && plan.code() == by_level.code());
     assert_eq!(plan.ending(), by_level.as_core().ending());
+    assert_eq!(plan.sizes().check_relations(), Ok(()));
     let any = PartSizes::of(any_number(draw), any_size(draw), any_size(draw));
     assert!(any.total() >= any.encoded_exponent as u64);
     let weights = others(&planned, plan.code(), draw);
