@@ -13,6 +13,7 @@ pub(crate) mod our_files;
 pub(crate) mod own;
 pub(crate) mod pipeline;
 pub(crate) mod portable;
+mod prefix;
 pub(crate) mod sampling;
 pub(crate) mod shapes;
 pub(crate) mod spelling;

@@ -114,14 +114,7 @@ fn missing_in(error: &Error) -> Option<String> {
 
 /// Whether a DFloat11 model without a record is complete. Matrices without names do not tell.
 pub(crate) fn of_coded(model: &CodedModel, mut naming: Naming<'_>) -> Completeness {
-    let mut names: BTreeSet<String> = model.raw.iter().cloned().collect();
-    for unit in &model.units {
-        match naming.matrices(model, unit) {
-            Ok(matrices) => names.extend(matrices.into_iter().map(|matrix| matrix.tensor)),
-            Err(_) => drop(names.insert(format!("{}.?.?", unit.name))),
-        }
-    }
-    by_names(&names, model.config.as_ref(), model.checkpoint.is_dir)
+    by_names(&naming.names(model), model.config.as_ref(), model.checkpoint.is_dir)
 }
 
 /// Whether a BF16 model is complete. Its index, if there is one, was checked when it was opened.

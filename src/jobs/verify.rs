@@ -99,7 +99,7 @@ fn verify_model(
 ) -> Result<VerifyReport, Error> {
     check_units(&model, options.memory)?;
     let mut report = VerifyReport { raw_tensors: model.raw.len(), ..VerifyReport::default() };
-    let source = source.map(Checkpoint::open).transpose()?;
+    let mut source = source.map(Checkpoint::open).transpose()?;
     let record = match std::mem::replace(&mut model.record, Ok(None)) {
         Ok(record) => record,
         Err(error) => report.fail(error).map(|()| None)?,
@@ -115,10 +115,15 @@ fn verify_model(
         report.judge_files(&model, std::mem::take(&mut plan.judgement))?;
         report.checksums = Some(0);
     }
-    let naming = match (&plan, &source) {
+    let mut naming = match (&plan, &source) {
         (None, Some(_)) => Some(Naming::of(&model, options.pattern_dict.as_ref())?),
         _ => None,
     };
+    if let Some(source) = &mut source {
+        let names = naming.as_mut().map(|naming| naming.names(&model));
+        let planned = || plan.iter().flat_map(|plan| plan.targets.keys().cloned()).collect();
+        source.match_prefix(&names.unwrap_or_else(planned));
+    }
     report.compared = source.as_ref().map(|_| 0);
     let unit_bytes = model.units.iter().map(|unit| unit.weights.saturating_mul(size_of::<bf16>() as u64));
     let raw_bytes = model.raw.iter().map(|name| model.checkpoint.tensors[name].info.bytes());

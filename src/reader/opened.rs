@@ -49,8 +49,12 @@ impl Opened {
         if !checkpoint.coded {
             return Ok(Opened::plain(checkpoint));
         }
-        let like = like.map(Checkpoint::open).transpose()?;
-        Opened::coded(with_sound_record(CodedModel::of(checkpoint)?)?, like.as_ref(), patterns)
+        let model = with_sound_record(CodedModel::of(checkpoint)?)?;
+        let mut like = like.map(Checkpoint::open).transpose()?;
+        if let Some(like) = &mut like {
+            like.match_prefix(&Naming::of(&model, patterns)?.names(&model));
+        }
+        Opened::coded(model, like.as_ref(), patterns)
     }
 
     fn plain(checkpoint: Checkpoint) -> Opened {
