@@ -167,7 +167,8 @@ impl<'a> Tree<'a> {
 
     /// Whether `module` is an input embedding, and no output layer has weights of its own.
     pub fn is_tied(&self, module: &str) -> bool {
-        const INPUTS: [&str; 6] = ["embed_in", "embed_tokens", "shared", "tok_embeddings", "word_embeddings", "wte"];
+        const INPUTS: [&str; 7] =
+            ["embed_in", "embed_tokens", "embeddings", "shared", "tok_embeddings", "word_embeddings", "wte"];
         INPUTS.contains(&parent_and_last(module).1) && !self.has_output
     }
 

@@ -49,7 +49,9 @@ fn lacks(place: &Place, coded: &Path, missing: &[&str]) {
         .ends(0, missing);
     let (all, found) = (tensors(&place.at("source")), tensors(&back));
     assert!(!found.is_empty() && found.len() < all.len());
-    assert!(found.iter().all(|tensor| all.contains(tensor)), "other weights than the source's");
+    // The shapes of another architecture are known from nowhere.
+    let is_of_source = |found: &Tensor| all.iter().any(|own| own.name == found.name && own.bytes == found.bytes);
+    assert!(found.iter().all(is_of_source), "other weights than the source's");
 }
 
 #[test]

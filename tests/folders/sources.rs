@@ -118,7 +118,7 @@ fn an_overlay_supersedes_what_the_index_does_not_name_and_everything_comes_back(
         let coded = place.at(more);
         df11(["compress", text(&source), "-o", text(&coded), more]).ends(0, &[]);
         for model in [&source, &coded].map(|path| Model::open(path).expect("a model")) {
-            assert_eq!(model.tensors().len(), llama().len());
+            assert_eq!(model.tensors().count(), llama().len());
             for tensor in &over {
                 let matrix = model.matrix(&tensor.name).expect("a matrix");
                 let mut found = vec![df11::bf16::ZERO; matrix.weights() as usize];

@@ -1,22 +1,15 @@
-//! The weight files of a folder, each opened once, and whether they are a DFloat11 model.
+//! The weight files of a folder, each opened once.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use serde::de::IgnoredAny;
-
-use super::sets::has_set;
 use crate::Error;
 use crate::files::checkpoint::MAX_HELD;
-use crate::files::file_names::CONFIG_FILE;
-use crate::files::folder::{SmallFile, read_small, replaced_files, weights_files};
+use crate::files::folder::{SmallFile, replaced_files, weights_files};
 use crate::files::leaves::has_units;
 use crate::files::links::is_weights;
-use crate::files::own::{CONFIG_KEY, PREFIX};
+use crate::files::own::PREFIX;
 use crate::safetensors::Reader;
-
-/// The fields by which config.json says that a folder is a DFloat11 model, of any version.
-const CODED_FIELDS: [&str; 2] = ["dfloat11_config", "dfloat11_version"];
 
 /// The weight files of a folder.
 pub(super) struct Folder {
@@ -79,21 +72,9 @@ impl Folder {
         replaced_files(&self.path)
     }
 
-    /// Whether the folder is a DFloat11 model, whole or damaged: config.json says so, or a weight
-    /// file does. A model in one file may lie beside a BF16 model, and says nothing about that.
-    pub fn is_coded(&self) -> bool {
-        let says_so = |bytes: Vec<u8>| {
-            let fields: BTreeMap<String, IgnoredAny> = serde_json::from_slice(&bytes).unwrap_or_default();
-            CODED_FIELDS.iter().any(|field| fields.contains_key(*field))
-        };
-        let config = self.path.join(CONFIG_FILE);
-        if config.is_file() && read_small(&config).is_ok_and(says_so) {
-            return true;
-        }
-        let marked =
-            || self.files.values().filter_map(|reader| reader.as_ref().ok()).filter(|reader| is_marked(reader));
-        let is_alone = |reader: &Reader| reader.header().metadata.contains_key(CONFIG_KEY);
-        marked().any(|reader| !is_alone(reader)) || (marked().next().is_some() && !has_set(self))
+    /// The files that could be opened.
+    pub fn readers(&self) -> impl Iterator<Item = &Reader> {
+        self.files.values().filter_map(|reader| reader.as_ref().ok())
     }
 }
 

@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! folder    every weight file of the folder, opened once
-//!   -> coded or BF16?    dfloat11_config in config.json, our metadata, or units among the tensors
+//!   -> kind              coded or BF16: by config.json, our metadata, or units among the tensors
 //!        coded    the files that the record names; without a record, all of them
 //!        sets     of a BF16 folder: the set of weight files that is the model
 //!        beside   the other weight files: carried along, or left out with a note
@@ -15,12 +15,13 @@
 mod beside;
 mod coded;
 mod folder;
+mod kind;
 mod sets;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::checkpoint::{Checkpoint, is_directory};
+use super::checkpoint::{Checkpoint, Place, is_directory};
 use super::file_names::MAIN_FILES;
 use super::own::has_record;
 use super::shapes::read_shapes;
@@ -29,6 +30,7 @@ use crate::error::Promise;
 use crate::safetensors::Reader;
 use crate::{Error, Note};
 use folder::Folder;
+use kind::is_coded;
 pub(crate) use sets::weight_map;
 use sets::{Set, find_set};
 
@@ -42,7 +44,7 @@ impl Checkpoint {
             return open_file(path);
         }
         let folder = Folder::open(path)?;
-        if folder.is_coded() { coded::open(folder) } else { open_source(folder) }
+        if is_coded(&folder) { coded::open(folder) } else { open_source(folder) }
     }
 
     /// A directory with the shapes of a file of shapes, and no files to read.
@@ -86,7 +88,8 @@ fn open_source(mut folder: Folder) -> Result<Checkpoint, Error> {
     }
     let has_index = index.is_some();
     for (tensor, file) in weight_map {
-        if !checkpoint.tensors.get(&tensor).is_some_and(|place| checkpoint.files[place.file].name == file) {
+        let is_elsewhere = |place: &Place| checkpoint.files[place.file].name != file;
+        if checkpoint.tensors.get(&tensor).is_none_or(is_elsewhere) {
             let index = folder.path.join(index.unwrap_or_default());
             return Err(Error::TensorMissing {
                 path: folder.path.join(file),
