@@ -45,14 +45,18 @@ pub enum Note {
         tensors: usize,
     },
     /// Copied files hold weights of some kind, or belong to another tool, and are not the model.
-    #[error("copied as {}, without being the model's: {}{}, {bytes} bytes", if *more > 0 { "they are" } else { "it is" }, shown(first), and_more(*more))]
+    #[error("copied without being the model's, {bytes} bytes: {}", listed(files))]
     CopiedBeside {
-        /// One of them.
-        first: String,
-        /// How many others there are.
-        more: usize,
+        /// The files.
+        files: Vec<String>,
         /// Bytes of all of them.
         bytes: u64,
+    },
+    /// The source lacks something, as names and config.json tell.
+    #[error("the model is not complete: missing {}", listed(missing))]
+    Incomplete {
+        /// The modules and tensors that are missing.
+        missing: Vec<String>,
     },
     /// The folder is an adapter, not a model.
     #[error(
@@ -294,6 +298,15 @@ pub enum Note {
 }
 
 impl Note {
+    /// The files that were copied without being the model's, if the note tells of them.
+    pub fn copied_beside(&self) -> Vec<String> {
+        match self {
+            Note::CopiedBeside { files, .. } => files.clone(),
+            Note::OfPart { part, note } => note.copied_beside().iter().map(|file| format!("{part}/{file}")).collect(),
+            _ => Vec::new(),
+        }
+    }
+
     /// The file of the source that was left out, if the note tells of one.
     pub fn left_out(&self) -> Option<String> {
         match self {

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use df11_core::bf16;
 use df11_core::limits::MAX_WEIGHTS;
 
+use super::completeness::{self, Completeness};
 use crate::files::checkpoint::Checkpoint;
 use crate::files::file_names::CONFIG_FILE;
 use crate::files::folder::has;
@@ -50,6 +51,9 @@ pub(crate) fn notes_on(source: &Checkpoint, inferred: &Inferred, may_code_all: b
     let mut notes = Vec::new();
     if source.is_dir && has(&source.path.join(ADAPTER_FILE))? && !has(&source.path.join(CONFIG_FILE))? {
         notes.push(Note::Adapter { file: ADAPTER_FILE.to_owned() });
+    }
+    if let Completeness::Missing(missing) = completeness::of_source(source)? {
+        notes.push(Note::Incomplete { missing });
     }
     for (tensor, _) in inferred.raw.iter().filter(|(_, reason)| **reason == RawReason::Tied) {
         let cost = source.tensors.get(tensor).map_or(0, |place| place.info.bytes()) / 100 * SAVED;

@@ -173,8 +173,8 @@ impl Others {
     fn not_the_models(&self) -> Option<Note> {
         let found = self.files.iter().filter(|other| is_of_another_tool(&other.relative));
         let bytes = found.clone().filter_map(|other| fs::metadata(&other.path).ok()).map(|file| file.len()).sum();
-        let first = text_of(&found.clone().next()?.relative);
-        Some(Note::CopiedBeside { first, more: found.count() - 1, bytes })
+        let files: Vec<String> = found.map(|other| text_of(&other.relative)).collect();
+        (!files.is_empty()).then_some(Note::CopiedBeside { files, bytes })
     }
 }
 

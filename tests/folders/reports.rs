@@ -40,17 +40,20 @@ fn each_verb_prints_one_object_with_its_version() {
         "units",
         "extension_units",
         "kept_raw",
+        "model_files",
         "verified",
         "source_bytes",
         "output_bytes",
         "files",
+        "copied_beside",
         "left_out",
         "notes",
     ];
     assert_eq!(fields(&found), expected);
     assert_eq!((&found["units"], &found["verified"]), (&5.into(), &true.into()));
     assert_eq!(found["left_out"][0]["file"], "consolidated.safetensors");
-    assert!(found["notes"].to_string().contains("mtp.safetensors"), "{found}");
+    assert_eq!(found["model_files"], serde_json::json!(["model.safetensors"]));
+    assert_eq!(found["copied_beside"], serde_json::json!(["mtp.safetensors"]));
 
     let found = print(&["verify", text(&coded)]);
     let expected = [
@@ -64,6 +67,7 @@ fn each_verb_prints_one_object_with_its_version() {
         "files",
         "compared",
         "failures",
+        "copied_beside",
         "left_out",
         "notes",
     ];
@@ -82,6 +86,7 @@ fn each_verb_prints_one_object_with_its_version() {
         "files",
         "completeness",
         "not_restored",
+        "copied_beside",
         "left_out",
         "notes",
     ];

@@ -61,9 +61,9 @@ pub struct Compress {
     /// kept as README.source.md
     #[arg(long)]
     model_card: bool,
-    /// Print {version, verb, output, units, extension_units, kept_raw, verified, source_bytes,
-    /// output_bytes, files, left_out, notes} instead; with --dry-run what `estimate --json` prints,
-    /// with version, verb and left_out
+    /// Print {version, verb, output, units, extension_units, kept_raw, model_files, verified,
+    /// source_bytes, output_bytes, files, copied_beside, left_out, notes} instead; with --dry-run
+    /// what `estimate --json` prints, with version, verb, copied_beside and left_out
     #[arg(long)]
     json: bool,
     #[command(flatten)]

@@ -35,7 +35,7 @@ pub struct Decompress {
     #[arg(long)]
     partial: bool,
     /// Print {version, verb, output, byte_exact, checked, tensors, output_bytes, files,
-    /// completeness: {state, missing}, not_restored, left_out, notes} instead
+    /// completeness: {state, missing}, not_restored, copied_beside, left_out, notes} instead
     #[arg(long)]
     json: bool,
     #[command(flatten)]

@@ -17,6 +17,8 @@ pub struct Report<T: Serialize> {
     verb: &'static str,
     #[serde(flatten)]
     found: T,
+    /// Files of INPUT that were copied without being the model's.
+    copied_beside: Vec<String>,
     /// Files of INPUT that were left out, each with the reason.
     left_out: Vec<LeftOut>,
     notes: Vec<String>,
@@ -34,8 +36,9 @@ impl<T: Serialize> Report<T> {
             let file = note.left_out()?;
             Some(LeftOut { file, reason: note.to_string() })
         });
+        let copied_beside = notes.iter().flat_map(Note::copied_beside).collect();
         let (left_out, notes) = (left_out.collect(), notes.iter().map(Note::to_string).collect());
-        Report { version: VERSION, verb, found, left_out, notes }
+        Report { version: VERSION, verb, found, copied_beside, left_out, notes }
     }
 }
 
@@ -45,6 +48,7 @@ pub struct Compressed<'a> {
     units: usize,
     extension_units: usize,
     kept_raw: Vec<KeptUnit<'a>>,
+    model_files: &'a [String],
     verified: bool,
     source_bytes: u64,
     output_bytes: u64,
@@ -65,6 +69,7 @@ pub fn compressed<'a>(output: &Path, report: &'a CompressReport, verified: bool)
         units: report.units,
         extension_units: report.extension_units,
         kept_raw: kept.collect(),
+        model_files: &report.model_files,
         verified,
         source_bytes: report.source_bytes,
         output_bytes: report.output_bytes,
@@ -77,6 +82,7 @@ pub fn compressed<'a>(output: &Path, report: &'a CompressReport, verified: bool)
 pub struct Foretold<'a> {
     units: &'a [df11::jobs::EstimatedUnit],
     raw: &'a [df11::jobs::EstimatedRaw],
+    model_files: &'a [String],
     source_bytes: u64,
     output_bytes: u64,
     weights: u64,
@@ -89,6 +95,7 @@ pub fn foretold(report: &EstimateReport) -> Report<Foretold<'_>> {
     let found = Foretold {
         units: &report.units,
         raw: &report.raw,
+        model_files: &report.model_files,
         source_bytes: report.source_bytes,
         output_bytes: report.output_bytes,
         weights: report.weights,

@@ -31,7 +31,7 @@ pub struct Verify {
     #[arg(long, value_name = "FILE")]
     pattern_dict: Option<PathBuf>,
     /// Print {version, verb, completeness: {state, missing}, units, weights, raw_tensors, checksums,
-    /// files, compared, failures, left_out, notes} instead
+    /// files, compared, failures, copied_beside, left_out, notes} instead
     #[arg(long)]
     json: bool,
     #[command(flatten)]

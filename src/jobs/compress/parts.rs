@@ -106,6 +106,7 @@ impl CompressReport {
         self.extension_units += part.extension_units;
         self.kept_raw
             .extend(part.kept_raw.into_iter().map(|kept| KeptRaw { unit: format!("{name}: {}", kept.unit), ..kept }));
+        self.model_files.extend(part.model_files.into_iter().map(|file| format!("{name}/{file}")));
         self.source_bytes += part.source_bytes;
         self.output_bytes += part.output_bytes;
         self.files += part.files;

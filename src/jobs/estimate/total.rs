@@ -63,7 +63,8 @@ impl<'a> Total<'a> {
     pub fn new(layout: &'a dyn FileLayout, specs: &'a [UnitSpec], options: &'a EstimateOptions) -> Total<'a> {
         let source = layout.source();
         let (source_bytes, notes) = (source.file_bytes(), source.notes.clone());
-        let report = EstimateReport { source_bytes, notes, ..EstimateReport::default() };
+        let model_files = source.files.iter().map(|file| file.name.clone()).collect();
+        let report = EstimateReport { model_files, source_bytes, notes, ..EstimateReport::default() };
         Total { layout, specs, options, report, files: Vec::new() }
     }
 
