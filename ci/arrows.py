@@ -1,5 +1,5 @@
-"""The rules of the house, asserted on the output of `cargo metadata --all-features` (a file, the only
-argument):
+"""The rules of the house, asserted on the output of `cargo metadata --all-features` (a file, the
+only argument):
 
 1. arrows: core knows nobody; kernels and backends know core, GPU backends also the kernels and what
    they have in common; backends do not know each other; only the facade sees all;

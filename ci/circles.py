@@ -158,7 +158,7 @@ def arrows_of(source: pathlib.Path):
 
 
 def circles(arrows) -> list[list[pathlib.Path]]:
-    """The sets of two or more files that reach each other (Tarjan's strongly connected components)."""
+    """Sets of two or more files that reach each other (Tarjan: strongly connected components)."""
     number, low, stack, found = {}, {}, [], []
 
     def visit(file):

@@ -206,7 +206,7 @@ pub enum Error {
     /// The job failed for a reason that may pass. Its finished files are kept, so that it can be
     /// resumed.
     #[error(
-        "{error}; {files} finished files are kept in {}: the same job can go on from there",
+        "{error}; {files} finished files are kept in {}, and the same job can continue with them",
         shown(partial)
     )]
     Kept {
@@ -240,7 +240,7 @@ pub enum Error {
     /// The unit that was just coded does not decode to the weights that were read. Nothing was
     /// written.
     #[error(
-        "unit `{}`: decoding what was just coded gives another word at weight {weight}; this machine's memory is suspect, or this is a bug: please report it",
+        "unit `{}`: what was just coded does not decode to the same weights (weight {weight} is the first that differs); this machine's memory may be faulty, or this is a bug: please report it",
         shown(unit)
     )]
     NotVerified {
@@ -250,7 +250,7 @@ pub enum Error {
         weight: u64,
     },
     /// A unit has a name, but the names or the number of its matrices are unknown.
-    #[error("{}: unit `{}`: {reason}; give the right patterns", shown(path), shown(unit))]
+    #[error("{}: unit `{}`: {reason}; give patterns that name its matrices", shown(path), shown(unit))]
     MatricesUnknown {
         /// The file.
         path: PathBuf,
@@ -263,11 +263,12 @@ pub enum Error {
     /// engine cannot express it, or Python may read it differently; or all patterns together cost
     /// too much.
     #[error(
-        "{} cannot be used: {reason}; give the same patterns without it",
+        "{} cannot be used: {reason}; {}",
         match pattern {
             Some(pattern) => format!("pattern `{}`", shown(pattern)),
             None => "all patterns together".into(),
-        }
+        },
+        if pattern.is_some() { "change this pattern or leave it out" } else { "give fewer or simpler patterns" }
     )]
     Pattern {
         /// The pattern; `None` if all patterns together are the reason.
@@ -296,7 +297,7 @@ pub enum Error {
         expected: String,
     },
     /// The record of the source (`df11.` metadata) differs from what its writer wrote.
-    #[error("{}: the record of the source ({}) is damaged: {reason}; verify the file against its origin or get it again", shown(path), shown(key))]
+    #[error("{}: the record of the source ({}) is damaged: {reason}; compare the file with its origin, or get it again", shown(path), shown(key))]
     Record {
         /// The file that holds it.
         path: PathBuf,
@@ -306,7 +307,7 @@ pub enum Error {
         reason: RecordReason,
     },
     /// The record of the source has a newer version than this program can read.
-    #[error("{}: its record of the source is of version {found}, and this df11 reads 1 and 2; use a newer df11", shown(path))]
+    #[error("{}: the record of the source has version {found}, and this df11 reads versions 1 and 2; use a newer df11", shown(path))]
     RecordVersion {
         /// The file that holds it.
         path: PathBuf,
@@ -328,7 +329,7 @@ pub enum Error {
         reason: FileReason,
     },
     /// Some of a model's files are missing or changed.
-    #[error("{}: is not whole: {}; what is there can be restored in part", shown(path), listed(faults))]
+    #[error("{}: is not whole: {}; what is left can still be restored", shown(path), listed(faults))]
     NotWhole {
         /// The model.
         path: PathBuf,
@@ -370,7 +371,7 @@ pub enum Error {
         expected: String,
     },
     /// The file to be written would be refused by every reader. Nothing was written.
-    #[error("{}: its {file} would be a file that no reader takes: {fault}; {fitting}", shown(path))]
+    #[error("{}: its {file} would be a file that no reader accepts: {fault}; {fitting}", shown(path))]
     Unwritable {
         /// INPUT.
         path: PathBuf,
@@ -398,7 +399,7 @@ pub enum Error {
         tensor: String,
     },
     /// A backend failed while it worked.
-    #[error("backend `{}` failed: {source}; the processor does without it", shown(name))]
+    #[error("backend `{}` failed: {source}; the processor can do its work", shown(name))]
     BackendFailed {
         /// Its name.
         name: String,
@@ -475,9 +476,6 @@ impl Error {
     pub(crate) fn from_backend(error: BackendError) -> Error {
         match error {
             BackendError::Device { backend, error } => Error::BackendFailed { name: backend.to_owned(), source: error },
-            BackendError::Unsupported { backend, .. } => {
-                Error::BackendFailed { name: backend.to_owned(), source: Box::new(error) }
-            }
             // The callers name the unit at fault. The backend itself did not fail.
             other => Error::BackendFailed { name: "any".to_owned(), source: Box::new(other) },
         }

@@ -117,7 +117,7 @@ pub enum Note {
         file: String,
     },
     /// A second path leads to a folder that was already copied.
-    #[error("{} is a folder seen before and was left out", shown(folder))]
+    #[error("{} leads to a folder that was copied already, and was left out", shown(folder))]
     SeenBefore {
         /// The folder.
         folder: String,
@@ -131,7 +131,7 @@ pub enum Note {
         found: String,
     },
     /// The published tool does not copy these files, so they were not copied.
-    #[error("not copied, as the published tool does not: {}{}", shown(first), and_more(*more))]
+    #[error("not copied, because the published tool does not copy them: {}{}", shown(first), and_more(*more))]
     NotCopied {
         /// One of them.
         first: String,
@@ -139,7 +139,7 @@ pub enum Note {
         more: usize,
     },
     /// A part of a pipeline was copied.
-    #[error("{}: nothing to code, copied", shown(part))]
+    #[error("{}: has nothing to code, and was copied", shown(part))]
     NothingToCode {
         /// The part.
         part: String,
@@ -165,7 +165,7 @@ pub enum Note {
         index: u64,
     },
     /// Units of the extension were written.
-    #[error("{tensors} tensors are coded that the published loader cannot inject; only df11 reads this model")]
+    #[error("the published loader cannot read {tensors} of the coded tensors; only df11 reads this model")]
     Extension {
         /// Their number.
         tensors: usize,
@@ -180,8 +180,8 @@ pub enum Note {
     },
     /// For a unit in the published code, the bytes of the published tool depend on its libraries.
     #[error(
-        "unit `{}`: the published tool might write other bytes, since its codes are too long and equally rare \
-         exponents are cut",
+        "unit `{}`: the published tool may write other bytes: a code was too long, and which of several equally rare \
+         exponents are changed depends on its libraries",
         shown(unit)
     )]
     TieBroken {
@@ -191,7 +191,7 @@ pub enum Note {
     /// A unit in the published code has a block that the published loader fails on. Our own code
     /// has no such block.
     #[error(
-        "unit `{}`: a block holds {weights} weights, and the published loader fails over \
+        "unit `{}`: a block holds {weights} weights, and the published loader fails above \
          {PUBLISHED_MAX_BLOCK_WEIGHTS}",
         shown(unit)
     )]
@@ -202,15 +202,15 @@ pub enum Note {
         weights: u64,
     },
     /// In the published form, a single file does not hold the patterns that its readers need.
-    #[error("the file does not hold its pattern_dict, which readers need: {patterns}")]
+    #[error("the file does not hold its pattern_dict; give it to readers yourself: {patterns}")]
     PatternsNotHeld {
         /// The patterns, as JSON.
         patterns: String,
     },
     /// In the published form, config.json loses its other fields.
     #[error(
-        "config.json holds dfloat11_config alone, as the published tool leaves it; loaders take the rest from the \
-         BF16 model"
+        "config.json holds only dfloat11_config, as the published tool writes it; loaders take the other fields from \
+         the BF16 model"
     )]
     ConfigAlone,
     /// A file that an interrupted run had finished was damaged, so it is written again.
@@ -226,7 +226,7 @@ pub enum Note {
         reason: String,
     },
     /// The model card leaves out some fields of the source's card.
-    #[error("README.md has front matter of which the model card leaves out: {fields}")]
+    #[error("README.md: the model card leaves out {fields}")]
     FieldsNotTaken {
         /// The first of the fields, and how many more there are.
         fields: String,
@@ -239,7 +239,7 @@ pub enum Note {
     },
     /// Files that no record describes.
     #[error(
-        "{}{}: not among the files that were written, so nothing is known of what it should be",
+        "{}{}: not among the files that were written, so not checked",
         shown(first),
         and_more(*more)
     )]
@@ -251,23 +251,21 @@ pub enum Note {
     },
     /// The model's weight files were rearranged.
     #[error(
-        "the weights were laid out in other files since they were written; every tensor is there all the same \
-         ({missing})"
+        "the weights were moved to other files after they were written ({missing}); every tensor is still there"
     )]
     LaidOutAnew {
         /// What is said about the first written file that is missing.
         missing: String,
     },
     /// The other files of the source were not restored, because the model's folder was not given.
-    #[error("the other files of its source lie in the folder of the model; give that to restore them too")]
+    #[error("only the weights are restored; give the model's folder to restore the other files too")]
     FolderNotGiven,
     /// One file was restored from a source that was a folder.
-    #[error("a file gives one file; decompress its directory for config.json and all that was beside it")]
+    #[error("one file was given, so one file is restored; give its directory to restore config.json and the other files too")]
     FileGivesFile,
     /// Tensors came back without their shapes. A BF16 model with the same shapes would supply them.
     #[error(
-        "the shapes of {tensors} tensors are known from nowhere (`{}` is the first): they are flat, one dimension \
-         each",
+        "the shapes of {tensors} tensors are unknown (`{}` is the first): they are restored flat, with one dimension",
         shown(first)
     )]
     Flat {

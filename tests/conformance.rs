@@ -5,13 +5,15 @@
 
 mod support;
 
+use std::ops::Range;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::time::Instant;
 
-use df11_core::bf16;
 use df11_core::limits::{
     BLOCK_BITS, BLOCK_BYTES, FIRST_POINTER, MAX_CODE_BITS, MAX_TABLES, PUBLISHED_MAX_BLOCK_WEIGHTS,
 };
+use df11_core::{Work, bf16};
 use support::cases::{self, Case};
 use support::library::{Coded, backends, decode_with_all, encoders, range_by_backend, to_words};
 use support::optimum::Optimum;
@@ -98,6 +100,70 @@ fn every_range_is_the_same_part_of_the_whole() {
             );
         }
     });
+}
+
+/// Rows in any order, repeated, of a matrix that begins at an odd place; short ones and long ones.
+#[test]
+fn rows_of_any_matrix_come_back_from_every_backend() {
+    let case = named("real_like");
+    let coded = Coded::by_core(&case.weights);
+    let unit = coded.view().validate().expect("what we write is valid");
+    let (start, all) = (13, case.weights.len());
+    for backend in backends() {
+        let loaded = backend.load(unit.borrowed()).expect("a valid unit");
+        for columns in [1, 31, 4096, all - 13] {
+            let height = ((all - start) / columns) as u64;
+            let rows: Vec<u64> = (0..200).map(|i| (i * i * 31 + 7) % height).collect();
+            let mut found = vec![bf16::NAN; rows.len() * columns];
+            let decoded = loaded.decode_rows(start as u64..all as u64, columns, &rows, &mut found, Work::Pool);
+            decoded.unwrap_or_else(|e| panic!("backend {}, {columns} columns: {e}", backend.name()));
+            for (&row, found) in rows.iter().zip(found.chunks(columns)) {
+                let expected = &case.weights[start + row as usize * columns..][..columns];
+                assert_same_words(&format!("backend {}, row {row}", backend.name()), expected, &to_words(found));
+            }
+        }
+    }
+}
+
+/// Whatever the matrix, in the unit or not: there is nothing to decode.
+#[test]
+fn rows_of_nothing_are_decoded_by_every_backend() {
+    let coded = Coded::by_core(&named("gaussian_1000").weights);
+    let unit = coded.view().validate().expect("what we write is valid");
+    for backend in backends() {
+        let loaded = backend.load(unit.borrowed()).expect("a valid unit");
+        for matrix in [0..1000, 500..9000, 5000..6000, Range { start: 6000, end: 5000 }, u64::MAX..u64::MAX] {
+            let decoded = loaded.decode_rows(matrix.clone(), 0, &[0, 3, u64::MAX], &mut [], Work::Pool);
+            assert!(decoded.is_ok(), "backend {}, {matrix:?}: {decoded:?}", backend.name());
+        }
+    }
+}
+
+/// A backend that decodes a block for each row in it takes twenty times as long as it may here.
+#[test]
+fn short_rows_cost_no_block_each() {
+    const ROWS: u64 = 2000;
+    let words: Vec<u16> = (0..40_000u32).map(|i| (120 + u16::from(i % 300 == 0)) << 7 | (i % 128) as u16).collect();
+    let coded = Coded::by_core(&words);
+    let unit = coded.view().validate().expect("what we write is valid");
+    let shortest = |work: &mut dyn FnMut()| {
+        let time = |_| {
+            let begin = Instant::now();
+            work();
+            begin.elapsed()
+        };
+        (0..3).map(time).min().expect("three runs")
+    };
+    for backend in backends() {
+        let loaded = backend.load(unit.borrowed()).expect("a valid unit");
+        let mut block = vec![bf16::NAN; 32_000];
+        let whole = shortest(&mut || loaded.decode_range(0, &mut block, Work::ThisThread).expect("a block"));
+        let rows: Vec<u64> = (0..ROWS).map(|i| i * 16).collect();
+        let mut found = vec![bf16::NAN; rows.len()];
+        let by_row =
+            shortest(&mut || loaded.decode_rows(0..40_000, 1, &rows, &mut found, Work::ThisThread).expect("rows"));
+        assert!(by_row < 100 * whole, "backend {}: {by_row:?}, a block takes {whole:?}", backend.name());
+    }
 }
 
 /// There is no raw form to fall back on: even if coding saves nothing, a unit is six tensors with a

@@ -112,7 +112,7 @@ fn a_header_that_would_be_too_long_is_refused_before_anything_is_coded() {
         let source = write(&work.path().join(advice), tensors, alone);
         let message = refusal(&source, work.path(), &options);
         assert!(
-            message.contains("model.safetensors would be a file that no reader takes: the header has 1"),
+            message.contains("model.safetensors would be a file that no reader accepts: the header has 1"),
             "{message}"
         );
         assert!(message.contains("expected at most 100000000") && message.contains(advice), "{message}");
@@ -266,7 +266,7 @@ fn patterns_that_a_reader_would_refuse_are_not_written() {
     let source = write(&work.path().join("source"), tensors, false);
     let published = with!(single_file(), code: CodeKind::Published);
     let message = refusal(&source, work.path(), &published);
-    assert!(message.contains("larger patterns than a reader compiles"), "{message}");
+    assert!(message.contains("too large for a reader to compile"), "{message}");
 }
 
 #[test]

@@ -226,7 +226,7 @@ fn difference(work: &Work, options: &CompressOptions, word: &str) -> JobDifferen
 #[test]
 fn what_is_left_is_in_the_way_until_it_is_resumed_or_replaced() {
     let work = stopped();
-    let reason = refused(&work, &CompressOptions::default(), "go on with them");
+    let reason = refused(&work, &CompressOptions::default(), "continue with them");
     assert!(matches!(reason, OutputReason::LeftFiles { files: 1.., .. }), "{reason:?}");
     let force = with!(CompressOptions::default(), force: true);
     compress(&work.at("source"), &work.at("out"), &force, &()).expect("begun anew");
@@ -252,9 +252,9 @@ fn an_output_that_exists_is_replaced_by_a_resumed_run_only_by_force() {
 #[test]
 fn another_job_is_not_resumed() {
     let work = stopped();
-    let found = difference(&work, &with!(resume(), verify: false), "begun with verification");
+    let found = difference(&work, &with!(resume(), verify: false), "began with verification");
     assert_eq!(found, JobDifference::Verification { begun: true });
-    let found = difference(&work, &with!(resume(), code: CodeKind::Published), "with `published`");
+    let found = difference(&work, &with!(resume(), code: CodeKind::Published), "this one has `published`");
     assert_eq!(found, JobDifference::Code { begun: "canonical".into(), now: "published".into() });
     fs::write(work.at("patterns.json"), "{\"lm_head\": []}").expect("written");
     let pattern_dict = Some(PatternDict::read(&work.at("patterns.json")).expect("patterns"));
@@ -328,7 +328,7 @@ fn no_journal_whatever_it_holds_makes_a_wrong_model() {
         fs::write(cut.at("out.partial").join(JOURNAL), &journal[..length]).expect("written");
         match compress(&cut.at("source"), &cut.at("out"), &resume(), &()) {
             Ok(_) => assert_same_tree(&work.at("whole"), &cut.at("out")),
-            Err(error) => assert!(error.to_string().contains("begin anew"), "{error}"),
+            Err(error) => assert!(error.to_string().contains("start over"), "{error}"),
         }
     }
 }

@@ -35,12 +35,25 @@ pub fn decode(unit: &Unit<'_>, weights: &mut [bf16]) -> Result<(), Error> {
 /// # Errors
 /// `RangePastEnd`, and the errors of `decode` for the blocks that are read.
 pub fn decode_range(unit: &Unit<'_>, first: u64, weights: &mut [bf16]) -> Result<(), Error> {
-    let blocks = unit.blocks_of(first, weights.len())?;
-    let end = first + weights.len() as u64;
+    let mut free = weights.iter_mut();
+    for_each(unit, first, free.len(), |value| {
+        if let Some(weight) = free.next() {
+            *weight = value;
+        }
+    })
+}
+
+/// Decodes `count` weights from `first` on, calling `take` with each of them in order.
+///
+/// # Errors
+/// Those of `decode_range`.
+pub(crate) fn for_each(unit: &Unit<'_>, first: u64, count: usize, mut take: impl FnMut(bf16)) -> Result<(), Error> {
+    let blocks = unit.blocks_of(first, count)?;
+    let end = first + count as u64;
     for block in blocks {
         decode_block(unit, block, |weight, value| {
             if (first..end).contains(&weight) {
-                weights[(weight - first) as usize] = value;
+                take(value);
             }
         })?;
     }

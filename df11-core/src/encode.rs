@@ -161,7 +161,7 @@ pub fn check_matrices(weights: &[bf16], matrices: &[u64]) -> Result<(), Error> {
 }
 
 #[cfg(feature = "alloc")]
-fn zeros(bytes: usize) -> Result<Vec<u8>, Error> {
+pub(crate) fn zeros(bytes: usize) -> Result<Vec<u8>, Error> {
     let mut buffer = Vec::new();
     buffer.try_reserve_exact(bytes).map_err(|_| Error::OutOfMemory { bytes })?;
     buffer.resize(bytes, 0);

@@ -51,6 +51,38 @@ pub enum Error {
         bytes: usize,
     },
 
+    /// A matrix has no rows, no columns, or too many of them.
+    MatrixSize {
+        /// Its rows.
+        rows: u64,
+        /// Its columns.
+        columns: u64,
+    },
+    /// The flat form of a matrix would be larger than the address space, or more than 2^32 - 1 of
+    /// its weights escape.
+    FlatTooLarge {
+        /// Its rows.
+        rows: u32,
+        /// Its columns.
+        columns: u32,
+        /// Weights that escape.
+        escapes: u64,
+    },
+    /// The matrices of a product do not all have as many columns.
+    ColumnsDiffer {
+        /// The columns of one.
+        found: u32,
+        /// The columns of the first.
+        expected: u32,
+    },
+    /// The rows asked for are not rows of a matrix as it was made flat.
+    NotRowsOfMatrix {
+        /// The first weight asked for.
+        first: u64,
+        /// The columns asked for.
+        columns: u32,
+    },
+
     /// The published compressor's code needs more than 17 tables.
     TooManyTables {
         /// Tables needed.
@@ -227,11 +259,32 @@ impl fmt::Display for Error {
             Self::OutOfMemory { bytes } => {
                 write!(f, "the system has no memory for a buffer of {bytes} bytes: free some and try again")
             }
+            Self::MatrixSize { rows, columns } => {
+                write!(f, "a matrix has {rows} rows and {columns} columns, expected 1 to 2^32 - 1 of each")
+            }
+            Self::FlatTooLarge { rows, columns, escapes } => {
+                write!(
+                    f,
+                    "a matrix of {rows} rows and {columns} columns of which {escapes} weights escape is too large for the flat form: keep it in BF16"
+                )
+            }
+            Self::ColumnsDiffer { found, expected } => {
+                write!(f, "matrices that share x have {found} and {expected} columns: multiply them one by one")
+            }
+            Self::NotRowsOfMatrix { first, columns } => {
+                write!(
+                    f,
+                    "the weights from {first} on are not rows of {columns} columns of one flat matrix: ask for rows of the matrices that were made flat"
+                )
+            }
             Self::TooManyTables { found } => {
                 write!(f, "the published code needs {found} tables, but a unit has at most 17")
             }
             Self::EndTakesFirstEntry => {
-                write!(f, "in the published code the end-of-stream symbol takes the first entry of the first table")
+                write!(
+                    f,
+                    "the published tool cannot code it: its end-of-stream symbol takes the first entry of the first table"
+                )
             }
             Self::TablesSize { found } => {
                 write!(f, "luts has {found} bytes, expected 2 to 18 rows of 256")

@@ -9,6 +9,7 @@
 //! ```text
 //! weights -> Histogram -> Plan (code, exact sizes) -> encode -> PartsMut, the caller's buffers
 //! UnitView, borrowed -> validate -> Unit -> decode, decode_range, two_phase -> weights
+//! weights or Unit -> Exponents -> flatten -> bytes -> Flat -> expand, product
 //! ```
 //!
 //! ```
@@ -37,7 +38,8 @@
 //! # Ok::<(), df11_core::Error>(())
 //! ```
 //!
-//! The format is specified in [`format`](mod@format).
+//! The format is specified in [`format`](mod@format); the flat form, which is made of it for
+//! computing, and its products in [`flat_format`].
 //!
 //! # Features
 //!
@@ -60,19 +62,28 @@ mod bytes;
 mod decode;
 mod encode;
 mod error;
+mod flat;
+#[doc = include_str!("../FLAT.md")]
+pub mod flat_format {}
 mod form;
 #[doc = include_str!("../FORMAT.md")]
 pub mod format {}
 mod huffman;
 mod index;
 pub mod limits;
+mod linear;
+#[cfg(feature = "alloc")]
+mod plain;
 mod plan;
+pub mod product;
+#[cfg(feature = "alloc")]
+mod rows;
 pub mod two_phase;
 mod unit;
 mod wire;
 
 #[cfg(feature = "alloc")]
-pub use backend::{Backend, BackendError, Loaded, Plain, Work, row_starts};
+pub use backend::{Backend, BackendError, Flattened, Loaded, Work};
 pub use bytes::Bytes;
 #[cfg(feature = "alloc")]
 pub use bytes::StableBytes;
@@ -81,11 +92,20 @@ pub use decode::{decode, decode_range};
 pub use encode::check_matrices;
 pub use encode::{PartsMut, encode, write_luts};
 pub use error::Error;
+pub use flat::{
+    Exponents, Flat, FlatError, FlatRow, Sections, SectionsMut, Shape, expand, expand_range, flatten, flatten_unit,
+    position, write_header,
+};
 pub use form::{Form, NoSuchForm};
 pub use half::bf16;
 pub use huffman::{Code, Histogram, Lookup, entropy};
 pub use index::check_index;
+pub use linear::{Linear, Rows, check_product};
+#[cfg(feature = "alloc")]
+pub use plain::Plain;
 pub use plan::{Ending, PartSizes, Plan, fullest_block};
+#[cfg(feature = "alloc")]
+pub use rows::{RowGroup, SortedRows, row_starts};
 pub use unit::{Arrays, Block, Unit, UnitView};
 #[cfg(feature = "alloc")]
 pub use wire::splits::split_positions;

@@ -41,6 +41,25 @@ pub const MAX_BLOCK_WEIGHTS: usize = BLOCK_BITS as usize;
 /// memory and 2 for each weight, and never raises the limit of 48 KiB.
 pub const PUBLISHED_MAX_BLOCK_WEIGHTS: u64 = (48 * 1024 - 2052) / 2;
 
+/// Weights of a group of the flat form: four vectors of 512 bits of f32, so that the 64 partial sums
+/// of a product take one group a step.
+pub const GROUP: usize = 64;
+/// Bytes of the codes of a group: 4 bits for each weight.
+pub const GROUP_CODE_BYTES: usize = GROUP / 2;
+/// Exponents in the table of a flat matrix: one for each code of 4 bits but the last.
+pub const FLAT_EXPONENTS: usize = 15;
+/// The code of a weight whose exponent is in the list of escapes.
+pub const ESCAPE: u8 = FLAT_EXPONENTS as u8;
+/// Every section of a flat matrix begins at a multiple of this: a line of the cache, and the widest
+/// vector.
+pub const SECTION_BYTES: usize = 64;
+/// Bytes of the header of a flat matrix, its first section.
+pub const FLAT_HEADER_BYTES: usize = SECTION_BYTES;
+/// The first bytes of every flat matrix.
+pub const FLAT_MAGIC: [u8; 8] = *b"DF11FLAT";
+/// The version of FLAT.md that this crate writes, and the only one that it reads.
+pub const FLAT_VERSION: u32 = 1;
+
 const _: () = {
     assert!(MAX_CODE_BITS as usize <= 1 << GAP_BITS, "a gap is at most one bit less than the longest code");
     assert!(MAX_CODE_BITS == 4 * TABLE_BITS, "the longest code ends on the fourth level");
@@ -48,5 +67,6 @@ const _: () = {
     assert!(BLOCK_GAP_BYTES * 8 == BLOCK_CHUNKS * GAP_BITS, "the gaps of a block fill whole bytes");
     assert!(MAX_TABLES == 17);
     assert!(PUBLISHED_MAX_BLOCK_WEIGHTS == 23_550);
+    assert!(ESCAPE == 0b1111, "the escape is the last code of 4 bits");
     assert!(BLOCK_BITS / 2 <= PUBLISHED_MAX_BLOCK_WEIGHTS, "codes of 2 bits and more always launch");
 };

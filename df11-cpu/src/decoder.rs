@@ -3,7 +3,8 @@
 use core::fmt;
 use core::ops::Range;
 
-use df11_core::{Backend, BackendError, Error, Loaded, Unit, Work, bf16, row_starts};
+use df11_core::limits::MAX_BLOCK_WEIGHTS;
+use df11_core::{Backend, BackendError, Error, Loaded, RowGroup, SortedRows, Unit, Work, bf16};
 
 use crate::decode::{Jobs, Tables};
 use crate::level::Level;
@@ -11,6 +12,11 @@ use crate::threads;
 
 /// Outputs of at least this size bypass the cache, where a level can.
 const STREAMED_BYTES: usize = 32 << 20;
+
+/// Most blocks of a group of rows: see `SortedRows::groups`.
+const GROUP_BLOCKS: usize = 8;
+/// Weights of scratch of a thread. Any group fits.
+const SCRATCH_WEIGHTS: usize = GROUP_BLOCKS * MAX_BLOCK_WEIGHTS;
 
 /// Decodes one unit, which it owns, at one level. The tables of its code (16 KiB) are built once.
 pub struct Decoder<'u> {
@@ -58,16 +64,23 @@ impl<'u> Decoder<'u> {
     /// # Errors
     /// `RangePastEnd`, and as `decode` for the blocks read.
     pub fn decode_range(&self, first: u64, weights: &mut [bf16], work: Work) -> Result<(), Error> {
-        let blocks = self.unit().blocks_of(first, weights.len())?;
         let streams = size_of_val(weights) >= STREAMED_BYTES;
-        let jobs = Jobs { unit: self.unit(), block: blocks.start, end_block: blocks.end, first, out: weights };
-        threads::decode(work, jobs, &|jobs| self.level.decode(&self.tables, &mut { jobs }, streams))
+        threads::decode(work, self.jobs(first, weights)?, &|jobs| {
+            self.level.decode(&self.tables, &mut { jobs }, streams)
+        })
+    }
+
+    fn jobs<'a>(&'a self, first: u64, out: &'a mut [bf16]) -> Result<Jobs<'a, 'u>, Error> {
+        let blocks = self.unit().blocks_of(first, out.len())?;
+        Ok(Jobs { unit: self.unit(), block: blocks.start, end_block: blocks.end, first, out })
     }
 
     /// Decodes rows of a matrix into `weights`, one after the other, as an embedding look-up does.
-    /// Rows may come in any order and may repeat. Reads only the blocks in which their codes start.
+    /// Rows may come in any order and may repeat. Reads only the blocks in which their codes start,
+    /// and decodes a block once for all rows in it.
     ///
-    /// `matrix` is one of `Unit::matrices`; `columns` is the number of weights in a row.
+    /// `matrix` is one of `Unit::matrices`; `columns` is the number of weights in a row. With 0
+    /// columns there is nothing to decode, and any rows of any matrix succeed.
     ///
     /// # Errors
     /// `BufferSize` unless `weights` has `rows.len() * columns` elements, `RangePastEnd` for a row
@@ -80,20 +93,34 @@ impl<'u> Decoder<'u> {
         weights: &mut [bf16],
         work: Work,
     ) -> Result<(), Error> {
-        let starts = row_starts(matrix, columns, rows, weights.len())?;
-        if columns == 0 {
-            return Ok(());
+        let mut rows = SortedRows::new(self.unit(), matrix, columns, rows, weights)?;
+        let mut groups: Vec<_> = rows.groups(GROUP_BLOCKS).collect();
+        threads::for_each_run(work, &mut groups, |groups| self.decode_groups(groups))
+    }
+
+    /// Decodes as many groups at a time as the scratch has room for: lanes begin and end less often
+    /// than if each group was decoded by itself.
+    fn decode_groups(&self, mut groups: &mut [RowGroup<'_, '_>]) -> Result<(), Error> {
+        let mut scratch = Vec::new();
+        while !groups.is_empty() {
+            // At least one fits: a group has at most `GROUP_BLOCKS` blocks.
+            let mut taken = 0;
+            let fits = |group: &&RowGroup<'_, '_>| {
+                taken += group.scratch();
+                taken <= SCRATCH_WEIGHTS
+            };
+            let count = groups.iter().take_while(fits).count();
+            let (now, later) = groups.split_at_mut(count);
+            scratch.resize(now.iter().map(RowGroup::scratch).sum(), bf16::ZERO);
+            let mut rest = &mut scratch[..];
+            let targets = now.iter_mut().map(|group| group.target(&mut rest));
+            let jobs = targets.map(|(first, out)| self.jobs(first, out)).collect::<Result<Vec<_>, _>>()?;
+            self.level.decode(&self.tables, &mut jobs.into_iter().flatten(), false)?;
+            let mut rest = &scratch[..];
+            now.iter_mut().for_each(|group| group.finish(&mut rest));
+            groups = later;
         }
-        let mut jobs = Vec::with_capacity(rows.len());
-        for (first, out) in starts.zip(weights.chunks_exact_mut(columns)) {
-            let first = first?;
-            let blocks = self.unit().blocks_of(first, columns)?;
-            jobs.push(Some(Jobs { unit: self.unit(), block: blocks.start, end_block: blocks.end, first, out }));
-        }
-        threads::for_each_run(work, &mut jobs, |rows| {
-            let mut jobs = rows.iter_mut().filter_map(Option::take).flatten();
-            self.level.decode(&self.tables, &mut jobs, false)
-        })
+        Ok(())
     }
 }
 
@@ -114,6 +141,10 @@ impl Backend for Level {
 }
 
 impl Loaded for Decoder<'_> {
+    fn unit(&self) -> Option<&Unit<'_>> {
+        Some(self.unit())
+    }
+
     fn weights(&self) -> u64 {
         self.unit().weights()
     }

@@ -22,7 +22,7 @@ fn main() -> ExitCode {
         eprintln!("This example needs an NVIDIA GPU: {error}.");
         return ExitCode::FAILURE;
     }
-    match decode_and_compare() {
+    match decode_and_compare(0) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("The example failed: {error}.");
@@ -31,13 +31,14 @@ fn main() -> ExitCode {
     }
 }
 
-fn decode_and_compare() -> Result<(), Box<dyn Error>> {
+/// On the device of this number.
+pub fn decode_and_compare(ordinal: usize) -> Result<(), Box<dyn Error>> {
     // A unit as it comes from a file, here encoded on the spot.
     let weights: Vec<bf16> = (0..WEIGHTS).map(|i| bf16::from_f32((i as f32).sin() * 0.02)).collect();
     let unit = Unit::encode(&weights, &[])?;
 
     // Your context and stream. The unit goes to the device once, and stays as long as `loaded`.
-    let context = CudaContext::new(0)?;
+    let context = CudaContext::new(ordinal)?;
     let stream = context.new_stream()?;
     let decoder = Decoder::of(Kernels::load(&device_of(&context)?)?)?;
     let loaded = decoder.load(unit)?;

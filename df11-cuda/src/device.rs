@@ -1,3 +1,4 @@
+use std::ffi::c_int;
 use std::ptr::null_mut;
 use std::sync::Arc;
 
@@ -5,7 +6,10 @@ use cudarc::driver::CudaContext;
 use cudarc::driver::sys::{CUcontext, CUdevice};
 use df11_gpu::{Device, Driver, Error, Library};
 
-use crate::names::{ATTRIBUTE_CAPABILITY_MAJOR, ATTRIBUTE_CAPABILITY_MINOR, Cuda, OWN_NAMES};
+use crate::own::{Cuda, OWN_NAMES};
+
+/// `CUdevice_attribute`: the major and the minor number of the compute capability.
+const CAPABILITY: [c_int; 2] = [75, 76];
 
 /// Least compute capability that the kernels are compiled for.
 const OLDEST: (i32, i32) = (7, 5);
@@ -14,7 +18,8 @@ const OLDEST: (i32, i32) = (7, 5);
 #[derive(Debug)]
 pub struct RawDevice {
     device: CUdevice,
-    context: CUcontext,
+    /// Lives as long as `self`.
+    pub(crate) context: CUcontext,
     capability: (i32, i32),
     /// Where the context was retained, and is to be released.
     retained: Option<&'static Library<Cuda>>,
@@ -58,18 +63,13 @@ impl RawDevice {
 
     fn described(mut self, library: &Library<Cuda>) -> Result<Self, Error> {
         let attribute = |number| library.attribute(number, self.device);
-        let (major, minor) = (attribute(ATTRIBUTE_CAPABILITY_MAJOR)?, attribute(ATTRIBUTE_CAPABILITY_MINOR)?);
+        let (major, minor) = (attribute(CAPABILITY[0])?, attribute(CAPABILITY[1])?);
         self.capability = (major, minor);
         if self.capability < OLDEST {
             let reason = format!("compute capability {major}.{minor}, the kernels want 7.5 or later");
             return Err(Error::Misfit { name: library.device_name(self.device)?, reason });
         }
         Ok(self)
-    }
-
-    /// Its context, which lives as long as `self`.
-    pub(crate) fn context(&self) -> CUcontext {
-        self.context
     }
 
     /// Its compute capability, major and minor.

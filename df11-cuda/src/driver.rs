@@ -1,3 +1,8 @@
+//! NVIDIA's driver, as a `df11_gpu::Driver`. Signatures are those of `cuda.h` and `nvrtc.h`, the
+//! same from CUDA 12.0 to 13. `cudarc` itself opens the libraries under a dozen bare names, which
+//! on Windows is whatever lies in the program's folder; it knows no NVRTC later than that of CUDA 12,
+//! and panics where it finds none.
+
 use std::ffi::{CStr, CString, c_int};
 use std::ptr::{null, null_mut};
 use std::sync::OnceLock;
@@ -7,21 +12,65 @@ use df11_gpu::{CompilerNames, Driver, Error, Find, Image, Library, Names, Words,
 use df11_kernels::{CUDA, PTX_75, PTX_80};
 
 use crate::device::RawDevice;
-use crate::names::{
-    ATTRIBUTE_MULTIPROCESSORS, COMPILER_NAMES, COMPILERS, Cuda, LIBRARIES, NAMES, OWN_NAMES, Own, WORDS,
-};
+use crate::own::{Cuda, OWN_NAMES, Own};
 
-// SAFETY: `names` has NVIDIA's libraries, and their functions beside what they do. CUDA's calls
-// go to the context that is current on the thread, which `cuCtxSetCurrent` sets.
+// SAFETY: the libraries are NVIDIA's, and each name stands beside what its function does. CUDA's
+// calls go to the context that is current on the thread, which `cuCtxSetCurrent` sets.
 unsafe impl Driver for Cuda {
     const BACKEND: &'static str = "cuda";
-    const WORDS: &'static Words = WORDS;
-    const NAMES: Names = NAMES;
-    const LIBRARIES: &'static [&'static str] = LIBRARIES;
-    const COMPILERS: &'static [&'static str] = COMPILERS;
-    const COMPILER_NAMES: CompilerNames = COMPILER_NAMES;
+    const WORDS: &'static Words = &Words {
+        driver: "NVIDIA driver",
+        oldest: "a driver for CUDA 12.0 or later",
+        devices: ["CUDA", "driver"],
+        compiler: ["NVRTC", "the kernels come compiled, load those"],
+    };
+    const NAMES: Names = Names {
+        init: "cuInit",
+        device_count: "cuDeviceGetCount",
+        device: "cuDeviceGet",
+        device_name: "cuDeviceGetName",
+        attribute: "cuDeviceGetAttribute",
+        synchronize: "cuCtxSynchronize",
+        allocate: "cuMemAlloc_v2",
+        free: "cuMemFree_v2",
+        allocate_pinned: "cuMemHostAlloc",
+        free_pinned: "cuMemFreeHost",
+        copy_to_device: "cuMemcpyHtoDAsync_v2",
+        copy_to_host_now: "cuMemcpyDtoH_v2",
+        set: "cuMemsetD8Async",
+        stream_create: "cuStreamCreate",
+        stream_destroy: "cuStreamDestroy_v2",
+        stream_synchronize: "cuStreamSynchronize",
+        stream_wait: "cuStreamWaitEvent",
+        event_create: "cuEventCreate",
+        event_destroy: "cuEventDestroy_v2",
+        event_record: "cuEventRecord",
+        module_load: "cuModuleLoadData",
+        module_unload: "cuModuleUnload",
+        module_function: "cuModuleGetFunction",
+        occupancy: "cuOccupancyMaxActiveBlocksPerMultiprocessor",
+        launch: "cuLaunchKernel",
+    };
+    /// `CUdevice_attribute`.
+    const MULTIPROCESSORS: c_int = 16;
+    const LIBRARIES: &'static [&'static str] = if cfg!(windows) { &["nvcuda.dll"] } else { &["libcuda.so.1"] };
+    /// CUDA 12 first: drivers for both versions accept its output.
+    const COMPILERS: &'static [&'static str] = if cfg!(windows) {
+        &["nvrtc64_120_0.dll", "nvrtc64_130_0.dll"]
+    } else {
+        &["libnvrtc.so.12", "libnvrtc.so.13", "libnvrtc.so"]
+    };
+    const COMPILER_NAMES: CompilerNames = CompilerNames {
+        error_text: "nvrtcGetErrorString",
+        create: "nvrtcCreateProgram",
+        compile: "nvrtcCompileProgram",
+        log_size: "nvrtcGetProgramLogSize",
+        log: "nvrtcGetProgramLog",
+        code_size: "nvrtcGetCUBINSize",
+        code: "nvrtcGetCUBIN",
+        destroy: "nvrtcDestroyProgram",
+    };
     const SOURCE: (&'static str, &'static CStr) = (CUDA, c"df11.cu");
-    const MULTIPROCESSORS: c_int = ATTRIBUTE_MULTIPROCESSORS;
     type Own = Own;
     type Current = CUcontext;
     type Raw = RawDevice;
@@ -47,7 +96,7 @@ unsafe impl Driver for Cuda {
     }
 
     fn context(device: &RawDevice) -> CUcontext {
-        device.context()
+        device.context
     }
 
     fn current(library: &Library<Self>) -> Result<CUcontext, Error> {

@@ -5,9 +5,9 @@
 //! what was looked for.
 //!
 //! ```text
-//! names     libraries, their functions, and what errors call the parts
+//! own       what only this driver has
 //! device    a device and its primary context
-//! driver    all of it, as a `df11_gpu::Driver`
+//! driver    libraries, their functions, what errors call the parts: a `df11_gpu::Driver`
 //! ```
 //!
 //! `cudarc` is handed on for its types: [`device_of`] takes a context of it, and a stream of it is
@@ -15,11 +15,11 @@
 
 mod device;
 mod driver;
-mod names;
+mod own;
 
 pub use cudarc;
 pub use device::{RawDevice, device_of};
 pub use df11_gpu::{DEFAULT_STREAM, DeviceUnit, Error, Job, Layout, PER_THREAD_STREAM, RawStream, Rows};
-pub use names::Cuda;
+pub use own::Cuda;
 
 df11_gpu::aliases!(Cuda);

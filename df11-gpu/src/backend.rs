@@ -19,6 +19,10 @@ impl<D: Driver> Backend for Decoder<D> {
 }
 
 impl<D: Driver> Loaded for LoadedUnit<'_, D> {
+    fn unit(&self) -> Option<&Unit<'_>> {
+        Some(self.unit())
+    }
+
     fn weights(&self) -> u64 {
         self.unit().weights()
     }

@@ -1,7 +1,7 @@
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use df11_core::{Unit, bf16, row_starts};
+use df11_core::{SortedRows, Unit, bf16};
 use df11_kernels::{DeviceUnit, Job, Layout};
 
 use crate::device::Device;
@@ -11,6 +11,10 @@ use crate::functions::RawStream;
 use crate::kernels::{Kernels, Rows};
 use crate::memory::{DeviceMemory, PinnedUnit};
 use crate::stream::Stream;
+
+/// Most blocks of rows that are decoded by one launch: see `SortedRows::groups`. A device decodes
+/// that many side by side, and they take some 1.5 MB of scratch.
+const GROUP_BLOCKS: usize = 64;
 
 /// Decodes units of host memory into host memory: copies, launches, waits. Whoever uses the weights
 /// on the device launches `Kernels` itself. Clones share all.
@@ -137,8 +141,8 @@ impl<'u, D: Driver> LoadedUnit<'u, D> {
         Err(Error::Faults { job: 0, status })
     }
 
-    /// Decodes rows of a matrix, as `df11_core::Loaded` has it, by one launch of the gathering
-    /// kernel.
+    /// Decodes rows of a matrix, as `df11_core::Loaded` has it: by one launch of the gathering
+    /// kernel, unless rows share most of their blocks.
     ///
     /// # Errors
     /// `Driver`; `Unit` where core finds the unit or the rows wrong.
@@ -149,48 +153,37 @@ impl<'u, D: Driver> LoadedUnit<'u, D> {
         rows: &[u64],
         weights: &mut [bf16],
     ) -> Result<(), Error> {
-        let starts = row_starts(matrix.clone(), columns, rows, weights.len())?;
-        let firsts = starts.collect::<Result<Vec<_>, _>>()?;
-        firsts.iter().try_for_each(|&first| self.unit.blocks_of(first, columns).map(drop))?;
-        if weights.is_empty() {
-            return Ok(());
+        let mut sorted = SortedRows::new(&self.unit, matrix.clone(), columns, rows, weights)?;
+        let groups = sorted.groups(GROUP_BLOCKS);
+        let (together, one_by_one) =
+            groups.map(|group| group.blocks()).fold((0, 0), |all, of| (all.0 + of.0, all.1 + of.1));
+        if one_by_one >= 2 * together {
+            return sorted.decode(GROUP_BLOCKS, |first, weights| self.decode_range(first, weights));
         }
-        // The kernel's rows begin at multiples of their length. The matrix may begin elsewhere:
-        // then a row is gathered in pieces of the largest length that divides both.
-        let piece = common_divisor(matrix.start, columns as u64);
-        let Ok(count) = u32::try_from(weights.len() as u64 / piece) else {
-            // More than a launch can count. A row alone is not: a unit has fewer weights.
-            let half = rows.len() / 2;
-            let (before, after) = weights.split_at_mut(half * columns);
-            self.decode_rows(matrix.clone(), columns, &rows[..half], before)?;
-            return self.decode_rows(matrix, columns, &rows[half..], after);
-        };
-        let pieces = |first| (first..first + columns as u64).step_by(piece as usize);
-        // Proof of the cast: weights have numbers of 32 bits.
-        let numbers: Vec<u32> = firsts.iter().flat_map(|&first| pieces(first)).map(|at| (at / piece) as u32).collect();
-        let asked = DeviceMemory::new(self.decoder.kernels.device(), 4 * numbers.len())?;
-        let status = self.decoder.run(weights, &|stream, out, status| {
-            let (job, rows) = (
-                Job::all(&self.on_device(), out, status),
-                Rows { numbers: asked.address(), count, weights: piece as u32 },
-            );
+        // Proof of the casts: weights have numbers of 32 bits, and so have rows, which are in the
+        // unit. There are fewer than four rows a block.
+        let numbers: Vec<u32> = rows.iter().map(|&row| row as u32).collect();
+        let device = self.decoder.kernels.device();
+        let asked = DeviceMemory::new(device, size_of_val(&numbers[..]))?;
+        let rows_asked = Rows { numbers: asked.address(), count: numbers.len() as u32, weights: columns as u32 };
+        let window = matrix.start..matrix.end.min(self.unit.weights());
+        let done = self.decoder.run(weights, &|stream, out, status| {
+            let job = Job::window(&self.on_device(), window.clone(), 0..self.unit.blocks(), out, status);
             // SAFETY: as in `decode_range`; the numbers live as long, on both sides.
             unsafe {
                 asked.write(bytemuck::cast_slice(&numbers), stream)?;
-                self.decoder.kernels.gather(stream, &job, rows, self.stage_bytes())
+                self.decoder.kernels.gather(stream, &job, rows_asked, self.stage_bytes())
             }
-        })?;
+        });
+        if !device.is_settled() {
+            std::mem::forget(numbers);
+        }
+        let status = done?;
         if status == 0 {
             return Ok(());
         }
-        for (first, row) in firsts.into_iter().zip(weights.chunks_exact_mut(columns)) {
-            df11_core::decode_range(&self.unit, first, row)?;
-        }
+        let plainly = |first, row: &mut [bf16]| df11_core::decode_range(&self.unit, first, row);
+        SortedRows::new(&self.unit, matrix, columns, rows, weights)?.decode(GROUP_BLOCKS, plainly)?;
         Err(Error::Faults { job: 0, status })
     }
-}
-
-/// The largest number that divides both.
-fn common_divisor(a: u64, b: u64) -> u64 {
-    if a == 0 { b } else { common_divisor(b % a, a) }
 }

@@ -2,6 +2,7 @@ use std::ffi::c_int;
 use std::marker::PhantomData;
 use std::ops::Deref;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::driver::{Driver, Library, call};
 use crate::error::Error;
@@ -13,6 +14,10 @@ pub struct Device<D: Driver> {
     raw: D::Raw,
     name: String,
     multiprocessors: u32,
+    /// How many waits for a stream failed, so that its work may go on; and how many of them had
+    /// failed before the device was waited for.
+    failed_waits: AtomicU64,
+    settled_waits: AtomicU64,
 }
 
 impl<D: Driver> Device<D> {
@@ -46,7 +51,8 @@ impl<D: Driver> Device<D> {
         let library = Library::<D>::get()?;
         let name = library.device_name(handle)?;
         let multiprocessors = library.attribute(D::MULTIPROCESSORS, handle)?.max(1) as u32;
-        Ok(Arc::new(Self { library, raw, name, multiprocessors }))
+        let (failed_waits, settled_waits) = (AtomicU64::new(0), AtomicU64::new(0));
+        Ok(Arc::new(Self { library, raw, name, multiprocessors, failed_waits, settled_waits }))
     }
 
     /// Its name.
@@ -71,6 +77,25 @@ impl<D: Driver> Device<D> {
     pub fn synchronize(&self) -> Result<(), Error> {
         // SAFETY: takes nothing.
         unsafe { call!(self.bind()?, synchronize()) }
+    }
+
+    /// Records that a stream could not be waited for.
+    pub(crate) fn unsettle(&self) {
+        self.failed_waits.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Whether what was waited for is done, so that what it used may be freed. After a wait that
+    /// failed, the whole device is waited for; if that fails too, it is to be left where it is.
+    pub(crate) fn is_settled(&self) -> bool {
+        let failed = self.failed_waits.load(Ordering::SeqCst);
+        if self.settled_waits.load(Ordering::SeqCst) >= failed {
+            return true;
+        }
+        let is_settled = self.synchronize().is_ok();
+        if is_settled {
+            self.settled_waits.fetch_max(failed, Ordering::SeqCst);
+        }
+        is_settled
     }
 
     /// The driver's calls for this device, which is current on this thread as long as that lives.

@@ -26,7 +26,7 @@ pub enum Error {
         looked_for: String,
     },
     /// There is a library of that name which is not the driver, or is too old.
-    #[error("{library} has no {function}: {} is wanted", .words.oldest)]
+    #[error("{library} has no {function}: {} is needed", .words.oldest)]
     DriverTooOld {
         /// What the driver is called.
         words: &'static Words,
@@ -80,7 +80,7 @@ pub enum Error {
     Jobs(#[from] TooManyJobs),
     /// The kernel found what validation cannot: see `df11_kernels::fault`.
     #[error(
-        "job {job}: the stream contradicts its index (status {status}); decode it with the plain decoder to learn where"
+        "job {job}: the stream contradicts its index (status {status}); decode it with the plain decoder to find the place"
     )]
     Faults {
         /// The job's place in its batch.

@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 use std::ffi::{c_int, c_void};
+use std::mem::ManuallyDrop;
 use std::ptr::null_mut;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -23,8 +24,9 @@ pub struct Kernels<D: Driver> {
 struct Module<D: Driver> {
     device: Arc<Device<D>>,
     raw: Handle,
-    // AMD's runtime does not promise to have read all of it once it has loaded it.
-    _image: Image,
+    // AMD's runtime does not promise to have read all of it once it has loaded it: it goes with the
+    // module, or stays with it.
+    image: ManuallyDrop<Image>,
 }
 
 #[derive(Debug)]
@@ -35,7 +37,7 @@ struct Kernel {
     resident: Mutex<BTreeMap<u32, u32>>,
 }
 
-/// Rows of a unit, to be gathered.
+/// Rows of a matrix, to be gathered.
 #[derive(Clone, Copy, Debug)]
 pub struct Rows {
     /// Device address of their numbers, u32 each.
@@ -68,7 +70,7 @@ impl<D: Driver> Kernels<D> {
         let mut raw = null_mut();
         // SAFETY: a whole image, as `Driver` promises, which lives as long as the module.
         unsafe { call!(device.bind()?, module_load(&mut raw, image.as_ptr().cast()))? };
-        let module = Module { device: device.clone(), raw: Handle(raw), _image: image };
+        let module = Module { device: device.clone(), raw: Handle(raw), image: ManuallyDrop::new(image) };
         let (decode, gather) = (module.kernel(DECODE)?, module.kernel(GATHER)?);
         Ok(Self { module, decode, gather })
     }
@@ -102,8 +104,11 @@ impl<D: Driver> Kernels<D> {
         unsafe { self.module.launch(&self.decode, blocks, stage_bytes, stream, &mut parameters) }
     }
 
-    /// Gathers rows of the unit of `job` into its output, one after the other, on `stream`. Returns
-    /// at once. The window of the job is not used.
+    /// Gathers rows of a matrix into the output of `job`, one after the other, on `stream`. Returns
+    /// at once. The window of the job is the matrix; its blocks are not used. A row that is not in
+    /// the matrix sets `fault::ROW` in the status.
+    ///
+    /// Each row costs the blocks in which it is: rows that share one decode it again.
     ///
     /// # Safety
     /// As `decode`; `rows.numbers`, a multiple of 4, is of `rows.count` numbers, and the output of
@@ -169,9 +174,11 @@ impl<D: Driver> Drop for Module<D> {
         // left where it is.
         if self.device.synchronize().is_ok()
             && let Ok(driver) = self.device.bind()
-        {
             // SAFETY: loaded once, and no kernel runs.
-            let _ = unsafe { call!(driver, module_unload(self.raw.0)) };
+            && unsafe { call!(driver, module_unload(self.raw.0)) }.is_ok()
+        {
+            // SAFETY: dropped once, here, and the module that may read it is gone.
+            unsafe { ManuallyDrop::drop(&mut self.image) };
         }
     }
 }

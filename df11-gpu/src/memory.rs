@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::functions::RawStream;
 
 /// Memory of a device, freed when dropped: after that nothing may use it, so wait for the streams
-/// first.
+/// first. If a wait failed, and the device cannot be waited for either, it is not freed.
 #[derive(Debug)]
 pub struct DeviceMemory<D: Driver> {
     device: Arc<Device<D>>,
@@ -78,8 +78,10 @@ impl<D: Driver> DeviceMemory<D> {
 
 impl<D: Driver> Drop for DeviceMemory<D> {
     fn drop(&mut self) {
-        if let Ok(driver) = self.device.bind() {
-            // SAFETY: allocated once.
+        if self.device.is_settled()
+            && let Ok(driver) = self.device.bind()
+        {
+            // SAFETY: allocated once, and what was waited for is done.
             let _ = unsafe { call!(driver, free(self.address)) };
         }
     }
@@ -135,8 +137,10 @@ impl<D: Driver> PinnedUnit<D> {
 
 impl<D: Driver> Drop for PinnedUnit<D> {
     fn drop(&mut self) {
-        if let Ok(driver) = self.device.bind() {
-            // SAFETY: allocated once.
+        if self.device.is_settled()
+            && let Ok(driver) = self.device.bind()
+        {
+            // SAFETY: allocated once, and what was waited for is done.
             let _ = unsafe { call!(driver, free_pinned(self.bytes.cast())) };
         }
     }

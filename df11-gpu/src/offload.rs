@@ -85,7 +85,7 @@ impl<D: Driver> Offload<D> {
         match launched {
             Ok(()) => self.next = 1 - self.next,
             // `stream` may know nothing of the copy, and the caller knows only of `stream`. If this
-            // fails too, the driver waits before it frees the unit.
+            // fails too, no memory of the device is freed before the device has been waited for.
             Err(_) => drop(self.copies.wait()),
         }
         launched

@@ -2,7 +2,7 @@ use std::ffi::c_uint;
 use std::ptr::{null_mut, without_provenance_mut};
 use std::sync::Arc;
 
-use crate::device::Device;
+use crate::device::{Bound, Device};
 use crate::driver::{Driver, call};
 use crate::error::Error;
 use crate::functions::{Handle, RawStream};
@@ -44,7 +44,8 @@ impl<D: Driver> Stream<D> {
     /// `Driver`: what failed before comes to light here.
     pub fn wait(&self) -> Result<(), Error> {
         // SAFETY: the stream lives.
-        unsafe { call!(self.device.bind()?, stream_synchronize(self.raw())) }
+        let wait = |driver: Bound<'_, D>| unsafe { call!(driver, stream_synchronize(self.raw())) };
+        self.device.bind().and_then(wait).inspect_err(|_| self.device.unsettle())
     }
 }
 

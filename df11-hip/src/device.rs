@@ -2,12 +2,17 @@ use std::ffi::c_int;
 
 use df11_gpu::{Error, Library};
 
-use crate::names::{ATTRIBUTE_WAVEFRONT, Hip, PROPERTIES_BYTES};
+use crate::own::Hip;
+
+/// `hipDeviceAttribute_t`: see `MULTIPROCESSORS`.
+const ATTRIBUTE_WAVEFRONT: c_int = 87;
+/// Room for a `hipDeviceProp_t`: 792 bytes in ROCm 5, 1472 in ROCm 6, and some for what comes.
+const PROPERTIES_BYTES: usize = 8192;
 
 /// A device: its number, and what decides which kernels run on it.
 #[derive(Debug)]
 pub struct RawDevice {
-    device: c_int,
+    pub(crate) device: c_int,
     target: String,
     wavefront: u32,
 }
@@ -25,11 +30,6 @@ impl RawDevice {
         Ok(Self { device, target, wavefront })
     }
 
-    /// Its number.
-    pub(crate) fn device(&self) -> c_int {
-        self.device
-    }
-
     /// Its instruction set and, after colons, what is switched on in it: `gfx90a:sramecc+:xnack-`.
     pub fn target(&self) -> &str {
         &self.target
@@ -45,9 +45,10 @@ impl RawDevice {
 fn target(library: &Library<Hip>, device: c_int) -> Result<String, Error> {
     // Words, since the structure begins at a multiple of 8.
     let mut properties = [0u64; PROPERTIES_BYTES / 8];
-    let (name, function) = library.own.properties;
+    let (functions, names) = (&library.own.functions, &library.own.names);
     // SAFETY: there is more room than any version of the structure fills.
-    library.check(name, unsafe { function(properties.as_mut_ptr().cast(), device) })?;
+    let number = unsafe { (functions.properties)(properties.as_mut_ptr().cast(), device) };
+    library.check(names.properties, number)?;
     Ok(target_in(&properties.map(u64::to_ne_bytes).concat()))
 }
 

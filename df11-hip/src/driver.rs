@@ -1,3 +1,6 @@
+//! AMD's driver, as a `df11_gpu::Driver`. Signatures and numbers are those of `hip_runtime_api.h`
+//! and `hiprtc.h`; those used here are the same from ROCm 5.0 to 7.
+
 use std::ffi::{CStr, c_int};
 use std::path::PathBuf;
 use std::sync::OnceLock;
@@ -6,24 +9,66 @@ use df11_gpu::{CompilerNames, Driver, Error, Find, Image, Library, Names, Words,
 use df11_kernels::{CODE_OBJECTS, HIP};
 
 use crate::device::RawDevice;
-use crate::names::{
-    ATTRIBUTE_MULTIPROCESSORS, COMPILER_NAMES, COMPILERS, CURRENT_NAMES, Hip, LIBRARIES, NAMES, Own, WORDS,
-};
+use crate::own::{Hip, OWN_NAMES, OWN_NAMES_5, Own, OwnFunctions};
 
 /// Where ROCm is installed if the loader does not know it.
 const ROCM: &str = "/opt/rocm";
 
-// SAFETY: `names` has AMD's libraries, and their functions beside what they do. HIP's calls go to
-// the device that is current on the thread, which `hipSetDevice` sets.
+// SAFETY: the libraries are AMD's, and each name stands beside what its function does. HIP's calls
+// go to the device that is current on the thread, which `hipSetDevice` sets.
 unsafe impl Driver for Hip {
     const BACKEND: &'static str = "hip";
-    const WORDS: &'static Words = WORDS;
-    const NAMES: Names = NAMES;
-    const LIBRARIES: &'static [&'static str] = LIBRARIES;
-    const COMPILERS: &'static [&'static str] = COMPILERS;
-    const COMPILER_NAMES: CompilerNames = COMPILER_NAMES;
+    const WORDS: &'static Words = &Words {
+        driver: "HIP runtime",
+        oldest: "ROCm 5.0 or later",
+        devices: ["HIP", "runtime"],
+        compiler: ["hiprtc", "without it there are kernels for gfx90a, gfx942, gfx1030 and gfx1100"],
+    };
+    const NAMES: Names = Names {
+        init: "hipInit",
+        device_count: "hipGetDeviceCount",
+        device: "hipDeviceGet",
+        device_name: "hipDeviceGetName",
+        attribute: "hipDeviceGetAttribute",
+        synchronize: "hipDeviceSynchronize",
+        allocate: "hipMalloc",
+        free: "hipFree",
+        allocate_pinned: "hipHostMalloc",
+        free_pinned: "hipHostFree",
+        copy_to_device: "hipMemcpyHtoDAsync",
+        copy_to_host_now: "hipMemcpyDtoH",
+        set: "hipMemsetD8Async",
+        stream_create: "hipStreamCreateWithFlags",
+        stream_destroy: "hipStreamDestroy",
+        stream_synchronize: "hipStreamSynchronize",
+        stream_wait: "hipStreamWaitEvent",
+        event_create: "hipEventCreateWithFlags",
+        event_destroy: "hipEventDestroy",
+        event_record: "hipEventRecord",
+        module_load: "hipModuleLoadData",
+        module_unload: "hipModuleUnload",
+        module_function: "hipModuleGetFunction",
+        occupancy: "hipModuleOccupancyMaxActiveBlocksPerMultiprocessor",
+        launch: "hipModuleLaunchKernel",
+    };
+    /// `hipDeviceAttribute_t`. The numbers were drawn anew with ROCm 5.0 and kept since.
+    const MULTIPROCESSORS: c_int = 63;
+    const LIBRARIES: &'static [&'static str] =
+        &["libamdhip64.so", "libamdhip64.so.7", "libamdhip64.so.6", "libamdhip64.so.5"];
+    /// The runtime first, of whose version the compiler in it is; later ones have none in it.
+    const COMPILERS: &'static [&'static str] =
+        &["libamdhip64.so", "libhiprtc.so", "libhiprtc.so.7", "libhiprtc.so.6", "libamdhip64.so.6", "libamdhip64.so.5"];
+    const COMPILER_NAMES: CompilerNames = CompilerNames {
+        error_text: "hiprtcGetErrorString",
+        create: "hiprtcCreateProgram",
+        compile: "hiprtcCompileProgram",
+        log_size: "hiprtcGetProgramLogSize",
+        log: "hiprtcGetProgramLog",
+        code_size: "hiprtcGetCodeSize",
+        code: "hiprtcGetCode",
+        destroy: "hiprtcDestroyProgram",
+    };
     const SOURCE: (&'static str, &'static CStr) = (HIP, c"df11.hip");
-    const MULTIPROCESSORS: c_int = ATTRIBUTE_MULTIPROCESSORS;
     type Own = Own;
     type Current = c_int;
     type Raw = RawDevice;
@@ -51,13 +96,14 @@ unsafe impl Driver for Hip {
     }
 
     unsafe fn own(find: Find<'_>) -> Result<Own, &'static str> {
-        // SAFETY: the caller's.
-        unsafe { Own::of(find) }
+        // SAFETY: the caller's. Both names of `properties` are functions of its type.
+        let of = |names| unsafe { OwnFunctions::of(find, &names) }.map(|functions| Own { functions, names });
+        of(OWN_NAMES).or_else(|_| of(OWN_NAMES_5))
     }
 
     fn error_name(library: &Library<Self>, number: c_int) -> Option<String> {
         // SAFETY: takes any number, and gives a text that stays, or null.
-        unsafe { text_of((library.own.current.error_name)(number)) }
+        unsafe { text_of((library.own.functions.error_name)(number)) }
     }
 
     fn open(library: &'static Library<Self>, handle: c_int) -> Result<RawDevice, Error> {
@@ -65,19 +111,19 @@ unsafe impl Driver for Hip {
     }
 
     fn context(device: &RawDevice) -> c_int {
-        device.device()
+        device.device
     }
 
     fn current(library: &Library<Self>) -> Result<c_int, Error> {
         let mut device = 0;
         // SAFETY: writes one number.
-        library.check(CURRENT_NAMES.device, unsafe { (library.own.current.device)(&mut device) })?;
+        library.check(library.own.names.device, unsafe { (library.own.functions.device)(&mut device) })?;
         Ok(device)
     }
 
     unsafe fn make_current(library: &Library<Self>, device: c_int) -> Result<(), Error> {
         // SAFETY: takes any number.
-        library.check(CURRENT_NAMES.set_device, unsafe { (library.own.current.set_device)(device) })
+        library.check(library.own.names.set_device, unsafe { (library.own.functions.set_device)(device) })
     }
 
     fn image(device: &RawDevice) -> Option<Image> {

@@ -9,9 +9,9 @@
 //! `HIP_VISIBLE_DEVICES` leaves, in its order; one in the processor counts too.
 //!
 //! ```text
-//! names     libraries, their functions, and what errors call the parts
+//! own       what only this driver has
 //! device    a device: instruction set, wavefronts
-//! driver    all of it, as a `df11_gpu::Driver`
+//! driver    libraries, their functions, what errors call the parts: a `df11_gpu::Driver`
 //! ```
 //!
 //! The kernels come as code objects for gfx90a, gfx942, gfx1030 and gfx1100; for other devices
@@ -22,14 +22,14 @@
 //!
 //! Version 1.0 links the runtime and hipBLAS, and makes its bindings of ROCm's headers, when it is
 //! built: without ROCm nothing builds. It has neither modules nor launches nor hiprtc. The
-//! functions called here are few; `names` names them, and they are looked up when the program runs.
+//! functions called here are few; `driver` names them; they are looked up when the program runs.
 
 mod device;
 mod driver;
-mod names;
+mod own;
 
 pub use device::RawDevice;
 pub use df11_gpu::{DEFAULT_STREAM, DeviceUnit, Error, Job, Layout, PER_THREAD_STREAM, RawStream, Rows};
-pub use names::Hip;
+pub use own::Hip;
 
 df11_gpu::aliases!(Hip);

@@ -15,7 +15,7 @@ pub mod fault {
     /// Output positions fall, pass the end, give a block more weights than the launch was prepared
     /// for, or give the window to other blocks than the job's.
     pub const POSITIONS: u32 = 2;
-    /// A row to gather does not exist.
+    /// A row to gather is not in the matrix.
     pub const ROW: u32 = 4;
 }
 

@@ -41,7 +41,7 @@ pub enum ModelReason {
         parts: Vec<PathBuf>,
     },
     /// It holds several weight files, and nothing says which of them are the model.
-    #[error("holds {files} .safetensors files and none of {main_files}, nor an index; give one of the files")]
+    #[error("holds {files} .safetensors files, but no index and none of {main_files}; give one of the files")]
     SeveralFiles {
         /// Their number.
         files: usize,
@@ -71,7 +71,7 @@ pub enum ModelReason {
         indexes: Vec<String>,
     },
     /// It holds several files, each a DFloat11 model by itself.
-    #[error("holds {models} models in files of their own; give one of the files")]
+    #[error("holds {models} models, each in its own file; give one of the files")]
     SeveralModels {
         /// Their number.
         models: usize,
@@ -81,7 +81,7 @@ pub enum ModelReason {
     AlreadyCoded,
     /// Nothing in it can be coded.
     #[error(
-        "holds no BF16 values: {}; give the BF16 model, DFloat11 shrinks no other",
+        "holds no BF16 values: {}; give the BF16 model: DFloat11 shrinks no other",
         dtypes.iter().map(|(dtype, count)| format!("{count} of {}", shown(dtype))).collect::<Vec<_>>().join(", ")
     )]
     NoBf16 {
@@ -98,21 +98,20 @@ pub enum ModelReason {
     PickledUnits,
     /// The published tool codes none of its matrices.
     #[error(
-        "holds no matrix that the published tool codes, and without one its form is no DFloat11 model; write it in \
-         our own code"
+        "holds no matrix that the published tool codes, so its files would be no DFloat11 model; use our own code"
     )]
     NothingPublished,
     /// It has the published form, and no reader can compile the patterns that find its units.
     #[error(
-        "its units need larger patterns than a reader compiles; write it in our own code, which names them in its \
-         record"
+        "its units need patterns that are too large for a reader to compile; use our own code, which lists the units \
+         in its record"
     )]
     PatternsTooLarge,
     /// A file to be copied has the same name as a file to be written.
-    #[error("a file of the coded model would have its name; rename it")]
+    #[error("has the name of a file that df11 writes; rename it")]
     NameOfCodedFile,
     /// Its README.md looks like a model card written by us, so it would not be restored.
-    #[error("its {readme} is a model card of df11 (`{mark}`); take it, or that line, out of the source")]
+    #[error("its {readme} is a model card that df11 wrote (it holds `{mark}`); remove it, or that line, from the source")]
     HasCard {
         /// The README.
         readme: &'static str,
@@ -120,7 +119,7 @@ pub enum ModelReason {
         mark: &'static str,
     },
     /// It holds a file with the name that its README.md would get.
-    #[error("has a {kept}, which is what its {readme} would be called beside a model card; rename it")]
+    #[error("holds {kept}, the name that its {readme} would get next to a model card; rename {kept}")]
     HasKeptReadme {
         /// The file.
         kept: &'static str,
@@ -128,13 +127,13 @@ pub enum ModelReason {
         readme: &'static str,
     },
     /// It holds a file with the name of our own list of a pipeline's files.
-    #[error("has a {list}, which is what df11 would call its own list of files; rename it")]
+    #[error("holds {list}, the name of the list of files that df11 writes; rename it")]
     HasList {
         /// The file.
         list: &'static str,
     },
     /// The model is damaged, and nothing of it can be restored.
-    #[error("nothing is left of its weights")]
+    #[error("nothing is left of its weights; get the model again")]
     NothingLeft,
 }
 }
@@ -174,8 +173,7 @@ pub enum JsonReason {
     },
     /// It is an index that names no tensor.
     #[error(
-        "expected an index with a `weight_map` of tensor to file: it names no tensor; without the index, give the \
-         weight file itself"
+        "expected an index with a `weight_map` of tensor to file: it names no tensor; give the weight file itself"
     )]
     EmptyIndex,
     /// It is not a pattern dictionary.
@@ -194,7 +192,7 @@ pub enum JsonReason {
         message: String,
     },
     /// It cannot be written again with `dfloat11_config` in it.
-    #[error("cannot be written anew: {message}")]
+    #[error("cannot be written again: {message}")]
     NotWritten {
         /// What the JSON writer said.
         message: String,
@@ -211,7 +209,7 @@ pub enum JsonReason {
         most: u64,
     },
     /// A file made from these shapes would be larger than what is read.
-    #[error("its {file} would have more than the {most} bytes that are read; take tensors out")]
+    #[error("its {file} would have more than the {most} bytes that are read; remove tensors")]
     MakesTooLarge {
         /// The file.
         file: &'static str,
@@ -233,7 +231,7 @@ pub enum NameReason {
         most: usize,
     },
     /// Another name is the same, or differs only in case.
-    #[error("it meets `{}` on a file system that ignores case, or is there twice", shown(other))]
+    #[error("it is the same as `{}` on a system that ignores case", shown(other))]
     Meets {
         /// The other name.
         other: String,
@@ -242,19 +240,19 @@ pub enum NameReason {
     #[error("it leads out of its folder, or is empty")]
     LeadsOut,
     /// It holds a character that separates names.
-    #[error("it holds `\\`, `:` or a zero byte, which lead elsewhere on some systems")]
+    #[error("it contains `\\`, `:` or a zero byte, which mean something else on some systems")]
     Separator,
     /// It ends in a character that Windows drops.
-    #[error("it ends in a dot or a space, which Windows leaves out")]
+    #[error("it ends in a dot or a space, which Windows drops")]
     End,
     /// It is the name of a Windows device.
-    #[error("Windows keeps the name for a device")]
+    #[error("Windows reserves it for a device")]
     Device,
     /// It is not UTF-8, so no record can hold it.
     #[error("it is not UTF-8")]
     NotUtf8,
     /// It names a folder, but files of this kind lie in none.
-    #[error("it names a folder too")]
+    #[error("it contains a folder, and a plain name is expected")]
     Folder,
 }
 }
@@ -301,8 +299,8 @@ messages! {
 pub enum Exclusive {
     /// The published code excludes units of the extension.
     #[error(
-        "the published code and `all` exclude each other: the published tool cannot code what it cannot inject; \
-         choose one of them"
+        "the published code and `all` exclude each other: the published tool does not code what `all` adds; choose \
+         one of them"
     )]
     PublishedAndAll,
     /// The published code excludes a model card.

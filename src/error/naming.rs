@@ -12,7 +12,7 @@ pub enum MatricesReason {
     #[error("no pattern of pattern_dict matches its name")]
     NoPattern,
     /// There are no patterns, and the unit is of no known kind.
-    #[error("it has {matrices} matrices, and nothing tells their names")]
+    #[error("it has {matrices} matrices, and their names are unknown")]
     NoNames {
         /// Number of matrices in the unit.
         matrices: usize,
@@ -35,7 +35,7 @@ messages! {
 pub enum PatternReason {
     /// Compiling all patterns would take too long.
     #[error(
-        "they are too many or too costly (classes like \\w, repetitions like {{9}}) to be compiled; give simpler ones"
+        "they are too many, or too costly to compile (classes like \\w and repetitions like {{9}} cost most)"
     )]
     TooCostly,
     /// They give the matrices of a model more names than any source can have.
@@ -51,14 +51,14 @@ pub enum PatternReason {
         message: String,
     },
     /// Python's parser may refuse it.
-    #[error("{message}, so that Python's `re` may not take it")]
+    #[error("{message}, so Python's `re` may refuse it")]
     NotForPython {
         /// What Python may refuse.
         message: String,
     },
     /// Python reads a part of it differently.
     #[error(
-        "`{}` is not read alike by this program and by Python's `re`, which the published loader uses: {why}",
+        "Python's `re`, which the published loader uses, reads `{}` in another way: {why}",
         shown(part)
     )]
     ReadDifferently {

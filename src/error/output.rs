@@ -44,12 +44,12 @@ pub enum OutputReason {
     #[error("is in the way: a file system is mounted there; give another OUTPUT")]
     PartialMounted,
     /// OUTPUT is a directory without weights. Only a model is replaced.
-    #[error("is a directory without .safetensors files, so it is no model; remove it yourself")]
+    #[error("is a directory without .safetensors files, so it is not a model; remove it yourself, or give another name")]
     NoModel,
     /// OUTPUT is a directory that holds a file which may not belong to a model. Only a model is
     /// replaced.
     #[error(
-        "holds {}, which may be of no model; move that file away, or remove the directory yourself",
+        "holds {}, which may not belong to a model; move that file away, or remove the directory yourself",
         shown(name)
     )]
     Foreign {
@@ -57,34 +57,34 @@ pub enum OutputReason {
         name: PathBuf,
     },
     /// OUTPUT is an input.
-    #[error("is the same as {}, which is read; give another OUTPUT", shown(input))]
+    #[error("is the same as {}, which the job reads; give another OUTPUT", shown(input))]
     SameAsInput {
         /// The input.
         input: PathBuf,
     },
     /// OUTPUT contains an input.
-    #[error("has {} in it, which is read; give another OUTPUT", shown(input))]
+    #[error("contains {}, which the job reads; give another OUTPUT", shown(input))]
     AroundInput {
         /// The input.
         input: PathBuf,
     },
     /// OUTPUT lies inside an input.
-    #[error("is inside {}, which is read; give a place outside", shown(input))]
+    #[error("is inside {}, which the job reads; give a place outside", shown(input))]
     InsideInput {
         /// The input.
         input: PathBuf,
     },
     /// An input would be removed together with the old OUTPUT.
-    #[error("is to be read, and would be removed; give another OUTPUT")]
+    #[error("is what the job reads, and would be removed with the old OUTPUT; give another OUTPUT")]
     InputRemoved,
     /// The same, where the input is known by another path.
-    #[error("is {} by another path, which is to be read; give another OUTPUT", shown(input))]
+    #[error("is another path to {}, which the job reads; give another OUTPUT", shown(input))]
     InputRemovedByOtherPath {
         /// The input.
         input: PathBuf,
     },
     /// Something that this library did not make has the name `OUTPUT.partial`, or lies in it.
-    #[error("{} is in the way, and is not of df11; move it away, or give another OUTPUT", shown(found))]
+    #[error("{} is in the way, and df11 did not make it; move it away, or give another OUTPUT", shown(found))]
     InTheWay {
         /// What is there.
         found: PathBuf,
@@ -96,15 +96,15 @@ pub enum OutputReason {
         partial: PathBuf,
     },
     /// Other runs keep starting and ending there.
-    #[error("other runs come and go in {}; wait for them", shown(partial))]
+    #[error("other runs keep starting and ending in {}; wait until they are done", shown(partial))]
     BusyAgainAndAgain {
         /// Where they write.
         partial: PathBuf,
     },
     /// An interrupted run left finished files.
     #[error(
-        "{} is in the way, with {files} finished files of an interrupted run; go on with them if it is the same \
-         compression, or let them be removed and begin anew",
+        "{} holds {files} finished files of an interrupted run; continue with them if the job is the same, or let \
+         them be removed and start over",
         shown(partial)
     )]
     LeftFiles {
@@ -115,8 +115,7 @@ pub enum OutputReason {
     },
     /// An earlier run finished all its work, but the work did not get its name.
     #[error(
-        "{} is in the way, with the finished work of an earlier run; move {} to its place, or let it be removed and \
-         begin anew",
+        "{} holds the finished work of an earlier run; move {} to its place, or let it be removed and start over",
         shown(partial),
         shown(output)
     )]
@@ -128,8 +127,8 @@ pub enum OutputReason {
     },
     /// An earlier run left what it had replaced.
     #[error(
-        "{} is in the way, with what an earlier run has replaced, {}; move that away if it is still needed, or let \
-         it be removed and begin anew",
+        "{} holds what an earlier run has replaced, {}; move that away if it is still needed, or let it be removed \
+         and start over",
         shown(partial),
         shown(replaced)
     )]
@@ -140,37 +139,37 @@ pub enum OutputReason {
         replaced: PathBuf,
     },
     /// The journal of the interrupted run cannot be read.
-    #[error("its journal is unreadable ({message}); begin anew")]
+    #[error("its journal is unreadable ({message}); start over")]
     JournalUnreadable {
         /// What the JSON reader said.
         message: String,
     },
     /// The interrupted run did another job.
-    #[error("is of another job: {difference}; repeat that one, or begin anew")]
+    #[error("holds the files of another job: {difference}; repeat that job, or start over")]
     OtherJob {
         /// What differs.
         difference: JobDifference,
     },
     /// A finished file was made from a tensor that has changed in the source.
-    #[error("was made of another tensor `{}` than the source has now; begin anew", shown(tensor))]
+    #[error("was made before tensor `{}` of the source changed; start over", shown(tensor))]
     OtherTensor {
         /// The tensor.
         tensor: String,
     },
     /// A model card needs a directory.
-    #[error("a model card is written into a directory, and the result is one file; run without the card")]
+    #[error("a model card needs a directory, and the result is one file; run without the card")]
     CardWithoutDirectory,
     /// A single file can never be resumed.
-    #[error("a single file is written all at once, so nothing of it is ever left to go on with; begin it anew")]
+    #[error("a single file is written all at once, so there is nothing to continue with; start over")]
     NeverResumed,
     /// OUTPUT appeared while the job ran.
-    #[error("is there now, and was not when the run began; it was left alone")]
+    #[error("appeared while the job ran, and was left alone")]
     CameMeanwhile,
     /// OUTPUT keeps appearing and disappearing while it is being replaced.
-    #[error("comes and goes while it is replaced; stop what does that")]
+    #[error("appears and disappears while it is replaced; stop the program that does this")]
     ComesAndGoes,
     /// OUTPUT was a file and is now a directory, or the other way round.
-    #[error("is of another kind than it was when the run began")]
+    #[error("was a file when the job began and is a directory now, or the other way round")]
     KindChanged,
     /// OUTPUT became something that may not be replaced.
     #[error("has changed: it {reason}")]
@@ -201,7 +200,7 @@ messages! {
 #[non_exhaustive]
 pub enum JobDifference {
     /// The version of this library.
-    #[error("df11 {begun} began it, this is {now}")]
+    #[error("df11 {begun} began it, and this is df11 {now}")]
     Version {
         /// The version that began the interrupted job.
         begun: String,
@@ -209,7 +208,7 @@ pub enum JobDifference {
         now: String,
     },
     /// The code that is written: ours, or the published tool's.
-    #[error("it was begun with the code `{begun}`, and this is with `{now}`")]
+    #[error("it has the code `{begun}`, and this one has `{now}`")]
     Code {
         /// The code of the interrupted job.
         begun: String,
@@ -217,7 +216,7 @@ pub enum JobDifference {
         now: String,
     },
     /// Whether units are verified.
-    #[error("it was begun {} verification of each unit", if *begun { "with" } else { "without" })]
+    #[error("it began {} verification of each unit", if *begun { "with" } else { "without" })]
     Verification {
         /// Whether the interrupted job verified them.
         begun: bool,
@@ -240,13 +239,13 @@ pub enum Fitting {
     #[error("split the model into directories of fewer tensors or shorter names, and compress each")]
     Split,
     /// Give a directory instead of a file.
-    #[error("put it into a directory and compress that, for a file of each unit")]
+    #[error("put it into a directory and compress the directory: each unit then gets its own file")]
     Directory,
     /// The model has no record: decompress its parts one by one.
-    #[error("without a record of its source it can only be one file; decompress parts of it by themselves")]
+    #[error("nothing says how to divide it into files; decompress parts of it one by one")]
     PartsAlone,
     /// Give fewer shapes.
-    #[error("take these tensors out of the shapes")]
+    #[error("remove tensors from the shapes")]
     FewerShapes,
 }
 }

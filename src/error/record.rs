@@ -55,7 +55,7 @@ pub enum RecordReason {
         message: String,
     },
     /// The header of a source file is shorter than it says.
-    #[error("`{}`: its header is cut", shown(file))]
+    #[error("`{}`: its header is cut short", shown(file))]
     HeaderCut {
         /// The file.
         file: String,
@@ -91,13 +91,13 @@ pub enum RecordReason {
         tensor: String,
     },
     /// The model holds a tensor that the record does not name, or holds a tensor twice.
-    #[error("it does not know tensor `{}`, or the model holds it twice", shown(tensor))]
+    #[error("it does not name tensor `{}`, or the model holds it twice", shown(tensor))]
     TensorUnknown {
         /// The tensor.
         tensor: String,
     },
     /// The model holds a unit that the record does not name.
-    #[error("unit `{}`: it does not name the unit", shown(unit))]
+    #[error("it does not name unit `{}`", shown(unit))]
     UnitUnknown {
         /// The unit.
         unit: String,
@@ -126,19 +126,19 @@ pub enum RecordReason {
         reason: NameReason,
     },
     /// The record of one model names a part of a pipeline.
-    #[error("`{}`: a model has no parts", shown(name))]
+    #[error("it lists part `{}`, but only a pipeline has parts", shown(name))]
     PartOfModel {
         /// The part.
         name: String,
     },
     /// The list of a pipeline names a file that belongs to one of the parts.
-    #[error("`{}`: a pipeline has it in its parts", shown(name))]
+    #[error("it lists `{}`, which belongs in the list of a part", shown(name))]
     FileOfPart {
         /// The file.
         name: String,
     },
     /// The list of a pipeline names a part that is not directly in the pipeline's folder.
-    #[error("part `{}` is in a folder below another", shown(part))]
+    #[error("part `{}` is not directly in the pipeline's folder", shown(part))]
     PartBelow {
         /// The part.
         part: String,
@@ -158,7 +158,7 @@ pub enum FileReason {
         fault: Box<Fault>,
     },
     /// It holds other tensors.
-    #[error("its header is another one, and its tensors are not those of the model")]
+    #[error("its header has changed, and its tensors are not those of the model")]
     OtherTensors,
     /// Its length differs.
     #[error("it has {found} bytes, expected {expected}")]
@@ -180,7 +180,7 @@ pub enum FileReason {
     #[error("it is not a regular file")]
     NotAFile,
     /// The main file of a part holds the record of another model.
-    #[error("its record is not that of {list}, {expected:016x}")]
+    #[error("its record does not have the checksum that {list} gives, {expected:016x}")]
     OtherRecord {
         /// The list of the pipeline's files.
         list: &'static str,

@@ -67,13 +67,13 @@ pub(crate) fn read_shapes(path: &Path) -> Result<BTreeMap<String, TensorInfo>, E
         let bytes = template.names.filter(|&names| names <= room).and_then(|names| names.checked_mul(of_each));
         bytes_left = bytes.and_then(|bytes| bytes_left.checked_sub(bytes)).ok_or_else(|| {
             let most = format!("{MAX_TENSORS} tensors at most, and {MAX_NAME_BYTES} bytes of names and shapes");
-            wrong(format!("{most}; {} makes them more", shown(&name)))
+            wrong(format!("{most}; with {} there are more", shown(&name)))
         })?;
         for name in template.all_names() {
             let dtype = Dtype::named(&dtype);
             let info = TensorInfo { dtype, shape: shape.clone(), begin: 0, end: bits.div_ceil(8) };
             if let Some((name, _)) = tensors.get_key_value(&name) {
-                return Err(wrong(format!("each tensor once, {} is there twice", shown(name))));
+                return Err(wrong(format!("each tensor once: {} is there twice", shown(name))));
             }
             tensors.insert(name, info);
         }

@@ -111,7 +111,7 @@ pub(crate) fn card(
         written(&[&relation[..], kept, &tags].concat())
     };
     let front_matter = with(&kept).unwrap_or_else(|| {
-        note = Some(Note::ReadmeNotTaken { reason: "has front matter that cannot be written anew".into() });
+        note = Some(Note::ReadmeNotTaken { reason: "has front matter that cannot be written again".into() });
         with(&[]).unwrap_or_default()
     });
     let name = plain(&output.file_name().unwrap_or_default().to_string_lossy());

@@ -46,13 +46,13 @@ pub enum RawReason {
         dimensions: usize,
     },
     /// It has no weights, or more than a unit can hold.
-    #[error("no weights, or more than the {MAX_WEIGHTS} that a unit can hold")]
+    #[error("empty, or larger than the {MAX_WEIGHTS} weights that a unit can hold")]
     Size,
     /// It lies outside blocks and is too small for a unit.
-    #[error("fewer than {MIN_LONE_WEIGHTS} weights")]
+    #[error("smaller than {MIN_LONE_WEIGHTS} weights")]
     Small,
     /// Its module holds more than a weight and a bias.
-    #[error("its module holds more than a weight and a bias")]
+    #[error("in a module that holds more than a weight and a bias")]
     OtherOwner,
     /// It chooses experts.
     #[error("a router")]
@@ -78,10 +78,10 @@ pub enum RawReason {
     #[error("the output projection of an attention that is not called by itself")]
     NotCalled,
     /// Coding its unit saves nothing.
-    #[error("coded it would not be smaller")]
+    #[error("not smaller when it is coded")]
     NotSmaller,
     /// None of the given patterns matches it.
-    #[error("in no unit of the patterns")]
+    #[error("in no module that a pattern matches")]
     NoPattern,
 }
 }

@@ -15,6 +15,10 @@
 //! - `shapes` finds the shapes that the published layout does not hold.
 //! - `mapped` (feature `mmap`) uses the arrays of a unit in the system's page cache.
 //!
+//! The reader compares no checksums: `jobs::verify` does. It does check, by headers alone, that
+//! sizes of arrays fit each other, and that names, dtypes and numbers of weights are those of the
+//! record, if there is one.
+//!
 //! Everything here may be used from several threads at once.
 
 #[cfg(feature = "mmap")]

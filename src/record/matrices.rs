@@ -160,3 +160,36 @@ pub(crate) fn matrices_of_tile<'a>(
         (!weights.is_empty()).then_some((before + index, from - matrix.weights.start, weights))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::files::sampling::scatter;
+
+    #[test]
+    fn a_tile_finds_the_matrices_that_trying_each_finds() {
+        for seed in 0..2000 {
+            let number = |at: u64, most: u64| scatter(100 * seed + at) % most;
+            let mut ends: Vec<u64> = (0..number(0, 12)).map(|at| number(1 + at, 40)).collect();
+            ends.sort_unstable();
+            let matrices: Vec<Matrix> = std::iter::once(0)
+                .chain(ends.iter().copied())
+                .zip(ends.iter().copied().chain([40]))
+                .map(|(start, end)| Matrix { tensor: String::new(), weights: start..end })
+                .collect();
+            let (first, tile) = (number(20, 40), vec![bf16::ZERO; number(21, 41) as usize]);
+            let tile = &tile[..tile.len().min(40 - first as usize)];
+            let expected: Vec<_> = (0..matrices.len())
+                .filter_map(|index| {
+                    let weights = &matrices[index].weights;
+                    let (from, to) = (weights.start.max(first), weights.end.min(first + tile.len() as u64));
+                    (from < to).then(|| (index, from - weights.start, (to - from) as usize))
+                })
+                .collect();
+            let found: Vec<_> = matrices_of_tile(&matrices, first, tile)
+                .map(|(index, offset, weights)| (index, offset, weights.len()))
+                .collect();
+            assert_eq!(found, expected, "{matrices:?}, {} from {first} on", tile.len());
+        }
+    }
+}

@@ -170,7 +170,7 @@ mod tests {
         assert!(message(&two(5, 6), 6).contains("hole"));
         assert!(message(&two(6, 4), 6).contains("backwards"));
         assert!(message(&two(4, 6), 5).contains("truncated"));
-        assert!(message(&two(4, 6), 7).contains("behind"));
+        assert!(message(&two(4, 6), 7).contains("after the last"));
         assert!(message(&format!("{one},{}}}", &one[1..]), 4).contains("twice"));
         assert!(message(r#"{"__metadata__":{"x":"1","x":"2"}}"#, 0).contains("twice"));
         assert!(message(r#"{"__metadata__":{"x":1}}"#, 0).contains("not valid"));

@@ -128,7 +128,7 @@ pub enum Fault {
         end: u64,
     },
     /// Two tensors share bytes, or some bytes belong to no tensor.
-    #[error("tensor `{}`: its data begins at {begin}, expected {expected}: {}", shown(tensor), if begin < expected { "it overlaps its neighbour" } else { "there is a hole in front" })]
+    #[error("tensor `{}`: its data begins at {begin}, expected {expected}: {}", shown(tensor), if begin < expected { "it overlaps its neighbour" } else { "there is a hole before it" })]
     NotContiguous {
         /// The tensor.
         tensor: String,
@@ -138,7 +138,7 @@ pub enum Fault {
         expected: u64,
     },
     /// The data is longer or shorter than the header says.
-    #[error("the tensors end at byte {end} of the data, the file has {data_bytes} bytes of data: {}", if end > data_bytes { "it is truncated" } else { "there is something behind the last tensor" })]
+    #[error("the tensors end at byte {end} of the data, the file has {data_bytes} bytes of data: {}", if end > data_bytes { "it is truncated" } else { "there is something after the last tensor" })]
     DataSize {
         /// End of the last tensor.
         end: u64,

@@ -11,6 +11,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+use crate::sources::mark;
 use crate::support::models::{assert_same_tree, tree};
 use crate::{Place, Run, df11, ended, miniature, program, text};
 
@@ -299,4 +300,21 @@ fn patterns_may_come_through_a_pipe_and_not_from_a_device() {
     assert!(out.join("lm_head.safetensors").exists() && !out.join("model_layers_0.safetensors").exists());
     df11(["compress", text(&source), "-o", text(&place.at("no")), "--pattern-dict", "/dev/zero"])
         .fails(2, &["/dev/zero", "a device"]);
+}
+
+/// Whoever may write beside OUTPUT can put a pipe where a run looks for what an earlier one left.
+#[test]
+fn pipes_in_what_an_earlier_run_left_are_refused() {
+    for name in ["journal", "made", "done", "df11.lock"] {
+        let place = Place::new();
+        let (source, partial) = (model(&place), place.at("out.partial"));
+        fs::create_dir_all(partial.join("output")).expect("created");
+        fs::write(partial.join("df11.lock"), mark()).expect("written");
+        let _ = fs::remove_file(partial.join(name));
+        pipe(&partial.join(name));
+        for more in [&[][..], &["--resume"], &["--force"]] {
+            let run = soon(&[&["compress", text(&source), "-o", text(&place.at("out"))], more].concat());
+            assert!(run.code == 2 && run.stderr.contains("out.partial"), "{name} {more:?}: {}", run.stderr);
+        }
+    }
 }

@@ -54,11 +54,12 @@ fn force_never_removes_a_strangers_working_folder() {
         for (verb, input) in [("compress", place.at("m")), ("decompress", place.at("c")), ("synth", shapes)] {
             for flags in [&["--force"][..], &[]] {
                 let arguments = [verb, text(&input), "-o", text(&output)];
-                let run = place.refuses(arguments.iter().chain(flags), &["out.partial", "not of df11"]);
+                let run = place.refuses(arguments.iter().chain(flags), &["out.partial", "df11 did not make it"]);
                 assert!(run.stderr.contains("move it"), "{what}, {verb}: {}", run.stderr);
             }
         }
-        place.refuses(["compress", text(&m), "-o", text(&output), "--resume"], &["out.partial", "not of df11"]);
+        place
+            .refuses(["compress", text(&m), "-o", text(&output), "--resume"], &["out.partial", "df11 did not make it"]);
     }
 }
 

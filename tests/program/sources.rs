@@ -82,7 +82,7 @@ fn an_input_where_the_work_would_go_is_refused() {
             let output = place.at("out");
             for flags in [&["--force"][..], &[]] {
                 let arguments = [verb, text(&input), "-o", text(&output)];
-                place.refuses(arguments.iter().chain(flags), &["out.partial", "is read"]);
+                place.refuses(arguments.iter().chain(flags), &["out.partial", "the job reads"]);
             }
         });
     }
@@ -99,7 +99,7 @@ fn an_input_is_known_by_what_it_is_not_by_how_it_is_spelled() {
         let outputs = ["a/out", "b/out", "b/../a/out/", "a/out.partial/../out"];
         for input in inputs.map(spelled) {
             for output in outputs.map(spelled) {
-                place.refuses([verb, text(&input), "-o", text(&output), "-f"], &["is read"]);
+                place.refuses([verb, text(&input), "-o", text(&output), "-f"], &["the job reads"]);
             }
         }
     });
@@ -117,12 +117,15 @@ fn an_input_in_the_remains_of_a_run_is_refused() {
     fs::rename(place.at("out"), place.at("out.partial/output")).expect("renamed");
     let input = place.at("out.partial/output");
     for flags in [&["-f"][..], &[]] {
-        place.refuses(["decompress", text(&input), "-o", text(&place.at("out"))].iter().chain(flags), &["is read"]);
+        place.refuses(
+            ["decompress", text(&input), "-o", text(&place.at("out"))].iter().chain(flags),
+            &["the job reads"],
+        );
     }
 }
 
 /// The text that marks the folder of a run, as a killed run leaves it.
-fn mark() -> Vec<u8> {
+pub fn mark() -> Vec<u8> {
     let place = Place::new();
     write_model(&place.at("m"));
     let (mut child, _told) = begun(&place.at("m"), &place.at("out"), &[], 1);
@@ -136,8 +139,8 @@ fn an_input_inside_output_and_an_output_inside_input_are_refused() {
         let input = write("out/in");
         fs::copy(vectors("minilm-sample").join("model.safetensors"), place.at("out/model.safetensors"))
             .expect("copied");
-        place.refuses([verb, text(&input), "-o", text(&place.at("out")), "-f"], &["is read"]);
-        place.refuses([verb, text(&input), "-o", text(&input), "-f"], &["is read"]);
+        place.refuses([verb, text(&input), "-o", text(&place.at("out")), "-f"], &["the job reads"]);
+        place.refuses([verb, text(&input), "-o", text(&input), "-f"], &["the job reads"]);
         if is_folder {
             for below in ["new", "./new", "config.json", "../in/new"] {
                 place.refuses([verb, text(&input), "-o", text(&input.join(below)), "-f"], &["is inside"]);
@@ -165,7 +168,7 @@ fn an_input_of_links_into_output_is_refused() {
             symlink(place.at("out/cache").join(name), place.at(&format!("{name}.link"))).expect("linked");
             symlink(place.at(&format!("{name}.link")), to).expect("linked");
         }
-        place.refuses([verb, text(&place.at("in")), "-o", text(&place.at("out")), "-f"], &["to be read"]);
+        place.refuses([verb, text(&place.at("in")), "-o", text(&place.at("out")), "-f"], &["the job reads"]);
     }
 }
 
@@ -178,7 +181,7 @@ fn an_output_that_is_input_by_another_name_is_refused() {
         } else {
             fs::hard_link(&input, place.at("out")).expect("linked");
         }
-        place.refuses([verb, text(&input), "-o", text(&place.at("out")), "-f"], &["read"]);
+        place.refuses([verb, text(&input), "-o", text(&place.at("out")), "-f"], &["the job reads"]);
     });
 }
 
@@ -199,10 +202,13 @@ fn what_is_read_beside_input_is_not_lost_either() {
         fs::write(out.join("like").join(name), bytes).expect("written");
     }
     let (like, patterns, shapes) = (out.join("like"), out.join("patterns.json"), out.join("shapes.json"));
-    place.refuses(["decompress", text(&coded), "-o", text(&out), "-f", "--like", text(&like)], &["is read"]);
+    place.refuses(["decompress", text(&coded), "-o", text(&out), "-f", "--like", text(&like)], &["the job reads"]);
+    place.refuses(
+        ["decompress", text(&coded), "-o", text(&out), "-f", "--pattern-dict", text(&patterns)],
+        &["the job reads"],
+    );
     place
-        .refuses(["decompress", text(&coded), "-o", text(&out), "-f", "--pattern-dict", text(&patterns)], &["is read"]);
-    place.refuses(["compress", text(&m), "-o", text(&out), "-f", "--pattern-dict", text(&patterns)], &["is read"]);
-    place.refuses(["synth", text(&shapes), "-o", text(&out), "-f"], &["is read"]);
+        .refuses(["compress", text(&m), "-o", text(&out), "-f", "--pattern-dict", text(&patterns)], &["the job reads"]);
+    place.refuses(["synth", text(&shapes), "-o", text(&out), "-f"], &["the job reads"]);
     place.refuses(["decompress", text(&coded), "-o", text(&like.join("new")), "--like", text(&like)], &["is inside"]);
 }

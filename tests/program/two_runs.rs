@@ -129,7 +129,7 @@ fn an_output_that_appears_meanwhile_is_left_alone_and_the_work_is_kept() {
             } else {
                 fs::write(&output, "precious").expect("written");
             }
-            released(child).fails(2, &[text(&output), "is there now", text(&work)]);
+            released(child).fails(2, &[text(&output), "appeared while the job ran", text(&work)]);
             let found =
                 if is_folder { tree(&output)["model.safetensors"].clone() } else { fs::read(&output).expect("read") };
             assert!(found == b"precious", "{:?}", job.arguments);

@@ -283,3 +283,35 @@ fn a_long_name_or_shape_is_shown_and_does_not_end_the_program() {
     safetensors(&path, &format!(r#"{{"a":{{"dtype":"U8","shape":{},"data_offsets":[0,0]}}}}"#, list("0", 140_000)));
     df11(["inspect", text(&path)]).fine();
 }
+
+/// The sizes fit each other, and the file is as long as it claims. Only memory is missing.
+#[test]
+fn a_unit_too_large_for_the_memory_is_an_error_and_no_abort() {
+    let place = Place::new();
+    let path = place.at("m.safetensors");
+    let (mut header, mut end) = (Map::new(), 0_u64);
+    for (leaf, shape, bytes) in [
+        ("encoded_exponent", json!([1]), 1),
+        ("sign_mantissa", json!([4_000_000_000_u64]), 4_000_000_000),
+        ("luts", json!([2, 256]), 512),
+        ("gaps", json!([320]), 320),
+        ("output_positions", json!([8]), 8),
+        ("split_positions", json!([0]), 0),
+    ] {
+        let dtype = if leaf == "split_positions" { "I64" } else { "U8" };
+        let offsets = [end, end + bytes];
+        header.insert(format!("w.{leaf}"), json!({"dtype": dtype, "shape": shape, "data_offsets": offsets}));
+        end += bytes;
+    }
+    safetensors(&path, &Value::Object(header).to_string());
+    let file = fs::OpenOptions::new().write(true).open(&path).expect("opened");
+    let length = file.metadata().expect("there").len();
+    if file.set_len(length + end).is_err() {
+        return eprintln!("SKIPPED: no file of {end} bytes here");
+    }
+    let out = place.at("out");
+    for verb in [&["inspect"][..], &["verify"], &["decompress", "-o", text(&out)]] {
+        let run = within(BASE, &[&verb[..1], &[text(&path)], &verb[1..]].concat());
+        run.fails(2, &["not enough memory for w.sign_mantissa", "4000000000 bytes"]);
+    }
+}

@@ -9,6 +9,7 @@
 //! - [`agreement`]: bytes of any origin through every decoder, none of which may contradict
 //!   another.
 //! - [`cases`]: the named units that every coder must bring back bit for bit.
+//! - [`products`]: products that every backend must give, bit for bit.
 //! - [`models`]: model files to compress, damage and compare.
 //! - [`model_damages`]: every damage of a model in one file.
 //! - [`architectures`]: models of `vectors/architectures` as directories filled with seeded
@@ -36,6 +37,7 @@ pub mod lies;
 pub mod model_damages;
 pub mod models;
 pub mod optimum;
+pub mod products;
 pub mod published_kernel;
 pub mod published_writer;
 pub mod random;

@@ -44,6 +44,8 @@ struct Uses {
   void *reader = nullptr, *writer = nullptr;
   double read = 0, written = 0;
 
+  bool busy(double now) const { return std::max(read, written) > now; }
+
   // False if another stream uses it, and one of the two writes.
   bool add(void* stream, double begin, double end, bool write) {
     if (writer != stream && written > begin) return false;

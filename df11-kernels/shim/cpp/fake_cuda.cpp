@@ -91,7 +91,7 @@ int cuCtxSynchronize() {
 }
 int cuModuleLoadData(void** module, const void* image) {
   ENTER("cuModuleLoadData", true);
-  return load_module(module, text_of(image));
+  return load_module(module, image, text_of(image));
 }
 int cuModuleUnload(void* module) {
   ENTER("cuModuleUnload", true);

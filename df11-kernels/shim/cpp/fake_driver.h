@@ -36,6 +36,7 @@ struct Handle {
   bool captured = false;      // of an event: recorded in the current capture
   std::vector<Work> work = {};  // of a graph
   std::string image = {};       // of a module
+  const void* given = nullptr;  // the caller's memory with that image
 };
 
 struct Piece {
@@ -50,6 +51,7 @@ struct Fake {
   void* capturing = nullptr;  // a stream
   bool broken = false;        // the capture is lost
   std::vector<Work> captured;
+  int hasty = 0;  // frees of memory that a stream still used
 };
 Fake fake;
 
@@ -84,6 +86,7 @@ Result give(u64 address) {
   if (Result refused = refused_while_capturing()) return refused;
   auto found = fake.memory.find(address);
   if (found == fake.memory.end() || found->second.device != current) return INVALID_VALUE;
+  if (found->second.uses.busy(timeline.processor)) ++fake.hasty;
   timeline.wait_for_all();
   fake.memory.erase(found);
   std::free(reinterpret_cast<void*>(address));
@@ -287,13 +290,14 @@ bool names(const std::string& image, const Function& function) {
 }
 
 // A module holds the functions that its image names, at least one.
-Result load_module(void** module, const std::string& image) {
+Result load_module(void** module, const void* given, const std::string& image) {
   if (Result refused = refused_while_capturing()) return refused;
   bool any = false;
   for (const Function& function : functions) any = any || names(image, function);
   if (!any) return INVALID_IMAGE;
   Result made = make(Kind::module, module);
   fake.handles[*module].image = image;
+  fake.handles[*module].given = given;
   return made;
 }
 
@@ -374,6 +378,15 @@ extern "C" {
 double df11_fake_time(void* stream) {
   std::lock_guard<std::mutex> guard(calls.lock);
   return timeline.begin(stream);
+}
+
+// The number of times that the caller freed what the device might still use: memory in use by a
+// stream (real drivers wait then, if they can), and images of modules that are loaded.
+int df11_fake_hasty() {
+  std::lock_guard<std::mutex> guard(calls.lock);
+  int hasty = fake.hasty;
+  for (auto& [_, handle] : fake.handles) hasty += handle.kind == Kind::module && std::memcmp(handle.given, handle.image.data(), handle.image.size()) != 0;
+  return hasty;
 }
 
 // The number of things not given back.

@@ -191,7 +191,7 @@ int hipModuleLoadData(void** module, const void* image) {
   if (width == std::string::npos) return INVALID_IMAGE;
   const Device& device = devices[size_t(current)];
   const bool fits = (header.flags & 0xFF) == isa_of(device.target) && unsigned(file[width + sizeof WAVEFRONT - 1]) == device.wavefront;
-  return fits ? load_module(module, file) : NO_BINARY;
+  return fits ? load_module(module, image, file) : NO_BINARY;
 }
 int hipModuleUnload(void* module) {
   ENTER("hipModuleUnload", true);

@@ -154,11 +154,18 @@ pub fn decode(
     Ok(Outcome { weights: outputs.iter().map(words).collect(), status: status_of(&status), counts })
 }
 
-/// Gathers rows of `row_weights` weights each.
+/// Gathers rows of a matrix, of `row_weights` weights each.
 ///
 /// # Errors
 /// `Fault`.
-pub fn gather(unit: &Uploaded, rows: &[u32], row_weights: u32, resident: u32, order: Order) -> Result<Outcome, Fault> {
+pub fn gather(
+    unit: &Uploaded,
+    matrix: Range<u64>,
+    rows: &[u32],
+    row_weights: u32,
+    resident: u32,
+    order: Order,
+) -> Result<Outcome, Fault> {
     #[repr(C)]
     struct Arguments {
         unit: Job,
@@ -171,7 +178,7 @@ pub fn gather(unit: &Uploaded, rows: &[u32], row_weights: u32, resident: u32, or
     let status = Guarded::new(&[0; 4], 4);
     let numbers = Guarded::new(bytemuck::cast_slice(rows), 4);
     let arguments = Arguments {
-        unit: Job::all(&unit.unit, output.address(), status.address()),
+        unit: Job::window(&unit.unit, matrix, 0..unit.unit.blocks as usize, output.address(), status.address()),
         rows: numbers.address(),
         row_count: rows.len() as u32,
         row_weights,

@@ -27,7 +27,8 @@ impl Fake {
         *unsafe { self.0.get(name) }.expect("ours")
     }
 
-    /// Makes the `nth` call from now of a function fail, of any for "*"; none for "".
+    /// Makes the `nth` call from now of a function fail, of any that ends in "..." for "*..."; none
+    /// for "".
     pub fn fail(&self, name: &str, nth: i32) {
         self.make("df11_fake_fail", name, nth);
     }
@@ -53,6 +54,12 @@ impl Fake {
     pub fn live(&self) -> i32 {
         // SAFETY: it has this type.
         unsafe { self.function::<unsafe extern "C" fn() -> i32>("df11_fake_live")() }
+    }
+
+    /// How often memory was freed that the device might still use.
+    pub fn hasty(&self) -> i32 {
+        // SAFETY: it has this type.
+        unsafe { self.function::<unsafe extern "C" fn() -> i32>("df11_fake_hasty")() }
     }
 
     /// Until when a stream is busy, in the time that is played: a copy takes 1, a launch 3.

@@ -225,24 +225,26 @@ mod on_the_machine {
         if skipped() {
             return;
         }
-        let weights = cases::gauss(200 * GATHERED_ROW, 81);
+        let weights = cases::gauss(200 * GATHERED_ROW + 20, 81);
         let uploaded = Uploaded::new(&Parts::new(&weights).unit(), 16);
-        let rows = [0, 199, 7, 7, 41, 42, 100];
-        for form in FORMS {
-            let outcome = gather(&uploaded, &rows, GATHERED_ROW as u32, 3, order(form, 5)).expect("the rows run");
+        let rows = [0, 198, 7, 7, 41, 42, 100];
+        // The matrix begins where rows of its length would begin, and elsewhere.
+        for (form, start) in FORMS.into_iter().flat_map(|form| [0, 7, GATHERED_ROW].map(|start| (form, start))) {
+            let end = start + 199 * GATHERED_ROW;
+            let row = |row: usize| &weights[start + row * GATHERED_ROW..][..GATHERED_ROW];
+            let gathered = |rows: &[u32]| {
+                let matrix = start as u64..end as u64;
+                gather(&uploaded, matrix, rows, GATHERED_ROW as u32, 3, order(form, 5)).expect("the rows run")
+            };
+            let outcome = gathered(&rows);
             assert_eq!(outcome.status, [0]);
-            let expected: Vec<u16> =
-                rows.iter().flat_map(|&row| &weights[row as usize * GATHERED_ROW..][..GATHERED_ROW]).copied().collect();
+            let expected: Vec<u16> = rows.iter().flat_map(|&number| row(number as usize)).copied().collect();
             assert_same("rows", &expected, &outcome.weights[0]);
-        }
-        for form in FORMS {
-            let beyond = gather(&uploaded, &[3, 200], GATHERED_ROW as u32, 3, order(form, 5)).expect("the rows run");
-            assert_eq!(beyond.status, [df11_kernels::fault::ROW]);
-            assert_same(
-                "the row that exists",
-                &weights[3 * GATHERED_ROW..][..GATHERED_ROW],
-                &beyond.weights[0][..GATHERED_ROW],
-            );
+            for beyond in [199, u32::MAX] {
+                let outcome = gathered(&[3, beyond]);
+                assert_eq!(outcome.status, [df11_kernels::fault::ROW], "row {beyond}");
+                assert_same("the row that exists", row(3), &outcome.weights[0][..GATHERED_ROW]);
+            }
         }
     }
 

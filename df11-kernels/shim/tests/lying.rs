@@ -166,10 +166,11 @@ fn valid(what: &str, unit: &Unit<'_>, lying: &Lying, order: Order, random: &mut 
 
     let row = 1 + random.below(weights.min(500));
     let number = random.below(weights / row);
-    let what_row = format!("{what}, row {number} of {row}");
-    let gathered = gather(&uploaded, &[number as u32], row as u32, 2, order)
+    let start = random.below(weights - (number + 1) * row + 1);
+    let what_row = format!("{what}, row {number} of {row} from {start} on");
+    let gathered = gather(&uploaded, start..weights, &[number as u32], row as u32, 2, order)
         .unwrap_or_else(|fault| panic!("{what_row}: {}", fault.0));
-    Truth::of(&what_row, unit, &lying.parts, number * row, row as usize).hold(&what_row, accepted(&gathered));
+    Truth::of(&what_row, unit, &lying.parts, start + number * row, row as usize).hold(&what_row, accepted(&gathered));
 
     // The plain kernel is a reference, not a check: it has no status. It gives what the plain
     // decoder accepts. For other units it touches no other memory.

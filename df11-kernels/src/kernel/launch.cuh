@@ -49,18 +49,20 @@ DF11_KERNEL(256, df11_decode)(DF11_PARAMETER Jobs jobs, u32 job_count, u32 block
   }
 }
 
-// Gathers rows. For each of the `row_count` numbers in `rows` (u32, in device memory), it decodes
-// the job's weights from number * row_weights on, one row after the other. The job's window is not
-// used.
+// Gathers rows of a matrix, which is the job's window. For each of the `row_count` numbers in
+// `rows` (u32, in device memory), it decodes the row of that number, one row after the other. A row
+// has `row_weights` weights. The job's blocks are not used.
 DF11_KERNEL(256, df11_gather)(DF11_PARAMETER Job all, u64 rows, u32 row_count, u32 row_weights, u32 stage_bytes) {
   Job job = all;
   const u64 out = job.out;
+  const u32 matrix = job.first, matrix_end = job.end;
   const Lanes lanes = lanes_of(job);
   load_tables(job.tables);
   barrier(tables);
   for (u64 number = block_index(); number < row_count; number += grid_size()) {
-    const u64 first = (u64)global_load32(rows, rows + 4 * number) * row_weights;
-    if (first + row_weights > job.weights) {
+    // At most 2^64 - 1, whatever the numbers are.
+    const u64 first = matrix + (u64)global_load32(rows, rows + 4 * number) * row_weights;
+    if (first + row_weights > matrix_end) {
       if (thread_index() == 0) report(job.status, STATUS_ROW);
       continue;
     }

@@ -29,6 +29,10 @@ impl Backend for Blocks {
 }
 
 impl Loaded for LoadedUnit<'_> {
+    fn unit(&self) -> Option<&Unit<'_>> {
+        Some(&self.unit)
+    }
+
     fn weights(&self) -> u64 {
         self.unit.weights()
     }

@@ -34,12 +34,21 @@ fn main() {
     }
     write(&fuzz.join("corpus/validate"), &units);
     write(&fuzz.join("corpus/safetensors_header"), &headers);
+    write(&fuzz.join("corpus/flat"), &flat_matrices(&fuzz.join("../tests/vectors/flat/v1")));
     for (target, _) in targets::ALL {
         let mut random = Random::new(1);
         let inputs: Vec<Vec<u8>> =
             (0..64).map(|length| (0..8 * length).map(|_| random.next() as u8).collect()).collect();
         write(&fuzz.join("corpus").join(target), &inputs);
     }
+}
+
+/// The flat matrices among the vectors, after the byte with which the target `flat` reads them as
+/// they are.
+fn flat_matrices(folder: &Path) -> Vec<Vec<u8>> {
+    let files = std::fs::read_dir(folder).expect("a folder of vectors").map(|file| file.expect("a file").path());
+    let flat = files.filter(|path| path.extension().is_some_and(|ending| ending == "flat"));
+    flat.map(|path| [b"\0", &*std::fs::read(path).expect("a vector can be read")].concat()).collect()
 }
 
 /// The header of a file, after two bytes that give the number of bytes of data.

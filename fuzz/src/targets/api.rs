@@ -3,6 +3,7 @@
 //!
 //! ```text
 //! api/coding.rs   lengths -> Code, Lookup; counts -> Histogram, Plan; others' weights -> encode
+//! api/flat.rs     weights -> flat matrices; shapes, sections, products
 //! api/owned.rs    weights -> units that own their arrays; tiles, rows, matrices
 //! api/units.rs    units, sound or damaged -> Unit, decoders
 //! ```
@@ -12,6 +13,7 @@
 //! these files.
 
 mod coding;
+mod flat;
 mod owned;
 mod units;
 
@@ -40,7 +42,7 @@ const MOST_BYTES: u64 = 1 << 18;
 
 pub fn api(data: &[u8]) {
     let mut draw = Bytes::new(data);
-    match draw.below(16) {
+    match draw.below(20) {
         0 => words(&mut draw),
         1 => levels(&mut draw),
         2 => buffers(&mut draw),
@@ -48,6 +50,7 @@ pub fn api(data: &[u8]) {
         5..=7 => coding::plans(&mut draw),
         8..=10 => coding::encoders(&mut draw),
         11 => owned::owned(&mut draw),
+        12..=15 => flat::flat(&mut draw),
         _ => units::units(&mut draw),
     }
 }

@@ -3,6 +3,7 @@
 mod api;
 mod codes;
 mod damaged;
+mod flat;
 mod models;
 mod sound;
 
@@ -12,6 +13,7 @@ use crate::support::draw::{Bytes, Draw};
 pub use api::api;
 pub use codes::{huffman_lengths, lookup_table};
 pub use damaged::{decode_any_bytes, validate};
+pub use flat::flat;
 pub use models::{model_directory, safetensors_header};
 pub use sound::{backends_agree, round_trip};
 
@@ -33,7 +35,7 @@ fn any_words(draw: &mut Bytes, most: usize) -> Vec<u16> {
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target. `fuzz_targets` has a file for each.
-pub const ALL: [Target; 9] = [
+pub const ALL: [Target; 10] = [
     ("round_trip", round_trip),
     ("decode_any_bytes", decode_any_bytes),
     ("validate", validate),
@@ -42,5 +44,6 @@ pub const ALL: [Target; 9] = [
     ("lookup_table", lookup_table),
     ("safetensors_header", safetensors_header),
     ("model_directory", model_directory),
+    ("flat", flat),
     ("api", api),
 ];

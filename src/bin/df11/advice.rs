@@ -32,16 +32,16 @@ fn of_error(error: &Error) -> Option<String> {
             format!("allow more with --memory {}M", bytes.div_ceil(1_000_000))
         }
         Error::Kept { error, .. } => {
-            let way_on = "the same command with --resume does, with --force it begins anew";
+            let way_on = "the same command with --resume continues, with --force it starts over";
             match of_error(error) {
                 Some(advice) => format!("{advice}; {way_on}"),
                 None => way_on.into(),
             }
         }
-        Error::MatricesUnknown { .. } | Error::Pattern { .. } => "--pattern-dict takes them".into(),
-        Error::NotWhole { .. } => "--partial restores what is there".into(),
+        Error::MatricesUnknown { .. } | Error::Pattern { .. } => "--pattern-dict takes patterns".into(),
+        Error::NotWhole { .. } => "--partial restores it".into(),
         Error::Unwritable { fitting: Fitting::FileForEachUnit, .. } => "run without --single-file".into(),
-        Error::BackendFailed { .. } => "--backend cpu chooses it".into(),
+        Error::BackendFailed { .. } => "choose it with --backend cpu".into(),
         Error::NotAModel { reason: ModelReason::HasKeptReadme { .. }, .. } => "or run without --model-card".into(),
         Error::NotAModel { reason: ModelReason::NothingPublished | ModelReason::PatternsTooLarge, .. } => {
             "leave --code published out".into()
@@ -57,10 +57,10 @@ fn of_output(reason: &OutputReason) -> Option<String> {
             format!("--force replaces it, and removes {} too", shown(partial))
         }
         OutputReason::NoModel | OutputReason::Foreign { .. } => "--force replaces only a model".into(),
-        OutputReason::LeftFiles { .. } => "--resume goes on with them, --force removes them".into(),
+        OutputReason::LeftFiles { .. } => "--resume continues with them, --force removes them".into(),
         OutputReason::LeftWork { .. } | OutputReason::LeftReplaced { .. } => "--force removes it".into(),
-        OutputReason::OtherJob { difference } => format!("{}--force begins anew", repeated(difference)),
-        OutputReason::JournalUnreadable { .. } | OutputReason::OtherTensor { .. } => "--force does".into(),
+        OutputReason::OtherJob { difference } => format!("{}--force starts over", repeated(difference)),
+        OutputReason::JournalUnreadable { .. } | OutputReason::OtherTensor { .. } => "--force does that".into(),
         OutputReason::CardWithoutDirectory => "leave --model-card out".into(),
         OutputReason::NeverResumed => "leave --resume out".into(),
         OutputReason::Changed { reason } | OutputReason::WorkKept { reason, .. } => return of_output(reason),
@@ -86,7 +86,7 @@ fn of_note(note: &Note) -> Option<String> {
             Some("--all codes those that are large enough; then only df11 reads the model".into())
         }
         Note::TiedKept { .. } => Some("--all codes it; then only df11 reads the model".into()),
-        Note::BlockTooFull { .. } => Some("--code canonical stays below".into()),
+        Note::BlockTooFull { .. } => Some("--code canonical makes no such block".into()),
         _ => None,
     }
 }
@@ -129,8 +129,8 @@ mod tests {
         let kept = Error::Kept { error: Box::new(Error::Stopped), partial: "out.partial".into(), files: 3 };
         assert_eq!(
             error(&kept),
-            "stopped before the end; 3 finished files are kept in out.partial: the same job can go on from there; \
-             the same command with --resume does, with --force it begins anew"
+            "stopped before the end; 3 finished files are kept in out.partial, and the same job can continue with \
+             them; the same command with --resume continues, with --force it starts over"
         );
         assert_eq!(error(&Error::Stopped), "stopped before the end");
         let begun = refused(OutputReason::OtherJob { difference: JobDifference::Verification { begun: false } });

@@ -49,8 +49,8 @@ pub struct Compress {
     /// Do not decode and compare the encoded weights
     #[arg(long)]
     no_verify: bool,
-    /// Code every BF16 tensor that is large enough, such as experts in one tensor, convolutions and
-    /// tables. The published loader cannot read the result
+    /// Also code the BF16 tensors that the published loader cannot read, if they are large enough:
+    /// experts in one tensor, convolutions, tables. Only df11 can read the result
     #[arg(long, conflicts_with = "pattern_dict")]
     all: bool,
     /// Take the units from this JSON file: an object that maps patterns to lists, like
@@ -75,9 +75,10 @@ pub struct Compress {
 /// What `--code published` means.
 const PUBLISHED: &str = "\
 `--code published` writes what dfloat11 0.5.0 would have written, byte for byte: its codes, its tables, its config.json, nothing of ours in the \
-metadata, no other files. `df11 decompress` then gives the tensors back, not the files. Where that tool stops or writes what cannot be read \
-(nearly any exponent of 240 or more, most units of one or two exponents), the unit gets our code. Where its bytes depend on numpy and on the \
-processor (codes over 32 bits, some of equally rare exponents cut), the least exponents are cut. A note tells of each.";
+metadata, no other files. `df11 decompress` then restores the tensors, not the files. If that tool would stop at a unit, or write what cannot be \
+read, the unit gets our code: nearly every unit with an exponent of 240 or more, and most units of one or two exponents. If its bytes depend on \
+numpy and on the processor (a code has more than 32 bits, and several exponents are equally rare), df11 changes the lowest exponents first. \
+A note names each such unit.";
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
 enum Code {

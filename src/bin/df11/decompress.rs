@@ -81,7 +81,7 @@ fn summary(report: &DecompressReport, seconds: f64) -> String {
         format!("NOT the whole source: {} in the input", count(report.missing.len(), "fault"))
     } else if report.checked {
         "each equal to its checksum; weight files, config.json and index byte for byte the source, \
-         other files unchecked (the record, of version 1, does not know them)"
+         other files unchecked (a record of version 1 does not list them)"
             .to_owned()
     } else {
         let complete = report.completeness.word();

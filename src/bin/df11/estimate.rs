@@ -25,8 +25,7 @@ pub struct Estimate {
     /// For a directory: predict for one model.safetensors instead of one file for each unit
     #[arg(long)]
     single_file: bool,
-    /// Code every BF16 tensor that is large enough, in an extension that the published loader
-    /// cannot read
+    /// Also count BF16 tensors as coded that the published loader cannot read, as in compress
     #[arg(long, conflicts_with = "pattern_dict")]
     all: bool,
     /// Take the units from this JSON file, as in compress

@@ -14,7 +14,7 @@ Exit codes:
   1  a check failed: `verify` read the files and a unit, checksum or word in them is wrong,
      or something of the model is missing
   2  wrong usage, or the job could not run: bad input, an output that exists, no space
-Interrupted, a job cleans up and ends by the same signal.";
+An interrupted job cleans up, then ends by the same signal.";
 
 pub const CHECK_FAILED: u8 = 1;
 pub const COULD_NOT_RUN: u8 = 2;

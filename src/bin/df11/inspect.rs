@@ -20,8 +20,8 @@ const BIAS: i32 = 127;
 /// Show what a BF16 or DFloat11 model consists of: sizes, entropies, code lengths, a histogram of
 /// exponents
 ///
-/// Bits per weight count the coded unit with its tables and its index. Entropies are in bits: sign
-/// (1 at most), exponent (8), mantissa (7).
+/// Bits per weight count the whole coded unit, with its tables and its index. Entropies are in
+/// bits: at most 1 for the sign, 8 for the exponent, 7 for the mantissa.
 #[derive(Debug, clap::Args)]
 pub struct Inspect {
     /// A .safetensors file or directory, BF16 or DFloat11

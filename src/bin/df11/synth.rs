@@ -23,7 +23,7 @@ pub struct Synth {
     shapes: PathBuf,
     #[command(flatten)]
     destination: Destination,
-    /// Leave out the blocks with this number or a higher one: a smaller model of the same kind
+    /// Keep only the blocks with a number below N: a smaller model of the same kind
     #[arg(long, value_name = "N")]
     layers: Option<u64>,
     /// A different number gives different weights

@@ -18,7 +18,7 @@ pub struct Talk {
     /// Print only errors and what was asked for (the tables of inspect, bench and backends)
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
-    /// Print more: each unit when its turn comes, a histogram for each unit
+    /// Print more: each unit as the work reaches it, and in inspect a histogram of each unit
     #[arg(short, long, global = true)]
     pub verbose: bool,
 }

@@ -140,7 +140,7 @@ messages! {
 #[non_exhaustive]
 pub enum KeptReason {
     /// Coding the unit saves nothing.
-    #[error("coded it would have {coded} bytes, as BF16 it has {raw}")]
+    #[error("it would have {coded} bytes coded, and has {raw} as BF16")]
     NotSmaller {
         /// Bytes of its arrays.
         coded: u64,

@@ -150,7 +150,7 @@ fn a_run_killed_between_its_last_steps_is_named_and_ended_by_force() {
         killed(output);
         fs::rename(place.at("out"), place.at("aside")).expect("renamed");
         let message = place.begin(form, false).expect_err("in the way").to_string();
-        assert!(message.contains("finished work") && message.contains("begin anew"), "{message}");
+        assert!(message.contains("finished work") && message.contains("start over"), "{message}");
         fs::rename(place.at("aside"), place.at("out")).expect("renamed");
         // The work is in its place, and what it replaced still exists.
         let output = place.begin(form, true).expect("forced");

@@ -1,14 +1,12 @@
 //! What is NVIDIA's alone.
 
-use df11_cuda::cudarc::driver::{CudaContext, DevicePtr, DevicePtrMut};
-use df11_cuda::{Cuda, Device, Error, Kernels, device_of};
+use df11_cuda::cudarc::driver::CudaContext;
+use df11_cuda::{Cuda, Device, Error, device_of};
 use df11_gpu::{Driver, Library};
 use df11_gpu_shim::{FAKE_CUDA, FAKE_NVRTC, Fake};
-use df11_kernels::{Job, Layout};
 
-use crate::cases;
+use crate::on_your_stream;
 use crate::subject::Subject;
-use crate::unit::Parts;
 
 /// Devices of the played machine.
 const DEVICES: i32 = 4;
@@ -43,26 +41,7 @@ impl Subject for Cuda {
 
     /// A context, a stream and memory that come from cudarc.
     fn on_any_device(ordinal: usize) {
-        let context = CudaContext::new(ordinal).expect("a device");
-        let stream = context.new_stream().expect("a stream");
-        let kernels = Kernels::load(&device_of(&context).expect("a device that will do")).expect("the kernels load");
-        let words = cases::gauss(20_000, 96);
-        let parts = Parts::new(&words);
-        let layout = Layout::new(&parts.unit());
-        let mut bytes = vec![0; layout.bytes()];
-        layout.write(&parts.unit(), &mut bytes);
-        let memory = stream.clone_htod(&bytes).expect("an upload");
-        let mut output = stream.alloc_zeros::<u16>(words.len()).expect("memory");
-        let mut status = stream.alloc_zeros::<u32>(1).expect("memory");
-        {
-            let ((unit, _used), (out, _written)) = (memory.device_ptr(&stream), output.device_ptr_mut(&stream));
-            let (status, _reported) = status.device_ptr_mut(&stream);
-            let job = Job::all(&layout.at(unit), out, status);
-            // SAFETY: slices of the stream's device, which live until the stream is waited for.
-            unsafe { kernels.decode(stream.cu_stream().cast(), &[job], layout.stage_bytes()) }.expect("a launch");
-        }
-        assert_eq!(stream.clone_dtoh(&status).expect("a copy"), [0]);
-        assert!(stream.clone_dtoh(&output).expect("a copy") == words);
+        on_your_stream::decode_and_compare(ordinal).expect("the example");
     }
 
     fn on_played_devices(fake: &Fake) {

@@ -12,6 +12,9 @@
 mod cases;
 #[path = "../../../../df11-kernels/shim/tests/lies/mod.rs"]
 mod lies;
+#[path = "../../../../df11-cuda/examples/cuda_on_your_stream.rs"]
+#[allow(dead_code, reason = "its main")]
+mod on_your_stream;
 #[path = "../../../../tests/support/random.rs"]
 #[allow(dead_code)]
 mod random;
@@ -50,7 +53,7 @@ fn large_units<S: Subject>() {
     if !required::<S>() {
         return println!("skipped: large units on a device (name {} in DF11_REQUIRE where there is one)", S::BACKEND);
     }
-    device::every_case_survives::<S>(0, &cases::full()[cases::short().len()..]);
+    device::every_case_survives(&rig::Rig::<S>::open(0), &cases::full()[cases::short().len()..]);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use df11_gpu_shim::Fake;
 use df11_kernels::Job;
 
 use crate::graph::{capture, with_current};
-use crate::rig::{Rig, assert_same, decode};
+use crate::rig::{OnDevice, Rig, assert_same};
 use crate::subject::Subject;
 use crate::unit::Parts;
 use crate::{cases, device, survivors};
@@ -33,6 +33,7 @@ pub fn all<S: Subject>() {
     every_failing_call_of_the_compiler_is_an_error::<S>(&fake);
     every_failing_call_is_an_error_and_gives_everything_back::<S>(&fake);
     every_failing_return_loses_but_one_thing::<S>(&fake);
+    what_cannot_be_waited_for_is_not_freed::<S>(&fake);
     S::KINDS.iter().take(2).for_each(|&kind| survivors::objects_that_survive_an_error_work_again::<S>(&fake, kind));
 }
 
@@ -56,7 +57,7 @@ fn devices_side_by_side<D: Driver>() {
     let decoders: Vec<Decoder<D>> = (0..devices).map(|ordinal| Decoder::open(ordinal).expect("a device")).collect();
     let decode_on = |decoder: &Decoder<D>| {
         let mut found = vec![bf16::ZERO; words.len()];
-        decode(decoder, parts.unit(), 0, &mut found).expect("the unit");
+        decoder.load(parts.unit()).and_then(|unit| unit.decode_range(0, &mut found)).expect("the unit");
         assert_same(decoder.kernels().device().name(), &words, &found);
     };
     decoders.iter().chain(&decoders).for_each(decode_on);
@@ -71,15 +72,13 @@ fn devices_side_by_side<D: Driver>() {
 /// a slot that is still read would be refused.
 fn the_next_copy_runs_beside_a_decoding<D: Driver>(fake: &Fake) {
     const UNITS: usize = 6;
-    let (rig, words) = (Rig::<D>::open(1), cases::gauss(5000, 97));
-    let unit = rig.upload(&words);
-    let [status, output] = [4, 2 * words.len()].map(|bytes| rig.memory(bytes));
+    let rig = Rig::<D>::open(1);
+    let unit = OnDevice::new(&rig, cases::gauss(5000, 97));
     let mut offload = Offload::new(&rig.kernels, unit.pinned.layout().bytes()).expect("two slots");
-    let (stream, out, status) = (rig.stream.raw(), output.address(), status.address());
+    let stream = rig.stream.raw();
     let begin = fake.time(stream.addr());
     for _ in 0..UNITS {
-        // SAFETY: all of it lives until the stream is waited for.
-        unsafe { offload.decode(stream, &unit.pinned, out, status) }.expect("a launch");
+        unit.offload(&mut offload, stream).expect("a launch");
     }
     assert_eq!(fake.time(stream.addr()) - begin, 1.0 + 3.0 * UNITS as f64);
     rig.stream.wait().expect("the work is done");
@@ -102,27 +101,16 @@ fn what_cannot_be_captured_breaks_the_capture<S: Subject>() {
 
 /// Once for each kernel and size of the stage, and again if it was not said.
 fn occupancy_is_asked_once<D: Driver>(fake: &Fake) {
-    let (rig, words) = (Rig::<D>::open(0), cases::gauss(5000, 83));
-    let (unit, numbers) = (rig.upload(&words), rig.memory(4));
-    let [status, output] = [4, 2 * words.len()].map(|bytes| rig.memory(bytes));
-    let job = Job::all(&unit.unit(), output.address(), status.address());
-    let row = Rows { numbers: numbers.address(), count: 1, weights: 1000 };
-    let launch = |stage, gather: bool| {
-        // SAFETY: all of it lives until the stream is waited for.
-        let launched = unsafe {
-            match gather {
-                false => rig.kernels.decode(rig.stream.raw(), &[job], stage),
-                true => rig.kernels.gather(rig.stream.raw(), &job, row, stage),
-            }
-        };
-        rig.stream.wait().and(launched)
-    };
+    let rig = Rig::<D>::open(0);
+    let (unit, stream) = (OnDevice::new(&rig, cases::gauss(5000, 83)), rig.stream.raw());
     let stage = unit.stage_bytes();
-    for (stage, gather) in [(stage, false), (stage + 16, false), (stage, true)] {
+    let launches: [&dyn Fn() -> Result<(), Error>; 3] =
+        [&|| unit.decode(stream, stage), &|| unit.decode(stream, stage + 16), &|| unit.gather(stream)];
+    for launch in launches {
         fake.fail_from(D::NAMES.occupancy, 1);
-        assert!(launch(stage, gather).is_err(), "it is asked");
+        assert!(launch().is_err(), "it is asked");
         fake.fail_from(D::NAMES.occupancy, 2);
-        for launched in [launch(stage, gather), launch(stage, gather)] {
+        for launched in [launch(), launch()] {
             launched.expect("it is asked once");
         }
         assert!(!fake.failed(), "it is asked once more");
@@ -250,6 +238,23 @@ fn every_failing_return_loses_but_one_thing<S: Subject>(fake: &Fake) {
                     assert_eq!((error, lost), (Error::Driver { call: name, error: S::MADE.into() }, 0))
                 }
             }
+        }
+    }
+}
+
+/// If neither the stream nor the device can be waited for, its work may go on: what that uses is
+/// left where it is.
+fn what_cannot_be_waited_for_is_not_freed<S: Subject>(fake: &Fake) {
+    let (words, before) = (cases::gauss(3000, 99), fake.live());
+    for nth in 1.. {
+        fake.fail_from("*Synchronize", nth);
+        let outcome = round::<S>(&words, 1, true);
+        let reached = fake.failed();
+        fake.fail("", 0);
+        assert_eq!(fake.hasty(), 0, "wait {nth} and all that follow: {outcome:?}");
+        if !reached {
+            assert!(nth > 5 && fake.live() > before, "{nth} waits");
+            return outcome.expect("nothing failed");
         }
     }
 }

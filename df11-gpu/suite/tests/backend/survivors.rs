@@ -4,11 +4,11 @@
 //! error than the one that was made.
 
 use df11_core::bf16;
-use df11_gpu::{Decoder, Driver, Error, LoadedUnit, Offload, PinnedUnit};
+use df11_gpu::{Driver, Error, LoadedUnit, Offload};
 use df11_gpu_shim::Fake;
 
 use crate::cases;
-use crate::rig::{Memory, Rig, assert_same};
+use crate::rig::{OnDevice, Rig, assert_same};
 use crate::subject::Subject;
 use crate::unit::Parts;
 
@@ -17,34 +17,25 @@ const UNITS: usize = 5;
 
 /// Made once, before anything fails.
 struct Objects<'a, D: Driver> {
-    rig: Rig<D>,
-    decoder: Decoder<D>,
-    parts: &'a [Parts],
+    rig: &'a Rig<D>,
+    parts: &'a Parts,
     loaded: LoadedUnit<'a, D>,
     offload: Offload<D>,
-    pinned: Vec<PinnedUnit<D>>,
-    outputs: Vec<Memory<D>>,
-    status: Memory<D>,
-    words: &'a [Vec<u16>],
+    units: Vec<OnDevice<'a, D>>,
 }
 
 pub fn objects_that_survive_an_error_work_again<S: Subject>(fake: &Fake, ordinal: usize) {
-    let words: Vec<Vec<u16>> = (0..UNITS).map(|i| cases::gauss(2000 + 300 * i, 70 + i as u64)).collect();
-    let parts: Vec<Parts> = words.iter().map(|words| Parts::new(words)).collect();
-    let (decoder, rig) = (Decoder::open(ordinal).expect("a device"), Rig::<S>::open(ordinal));
-    let pin = |parts: &Parts| PinnedUnit::new(&rig.device, &parts.unit()).expect("page-locked memory");
-    let pinned: Vec<PinnedUnit<S>> = parts.iter().map(pin).collect();
-    let largest = pinned.iter().map(|unit| unit.layout().bytes()).max().expect("several");
+    let rig = Rig::<S>::open(ordinal);
+    let unit = |i: usize| OnDevice::new(&rig, cases::gauss(2000 + 300 * i, 70 + i as u64));
+    let units: Vec<OnDevice<S>> = (0..UNITS).map(unit).collect();
+    let parts = Parts::new(&units[0].words);
+    let largest = units.iter().map(|unit| unit.pinned.layout().bytes()).max().expect("several");
     let mut objects = Objects {
-        loaded: decoder.load(parts[0].unit()).expect("an upload"),
+        loaded: rig.decoder.load(parts.unit()).expect("an upload"),
         offload: Offload::new(&rig.kernels, largest).expect("two slots"),
-        pinned,
-        outputs: words.iter().map(|words| rig.memory(2 * words.len())).collect(),
-        status: rig.memory(4),
         parts: &parts,
-        words: &words,
-        decoder,
-        rig,
+        units,
+        rig: &rig,
     };
     for lasting in [false, true] {
         for nth in 1.. {
@@ -79,15 +70,15 @@ pub fn objects_that_survive_an_error_work_again<S: Subject>(fake: &Fake, ordinal
 impl<D: Driver> Objects<'_, D> {
     /// So that weights of an earlier round are not taken for new ones.
     fn clear(&self) {
-        self.outputs.iter().chain([&self.status]).for_each(|memory| memory.clear(&self.rig.stream));
+        self.units.iter().for_each(OnDevice::clear);
     }
 
     /// What came of each step: a whole unit, a range, the units that go through the slots, and the
     /// stream. None waits for the one before, whatever came of it.
     fn work(&mut self) -> Vec<Result<(), Error>> {
-        let words = &self.words[0];
+        let words = &self.units[0].words;
         let mut found = vec![bf16::ZERO; words.len()];
-        let whole = self.decoder.load(self.parts[0].unit()).and_then(|unit| unit.decode_range(0, &mut found));
+        let whole = self.rig.decode(self.parts.unit(), 0, &mut found);
         if whole.is_ok() {
             assert_same("a whole unit", words, &found);
         }
@@ -96,14 +87,9 @@ impl<D: Driver> Objects<'_, D> {
         if range.is_ok() {
             assert_same("a range", &words[500..1500], &part);
         }
-        let mut outcomes = vec![whole, range];
-        for (unit, output) in self.pinned.iter().zip(&self.outputs) {
-            let (stream, out, status) = (self.rig.stream.raw(), output.address(), self.status.address());
-            // SAFETY: all of it lives until the stream has been waited for, in `check`.
-            outcomes.push(unsafe { self.offload.decode(stream, unit, out, status) });
-        }
-        outcomes.push(self.rig.stream.wait());
-        outcomes
+        let stream = &self.rig.stream;
+        let offloaded = self.units.iter().map(|unit| unit.offload(&mut self.offload, stream.raw()));
+        [whole, range].into_iter().chain(offloaded).chain(std::iter::once_with(|| stream.wait())).collect()
     }
 
     /// What is Ok is right; what is not is the error that was made, and no other.
@@ -111,12 +97,11 @@ impl<D: Driver> Objects<'_, D> {
         for error in outcomes.iter().filter_map(|outcome| outcome.as_ref().err()) {
             assert!(matches!(error, Error::Driver { error, .. } if error == S::MADE), "{what}: {error}");
         }
-        for (i, words) in self.words.iter().enumerate() {
-            if outcomes[2 + i].is_ok() {
-                let found = self.outputs[i].words(words.len(), &self.rig.stream);
-                assert_same(&format!("{what}: unit {i}"), words, &found);
+        for (unit, outcome) in self.units.iter().zip(&outcomes[2..]) {
+            if outcome.is_ok() {
+                unit.assert_decoded(what);
             }
+            assert_eq!(unit.faults(), 0, "{what}: status");
         }
-        assert_same(&format!("{what}: status"), &[0, 0], &self.status.words(2, &self.rig.stream));
     }
 }
