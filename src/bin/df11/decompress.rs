@@ -30,8 +30,8 @@ pub struct Decompress {
     /// Take the patterns from this JSON file instead of config.json
     #[arg(long, value_name = "FILE")]
     pattern_dict: Option<PathBuf>,
-    /// If the model is not complete, or files of it are changed, restore what is there and report the rest. Every unit is
-    /// then decoded twice
+    /// If the model is not complete, or files of it are changed, restore what is there and report
+    /// the rest. Every unit is then decoded twice
     #[arg(long)]
     partial: bool,
     /// Print {version, verb, output, byte_exact, checked, tensors, output_bytes, files,
