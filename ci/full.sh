@@ -125,6 +125,14 @@ published_loader() {
   bash ci/published/loader.sh "$scratch/df11" tests/vectors/minilm-sample
 }
 
+# The published loader gives tied and untied models the source's logits. The first run installs 6 GB
+# of PyTorch and transformers.
+published_tied() {
+  scratch_folder
+  cargo build --locked --release --bin df11
+  bash ci/published/tied.sh "${CARGO_TARGET_DIR:-target}/release/df11" "$scratch"
+}
+
 # Compares what `--code published` writes with the published package's own functions. The first run
 # installs numpy.
 published_bytes() {
@@ -137,10 +145,10 @@ published_bytes() {
 
 declare -A limit_s=(
   [deny]=1200 [i686]=1200 [s390x]=2400 [aarch64]=2400 [wasm]=1200 [sse_only]=2400 [avx2_only]=2400
-  [address_sanitizer]=2400 [valgrind]=3600 [careful]=2400 [published_loader]=1200 [published_bytes]=1200
+  [address_sanitizer]=2400 [valgrind]=3600 [careful]=2400 [published_loader]=1200 [published_tied]=1200 [published_bytes]=1200
   [acceptance]=2400 [acceptance_asan]=2400 [every_bit_damaged]=2400 [extremes]=1200 [resources]=1200 [killed]=1200
 )
-order=(deny i686 s390x aarch64 wasm sse_only avx2_only address_sanitizer valgrind careful published_loader published_bytes
+order=(deny i686 s390x aarch64 wasm sse_only avx2_only address_sanitizer valgrind careful published_loader published_tied published_bytes
   acceptance acceptance_asan every_bit_damaged extremes resources killed)
 
 # A step runs this script again in its own process, so that `timeout` can end it and all it started.

@@ -20,6 +20,7 @@ use std::path::{Path, PathBuf};
 
 use df11_core::BackendError;
 
+use crate::note::listed as listed_names;
 use crate::safetensors::Fault;
 use crate::shown::shown;
 pub use input::{Exclusive, JsonReason, ModelReason, NameReason, Promise};
@@ -335,6 +336,14 @@ pub enum Error {
         /// What is missing or changed.
         faults: Vec<Error>,
     },
+    /// A model without a record lacks something, as names and config.json tell.
+    #[error("{}: not complete: missing {}; get the missing files", shown(path), listed_names(missing))]
+    NotComplete {
+        /// The model.
+        path: PathBuf,
+        /// The modules and tensors that are missing.
+        missing: Vec<String>,
+    },
     /// A tensor's words differ from the words that were compressed.
     #[error("{}: tensor `{}`: xxh3 is {found:016x}, expected {expected:016x}: it is not what was compressed; get the file again", shown(path), shown(tensor))]
     Checksum {
@@ -435,6 +444,7 @@ impl Error {
                 | Error::FileMissing { .. }
                 | Error::FileDiffers { .. }
                 | Error::NotWhole { .. }
+                | Error::NotComplete { .. }
                 | Error::Checksum { .. }
                 | Error::Differs { .. }
         )

@@ -30,11 +30,94 @@ pub enum Note {
         /// The file.
         file: String,
     },
+    /// A set of weight files holds tensors of the same names and shapes as the model.
+    #[error(
+        "{} has the tensors of the model once more, as another split or precision has them, and was left out",
+        shown(file)
+    )]
+    OtherSet {
+        /// The file.
+        file: String,
+    },
     /// A weight file does not belong to the model.
     #[error("{} is not part of the model and was left out", shown(file))]
     NotOfModel {
         /// The file.
         file: String,
+    },
+    /// Tensors of the source's files are not the model's.
+    #[error(
+        "{tensors} tensors in the model's files are older copies, or lie beside the model: they are kept as they are"
+    )]
+    Superseded {
+        /// Their number.
+        tensors: usize,
+    },
+    /// Copied files hold weights of some kind, or belong to another tool, and are not the model.
+    #[error("copied without being the model's, {bytes} bytes: {}", listed(files))]
+    CopiedBeside {
+        /// The files.
+        files: Vec<String>,
+        /// Bytes of all of them.
+        bytes: u64,
+    },
+    /// The source lacks something, as names and config.json tell.
+    #[error("the model is not complete: missing {}", listed(missing))]
+    Incomplete {
+        /// The modules and tensors that are missing.
+        missing: Vec<String>,
+    },
+    /// The folder is an adapter, not a model.
+    #[error(
+        "{} says that this is an adapter: no loader of DFloat11 reads adapters, so give it to your tools as it is",
+        shown(file)
+    )]
+    Adapter {
+        /// The file that says so.
+        file: String,
+    },
+    /// The embedding is also the output layer, so it stays BF16.
+    #[error(
+        "`{}` is also the output layer of the model (tied), which the published loader would leave unfilled: it stays \
+         BF16, and costs about {cost} bytes more",
+        shown(tensor)
+    )]
+    TiedKept {
+        /// The embedding.
+        tensor: String,
+        /// About how many bytes coding would save.
+        cost: u64,
+    },
+    /// Much of the model stays raw.
+    #[error(
+        "{tensors} BF16 tensors stay as they are, {bytes} bytes or {share} % of the BF16 weights; most of it is `{}`\
+         {}: {reason}",
+        shown(first),
+        and_more(*alike)
+    )]
+    MuchRaw {
+        /// Their number.
+        tensors: usize,
+        /// Their bytes.
+        bytes: u64,
+        /// Their share of all BF16 bytes, in percent.
+        share: u64,
+        /// The largest of them.
+        first: String,
+        /// How many others stay raw for the same reason.
+        alike: usize,
+        /// Why.
+        reason: String,
+        /// Whether coding every tensor that is large enough would code most of them.
+        all_helps: bool,
+    },
+    /// The result is not smaller than the source.
+    #[error("nothing is gained: the weight files are {more} bytes larger than the source's, since {why}; use the BF16 model")]
+    NothingGained {
+        /// How many bytes larger.
+        more: u64,
+        /// Why.
+        why: String,
     },
     /// A weight file lies beside the parts of a pipeline.
     #[error("{} is not part of the pipeline and was left out", shown(file))]
@@ -186,6 +269,12 @@ pub enum Note {
     /// The other files of the source were not restored, because the model's folder was not given.
     #[error("only the weights are restored; give the model's folder to restore the other files too")]
     FolderNotGiven,
+    /// Some files of the source were left out when it was compressed.
+    #[error("left out when the model was compressed, so not restored: {}", listed(files))]
+    WasLeftOut {
+        /// The files.
+        files: Vec<String>,
+    },
     /// One file was restored from a source that was a folder.
     #[error("one file was given, so one file is restored; give its directory to restore config.json and the other files too")]
     FileGivesFile,
@@ -222,6 +311,30 @@ pub enum Note {
 }
 
 impl Note {
+    /// The files that were copied without being the model's, if the note tells of them.
+    pub fn copied_beside(&self) -> Vec<String> {
+        match self {
+            Note::CopiedBeside { files, .. } => files.clone(),
+            Note::OfPart { part, note } => note.copied_beside().iter().map(|file| format!("{part}/{file}")).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// The files of the source that were left out, if the note tells of them.
+    pub fn left_out(&self) -> Vec<String> {
+        match self {
+            Note::OtherForm { file }
+            | Note::OtherSet { file }
+            | Note::NotOfModel { file }
+            | Note::NotOfPipeline { file }
+            | Note::NotRead { file, .. }
+            | Note::SeenBefore { folder: file } => vec![file.clone()],
+            Note::WasLeftOut { files } => files.clone(),
+            Note::OfPart { part, note } => note.left_out().iter().map(|file| format!("{part}/{file}")).collect(),
+            _ => Vec::new(),
+        }
+    }
+
     /// Turns the note into one about a part of a pipeline.
     pub(crate) fn of_part(self, part: &str) -> Note {
         Note::OfPart { part: part.to_owned(), note: Box::new(self) }
@@ -231,6 +344,13 @@ impl Note {
 /// Serialises notes as their texts, for a report.
 pub(crate) fn words<S: Serializer>(notes: &[Note], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_seq(notes.iter().map(Note::to_string))
+}
+
+/// The first names of a list, and how many more there are.
+pub(crate) fn listed(names: &[String]) -> String {
+    const MOST: usize = 20;
+    let first: Vec<String> = names.iter().take(MOST).map(|name| shown(name).to_string()).collect();
+    first.join(", ") + &and_more(names.len().saturating_sub(MOST))
 }
 
 fn and_more(more: usize) -> String {

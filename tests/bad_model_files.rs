@@ -385,6 +385,9 @@ fn what_is_no_bf16_source_is_refused_with_the_next_step() {
     assert!(compress_refused(&directory).to_string().contains("names no tensor"));
     fs::write(directory.join("model.safetensors.index.json"), index).expect("written");
     assert!(matches!(compress_refused(&directory), Error::TensorMissing { tensor, .. } if tensor == "c"));
+    // The index says which file holds a tensor. Without its word, two are one too many.
+    let index = json!({"weight_map": {"b": "a.safetensors", "c": "b.safetensors"}}).to_string();
+    fs::write(directory.join("model.safetensors.index.json"), index).expect("written");
     fs::copy(directory.join("a.safetensors"), directory.join("b.safetensors")).expect("copied");
     assert!(matches!(compress_refused(&directory), Error::TensorTwice { tensor, .. } if tensor == "a"));
     let taken = vec![weights("w.weight", &[128, 128], 1), tensor("w.gaps", "U8", &[1], vec![0])];

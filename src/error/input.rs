@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::messages::messages;
+use crate::note::listed as names;
 use crate::shown::shown;
 
 messages! {
@@ -46,6 +47,28 @@ pub enum ModelReason {
         files: usize,
         /// A name that would identify the model's file.
         main_files: String,
+    },
+    /// A list of shards names files that are not there.
+    #[error(
+        "its {} names {files} weight files, and {} of them are missing: {}; is the download complete? get the missing \
+         files",
+        shown(index),
+        missing.len(),
+        names(missing)
+    )]
+    ShardsMissing {
+        /// The list.
+        index: String,
+        /// The files that are missing.
+        missing: Vec<String>,
+        /// How many files it names.
+        files: usize,
+    },
+    /// Several lists of shards name a whole model each.
+    #[error("holds {} lists of shards, each of a whole model: {}; leave one of them", indexes.len(), names(indexes))]
+    SeveralIndexes {
+        /// The lists.
+        indexes: Vec<String>,
     },
     /// It holds several files, each a DFloat11 model by itself.
     #[error("holds {models} models, each in its own file; give one of the files")]

@@ -8,6 +8,7 @@ use df11_core::bf16;
 use super::checkpoint::Checkpoint;
 use super::dotted::module_of;
 use super::spelling::Spelling;
+use super::superseded::is_superseded;
 use super::words;
 use crate::Error;
 use crate::safetensors::{Dtype, TensorInfo};
@@ -27,7 +28,7 @@ impl Checkpoint {
     ) -> Result<BTreeMap<String, u64>, Error> {
         let (mut found, mut others) = (BTreeMap::new(), BTreeMap::new());
         let mut buffer = Vec::new();
-        for (name, place) in &self.tensors {
+        for (name, place) in self.tensors.iter().filter(|(name, _)| !is_superseded(name)) {
             let info = &place.info;
             let may_be_owned = all || (info.shape.len() == 2 && module_of(name).is_some());
             let wide = Spelling::of(info.dtype.name()).filter(|spelling| may_be_owned && *spelling != Spelling::Bf16);

@@ -5,7 +5,7 @@ use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use super::file_names::{CONFIG_FILE, INDEX_SUFFIX, is_weights_file};
+use super::file_names::{CONFIG_FILE, is_index, is_weights_file};
 use super::links::{Entry, Home, is_weights};
 use crate::Error;
 use crate::error::JsonReason;
@@ -75,7 +75,7 @@ pub(crate) fn replaced_files(folder: &Path) -> Result<Vec<SmallFile>, Error> {
     let mut replaced = Vec::new();
     for name in names(folder)? {
         if let Some(name) = name.to_str()
-            && (name == CONFIG_FILE || name.ends_with(INDEX_SUFFIX))
+            && (name == CONFIG_FILE || is_index(name))
             && has(&folder.join(name))?
         {
             replaced.push(SmallFile::read(folder, name)?);

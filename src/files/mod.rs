@@ -1,6 +1,7 @@
 //! Finds the files of a model, for every verb: finds weight files, follows links or refuses to,
 //! reads headers, and reads weights as BF16.
 
+pub(crate) mod account;
 pub(crate) mod checkpoint;
 mod disguise;
 pub(crate) mod dotted;
@@ -12,9 +13,11 @@ pub(crate) mod our_files;
 pub(crate) mod own;
 pub(crate) mod pipeline;
 pub(crate) mod portable;
+mod prefix;
 pub(crate) mod sampling;
 pub(crate) mod shapes;
 pub(crate) mod spelling;
+pub(crate) mod superseded;
 pub(crate) mod values;
 pub(crate) mod weight_files;
 pub(crate) mod words;

@@ -1,7 +1,7 @@
 //! The files and tensors that the record in a file's metadata calls part of the model. They tell
 //! which files to open, so they are read before the record's checksum is checked.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +15,8 @@ pub(crate) const VERSION_KEY: &str = "df11.version";
 pub(crate) const UNITS_KEY: &str = "df11.units";
 pub(crate) const TENSORS_KEY: &str = "df11.tensors";
 pub(crate) const FILES_KEY: &str = "df11.files";
+/// In a file alone: what config.json holds otherwise.
+pub(crate) const CONFIG_KEY: &str = "df11.config";
 /// In every other weight file: the name of the file with the record.
 pub(crate) const MAIN_KEY: &str = "df11.main";
 
@@ -38,6 +40,8 @@ pub(crate) fn has_record(metadata: &BTreeMap<String, String>) -> bool {
 pub(crate) struct Own {
     /// The weight files, each with the checksum of its header.
     pub files: BTreeMap<String, Digits>,
+    /// The files of the source that were copied, weight files among them.
+    pub copied: BTreeSet<String>,
     units: BTreeMap<String, Vec<String>>,
     tensors: BTreeMap<String, WrittenTensor>,
 }
@@ -46,12 +50,15 @@ impl Own {
     /// `None` if the record does not name them.
     pub fn of(metadata: &BTreeMap<String, String>) -> Option<Own> {
         let files: Vec<OurFile> = serde_json::from_str(metadata.get(FILES_KEY)?).ok()?;
+        let copied = files.iter().filter(|file| file.source_name().is_some()).map(|file| file.name().to_owned());
+        let copied = copied.collect();
         let weights = files.into_iter().filter_map(|file| match file {
             OurFile::Weights { name, header, .. } => Some((name, header)),
             _ => None,
         });
         Some(Own {
             files: weights.collect(),
+            copied,
             units: serde_json::from_str(metadata.get(UNITS_KEY)?).ok()?,
             tensors: serde_json::from_str(metadata.get(TENSORS_KEY)?).ok()?,
         })

@@ -59,6 +59,7 @@ use std::path::Path;
 
 use crate::Error;
 use crate::files::weight_files;
+use crate::jobs::chosen::nothing_gained;
 use crate::progress::Progress;
 use crate::writer::copies::Copied;
 use crate::writer::output::{Form, Output};
@@ -91,12 +92,11 @@ pub fn compress(
     let model = model.pass(options)?;
     let form = if model.model.source.is_dir { Form::Directory } else { Form::File };
     let output = begin(output, input, form, options, &[(Path::new(""), &model)], progress)?;
-    let outcome = fill(input, &model, &output, options, progress);
+    let outcome = fill(&model, &output, options, progress);
     output.conclude(outcome)
 }
 
 fn fill(
-    input: &Path,
     model: &Passed,
     output: &Output,
     options: &CompressOptions,
@@ -105,17 +105,18 @@ fn fill(
     let mut report = CompressReport::default();
     let source = &model.model.source;
     let copied = match source.is_dir {
-        true => report.copy_beside(input, output, Path::new(""), options, progress)?,
+        true => report.copy_beside(source, output, Path::new(""), options, progress)?,
         false => Copied::default(),
     };
     let destination = Destination { below: Path::new(""), copied: &copied, part: None, has_card: options.model_card };
     let coded = compress_model(model, output, &destination, options, progress)?;
     source.check_unchanged()?;
     copied.check_unchanged()?;
+    let gained = nothing_gained(coded.source_bytes, coded.output_bytes, coded.units);
     // Notes on the weights come before notes on the files next to them.
     Ok(CompressReport {
         files: coded.files + report.files,
-        notes: coded.notes.into_iter().chain(report.notes).collect(),
+        notes: coded.notes.into_iter().chain(report.notes).chain(gained).collect(),
         ..coded
     })
 }

@@ -19,6 +19,7 @@ mod total;
 
 use std::path::Path;
 
+use super::chosen::{find_units, notes_on, nothing_gained};
 use super::compress::gate::Gate;
 use super::compress::layout::{FileLayout, layout_of};
 use super::compress::options::CodeKind;
@@ -28,8 +29,7 @@ use crate::files::checkpoint::Checkpoint;
 use crate::files::sampling::runs;
 use crate::files::shapes::is_shapes;
 use crate::files::weight_files::parts;
-use crate::naming::by_pattern::units_by_pattern;
-use crate::naming::infer::{Inferred, infer_units};
+use crate::naming::infer::Inferred;
 pub use options::EstimateOptions;
 pub use report::{EstimateReport, EstimatedPatterns, EstimatedRaw, EstimatedUnit};
 use total::Total;
@@ -62,7 +62,7 @@ pub fn estimate(input: &Path, options: &EstimateOptions) -> Result<EstimateRepor
 /// Opens a model. If weights may be read, a sample tells which F32 and F16 tensors seem to hold
 /// only BF16 values.
 fn open(input: &Path, options: &EstimateOptions) -> Result<Checkpoint, Error> {
-    let mut source = Checkpoint::open_source(input)?;
+    let mut source = Checkpoint::open(input)?;
     if !options.headers_only && options.code == CodeKind::Canonical {
         source.find_disguised(options.all, |weights| runs(weights, weights.min(DISGUISE_SAMPLE)))?;
     }
@@ -72,12 +72,15 @@ fn open(input: &Path, options: &EstimateOptions) -> Result<Checkpoint, Error> {
 fn estimate_one(source: &Checkpoint, options: &EstimateOptions) -> Result<EstimateReport, Error> {
     refuse_coded(source)?;
     refuse_without_bf16(source)?;
-    let Inferred { units: specs, raw: reasons } = match &options.pattern_dict {
-        Some(patterns) => Inferred { units: units_by_pattern(source, patterns)?, ..Inferred::default() },
-        None => infer_units(source.infos(), options.all),
-    };
+    let inferred = find_units(source, options.pattern_dict.as_ref(), options.all)?;
+    let may_code_all = options.code == CodeKind::Canonical && options.pattern_dict.is_none() && !options.all;
+    let notes = notes_on(source, &inferred, may_code_all)?;
+    let Inferred { units: specs, raw: reasons } = inferred;
     let layout = layout_of(source, &specs, options.code, options.pattern_dict.as_ref(), options.single_file);
     let layout: &dyn FileLayout = &*layout;
     Gate { layout, specs: &specs }.check()?;
-    Total::new(layout, &specs, options).report(&reasons)
+    let mut report = Total::new(layout, &specs, options).report(&reasons)?;
+    report.notes.extend(notes);
+    report.notes.extend(nothing_gained(report.source_bytes, report.output_bytes, report.units.len()));
+    Ok(report)
 }

@@ -8,15 +8,17 @@ use df11_core::{Histogram, bf16, bf16_word, entropy};
 use rayon::prelude::*;
 use serde::Serialize;
 
+use super::chosen::find_units;
+use super::completeness::{self, Completeness};
+use super::restoration::Restoration;
 use crate::Error;
 use crate::backend::Choice;
 use crate::files::checkpoint::Checkpoint;
-use crate::files::leaves::has_units;
 use crate::files::words;
-use crate::naming::infer::infer_units;
 use crate::naming::units::UnitSpec;
 use crate::progress::Progress;
 use crate::record::coded::CodedModel;
+use crate::record::matrices::Naming;
 use crate::record::tiles::{Decoding, decode_tiles};
 use crate::safetensors::{TensorInfo, total};
 
@@ -40,6 +42,8 @@ pub struct InspectReport {
     pub units: Vec<UnitReport>,
     /// The tensors that are not coded, by name.
     pub raw: Vec<RawReport>,
+    /// Whether the model is complete.
+    pub completeness: Completeness,
 }
 
 /// A unit.
@@ -97,12 +101,11 @@ pub struct RawReport {
 /// # Errors
 /// The model cannot be read, or a unit does not decode.
 pub fn inspect(input: &Path, options: &InspectOptions, progress: &dyn Progress) -> Result<InspectReport, Error> {
-    let checkpoint = Checkpoint::open_coded(input)?;
-    if has_units(checkpoint.tensors.keys().map(String::as_str)) {
+    let checkpoint = Checkpoint::open(input)?;
+    if checkpoint.coded {
         inspect_coded(&CodedModel::of(checkpoint)?, options, progress)
     } else {
-        drop(checkpoint);
-        inspect_source(&Checkpoint::open_source(input)?, options, progress)
+        inspect_source(&checkpoint, options, progress)
     }
 }
 
@@ -129,7 +132,19 @@ fn inspect_coded(
     });
     let units = units.collect::<Result<_, Error>>()?;
     let raw = model.raw.iter().map(|name| raw_report(name, &model.checkpoint.tensors[name].info));
-    Ok(InspectReport { units, raw: raw.collect() })
+    Ok(InspectReport { units, raw: raw.collect(), completeness: completeness_of(model)? })
+}
+
+/// Whether a DFloat11 model is complete.
+fn completeness_of(model: &CodedModel) -> Result<Completeness, Error> {
+    if !matches!(&model.record, Ok(None)) {
+        return match Restoration::plan(model, None, None) {
+            Ok(plan) => Ok(Completeness::by_record(&plan.judgement.faults)),
+            Err(error) if error.is_failed_check() => Ok(Completeness::by_record(&[error])),
+            Err(error) => Err(error),
+        };
+    }
+    Ok(Naming::of(model, None).map_or(Completeness::Unknown, |naming| completeness::of_coded(model, naming)))
 }
 
 fn inspect_source(
@@ -137,7 +152,7 @@ fn inspect_source(
     options: &InspectOptions,
     progress: &dyn Progress,
 ) -> Result<InspectReport, Error> {
-    let specs = infer_units(source.infos(), false).units;
+    let specs = find_units(source, None, false)?.units;
     let unit_bytes = specs.iter().map(|spec| spec.weights.saturating_mul(size_of::<bf16>() as u64));
     progress.begin(total(unit_bytes));
     let mut buffer = Vec::new();
@@ -159,7 +174,8 @@ fn inspect_source(
     let units = units.collect::<Result<_, Error>>()?;
     let coded: BTreeSet<&String> = specs.iter().flat_map(|spec| &spec.tensors).collect();
     let raw = source.tensors.iter().filter(|(name, _)| !coded.contains(name));
-    Ok(InspectReport { units, raw: raw.map(|(name, place)| raw_report(name, &place.info)).collect() })
+    let raw = raw.map(|(name, place)| raw_report(name, &place.info)).collect();
+    Ok(InspectReport { units, raw, completeness: completeness::of_source(source)? })
 }
 
 fn raw_report(name: &str, info: &TensorInfo) -> RawReport {

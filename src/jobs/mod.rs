@@ -14,10 +14,12 @@
 //! estimate    checkpoint or shapes -> units -> (a sample of each unit, planned) -> layout
 //! ```
 //!
-//! Shared by them: `judge` and `restoration`, used by both `verify` and `decompress`; `card`, the
+//! Shared by them: `chosen`, which units a model gets; `completeness`, what is missing; `judge` and `restoration`, used by both `verify` and `decompress`; `card`, the
 //! model card; `memory`, whether a unit fits.
 
 mod card;
+mod chosen;
+mod completeness;
 mod compress;
 mod decompress;
 mod estimate;
@@ -31,6 +33,7 @@ mod verify;
 pub use crate::naming::owners::RawReason;
 pub use crate::naming::pattern::PatternDict;
 pub use crate::progress::Progress;
+pub use completeness::Completeness;
 pub use compress::{CodeKind, CompressOptions, CompressReport, KeptRaw, KeptReason, compress};
 pub use decompress::{DecompressOptions, DecompressReport, decompress};
 pub use estimate::{EstimateOptions, EstimateReport, EstimatedPatterns, EstimatedRaw, EstimatedUnit, estimate};

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use super::completeness::Completeness;
 use super::judge::{Judgement, judge_files};
 use crate::error::{Fitting, NameReason, Promise, RecordReason};
 use crate::files::checkpoint::Checkpoint;
@@ -13,11 +14,12 @@ use crate::files::file_names::CONFIG_FILE;
 use crate::files::our_files::{OurFile, check_names};
 use crate::files::own::{FILES_KEY, PREFIX, TENSORS_KEY};
 use crate::files::spelling::Spelling;
+use crate::files::superseded;
 use crate::naming::pattern::PatternDict;
 use crate::reader::shapes::Shapes;
 use crate::record::coded::CodedModel;
 use crate::record::matrices::{Matrix, Naming};
-use crate::record::source::{Record, SOURCES_KEY, SourceKind};
+use crate::record::source::{Record, SOURCES_KEY, SourceKind, Written};
 use crate::safetensors::{Dtype, Header, Layout, Most, NewTensor, total};
 use crate::writer::output::Form;
 use crate::{Error, Note};
@@ -46,6 +48,8 @@ pub(crate) struct Restoration {
     pub judgement: Judgement,
     /// Tensors of the source that the model does not hold.
     pub missing: BTreeSet<String>,
+    /// Whether the model is complete.
+    pub completeness: Completeness,
     /// What the user should know.
     pub notes: Vec<Note>,
 }
@@ -141,6 +145,7 @@ impl Restoration {
             byte_exact: false,
             judgement: Judgement::default(),
             missing: BTreeSet::new(),
+            completeness: Completeness::Unknown,
             notes: Vec::new(),
         }
     }
@@ -221,6 +226,8 @@ fn from_record(model: &CodedModel, record: &Record) -> Result<Restoration, Error
         let header = Header::parse_without_file(json, most)
             .map_err(|fault| damaged(SOURCES_KEY, RecordReason::Header { file: file(), fault: Box::new(fault) }))?;
         for (name, info) in header.tensors {
+            let superseded = superseded::name(&name, &source.name);
+            let name = if record.tensors.contains_key(&superseded) { superseded } else { name };
             let bytes = info.bytes();
             let known = record.tensors.get(&name).filter(|t| t.dtype == info.dtype.name() && t.shape == info.shape);
             let position =
@@ -251,6 +258,9 @@ fn from_record(model: &CodedModel, record: &Record) -> Result<Restoration, Error
         .as_ref()
         .map(|written| written.files.iter().filter(|file| file.source_name().is_some()).cloned().collect());
     let mut notes = Vec::new();
+    if let Some(Written { left_out, .. }) = record.written.as_ref().filter(|written| !written.left_out.is_empty()) {
+        notes.push(Note::WasLeftOut { files: left_out.clone() });
+    }
     let mut byte_exact = true;
     if !model.checkpoint.is_dir && copies.as_ref().is_some_and(|copies| !copies.is_empty()) {
         notes.push(Note::FolderNotGiven);
@@ -279,7 +289,11 @@ fn from_record(model: &CodedModel, record: &Record) -> Result<Restoration, Error
 
 /// One new file, in the order of the reference writer.
 fn from_shapes(model: &CodedModel, matrices: &[Vec<Matrix>], like: Option<&Path>) -> Result<Restoration, Error> {
-    let like = like.map(Checkpoint::open_source).transpose()?;
+    let mut like = like.map(Checkpoint::open).transpose()?;
+    if let Some(like) = &mut like {
+        let matrices = matrices.iter().flatten().map(|matrix| matrix.tensor.clone());
+        like.match_prefix(&matrices.chain(model.raw.iter().cloned()).collect());
+    }
     let shapes = Shapes::new(model, like.as_ref());
     let mut flat = Vec::new();
     let mut tensors = Vec::new();

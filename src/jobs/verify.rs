@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use df11_core::bf16;
 
+use super::completeness::{self, Completeness};
 use super::judge::{Judgement, judge_data, judge_manifest};
 use super::memory::check_units;
 use super::restoration::{Restoration, Target};
@@ -54,6 +55,8 @@ pub struct VerifyReport {
     pub files: Option<usize>,
     /// Tensors equal to the source's; `None` if no source was given.
     pub compared: Option<usize>,
+    /// Whether the model is complete.
+    pub completeness: Completeness,
     /// What is wrong, in the order found; empty for a sound model.
     pub failures: Vec<Error>,
     /// What the user should know.
@@ -75,7 +78,7 @@ pub fn verify(input: &Path, options: &VerifyOptions, progress: &dyn Progress) ->
         }
         Input::Pipeline(pipeline) => pipeline,
     };
-    let mut all = VerifyReport::default();
+    let mut all = VerifyReport { completeness: Completeness::Complete, ..VerifyReport::default() };
     all.failures.extend(fault);
     if let Some(files) = files {
         all.judge_top(input, &files, &parts)?;
@@ -96,7 +99,7 @@ fn verify_model(
 ) -> Result<VerifyReport, Error> {
     check_units(&model, options.memory)?;
     let mut report = VerifyReport { raw_tensors: model.raw.len(), ..VerifyReport::default() };
-    let source = source.map(Checkpoint::open_source).transpose()?;
+    let mut source = source.map(Checkpoint::open).transpose()?;
     let record = match std::mem::replace(&mut model.record, Ok(None)) {
         Ok(record) => record,
         Err(error) => report.fail(error).map(|()| None)?,
@@ -112,10 +115,15 @@ fn verify_model(
         report.judge_files(&model, std::mem::take(&mut plan.judgement))?;
         report.checksums = Some(0);
     }
-    let naming = match (&plan, &source) {
+    let mut naming = match (&plan, &source) {
         (None, Some(_)) => Some(Naming::of(&model, options.pattern_dict.as_ref())?),
         _ => None,
     };
+    if let Some(source) = &mut source {
+        let names = naming.as_mut().map(|naming| naming.names(&model));
+        let planned = || plan.iter().flat_map(|plan| plan.targets.keys().cloned()).collect();
+        source.match_prefix(&names.unwrap_or_else(planned));
+    }
     report.compared = source.as_ref().map(|_| 0);
     let unit_bytes = model.units.iter().map(|unit| unit.weights.saturating_mul(size_of::<bf16>() as u64));
     let raw_bytes = model.raw.iter().map(|name| model.checkpoint.tensors[name].info.bytes());
@@ -154,6 +162,7 @@ fn verify_model(
         job.report.failures.extend(faults);
     }
     job.all_named();
+    job.judge_completeness(has_record, options.pattern_dict.as_ref());
     model.checkpoint.check_unchanged()?;
     source.iter().try_for_each(Checkpoint::check_unchanged)?;
     Ok(job.report)
@@ -211,6 +220,7 @@ impl VerifyReport {
         self.checksums = sum(self.checksums, part.checksums);
         self.files = sum(self.files, part.files);
         self.compared = sum(self.compared, part.compared);
+        self.completeness = std::mem::take(&mut self.completeness).and(part.completeness);
         self.failures.extend(part.failures);
         self.notes.extend(part.notes);
     }
@@ -252,6 +262,19 @@ struct Comparison<'a> {
 }
 
 impl<'a> Job<'a> {
+    /// Judges whether the model is complete. Without a record, names and config.json tell.
+    fn judge_completeness(&mut self, has_record: bool, patterns: Option<&PatternDict>) {
+        self.report.completeness = if has_record || !self.report.failures.is_empty() {
+            Completeness::by_record(&self.report.failures)
+        } else {
+            let naming = Naming::of(self.model, patterns);
+            naming.map_or(Completeness::Unknown, |naming| completeness::of_coded(self.model, naming))
+        };
+        if !has_record {
+            self.report.failures.extend(self.report.completeness.error(&self.model.checkpoint.path));
+        }
+    }
+
     fn verify_unit(&mut self, unit: &CodedUnit, planned: Option<&[Matrix]>, tile: &mut Vec<bf16>) -> Result<(), Error> {
         let matrices: Vec<Matrix> = match (planned, &mut self.naming) {
             (Some(planned), _) => planned.to_vec(),

@@ -18,7 +18,7 @@ use crate::shown::shown;
 /// matrix.
 pub(crate) fn units_by_pattern(source: &Checkpoint, patterns: &PatternDict) -> Result<Vec<UnitSpec>, Error> {
     let modules: BTreeSet<&str> =
-        source.tensors.keys().flat_map(|tensor| prefixes(parent_and_last(tensor).0).take(MAX_COMPONENTS)).collect();
+        source.infos().flat_map(|(tensor, _)| prefixes(parent_and_last(tensor).0).take(MAX_COMPONENTS)).collect();
     let mut taken: BTreeSet<String> = BTreeSet::new();
     let mut units = Vec::new();
     for module in modules {

@@ -35,10 +35,19 @@ pub(crate) struct Inferred {
     pub raw: BTreeMap<String, RawReason>,
 }
 
-/// Finds the units of a model from the headers of its tensors. With `everything`, each sufficiently
-/// large BF16 tensor that the published loader cannot inject also becomes a unit, named by the
-/// tensor's whole name.
-pub(crate) fn infer_units<'a>(tensors: impl Iterator<Item = (&'a str, &'a TensorInfo)>, everything: bool) -> Inferred {
+/// What decides which tensors are coded, beside their headers.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Wishes {
+    /// Each sufficiently large BF16 tensor that the published loader cannot inject also becomes a
+    /// unit, named by the tensor's whole name.
+    pub all: bool,
+    /// Without an output layer of its own, the model uses its input embedding there. The published
+    /// loader injects an embedding into one module only, so the output layer would never be filled.
+    pub tied: bool,
+}
+
+/// Finds the units of a model from the headers of its tensors.
+pub(crate) fn infer_units<'a>(tensors: impl Iterator<Item = (&'a str, &'a TensorInfo)>, wishes: Wishes) -> Inferred {
     let tree = Tree::new(tensors.collect());
     let mut inferred = Inferred::default();
     let mut matrices: BTreeMap<&str, u64> = BTreeMap::new();
@@ -69,6 +78,7 @@ pub(crate) fn infer_units<'a>(tensors: impl Iterator<Item = (&'a str, &'a Tensor
                 continue;
             }
             None if size < MIN_LONE_WEIGHTS => RawReason::Small,
+            None if wishes.tied && tree.is_tied(module) => RawReason::Tied,
             None if tree.is_not_called(module) => RawReason::NotCalled,
             None => {
                 inferred.units.push(unit(module, &[(module, size)]));
@@ -80,7 +90,7 @@ pub(crate) fn infer_units<'a>(tensors: impl Iterator<Item = (&'a str, &'a Tensor
     for (block, matrices) in blocks {
         split(&tree, block, &matrices, &mut inferred.units);
     }
-    if everything {
+    if wishes.all {
         inferred.code_the_rest(&tree);
     }
     inferred.units.sort_by(|a, b| natural_order(&a.name, &b.name));
@@ -146,7 +156,7 @@ mod tests {
                 ((*name).to_owned(), info)
             })
             .collect();
-        infer_units(tensors.iter().map(|(name, info)| (name.as_str(), info)), false).units
+        infer_units(tensors.iter().map(|(name, info)| (name.as_str(), info)), Wishes::default()).units
     }
 
     fn shown(units: &[UnitSpec]) -> Vec<String> {
@@ -303,7 +313,7 @@ mod tests {
             ("experts", info("BF16", &[4, 64, 64])),
             ("f.weight", info("F32", &[512, 512])),
         ];
-        let inferred = infer_units(tensors.iter().map(|(name, info)| (*name, info)), true);
+        let inferred = infer_units(tensors.iter().map(|(name, info)| (*name, info)), Wishes { all: true, tied: false });
         assert_eq!(
             inferred.units.iter().map(|unit| &unit.tensors[0]).collect::<Vec<_>>(),
             ["a.weight", "conv.weight", "experts"]

@@ -67,6 +67,13 @@ pub enum RawReason {
     /// `out_features` and `in_features`.
     #[error("an embedding inside a block")]
     EmbeddingInBlock,
+    /// It is the input embedding and the output layer at once. The published loader fills only one
+    /// of them.
+    #[error("an embedding that is also the output layer (tied)")]
+    Tied,
+    /// The index takes the tensor from another file, or the file only lies beside the model.
+    #[error("an older copy, or beside the model")]
+    Superseded,
     /// PyTorch's attention uses it without calling it.
     #[error("the output projection of an attention that is not called by itself")]
     NotCalled,
@@ -85,6 +92,9 @@ impl Serialize for RawReason {
     }
 }
 
+/// What output layers are called.
+const OUTPUTS: [&str; 4] = ["embed_out", "lm_head", "output", "proj_out"];
+
 /// The tree of modules, built from the names of a model's tensors.
 pub(crate) struct Tree<'a> {
     tensors: BTreeMap<&'a str, &'a TensorInfo>,
@@ -95,6 +105,8 @@ pub(crate) struct Tree<'a> {
     /// How many numbered modules lie directly below a path.
     numbered_children: HashMap<&'a str, u64>,
     transposed: BTreeSet<&'a str>,
+    /// Whether an output layer has weights of its own.
+    has_output: bool,
 }
 
 impl<'a> Tree<'a> {
@@ -105,7 +117,10 @@ impl<'a> Tree<'a> {
             named_children: BTreeSet::new(),
             numbered_children: HashMap::new(),
             transposed: BTreeSet::new(),
+            has_output: false,
         };
+        let modules = tree.tensors.keys().filter_map(|name| module_of(name));
+        tree.has_output = modules.map(|module| parent_and_last(module).1).any(|last| OUTPUTS.contains(&last));
         let paths: BTreeSet<&str> = tree.tensors.keys().flat_map(|name| prefixes(name).take(MAX_COMPONENTS)).collect();
         for path in paths {
             let (parent, last) = parent_and_last(path);
@@ -148,6 +163,13 @@ impl<'a> Tree<'a> {
         let last_word = module.rsplit(['.', '_']).next().unwrap_or(module);
         matches!(last_word, "emb" | "embd" | "embed" | "embeds" | "embedding" | "embeddings")
             && self.bias(module).is_none()
+    }
+
+    /// Whether `module` is an input embedding, and no output layer has weights of its own.
+    pub fn is_tied(&self, module: &str) -> bool {
+        const INPUTS: [&str; 7] =
+            ["embed_in", "embed_tokens", "embeddings", "shared", "tok_embeddings", "word_embeddings", "wte"];
+        INPUTS.contains(&parent_and_last(module).1) && !self.has_output
     }
 
     /// The module whose matrix the tensor is, with its number of weights. Otherwise the reason why

@@ -8,9 +8,20 @@ use super::unit_entry::UnitEntry;
 use crate::Error;
 use crate::files::words;
 
-/// A tensor whose weights are BF16. It is coded in a unit, or raw.
+/// A tensor whose weights are BF16, or a part of one. It is coded in a unit, or raw.
 #[derive(Clone, Debug)]
-pub struct Matrix(pub(super) Tensor);
+pub struct Matrix {
+    tensor: Tensor,
+    /// The place in the tensor, if this is a part of it.
+    part: Option<Part>,
+}
+
+#[derive(Clone, Debug)]
+struct Part {
+    /// Its weights in the tensor.
+    weights: Range<u64>,
+    shape: Vec<u64>,
+}
 
 impl Tensor {
     /// This tensor as a matrix, if its weights are BF16.
@@ -22,7 +33,7 @@ impl Tensor {
             Found::Raw(place) if !place.info.dtype.is_bf16() => {
                 Err(self.unfit(place.info.dtype.to_string(), "BF16; read another dtype as raw bytes".into()))
             }
-            _ => Ok(Matrix(self)),
+            _ => Ok(Matrix { tensor: self, part: None }),
         }
     }
 }
@@ -30,41 +41,68 @@ impl Tensor {
 impl UnitEntry {
     /// Its matrices, in the order of its stream. Empty if nothing names them.
     pub fn matrices(&self) -> impl ExactSizeIterator<Item = Matrix> + '_ {
-        self.opened.matrices[self.index].iter().map(|name| Matrix(Tensor::of(&self.opened, name)))
+        self.opened.matrices[self.index].iter().map(|name| {
+            let tensor = Tensor::of(&self.opened, name);
+            Matrix { tensor, part: None }
+        })
     }
 }
 
 impl Matrix {
-    /// The same matrix as a tensor.
+    /// Its tensor: the same weights, or more if this is a part of it.
     pub fn tensor(&self) -> &Tensor {
-        &self.0
+        &self.tensor
     }
 
-    /// Its name before the model was compressed.
+    /// The name of its tensor before the model was compressed.
     pub fn name(&self) -> &str {
-        self.0.name()
+        self.tensor.name()
     }
 
     /// Its sizes, slowest first; `None` if it is coded and its shape is unknown. See
     /// `Tensor::shape` for how far it can be trusted.
     pub fn shape(&self) -> Option<&[u64]> {
-        self.0.shape()
+        self.part.as_ref().map_or_else(|| self.tensor.shape(), |part| Some(&part.shape))
+    }
+
+    /// The part of it with this index along its first dimension. Where the experts of a block are one
+    /// tensor of three dimensions, each part is the matrix of one expert, and is decoded alone.
+    ///
+    /// # Errors
+    /// `TensorUnfit` if the shape is unknown, has fewer than two dimensions, or has no such part.
+    pub fn part(&self, index: u64) -> Result<Matrix, Error> {
+        let shape = self.shape().unwrap_or_default();
+        let (parts, of_part) = match shape {
+            [parts, of_part @ ..] if !of_part.is_empty() && index < *parts => (*parts, of_part.to_vec()),
+            _ => {
+                let found = self.shape().map_or_else(|| "an unknown shape".into(), |shape| format!("{shape:?}"));
+                return Err(self.tensor.unfit(found, format!("part {index} of it, counted from 0")));
+            }
+        };
+        let of_each = self.weights() / parts;
+        let first = self.part.as_ref().map_or(0, |part| part.weights.start) + index * of_each;
+        let part = Part { weights: first..first + of_each, shape: of_part };
+        Ok(Matrix { tensor: self.tensor.clone(), part: Some(part) })
     }
 
     /// The unit that it is coded in; `None` if it is raw.
     pub fn unit(&self) -> Option<UnitEntry> {
-        match self.0.found() {
-            Found::Coded { unit, .. } => Some(UnitEntry::of(&self.0.opened, *unit)),
+        match self.tensor.found() {
+            Found::Coded { unit, .. } => Some(UnitEntry::of(&self.tensor.opened, *unit)),
             Found::Raw(_) => None,
         }
     }
 
-    /// Its range among the weights of its unit, for `Loaded::decode_range`. Begins at 0 if it is
-    /// raw.
+    /// Its range among the weights of its unit, for `Loaded::decode_range`. If it is raw, among the
+    /// weights of its tensor.
     pub fn range(&self) -> Range<u64> {
-        match self.0.found() {
+        let all = match self.tensor.found() {
             Found::Coded { weights, .. } => weights.clone(),
             Found::Raw(place) => 0..place.info.bytes() / 2,
+        };
+        match &self.part {
+            Some(part) => all.start + part.weights.start..all.start + part.weights.end,
+            None => all,
         }
     }
 
@@ -84,7 +122,7 @@ impl Matrix {
     pub fn decode(&self, backend: &dyn Backend, weights: &mut [bf16]) -> Result<(), Error> {
         if weights.len() as u64 != self.weights() {
             let asked = format!("a buffer of {}", weights.len());
-            return Err(self.0.unfit(format!("{} weights", self.weights()), asked));
+            return Err(self.tensor.unfit(format!("{} weights", self.weights()), asked));
         }
         self.decode_range(backend, 0, weights)
     }
@@ -99,7 +137,7 @@ impl Matrix {
         let end = first.checked_add(weights.len() as u64).filter(|&end| end <= self.weights());
         if end.is_none() {
             let asked = format!("{} from {first} on", weights.len());
-            return Err(self.0.unfit(format!("{} weights", self.weights()), asked));
+            return Err(self.tensor.unfit(format!("{} weights", self.weights()), asked));
         }
         match self.unit() {
             Some(unit) => {
@@ -107,7 +145,7 @@ impl Matrix {
                 let decoded = loaded.decode_range(range.start + first, weights, Work::Pool);
                 decoded.map_err(|error| unit.error(error))
             }
-            None => words::from_file(weights, |bytes| self.0.read_raw(2 * first, bytes)),
+            None => words::from_file(weights, |bytes| self.tensor.read_raw(2 * (range.start + first), bytes)),
         }
     }
 
@@ -120,15 +158,15 @@ impl Matrix {
     pub fn decode_rows(&self, backend: &dyn Backend, rows: &[u64], weights: &mut [bf16]) -> Result<(), Error> {
         let Some(&[height, columns]) = self.shape() else {
             let found = self.shape().map_or_else(|| "an unknown shape".into(), |shape| format!("{shape:?}"));
-            return Err(self.0.unfit(found, "[rows, columns]".into()));
+            return Err(self.tensor.unfit(found, "[rows, columns]".into()));
         };
         if let Some(row) = rows.iter().find(|&&row| row >= height) {
-            return Err(self.0.unfit(format!("{height} rows"), format!("row {row}, counted from 0")));
+            return Err(self.tensor.unfit(format!("{height} rows"), format!("row {row}, counted from 0")));
         }
         let expected = (rows.len() as u64).checked_mul(columns);
         if expected != Some(weights.len() as u64) {
             let asked = format!("a buffer of {}", weights.len());
-            return Err(self.0.unfit(format!("{} rows of {columns}", rows.len()), asked));
+            return Err(self.tensor.unfit(format!("{} rows of {columns}", rows.len()), asked));
         }
         let columns = columns as usize;
         match self.unit() {

@@ -9,13 +9,12 @@ use super::shapes::Shapes;
 use crate::Error;
 use crate::error::{Promise, RecordReason};
 use crate::files::checkpoint::{Checkpoint, Place};
-use crate::files::leaves::has_units;
 use crate::files::own::TENSORS_KEY;
 use crate::files::shapes::weights;
 use crate::files::spelling::Spelling;
+use crate::files::superseded::is_superseded;
 use crate::naming::pattern::PatternDict;
 use crate::record::coded::{CodedModel, CodedUnit};
-use crate::record::config::{ConfigFile, DFLOAT11_CONFIG};
 use crate::record::matrices::{Matrix, Naming};
 use crate::record::source::{Record, TensorRecord};
 use crate::safetensors::Dtype;
@@ -46,23 +45,21 @@ pub(super) enum Found {
 
 impl Opened {
     pub fn open(path: &Path, like: Option<&Path>, patterns: Option<&PatternDict>) -> Result<Opened, Error> {
-        match Checkpoint::open_coded(path) {
-            Ok(checkpoint) if has_units(checkpoint.tensors.keys().map(String::as_str)) => {
-                let like = like.map(Checkpoint::open_source).transpose()?;
-                Opened::coded(with_sound_record(CodedModel::of(checkpoint)?)?, like.as_ref(), patterns)
-            }
-            // Other files beside a BF16 model may hold its tensors again. The index says which
-            // files are the model. The rest of a damaged DFloat11 model is no BF16 model.
-            other => match (other, Checkpoint::open_source(path)) {
-                (Err(error), Ok(source)) if is_dfloat11(&source)? => Err(error),
-                (_, Ok(source)) => Ok(Opened::plain(source)),
-                (Err(error), Err(_)) | (Ok(_), Err(error)) => Err(error),
-            },
+        let checkpoint = Checkpoint::open(path)?;
+        if !checkpoint.coded {
+            return Ok(Opened::plain(checkpoint));
         }
+        let model = with_sound_record(CodedModel::of(checkpoint)?)?;
+        let mut like = like.map(Checkpoint::open).transpose()?;
+        if let Some(like) = &mut like {
+            like.match_prefix(&Naming::of(&model, patterns)?.names(&model));
+        }
+        Opened::coded(model, like.as_ref(), patterns)
     }
 
     fn plain(checkpoint: Checkpoint) -> Opened {
-        let tensors = checkpoint.tensors.iter().map(|(name, place)| (name.clone(), Found::Raw(place.clone())));
+        let own = checkpoint.tensors.iter().filter(|(name, _)| !is_superseded(name));
+        let tensors = own.map(|(name, place)| (name.clone(), Found::Raw(place.clone())));
         let tensors = tensors.collect();
         Opened { checkpoint, units: Vec::new(), matrices: Vec::new(), tensors, unnamed: None }
     }
@@ -91,12 +88,13 @@ impl Opened {
             }
             matrices.push(names);
         }
-        for name in &model.raw {
+        for name in model.raw.iter().filter(|name| !is_superseded(name)) {
             let place = &model.checkpoint.tensors[name];
             record.map_or(Ok(()), |record| check_raw(record, &model, name, place))?;
             insert(&mut tensors, &model, name.clone(), Found::Raw(place.clone()))?;
         }
-        if let Some(missing) = record.and_then(|record| record.tensors.keys().find(|name| !tensors.contains_key(*name)))
+        if let Some(missing) = record
+            .and_then(|record| record.tensors.keys().find(|name| !tensors.contains_key(*name) && !is_superseded(name)))
         {
             let (path, promised_by) = (model.checkpoint.main_path(), Promise::Record);
             return Err(Error::TensorMissing { path, tensor: missing.clone(), promised_by });
@@ -160,12 +158,6 @@ fn insert(tensors: &mut BTreeMap<String, Found>, model: &CodedModel, name: Strin
         }
     }
     Ok(())
-}
-
-/// Whether it holds units, or its config.json says that it is a DFloat11 model.
-fn is_dfloat11(source: &Checkpoint) -> Result<bool, Error> {
-    let config = ConfigFile::of(source)?;
-    Ok(source.is_coded() || config.is_some_and(|config| config.get(DFLOAT11_CONFIG).is_some()))
 }
 
 /// The model, unless its record is damaged or a file of its own cannot be read: names and shapes from

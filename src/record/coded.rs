@@ -65,7 +65,7 @@ impl CodedModel {
     /// # Errors
     /// It is not a DFloat11 model, or has another geometry, or a unit lacks an array.
     pub fn open(path: &Path) -> Result<CodedModel, Error> {
-        CodedModel::of(Checkpoint::open_coded(path)?)
+        CodedModel::of(Checkpoint::open(path)?)
     }
 
     /// The model in these files.
@@ -109,7 +109,9 @@ impl CodedModel {
             _ => Record::from_metadata(&metadata, dfloat11_config.as_ref(), &main),
         };
         let names = unit_names(checkpoint.tensors.keys().map(String::as_str));
-        if names.is_empty() && matches!(record, Ok(None)) {
+        // Of a published model, the files of all units may be missing.
+        let says_so = checkpoint.is_dir && dfloat11_config.is_some();
+        if names.is_empty() && matches!(record, Ok(None)) && !says_so {
             return Err(Error::NotAModel { path, reason: ModelReason::NoUnits });
         }
         let mut units = names.iter().map(|name| CodedUnit::find(name, &checkpoint)).collect::<Result<Vec<_>, _>>()?;

@@ -69,6 +69,23 @@ impl ConfigFile {
         serde_json::from_str(value.get()).ok()
     }
 
+    /// A field of the model, or else of its text model.
+    pub fn of_text(&self, field: &str) -> Option<Value> {
+        self.get(field).or_else(|| self.get("text_config")?.get(field).cloned())
+    }
+
+    /// Whether a model without weights of its own for the output layer uses the input embedding
+    /// there: `tie_word_embeddings` says so, or is not there and the class has an output layer.
+    pub fn ties_embedding(&self) -> bool {
+        const WITH_OUTPUT: [&str; 4] = ["ForCausalLM", "LMHeadModel", "ForConditionalGeneration", "ForMaskedLM"];
+        let classes = self.get("architectures").unwrap_or_default();
+        let mut classes = classes.as_array().into_iter().flatten().filter_map(Value::as_str).peekable();
+        let says = self.of_text("tie_word_embeddings").and_then(|tied| tied.as_bool());
+        let is_named = classes.peek().is_some();
+        let has_output = classes.any(|class| WITH_OUTPUT.iter().any(|end| class.ends_with(end)));
+        says.unwrap_or(has_output) && (has_output || !is_named)
+    }
+
     /// Its text with another `dfloat11_config`, as transformers writes it: keys sorted, and a line
     /// feed at the end.
     pub fn python_text_with(&self, dfloat11_config: &Value) -> Result<String, Error> {
@@ -173,6 +190,12 @@ pub(crate) fn canonical(value: &Value) -> String {
     sorted(value).to_string()
 }
 
+/// Whether a config.json is that of a model with the tensors of a Llama.
+pub(crate) fn is_llama_like(config: &ConfigFile) -> bool {
+    const LLAMA_LIKE: [&str; 4] = ["llama", "mistral", "qwen2", "qwen3"];
+    config.get("model_type").is_some_and(|found| found.as_str().is_some_and(|found| LLAMA_LIKE.contains(&found)))
+}
+
 /// The sizes in the config.json of a Llama-like model that the shapes of its tensors follow from.
 /// They are read once for all tensors, because a lookup takes time for every field of the file.
 pub(crate) struct LlamaSizes {
@@ -186,8 +209,7 @@ pub(crate) struct LlamaSizes {
 impl LlamaSizes {
     /// Reads the fields of a config.json. `None` for another architecture.
     pub fn of(config: &ConfigFile) -> Option<LlamaSizes> {
-        const LLAMA_LIKE: [&str; 4] = ["llama", "mistral", "qwen2", "qwen3"];
-        if !LLAMA_LIKE.contains(&config.get("model_type")?.as_str()?) {
+        if !is_llama_like(config) {
             return None;
         }
         let number = |field: &str| config.get(field)?.as_u64();

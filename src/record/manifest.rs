@@ -169,8 +169,8 @@ impl Input {
     fn without_list(input: &Path, fault: Option<Error>) -> Result<Input, Error> {
         let mut coded: Vec<Part> = Vec::new();
         for folder in parts(input)? {
-            let checkpoint = Checkpoint::open_coded(&input.join(&folder))?;
-            if checkpoint.is_coded() {
+            let checkpoint = Checkpoint::open(&input.join(&folder))?;
+            if checkpoint.coded {
                 let folder = folder.to_string_lossy().into_owned();
                 coded.push(Part { folder, model: CodedModel::of(checkpoint)? });
             }

@@ -4,6 +4,7 @@
 //! own `pattern_dict`. Without any of these, the matrix of a unit of one matrix is its module's
 //! `.weight`, and a numbered block of seven matrices is a Llama block.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use df11_core::bf16;
@@ -64,6 +65,18 @@ impl<'a> Naming<'a> {
     /// Whether the names come from the record of the source.
     pub fn is_by_record(&self) -> bool {
         matches!(self.by, By::Record(_))
+    }
+
+    /// The names of all tensors of a model. A unit whose matrices have no names stands for itself.
+    pub fn names(&mut self, model: &CodedModel) -> BTreeSet<String> {
+        let mut names: BTreeSet<String> = model.raw.iter().cloned().collect();
+        for unit in &model.units {
+            match self.matrices(model, unit) {
+                Ok(matrices) => names.extend(matrices.into_iter().map(|matrix| matrix.tensor)),
+                Err(_) => drop(names.insert(format!("{}.?.?", unit.name))),
+            }
+        }
+        names
     }
 
     /// The matrices of a unit, in the order of its stream.

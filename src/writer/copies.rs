@@ -1,13 +1,14 @@
 //! Copies the files beside the weights. `files::links` says where links may lead.
 
 use std::collections::BTreeSet;
+use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use xxhash_rust::xxh3::Xxh3Default;
 
 use crate::error::NameReason;
-use crate::files::file_names::{CONFIG_FILE, INDEX_SUFFIX, is_other_form, is_weights_file};
+use crate::files::file_names::{CONFIG_FILE, is_index, is_of_another_tool, is_other_form, is_weights_file};
 use crate::files::folder::{has, names, weights_files};
 use crate::files::links::{Entry, Home};
 use crate::files::our_files::{Digits, OurFile};
@@ -20,8 +21,8 @@ use crate::{Error, Note};
 pub(crate) type Named<'a> = dyn Fn(&Path) -> Option<PathBuf> + 'a;
 
 /// Copies what lies beside the weights of a directory into the folder `to` of `output`. Weight
-/// files, lists of shards, config.json and version control are not copied. `named` gives the names
-/// there.
+/// files other than those `carried` along, lists of shards, config.json and version control are not
+/// copied. `named` gives the names there.
 ///
 /// The same weights in another form would cost more bytes than compression saved. They are left
 /// out, with a note. So is everything that is not read.
@@ -30,9 +31,10 @@ pub(crate) fn copy_others(
     output: &Output,
     to: &Path,
     named: &Named<'_>,
+    carried: &BTreeSet<String>,
     progress: &dyn Progress,
 ) -> Result<Copied, Error> {
-    let Others { folders, files, notes } = Others::of(folder, named)?;
+    let Others { folders, files, notes } = Others::of(folder, named, carried)?;
     for copy in folders {
         output.folder(&to.join(copy))?;
     }
@@ -51,24 +53,27 @@ pub(crate) fn copy_beside(
 ) -> Result<Copied, Error> {
     let left_out = weights_files(input)?;
     let named = |name: &Path| named(name).filter(|_| !parts.iter().any(|part| part == name));
-    let mut copied = copy_others(input, output, Path::new(""), &named, progress)?;
+    let mut copied = copy_others(input, output, Path::new(""), &named, &BTreeSet::new(), progress)?;
     copied.notes.extend(left_out.into_iter().map(|file| Note::NotOfPipeline { file }));
     Ok(copied)
 }
 
-/// An upper bound on what a record will say about the files that [`copy_others`] copies.
-pub(crate) fn copies_at_most(folder: &Path) -> Result<Vec<OurFile>, Error> {
-    let others = Others::of(folder, &|name| Some(name.to_path_buf()))?;
+/// An upper bound on what a record will say about the files that [`copy_others`] copies, and the
+/// notes that it will give.
+pub(crate) fn copies_at_most(folder: &Path, carried: &BTreeSet<String>) -> Result<(Vec<OurFile>, Vec<Note>), Error> {
+    let others = Others::of(folder, &|name| Some(name.to_path_buf()), carried)?;
     let ours = |Other { path, relative, .. }: Other| {
         let name = portable(&path, &relative)?;
         Ok(OurFile::Copied { source: Some(name.clone()), name, size: u64::MAX, xxh3: Digits::default() })
     };
-    others.files.into_iter().map(ours).collect()
+    Ok((others.files.into_iter().map(ours).collect::<Result<_, _>>()?, others.notes))
 }
 
-/// Finds every reason for which [`copy_others`] would fail, before work begins.
-pub(crate) fn check_others(folder: &Path) -> Result<(), Error> {
-    Others::of(folder, &|name| Some(name.to_path_buf())).map(drop)
+/// Finds every reason for which [`copy_others`] would fail, before work begins: each file is opened
+/// once.
+pub(crate) fn check_others(folder: &Path, carried: &BTreeSet<String>) -> Result<(), Error> {
+    let others = Others::of(folder, &|name| Some(name.to_path_buf()), carried)?;
+    others.files.iter().try_for_each(|other| Witness::open(&other.path).map(drop))
 }
 
 /// The result of copying.
@@ -123,7 +128,7 @@ pub(crate) struct CopiedFile {
 impl Others {
     /// Lists the files and folders below `root`. Each folder is entered once, whatever links lead
     /// to it.
-    fn of(root: &Path, named: &Named<'_>) -> Result<Others, Error> {
+    fn of(root: &Path, named: &Named<'_>, carried: &BTreeSet<String>) -> Result<Others, Error> {
         let home = Home::of(root)?;
         let mut others = Others::default();
         let mut to_enter = vec![PathBuf::new()];
@@ -131,7 +136,8 @@ impl Others {
         while let Some(below) = to_enter.pop() {
             for name in names(&root.join(&below))? {
                 let (relative, path) = (below.join(&name), root.join(&below).join(&name));
-                if below == Path::new("") && is_ours(&name) && !path.is_dir() {
+                let is_carried = below == Path::new("") && name.to_str().is_some_and(|name| carried.contains(name));
+                if below == Path::new("") && is_ours(&name) && !is_carried && !path.is_dir() {
                     let _ = is_weights_file(&name) || has(&path)?;
                     continue;
                 }
@@ -160,7 +166,16 @@ impl Others {
                 }
             }
         }
+        others.notes.extend(others.not_the_models());
         Ok(others)
+    }
+
+    /// One note of the files that hold weights of some kind, or belong to another tool.
+    fn not_the_models(&self) -> Option<Note> {
+        let found = self.files.iter().filter(|other| is_of_another_tool(&other.relative));
+        let bytes = found.clone().filter_map(|other| fs::metadata(&other.path).ok()).map(|file| file.len()).sum();
+        let files: Vec<String> = found.map(|other| text_of(&other.relative)).collect();
+        (!files.is_empty()).then_some(Note::CopiedBeside { files, bytes })
     }
 }
 
@@ -173,7 +188,7 @@ pub(crate) fn others(folder: &Path) -> Result<Vec<PathBuf>, Error> {
 
 /// Whether a file at the top of a model directory is written by us, not copied.
 fn is_ours(name: &Path) -> bool {
-    is_weights_file(name) || name == Path::new(CONFIG_FILE) || name.to_string_lossy().ends_with(INDEX_SUFFIX)
+    is_weights_file(name) || name == Path::new(CONFIG_FILE) || is_index(&name.to_string_lossy())
 }
 
 /// Folders of version control and of download tools.

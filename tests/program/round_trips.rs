@@ -25,7 +25,7 @@ fn a_directory_becomes_a_file_for_each_unit_and_comes_back() {
 
     let run = df11(["verify", text(&coded)]).fine();
     assert!(
-        run.stdout.contains("fine: 4 units of ") && run.stdout.contains("equal to their checksums"),
+        run.stdout.contains(": complete: 4 units of ") && run.stdout.contains("equal to their checksums"),
         "{}",
         run.stdout
     );

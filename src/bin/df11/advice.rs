@@ -82,6 +82,10 @@ fn of_note(note: &Note) -> Option<String> {
     match note {
         Note::OfPart { note, .. } => of_note(note),
         Note::Flat { .. } => Some("give the BF16 model with --like to restore their shapes".into()),
+        Note::MuchRaw { all_helps: true, .. } => {
+            Some("--all codes those that are large enough; then only df11 reads the model".into())
+        }
+        Note::TiedKept { .. } => Some("--all codes it; then only df11 reads the model".into()),
         Note::BlockTooFull { .. } => Some("--code canonical makes no such block".into()),
         _ => None,
     }

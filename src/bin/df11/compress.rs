@@ -9,6 +9,7 @@ use df11::shown::shown;
 use crate::advice;
 use crate::estimate::tell;
 use crate::exit::{Failure, Outcome, Verdict};
+use crate::json;
 use crate::options::{Machine, Memory, pattern_dict};
 use crate::progress::Progress;
 use crate::terminal::{Terminal, count, size};
@@ -60,6 +61,11 @@ pub struct Compress {
     /// kept as README.source.md
     #[arg(long)]
     model_card: bool,
+    /// Print {version, verb, output, units, extension_units, kept_raw, model_files, verified,
+    /// source_bytes, output_bytes, files, copied_beside, left_out, notes} instead; with --dry-run
+    /// what `estimate --json` prints, with version, verb, copied_beside and left_out
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     memory: Memory,
     #[command(flatten)]
@@ -102,6 +108,10 @@ impl Compress {
         let progress = Progress::stoppable(terminal)?;
         let report = self.machine.pool()?.install(|| jobs::compress(&self.input, output, &options, &progress))?;
         drop(progress);
+        if self.json {
+            terminal.json(&json::compressed(output, &report, options.verify))?;
+            return Ok(Verdict::Fine);
+        }
         for kept in &report.kept_raw {
             terminal.note(format_args!("unit `{}` is kept as it is: {}", shown(&kept.unit), kept.reason));
         }
@@ -136,6 +146,9 @@ impl Compress {
         options.all = of.all;
         options.single_file = of.single_file;
         let report = self.machine.pool()?.install(|| jobs::estimate(&self.input, &options))?;
+        if self.json {
+            return terminal.json(&json::foretold(&report));
+        }
         tell(&self.input, &report, true, terminal)
     }
 }

@@ -7,6 +7,7 @@ use df11::jobs::{self, DecompressOptions, DecompressReport};
 
 use crate::advice;
 use crate::exit::{Outcome, Verdict};
+use crate::json;
 use crate::options::{Destination, Machine, Memory, pattern_dict};
 use crate::progress::Progress;
 use crate::terminal::{Terminal, count, size};
@@ -29,10 +30,14 @@ pub struct Decompress {
     /// Take the patterns from this JSON file instead of config.json
     #[arg(long, value_name = "FILE")]
     pattern_dict: Option<PathBuf>,
-    /// If files are missing or changed, restore what is there and report the rest. Every unit is
-    /// then decoded twice
+    /// If the model is not complete, or files of it are changed, restore what is there and report
+    /// the rest. Every unit is then decoded twice
     #[arg(long)]
     partial: bool,
+    /// Print {version, verb, output, byte_exact, checked, tensors, output_bytes, files,
+    /// completeness: {state, missing}, not_restored, copied_beside, left_out, notes} instead
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     memory: Memory,
     #[command(flatten)]
@@ -53,6 +58,10 @@ impl Decompress {
         let progress = Progress::stoppable(terminal)?;
         let report = self.machine.pool()?.install(|| jobs::decompress(&self.input, output, &options, &progress))?;
         drop(progress);
+        if self.json {
+            terminal.json(&json::restored(output, &report))?;
+            return Ok(Verdict::Fine);
+        }
         for note in &report.notes {
             terminal.note(advice::note(note));
         }
@@ -67,7 +76,9 @@ impl Decompress {
 
 fn summary(report: &DecompressReport, seconds: f64) -> String {
     let exact = if report.byte_exact {
-        "each equal to its checksum, every file byte for byte the source".to_owned()
+        let is_less = report.notes.iter().any(|note| !note.left_out().is_empty());
+        let but = if is_less { ", but for those left out" } else { "" };
+        format!("each equal to its checksum, every file byte for byte the source{but}")
     } else if !report.missing.is_empty() {
         format!("NOT the whole source: {} in the input", count(report.missing.len(), "fault"))
     } else if report.checked {
@@ -75,7 +86,8 @@ fn summary(report: &DecompressReport, seconds: f64) -> String {
          other files unchecked (a record of version 1 does not list them)"
             .to_owned()
     } else {
-        "bit for bit what the units hold (the input has no record of its source files)".to_owned()
+        let complete = report.completeness.word();
+        format!("bit for bit what the units hold (the input has no record of its source files; {complete})")
     };
     format!(
         "{} in {}, {exact}: {} in {seconds:.1} s",

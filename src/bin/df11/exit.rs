@@ -11,7 +11,8 @@ use crate::advice;
 pub const CODES: &str = "\
 Exit codes:
   0  fine
-  1  a check failed: `verify` read the files and a unit, checksum or word in them is wrong
+  1  a check failed: `verify` read the files and a unit, checksum or word in them is wrong,
+     or something of the model is missing
   2  wrong usage, or the job could not run: bad input, an output that exists, no space
 An interrupted job cleans up, then ends by the same signal.";
 

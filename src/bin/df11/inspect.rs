@@ -27,7 +27,7 @@ pub struct Inspect {
     /// A .safetensors file or directory, BF16 or DFloat11
     input: PathBuf,
     /// Print {units: [{name, weights, bits_per_weight, entropy, exponents_in_use, longest_code,
-    /// bytes}], raw: [...]} instead
+    /// bytes}], raw: [...], completeness: {state, missing}} instead
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -44,9 +44,18 @@ impl Inspect {
         if self.json {
             terminal.json(&report)?;
         } else {
-            terminal.result(&describe(&report, terminal.verbose()))?;
+            let complete = completeness(&report);
+            terminal.result(&(describe(&report, terminal.verbose()) + &complete))?;
         }
         Ok(Verdict::Fine)
+    }
+}
+
+fn completeness(report: &InspectReport) -> String {
+    let missing: Vec<String> = report.completeness.missing().iter().map(|name| shown(name).to_string()).collect();
+    match missing.is_empty() {
+        true => format!("\n{}\n", report.completeness.word()),
+        false => format!("\n{}: missing {}\n", report.completeness.word(), missing.join(", ")),
     }
 }
 

@@ -5,6 +5,7 @@
 //! - one file per verb: its arguments, the library job that it calls, and the text that it prints;
 //! - [`advice`]: the flag that helps when the library says what is wrong;
 //! - [`options`]: arguments that several verbs share, such as threads and backend;
+//! - [`json`]: the reports of jobs as JSON;
 //! - [`table`]: rows as aligned columns;
 //! - [`terminal`]: results to stdout, everything else to stderr, numbers for people;
 //! - [`progress`]: the progress of a job, as a bar or as lines;
@@ -24,6 +25,7 @@ mod decompress;
 mod estimate;
 mod exit;
 mod inspect;
+mod json;
 mod limits;
 mod options;
 mod progress;

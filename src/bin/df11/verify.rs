@@ -8,13 +8,15 @@ use df11::shown::shown;
 
 use crate::advice;
 use crate::exit::{CODES, Failure, Outcome, Verdict};
+use crate::json;
 use crate::options::{Memory, Threads, pattern_dict};
 use crate::progress::Progress;
 use crate::terminal::{Terminal, count, grouped};
 
 /// Check a DFloat11 file or directory: its structure, its checksums, its source
 ///
-/// Every unit is decoded, and every number of its structure is checked. If the files hold
+/// Every unit is decoded, and every number of its structure is checked. The result says whether the
+/// model is complete, or that nothing tells. If the files hold
 /// checksums, as those of this program do, every tensor and every file is compared with its
 /// checksum. With --against, every tensor is compared with the source bit for bit.
 #[derive(Debug, clap::Args)]
@@ -28,26 +30,14 @@ pub struct Verify {
     /// Take the patterns from this JSON file instead of config.json
     #[arg(long, value_name = "FILE")]
     pattern_dict: Option<PathBuf>,
-    /// Print a JSON object of what was checked and what failed instead
+    /// Print {version, verb, completeness: {state, missing}, units, weights, raw_tensors,
+    /// checksums, files, compared, failures, copied_beside, left_out, notes} instead
     #[arg(long)]
     json: bool,
     #[command(flatten)]
     memory: Memory,
     #[command(flatten)]
     threads: Threads,
-}
-
-/// `checksums`, `files` and `compared` are null if there was nothing to compare with.
-#[derive(serde::Serialize)]
-struct Findings {
-    units: usize,
-    weights: u64,
-    raw_tensors: usize,
-    checksums: Option<usize>,
-    files: Option<usize>,
-    compared: Option<usize>,
-    failures: Vec<String>,
-    notes: Vec<String>,
 }
 
 impl Verify {
@@ -74,7 +64,7 @@ impl Verify {
             terminal.error(advice::error(failure));
         }
         if self.json {
-            terminal.json(&Findings::from(report))?;
+            terminal.json(&json::verified(&report))?;
         } else {
             for note in &report.notes {
                 terminal.note(advice::note(note));
@@ -89,7 +79,8 @@ impl Verify {
             return format!("FAILED: {}", count(report.failures.len(), "error"));
         }
         let mut text = format!(
-            "fine: {} of {} weights and {}",
+            "{}: {} of {} weights and {}",
+            report.completeness.word(),
             count(report.units, "unit"),
             grouped(report.weights),
             count(report.raw_tensors, "raw tensor")
@@ -109,20 +100,5 @@ impl Verify {
             text += &format!(", {} bit for bit those of {}", count(tensors, "tensor"), shown(source));
         }
         text
-    }
-}
-
-impl From<VerifyReport> for Findings {
-    fn from(report: VerifyReport) -> Findings {
-        Findings {
-            units: report.units,
-            weights: report.weights,
-            raw_tensors: report.raw_tensors,
-            checksums: report.checksums,
-            files: report.files,
-            compared: report.compared,
-            failures: report.failures.iter().map(ToString::to_string).collect(),
-            notes: report.notes.iter().map(ToString::to_string).collect(),
-        }
     }
 }

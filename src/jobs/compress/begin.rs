@@ -1,6 +1,7 @@
 //! Begins the output, after everything that can be refused early has been refused. Also defines
 //! when two jobs are the same, so that one may continue with the other's files.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use xxhash_rust::xxh3::Xxh3Default;
@@ -28,7 +29,8 @@ pub(super) fn begin(
     progress: &dyn Progress,
 ) -> Result<Output, Error> {
     if form == Form::Directory {
-        check_others(input)?;
+        let at_top = models.iter().find(|(folder, _)| *folder == Path::new(""));
+        check_others(input, at_top.map_or(&BTreeSet::new(), |(_, passed)| &passed.model.source.carried))?;
     }
     let work = models.iter().map(|(_, passed)| passed.model.work(options)).sum();
     if options.model_card && form == Form::Directory {

@@ -9,6 +9,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::options::{CodeKind, CompressOptions, CompressReport};
 use crate::Error;
+use crate::files::checkpoint::Checkpoint;
 use crate::files::our_files::{Digits, OurFile};
 use crate::jobs::card::{README, beside_card, card};
 use crate::progress::Progress;
@@ -39,11 +40,11 @@ pub(super) fn card_of(xxh3: Digits) -> OurFile {
 }
 
 impl CompressReport {
-    /// Copies the files next to the weights of the model in `folder` to the folder `below` of the
-    /// output. The published tool copies nothing.
+    /// Copies the files next to the weights of `source` to the folder `below` of the output. The
+    /// published tool copies nothing.
     pub(super) fn copy_beside(
         &mut self,
-        folder: &Path,
+        source: &Checkpoint,
         output: &Output,
         below: &Path,
         options: &CompressOptions,
@@ -56,7 +57,7 @@ impl CompressReport {
         let has_card = below == Path::new("");
         let every: &Named<'_> = &|name| Some(name.to_path_buf());
         let named = if has_card { names_beside(options) } else { every };
-        let copied = copy_others(folder, output, below, named, progress)?;
+        let copied = copy_others(&source.path, output, below, named, &source.carried, progress)?;
         self.add_copied(&copied);
         Ok(copied)
     }

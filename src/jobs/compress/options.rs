@@ -112,6 +112,8 @@ pub struct CompressReport {
     pub extension_units: usize,
     /// Units that stay raw.
     pub kept_raw: Vec<KeptRaw>,
+    /// The source's weight files that are the model, or hold superseded tensors.
+    pub model_files: Vec<String>,
     /// Bytes of the source's weight files, headers included.
     pub source_bytes: u64,
     /// Bytes of the weight files written, headers included.

@@ -10,6 +10,7 @@ use super::source::{Passed, ToCode, refuse_without_bf16};
 use super::task::Destination;
 use crate::files::our_files::{OurFile, check_names_in};
 use crate::jobs::card::{README, refuse_card};
+use crate::jobs::chosen::nothing_gained;
 use crate::progress::Progress;
 use crate::record::manifest::{MANIFEST_FILE, record_checksum, refuse_list, text_of};
 use crate::writer::copies::{Copied, copy_beside, portable};
@@ -55,9 +56,9 @@ fn fill(
 ) -> Result<CompressReport, Error> {
     let parts: Vec<PathBuf> = coded.iter().map(|(part, _)| part.clone()).collect();
     let mut copied = Vec::new();
-    for part in &parts {
+    for (part, model) in coded {
         output.folder(part)?;
-        copied.push(all.copy_beside(&input.join(part), output, part, options, progress)?);
+        copied.push(all.copy_beside(&model.model.source, output, part, options, progress)?);
     }
     let beside = copy_beside(input, output, &parts, names_beside(options), progress)?;
     all.add_copied(&beside);
@@ -81,6 +82,8 @@ fn fill(
     if has_record {
         all.write_small(output, Path::new(MANIFEST_FILE), text_of(&files).as_bytes())?;
     }
+    let gained = nothing_gained(all.source_bytes, all.output_bytes, all.units);
+    all.notes.extend(gained);
     coded.iter().try_for_each(|(_, model)| model.model.source.check_unchanged())?;
     copied.iter().chain([&beside]).try_for_each(Copied::check_unchanged)?;
     Ok(all)
@@ -103,6 +106,7 @@ impl CompressReport {
         self.extension_units += part.extension_units;
         self.kept_raw
             .extend(part.kept_raw.into_iter().map(|kept| KeptRaw { unit: format!("{name}: {}", kept.unit), ..kept }));
+        self.model_files.extend(part.model_files.into_iter().map(|file| format!("{name}/{file}")));
         self.source_bytes += part.source_bytes;
         self.output_bytes += part.output_bytes;
         self.files += part.files;

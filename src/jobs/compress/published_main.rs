@@ -1,6 +1,6 @@
 //! The main file of the published form, and the files that the published tool writes next to it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use df11_cpu::Plan;
 use serde_json::Value;
@@ -47,6 +47,7 @@ pub(super) fn write_published_main(
     }
     report.write_small(output, &task.place(CONFIG_FILE), text.as_bytes())?;
     let mut left = others(&folder)?;
+    left.extend(source.carried.iter().map(PathBuf::from));
     if saver == Saver::Transformers && left.iter().any(|name| name == Path::new(GENERATION_CONFIG_FILE)) {
         left.retain(|name| name != Path::new(GENERATION_CONFIG_FILE));
         let file = SmallFile::read(&folder, GENERATION_CONFIG_FILE)?;

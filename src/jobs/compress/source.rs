@@ -13,9 +13,8 @@ use crate::files::checkpoint::Checkpoint;
 use crate::files::leaves::LEAVES;
 use crate::files::shapes::weights;
 use crate::jobs::card::refuse_card;
+use crate::jobs::chosen::{find_units, notes_on};
 use crate::jobs::memory::check_specs;
-use crate::naming::by_pattern::units_by_pattern;
-use crate::naming::infer::infer_units;
 use crate::naming::units::{MIN_LONE_WEIGHTS, UnitSpec};
 use crate::safetensors::total;
 use crate::{Error, Note};
@@ -26,10 +25,12 @@ fn open_source(input: &Path, options: &CompressOptions) -> Result<Checkpoint, Er
     /// Values that are checked before the next ones are read.
     const STEP: u64 = 1 << 20;
     options.check()?;
-    let mut source = Checkpoint::open_source(input)?;
+    let mut source = Checkpoint::open(input)?;
     refuse_coded(&source)?;
     if options.code == CodeKind::Published {
-        // Without a record, nothing would tell their original dtype.
+        // Without a record, nothing would tell their original dtype, or the files of tensors that
+        // are not the model's.
+        source.drop_superseded();
         return Ok(source);
     }
     let all_of =
@@ -60,11 +61,15 @@ pub(super) struct ToCode {
 impl ToCode {
     /// Opens the model at `input`, and checks whether it can be compressed with these options.
     pub fn open(input: &Path, options: &CompressOptions) -> Result<ToCode, Error> {
-        let source = open_source(input, options)?;
+        let mut source = open_source(input, options)?;
         if source.is_dir {
             refuse_card(&source.path)?;
         }
-        let specs = units_of(&source, options)?;
+        let inferred = find_units(&source, options.pattern_dict.as_ref(), options.all)?;
+        let may_code_all = options.code == CodeKind::Canonical && options.pattern_dict.is_none() && !options.all;
+        let notes = notes_on(&source, &inferred, may_code_all)?;
+        source.notes.extend(notes);
+        let specs = inferred.units;
         check_names_free(&source, &specs)?;
         check_specs(&source, &specs, options.memory)?;
         Ok(ToCode { source, specs })
@@ -97,17 +102,9 @@ impl ToCode {
     }
 }
 
-/// The units of a model, by patterns or by inference.
-fn units_of(source: &Checkpoint, options: &CompressOptions) -> Result<Vec<UnitSpec>, Error> {
-    match &options.pattern_dict {
-        Some(patterns) => units_by_pattern(source, patterns),
-        None => Ok(infer_units(source.infos(), options.all).units),
-    }
-}
-
 /// Refuses a model that is already coded.
 pub(crate) fn refuse_coded(source: &Checkpoint) -> Result<(), Error> {
-    if source.is_coded() {
+    if source.coded {
         let reason = ModelReason::AlreadyCoded;
         return Err(Error::NotAModel { path: source.path.clone(), reason });
     }

@@ -58,7 +58,9 @@ impl Ledger {
     pub fn new(source: &Checkpoint) -> Ledger {
         let (source_bytes, notes) = (source.file_bytes(), source.notes.clone());
         let told = notes.len();
-        Ledger { ours: Vec::new(), report: CompressReport { source_bytes, notes, ..CompressReport::default() }, told }
+        let model_files = source.files.iter().map(|file| file.name.clone()).collect();
+        let report = CompressReport { model_files, source_bytes, notes, ..CompressReport::default() };
+        Ledger { ours: Vec::new(), report, told }
     }
 
     /// Adds the notes of a file that an earlier run has finished.

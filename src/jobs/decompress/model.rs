@@ -1,5 +1,6 @@
 //! One model: planned, then restored into a folder of the output or as its one file.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::options::{DecompressOptions, DecompressReport};
@@ -7,12 +8,14 @@ use super::partial::find_unsound;
 use super::pass::Pass;
 use crate::files::our_files::{OurFile, check_names_in};
 use crate::jobs::card::without_card;
+use crate::jobs::completeness::{self, Completeness};
 use crate::jobs::judge::{judge_data, read_checked};
 use crate::jobs::memory::check_units;
 use crate::jobs::restoration::Restoration;
 use crate::naming::pattern::PatternDict;
 use crate::progress::{Progress, check_stopped};
 use crate::record::coded::CodedModel;
+use crate::record::matrices::Naming;
 use crate::record::source::Record;
 use crate::writer::copies::{check_others, copy_others};
 use crate::writer::output::{Form, NewFiles, Output};
@@ -35,8 +38,15 @@ pub(super) fn plan(model: &mut CodedModel, options: &DecompressOptions) -> Resul
     check_units(model, options.memory)?;
     let mut plan = Restoration::plan(model, options.pattern_dict.as_ref(), options.like.as_deref())?;
     plan.judgement.faults.extend(lost);
+    if matches!(&model.record, Ok(None)) {
+        let naming = Naming::of(model, options.pattern_dict.as_ref())?;
+        plan.completeness = completeness::of_coded(model, naming);
+        plan.judgement.faults.extend(plan.completeness.error(&model.checkpoint.path));
+    } else {
+        plan.completeness = Completeness::by_record(&plan.judgement.faults);
+    }
     if plan.copies.is_none() && copies_folder(model, &plan) {
-        check_others(&model.checkpoint.path)?;
+        check_others(&model.checkpoint.path, &BTreeSet::new())?;
     }
     Ok(plan)
 }
@@ -75,7 +85,7 @@ pub(super) fn restore(
     match &plan.copies {
         Some(copies) => report.restore_copies(input, copies, output, below, progress)?,
         None if copies_folder(model, &plan) => {
-            let copies = copy_others(input, output, below, &*without_card(input)?, progress)?;
+            let copies = copy_others(input, output, below, &*without_card(input)?, &BTreeSet::new(), progress)?;
             check_names_in(input, plan.names().chain(copies.files.iter().map(|file| file.ours.name())))?;
             report.files += copies.files.len();
             copied = Some(copies);
@@ -119,6 +129,7 @@ pub(super) fn restore(
     model.checkpoint.check_unchanged()?;
     copied.iter().try_for_each(|copied| copied.check_unchanged())?;
     let headers: u64 = plan.files.iter().map(|(_, header)| header.len() as u64).sum();
+    report.completeness = std::mem::take(&mut plan.completeness);
     report.checked = plan.byte_exact;
     report.byte_exact =
         plan.byte_exact && report.missing.is_empty() && (plan.copies.is_some() || plan.form == Form::File);

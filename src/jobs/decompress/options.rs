@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::backend::Choice;
+use crate::jobs::completeness::Completeness;
 use crate::naming::pattern::PatternDict;
 use crate::{Error, Note};
 
@@ -31,7 +32,7 @@ pub struct DecompressOptions {
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct DecompressReport {
-    /// Every file of the source is there, byte for byte: rebuilt from its own header, or compared
+    /// Every file of the source that compression did not leave out is there, byte for byte: rebuilt from its own header, or compared
     /// with its checksum as it was copied.
     pub byte_exact: bool,
     /// Every tensor was compared with its checksum. Without `byte_exact`: weight files, config.json
@@ -44,6 +45,8 @@ pub struct DecompressReport {
     pub output_bytes: u64,
     /// Files written, copies included.
     pub files: usize,
+    /// Whether the model is complete.
+    pub completeness: Completeness,
     /// What was missing or changed, if [`DecompressOptions::partial`] let the rest be restored.
     pub missing: Vec<Error>,
     /// What the user should know.

@@ -1,11 +1,13 @@
 //! A pipeline folder: its coded parts, one after another, and the files next to them.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::model::{inputs, plan, refuse, restore, work};
 use super::options::{DecompressOptions, DecompressReport};
 use crate::Error;
 use crate::jobs::card::without_card;
+use crate::jobs::completeness::Completeness;
 use crate::jobs::judge::judge_manifest;
 use crate::progress::Progress;
 use crate::record::manifest::{Part, Pipeline};
@@ -20,7 +22,12 @@ pub(super) fn restore_parts(
     options: &DecompressOptions,
     progress: &dyn Progress,
 ) -> Result<DecompressReport, Error> {
-    let mut all = DecompressReport { byte_exact: true, checked: true, ..DecompressReport::default() };
+    let mut all = DecompressReport {
+        byte_exact: true,
+        checked: true,
+        completeness: Completeness::Complete,
+        ..DecompressReport::default()
+    };
     if let Some(files) = &files {
         let judgement = judge_manifest(input, files, &parts)?;
         all.missing = judgement.faults;
@@ -38,7 +45,7 @@ pub(super) fn restore_parts(
         planned.push((folder, model, plan));
     }
     refuse(input, &mut all.missing, options)?;
-    check_others(input)?;
+    check_others(input, &BTreeSet::new())?;
     progress.begin(planned.iter().map(|(.., plan)| work(plan, options)).sum());
     let output = Output::begin(output, &inputs(input, options), Form::Directory, options.force)?;
     let mut copied = None;
@@ -70,6 +77,7 @@ impl DecompressReport {
     /// Adds the report of one part of a pipeline.
     fn add(&mut self, part: DecompressReport, folder: &str) {
         self.byte_exact &= part.byte_exact;
+        self.completeness = std::mem::take(&mut self.completeness).and(part.completeness);
         self.checked &= part.checked;
         self.tensors += part.tensors;
         self.output_bytes += part.output_bytes;

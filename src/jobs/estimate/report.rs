@@ -18,6 +18,8 @@ pub struct EstimateReport {
     pub units: Vec<EstimatedUnit>,
     /// The tensors that stay raw, by name.
     pub raw: Vec<EstimatedRaw>,
+    /// The source's weight files that are the model, or hold superseded tensors.
+    pub model_files: Vec<String>,
     /// Bytes of the source's weight files.
     pub source_bytes: u64,
     /// Predicted bytes of the weight files written, headers included.
@@ -88,6 +90,7 @@ impl EstimateReport {
         let below = |path: String| format!("{name}/{path}");
         self.units.extend(report.units.into_iter().map(|unit| EstimatedUnit { name: below(unit.name), ..unit }));
         self.raw.extend(report.raw.into_iter().map(|raw| EstimatedRaw { name: below(raw.name), ..raw }));
+        self.model_files.extend(report.model_files.into_iter().map(&below));
         self.source_bytes += report.source_bytes;
         self.output_bytes += report.output_bytes;
         self.weights += report.weights;

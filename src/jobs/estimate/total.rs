@@ -7,8 +7,9 @@ use df11_core::{PartSizes, bf16};
 use super::options::EstimateOptions;
 use super::report::{EstimateReport, EstimatedPatterns, EstimatedRaw, EstimatedUnit};
 use super::sample::{sizes_by_sample, typical_sizes};
-use crate::Error;
+
 use crate::files::our_files::{Digits, OurFile};
+use crate::files::superseded::is_superseded;
 use crate::jobs::compress::layout::{
     Contents, Fate, FileLayout, MainContents, Metadata, Steps, header, places, split_positions, unwritable, walk,
 };
@@ -17,6 +18,7 @@ use crate::naming::owners::RawReason;
 use crate::naming::units::UnitSpec;
 use crate::record::config::dfloat11_config;
 use crate::record::source::Written;
+use crate::{Error, Note};
 
 /// The walk that adds up: each file counts with the sizes of its tensors and its header.
 pub(super) struct Total<'a> {
@@ -62,7 +64,8 @@ impl<'a> Total<'a> {
     pub fn new(layout: &'a dyn FileLayout, specs: &'a [UnitSpec], options: &'a EstimateOptions) -> Total<'a> {
         let source = layout.source();
         let (source_bytes, notes) = (source.file_bytes(), source.notes.clone());
-        let report = EstimateReport { source_bytes, notes, ..EstimateReport::default() };
+        let model_files = source.files.iter().map(|file| file.name.clone()).collect();
+        let report = EstimateReport { model_files, source_bytes, notes, ..EstimateReport::default() };
         Total { layout, specs, options, report, files: Vec::new() }
     }
 
@@ -74,7 +77,8 @@ impl<'a> Total<'a> {
         let patterns = layout.pattern_dict(&coded);
         let config = dfloat11_config(patterns.clone());
         // Other files in the folder are ignored: their names are few bytes.
-        let written = Written { files: std::mem::take(&mut self.files), ..Written::default() };
+        let left_out = self.layout.source().notes.iter().flat_map(Note::left_out).collect();
+        let written = Written { files: std::mem::take(&mut self.files), left_out, ..Written::default() };
         let record = record_of(layout.source(), &coded, &BTreeMap::new(), written);
         let MainContents { units, raw, .. } = &main;
         let contents = Contents { name: layout.main_file(), units, raw };
@@ -101,6 +105,7 @@ impl<'a> Total<'a> {
             let reason = match reasons.get(name) {
                 Some(reason) => reason.clone(),
                 None if in_units.contains(name) => RawReason::NotSmaller,
+                None if is_superseded(name) => RawReason::Superseded,
                 None => RawReason::NoPattern,
             };
             let info = &place.info;

@@ -18,7 +18,7 @@ use std::path::Path;
 
 use super::tidy::walk;
 use crate::Error;
-use crate::files::file_names::{CONFIG_FILE, INDEX_SUFFIX, is_weights_file};
+use crate::files::file_names::{CONFIG_FILE, is_index, is_weights_file};
 
 /// The rights of what a job writes.
 #[derive(Clone, Copy, Debug)]
@@ -39,9 +39,7 @@ impl Modes {
         let mut modes = Modes { file: Mode::FILE, folder: Mode::of(&found) };
         walk(input, &mut |name, _| {
             let is_read = is_weights_file(name)
-                || name
-                    .file_name()
-                    .is_some_and(|file| file == CONFIG_FILE || file.to_string_lossy().ends_with(INDEX_SUFFIX));
+                || name.file_name().is_some_and(|file| file == CONFIG_FILE || is_index(&file.to_string_lossy()));
             if is_read
                 && let Ok(found) = fs::metadata(input.join(name))
                 && found.is_file()

@@ -18,15 +18,15 @@
 
 use std::collections::BTreeSet;
 use std::fs::FileType;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::tidy::{exists, refused, walk};
 use crate::Error;
 use crate::error::OutputReason;
+use crate::files::account::weight_map;
 use crate::files::checkpoint::Checkpoint;
-use crate::files::file_names::{INDEX_SUFFIX, MAIN_FILES, is_consolidated, is_weights_file, shard_of};
-use crate::files::folder::{read_small, weights_files};
-use crate::files::weight_files::weight_map;
+use crate::files::file_names::{MAIN_FILES, is_consolidated, is_index, is_weights_file, shard_of};
+use crate::files::folder::{replaced_files, weights_files};
 
 /// Files that models usually have beside weights and lists of shards.
 const USUAL: [&str; 26] = [
@@ -93,7 +93,7 @@ fn is_usual(root: &Path, name: &Path) -> bool {
     if is_weights_file(name) {
         return is_of_a_model(&root.join(name), &file);
     }
-    file.ends_with(INDEX_SUFFIX) || USUAL.contains(&&*file) || name.starts_with(HUB_FOLDER)
+    is_index(&file) || USUAL.contains(&&*file) || name.starts_with(HUB_FOLDER)
 }
 
 /// Whether a weight file is coded, or is part of the model in its folder. Any folder can hold
@@ -103,16 +103,16 @@ fn is_of_a_model(path: &Path, file: &str) -> bool {
     MAIN_FILES.contains(&file)
         || shard_of(file).is_some()
         || is_consolidated(file)
-        || Checkpoint::open_coded(path).is_ok_and(|checkpoint| checkpoint.is_coded())
+        || Checkpoint::open(path).is_ok_and(|checkpoint| checkpoint.coded)
         || weights_files(folder).is_ok_and(|files| files.len() == 1)
         || listed(folder).contains(file)
 }
 
 /// The files that the lists of shards in a folder name.
 fn listed(folder: &Path) -> BTreeSet<String> {
-    let listed = |main| {
-        let index: PathBuf = folder.join(format!("{main}.index.json"));
-        read_small(&index).and_then(|bytes| weight_map(&bytes, &index)).ok()
-    };
-    MAIN_FILES.iter().filter_map(listed).flat_map(|map| map.into_values()).collect()
+    let small = replaced_files(folder).unwrap_or_default();
+    let maps = small.iter().filter(|file| is_index(&file.name));
+    maps.filter_map(|file| weight_map(&file.bytes, file.witness.path()).ok())
+        .flat_map(|map| map.into_values())
+        .collect()
 }

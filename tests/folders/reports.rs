@@ -1,0 +1,105 @@
+//! What `--json` prints: one object on stdout, with a version.
+
+use serde_json::Value;
+
+use crate::makers::{Files, beside, fused, llama};
+use crate::support::models::weights;
+use crate::{Place, df11, text};
+
+/// The fields of an object, in order.
+fn fields(object: &Value) -> Vec<&str> {
+    object.as_object().expect("an object").keys().map(String::as_str).collect()
+}
+
+fn files() -> Files {
+    let mtp = [weights("mtp.norm.weight", &[64], 502)];
+    let files = beside().with_weights("model.safetensors", &llama()).with_weights("mtp.safetensors", &mtp);
+    files.with_weights("consolidated.safetensors", &llama())
+}
+
+#[test]
+fn each_verb_prints_one_object_with_its_version() {
+    let place = Place::new();
+    let source = place.source(&files());
+    let (coded, back) = (place.at("coded"), place.at("back"));
+    let print = |arguments: &[&str]| {
+        let found = df11(arguments.iter().chain(&["--json"])).ends(0, &[]).json();
+        assert_eq!(found["version"], 1);
+        found
+    };
+    let found = print(&["compress", "--dry-run", text(&source)]);
+    assert_eq!(found["verb"], "compress --dry-run");
+    assert_eq!(found["left_out"][0]["file"], "consolidated.safetensors");
+    assert_eq!(found["units"].as_array().map(Vec::len), Some(5));
+
+    let found = print(&["compress", text(&source), "-o", text(&coded)]);
+    let expected = [
+        "version",
+        "verb",
+        "output",
+        "units",
+        "extension_units",
+        "kept_raw",
+        "model_files",
+        "verified",
+        "source_bytes",
+        "output_bytes",
+        "files",
+        "copied_beside",
+        "left_out",
+        "notes",
+    ];
+    assert_eq!(fields(&found), expected);
+    assert_eq!((&found["units"], &found["verified"]), (&5.into(), &true.into()));
+    assert_eq!(found["left_out"][0]["file"], "consolidated.safetensors");
+    assert_eq!(found["model_files"], serde_json::json!(["model.safetensors"]));
+    assert_eq!(found["copied_beside"], serde_json::json!(["mtp.safetensors"]));
+
+    let found = print(&["verify", text(&coded)]);
+    let expected = [
+        "version",
+        "verb",
+        "completeness",
+        "units",
+        "weights",
+        "raw_tensors",
+        "checksums",
+        "files",
+        "compared",
+        "failures",
+        "copied_beside",
+        "left_out",
+        "notes",
+    ];
+    assert_eq!(fields(&found), expected);
+    assert_eq!(found["completeness"], serde_json::json!({"state": "complete", "missing": []}));
+
+    let found = print(&["decompress", text(&coded), "-o", text(&back)]);
+    let expected = [
+        "version",
+        "verb",
+        "output",
+        "byte_exact",
+        "checked",
+        "tensors",
+        "output_bytes",
+        "files",
+        "completeness",
+        "not_restored",
+        "copied_beside",
+        "left_out",
+        "notes",
+    ];
+    assert_eq!(fields(&found), expected);
+    assert_eq!((&found["byte_exact"], &found["output"]), (&true.into(), &text(&back).into()));
+}
+
+#[test]
+fn a_dry_run_tells_what_the_job_would() {
+    let place = Place::new();
+    let source = place.source(&fused());
+    let foretold = df11(["compress", "--dry-run", "--json", text(&source)]).ends(0, &[]).json();
+    let done = df11(["compress", "--json", text(&source), "-o", text(&place.at("coded"))]).ends(0, &[]).json();
+    assert_eq!(foretold["notes"], done["notes"]);
+    assert!(done["notes"].to_string().contains("stay as they are"), "{done}");
+}
