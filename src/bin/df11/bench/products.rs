@@ -21,8 +21,9 @@ const FEWEST_WEIGHTS: usize = 32 << 20;
 /// Vectors of a product. Each batch is `GROWTH` times the one before.
 const BATCHES: [usize; 3] = [1, 8, 64];
 const GROWTH: u32 = 8;
-/// A batch is left out if a product of it may take longer than this, by the batch before.
-const QUICK: f64 = 0.5;
+/// A batch is left out if a product of it may take longer than this, in seconds, by the time of the
+/// batch before.
+const QUICK: f64 = 2.0;
 
 /// The matrix in BF16 and as a unit, the vectors, and the buffers.
 pub struct Products {

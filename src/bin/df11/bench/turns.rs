@@ -11,7 +11,7 @@ use super::products::Held;
 use super::reading::{READERS, ROW_BYTES};
 use crate::exit::Failure;
 
-const FEWEST_REPETITIONS: usize = 5;
+const FEWEST_REPETITIONS: usize = 3;
 /// Short products repeat for at least this long.
 const MEASURED: Duration = Duration::from_millis(400);
 /// Rows whose results are compared with the definition.
