@@ -287,7 +287,8 @@ fn inspection_counts_the_same_from_both_sides() {
         entropy["sign"].as_f64().expect("a number") > 0.99 && entropy["mantissa"].as_f64().expect("a number") > 6.9
     );
     let fields: Vec<_> = unit.as_object().expect("an object").keys().map(String::as_str).collect();
-    assert_eq!(fields, ["name", "weights", "bits_per_weight", "entropy", "exponents_in_use", "longest_code", "bytes"]);
+    let names = ["name", "weights", "bits_per_weight", "entropy", "exponents_in_use", "longest_code", "bytes", "flat"];
+    assert_eq!(fields, names);
     assert_eq!(reports[1].units[2].histogram.iter().sum::<u64>(), 36_864);
     assert_eq!(shown[1]["raw"].as_array().expect("a list").len(), 9);
     assert_eq!(shown[1]["raw"][0], json!({"name": "from.the.future", "dtype": "F3_X", "shape": [5], "bytes": 5}));

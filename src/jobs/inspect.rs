@@ -1,13 +1,15 @@
-//! What a model consists of: the size and entropies of each unit, counted from its weights, and the
-//! tensors that are not coded.
+//! What a model consists of: the size and entropies of each unit, counted from its weights, what its
+//! flat form would take, and the tensors that are not coded.
+
+mod counts;
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use df11_core::{Histogram, bf16, bf16_word, entropy};
-use rayon::prelude::*;
+use df11_core::bf16;
 use serde::Serialize;
 
+use self::counts::UnitCounts;
 use super::chosen::find_units;
 use super::completeness::{self, Completeness};
 use super::restoration::Restoration;
@@ -21,10 +23,6 @@ use crate::record::coded::CodedModel;
 use crate::record::matrices::Naming;
 use crate::record::tiles::{Decoding, decode_tiles};
 use crate::safetensors::{TensorInfo, total};
-
-/// Weights that one thread counts at a time: its tables of counts are then a small part of the
-/// work.
-const COUNT_WEIGHTS: usize = 1 << 16;
 
 /// How to inspect.
 #[derive(Clone, Debug, Default)]
@@ -64,6 +62,8 @@ pub struct UnitReport {
     pub longest_code: u32,
     /// Bytes of its six arrays.
     pub bytes: u64,
+    /// What its flat form would take, made from the coded unit.
+    pub flat: FlatReport,
     /// How often each exponent occurs.
     #[serde(skip)]
     pub histogram: Box<[u64; 256]>,
@@ -79,6 +79,21 @@ pub struct Entropy {
     pub exponent: f64,
     /// Of the mantissa, at most 7.
     pub mantissa: f64,
+}
+
+/// The flat form of a unit: fixed in length, for computing. It is made in memory, never in files.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct FlatReport {
+    /// Bytes that it takes at least: 12 bits for each weight and 5 bytes for each escape, or BF16
+    /// for a matrix where that is not more. Headers, the starts of rows, and the padding of rows
+    /// to multiples of 64 columns come on top: they depend on shapes, which a unit does not hold.
+    pub least_bytes: u64,
+    /// Weights that escape: their exponents are not among the 15 with the shortest codes.
+    pub escapes: u64,
+    /// Matrices kept in BF16, because so many of their weights would escape. Their weights do not
+    /// count as escapes.
+    pub kept_bf16: u64,
 }
 
 /// A tensor that is not coded.
@@ -121,14 +136,14 @@ fn inspect_coded(
         progress.unit(&unit.name);
         let arrays = model.read(unit, progress)?;
         let proven = model.validate(unit, &arrays)?;
-        let mut counts = Counts::default();
+        let mut counts = UnitCounts::new(proven.code(), proven.matrices());
         decode_tiles(&proven, Decoding::Fast(&options.backend), &mut tile, |_, weights| {
             counts.add(weights);
             progress.advance(size_of_val(weights) as u64);
             Ok(())
         })
         .map_err(|stopped| model.stopped(unit, stopped))?;
-        Ok(counts.report(&unit.name, u32::from(proven.code().longest()), unit.bytes))
+        Ok(counts.report(&unit.name, unit.bytes))
     });
     let units = units.collect::<Result<_, Error>>()?;
     let raw = model.raw.iter().map(|name| raw_report(name, &model.checkpoint.tensors[name].info));
@@ -164,12 +179,18 @@ fn inspect_source(
             unit: spec.name.clone(),
             fault,
         })?;
-        let mut counts = Counts::default();
+        let mut end = 0;
+        let matrices = spec.tensors.iter().map(|tensor| {
+            let begin = end;
+            end += source.tensors[tensor].info.bytes() / size_of::<bf16>() as u64;
+            begin..end
+        });
+        let mut counts = UnitCounts::new(plan.code(), matrices);
         counts.add(&buffer);
         progress.advance(size_of_val(buffer.as_slice()) as u64);
         let splits = (spec.tensors.len() - 1) * size_of::<i64>();
         let bytes = plan.sizes().total() + splits as u64;
-        Ok(counts.report(&spec.name, u32::from(plan.code().longest()), bytes))
+        Ok(counts.report(&spec.name, bytes))
     });
     let units = units.collect::<Result<_, Error>>()?;
     let coded: BTreeSet<&String> = specs.iter().flat_map(|spec| &spec.tensors).collect();
@@ -181,63 +202,6 @@ fn inspect_source(
 fn raw_report(name: &str, info: &TensorInfo) -> RawReport {
     let (dtype, shape) = (info.dtype.name().to_owned(), info.shape.clone());
     RawReport { name: name.to_owned(), dtype, shape, bytes: info.bytes() }
-}
-
-/// How often each exponent occurs, and each byte of sign and mantissa.
-struct Counts {
-    exponent: Box<[u64; 256]>,
-    sign_mantissa: Box<[u64; 256]>,
-}
-
-impl Default for Counts {
-    fn default() -> Self {
-        Counts { exponent: Box::new([0; 256]), sign_mantissa: Box::new([0; 256]) }
-    }
-}
-
-impl Counts {
-    fn add(&mut self, weights: &[bf16]) {
-        let all = weights.par_chunks(COUNT_WEIGHTS).map(Counts::of).reduce(Counts::default, Counts::merged);
-        *self = std::mem::take(self).merged(all);
-    }
-
-    fn of(weights: &[bf16]) -> Counts {
-        let mut counts = Counts::default();
-        for &weight in weights {
-            counts.exponent[usize::from(bf16_word::exponent(weight))] += 1;
-            counts.sign_mantissa[usize::from(bf16_word::sign_mantissa(weight))] += 1;
-        }
-        counts
-    }
-
-    fn merged(mut self, other: Counts) -> Counts {
-        let pairs = [(&mut self.exponent, &other.exponent), (&mut self.sign_mantissa, &other.sign_mantissa)];
-        for (counts, more) in pairs {
-            counts.iter_mut().zip(more.iter()).for_each(|(count, more)| *count += more);
-        }
-        self
-    }
-
-    fn report(self, name: &str, longest_code: u32, bytes: u64) -> UnitReport {
-        let mut sign = [0; 2];
-        let mut mantissa = [0; 128];
-        for (value, count) in self.sign_mantissa.iter().enumerate() {
-            sign[value >> 7] += count;
-            mantissa[value & 0x7f] += count;
-        }
-        let exponents = Histogram::from_counts(*self.exponent);
-        let weights = exponents.total();
-        UnitReport {
-            name: name.to_owned(),
-            weights,
-            bits_per_weight: bytes as f64 * 8.0 / weights as f64,
-            entropy: Entropy { sign: entropy(&sign), exponent: exponents.entropy(), mantissa: entropy(&mantissa) },
-            exponents_in_use: exponents.exponents_in_use(),
-            longest_code,
-            bytes,
-            histogram: self.exponent,
-        }
-    }
 }
 
 /// Reads a BF16 unit's weights in the order of its stream. `buffer` is reused from call to call.

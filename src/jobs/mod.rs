@@ -37,6 +37,6 @@ pub use completeness::Completeness;
 pub use compress::{CodeKind, CompressOptions, CompressReport, KeptRaw, KeptReason, compress};
 pub use decompress::{DecompressOptions, DecompressReport, decompress};
 pub use estimate::{EstimateOptions, EstimateReport, EstimatedPatterns, EstimatedRaw, EstimatedUnit, estimate};
-pub use inspect::{Entropy, InspectOptions, InspectReport, RawReport, UnitReport, inspect};
+pub use inspect::{Entropy, FlatReport, InspectOptions, InspectReport, RawReport, UnitReport, inspect};
 pub use synth::{SynthOptions, SynthReport, synth};
 pub use verify::{VerifyOptions, VerifyReport, verify};

@@ -45,8 +45,9 @@ fn inspect_gives_the_same_facts_of_a_source_and_of_what_it_became() {
     let units = of_coded["units"].as_array().expect("a list");
     assert!(units.iter().map(|unit| &unit["name"]).eq(&miniature::UNITS), "{units:?}");
     for unit in units {
-        let expected = ["bits_per_weight", "bytes", "entropy", "exponents_in_use", "longest_code", "name", "weights"];
-        assert_eq!(keys(unit), expected);
+        let fields = "bits_per_weight bytes entropy exponents_in_use flat longest_code name weights";
+        assert_eq!(keys(unit).join(" "), fields);
+        assert_eq!(keys(&unit["flat"]), ["escapes", "kept_bf16", "least_bytes"]);
         assert_eq!(keys(&unit["entropy"]), ["exponent", "mantissa", "sign"]);
         let name = unit["name"].as_str().expect("a name");
         let bytes: usize = LEAVES.iter().map(|leaf| after[&format!("{name}.{leaf}")].bytes.len()).sum();
@@ -93,7 +94,37 @@ fn inspect_reads_published_files() {
 }
 
 #[test]
-fn bench_puts_every_level_beside_memcpy() {
+fn inspect_says_what_the_flat_form_takes_and_what_escapes() {
+    let place = Place::new();
+    let tensor = |name: &str, shape: [u64; 2], exponents: Vec<u16>| Tensor {
+        name: format!("model.layers.0.{name}.weight"),
+        dtype: "BF16".into(),
+        shape: shape.to_vec(),
+        bytes: exponents.into_iter().flat_map(|exponent| (exponent << 7).to_le_bytes()).collect(),
+    };
+    // Sixteen exponents with codes of 4 bits: the greatest, 120, has no code in the flat form.
+    let common = (100..115).flat_map(|exponent| [exponent; 100]);
+    let few_escape = tensor("mlp.down_proj", [5, 301], common.chain([120; 5]).collect());
+    let all_escape = tensor("mlp.up_proj", [5, 10], vec![120; 50]);
+    let (source, coded) = (place.at("a.safetensors"), place.at("b.safetensors"));
+    Contents { tensors: vec![few_escape, all_escape], ..Contents::default() }.write(&source, 0);
+    df11(["compress", text(&source), "-o", text(&coded)]).fine();
+    for file in [&source, &coded] {
+        let report = df11(["inspect", text(file), "--json"]).fine().json();
+        let unit = &report["units"][0];
+        assert_eq!(unit["weights"], 1555, "{report}");
+        // 12 bits for each of 1505 weights and 5 bytes for each of 5 escapes; 50 weights in BF16
+        let expected = serde_json::json!({"least_bytes": 1505 + 753 + 25 + 100, "escapes": 5, "kept_bf16": 1});
+        assert_eq!(unit["flat"], expected);
+        let line =
+            "flat form: at least 2,383 bytes, 76.62 % of BF16; 5 weights escape, 0.3215 %; 1 matrix kept in BF16";
+        let shown = df11(["inspect", text(file)]).fine().stdout;
+        assert!(shown.lines().any(|found| found == line), "{shown}");
+    }
+}
+
+#[test]
+fn bench_puts_every_level_beside_memcpy_and_every_form_beside_reading() {
     let place = Place::new();
     let file = place.at("a.safetensors");
     miniature::write_file(&file);
@@ -108,6 +139,14 @@ fn bench_puts_every_level_beside_memcpy() {
         .collect();
     let rows = rows.as_array().expect("a list");
     for level in levels {
+        for (threads, form) in
+            [1, 2].into_iter().flat_map(|threads| ["bf16", "flat", "df11"].map(|form| (threads, form)))
+        {
+            let this = [level.clone(), threads.into(), "product".into(), form.into(), 1.into()];
+            let of_this =
+                |row: &&Value| ["level", "threads", "op", "form", "batch"].map(|key| row[key].clone()) == this;
+            assert_eq!(rows.iter().filter(of_this).count(), 1, "{this:?}");
+        }
         for (threads, op) in [(1, "encode"), (1, "decode"), (2, "encode"), (2, "decode")] {
             for output in ["warm", "fresh"] {
                 let this = [level.clone(), threads.into(), output.into(), op.into()];
@@ -117,8 +156,25 @@ fn bench_puts_every_level_beside_memcpy() {
         }
     }
     for row in rows {
-        assert_eq!(keys(row), ["gb_per_s", "level", "memcpy_gb_per_s", "op", "output", "threads"]);
-        assert!(number(&row["gb_per_s"]) > 0.0 && number(&row["memcpy_gb_per_s"]) > 0.0, "{row}");
+        let all = "batch form gb_per_s gweights_per_s level memcpy_gb_per_s op output read_gb_per_s threads";
+        assert_eq!(keys(row).join(" "), all);
+        let present: &[&str] = match row["op"].as_str().expect("a word") {
+            "encode" | "decode" => &["gb_per_s", "level", "output"],
+            "product" => &["batch", "form", "gweights_per_s", "level", "read_gb_per_s"],
+            "read" => &["form", "read_gb_per_s"],
+            op => panic!("{op}"),
+        };
+        for key in ["batch", "form", "gb_per_s", "gweights_per_s", "level", "output", "read_gb_per_s"] {
+            assert_eq!(row[key].is_null(), !present.contains(&key), "{key}: {row}");
+        }
+        for key in ["gb_per_s", "gweights_per_s", "read_gb_per_s", "memcpy_gb_per_s"] {
+            assert!(row[key].is_null() || number(&row[key]) > 0.0, "{row}");
+        }
+    }
+    for threads in [1, 2] {
+        let of_op = |op: &str| rows.iter().filter(|row| row["op"] == op && row["threads"] == threads).count();
+        assert_eq!(of_op("read"), 1);
+        assert!(of_op("product").is_multiple_of(3), "the forms take turns");
     }
 }
 
@@ -127,12 +183,18 @@ fn bench_takes_a_compressed_file_and_one_level() {
     let file = vectors("official/llama-single-file/df11");
     let run = df11(["bench", text(&file), "--backend", "portable", "-T", "1"]).fine();
     let lines: Vec<&str> = run.stdout.lines().collect();
-    assert_eq!(lines.len(), 6, "{}", run.stdout);
     assert!(lines[0].contains("157,696 weights"), "{}", run.stdout);
-    for (line, case) in lines[2..].iter().zip(["warm    encode", "warm    decode", "fresh   encode", "fresh   decode"])
-    {
+    let cases = ["warm    encode", "warm    decode", "fresh   encode", "fresh   decode"];
+    for (line, case) in lines[2..6].iter().zip(cases) {
         assert!(line.starts_with("portable") && line.contains(case), "{}", run.stdout);
     }
+    let matrix = "products: 33,554,432 weights in rows of 4,096, the file's 157,696 repeated; flat: ";
+    assert!(lines[6].starts_with(matrix) && lines[6].ends_with(" escapes"), "{}", run.stdout);
+    assert!(lines[8].starts_with("read ") && lines[8].ends_with(" 1.000"), "{}", run.stdout);
+    for (line, form) in lines[9..].iter().zip(["bf16", "flat", "df11"].iter().cycle()) {
+        assert!(line.starts_with("portable") && line.contains(form), "{}", run.stdout);
+    }
+    assert!(lines.len() > 9 && (lines.len() - 9).is_multiple_of(3), "{}", run.stdout);
 }
 
 #[test]

@@ -38,6 +38,10 @@ pub enum Failure {
     Threads(rayon::ThreadPoolBuildError),
     /// A backend decoded weights that differ from those encoded.
     WrongWeights { level: &'static str, threads: usize },
+    /// A backend failed with weights that come from no particular file.
+    Backend(df11_core::BackendError),
+    /// A backend computed products that differ from the definition.
+    WrongProduct { level: &'static str, form: &'static str, threads: usize },
     /// `bench` measures the processor only.
     NotTimed { backend: String },
     /// The system does not let the program handle signals.
@@ -65,6 +69,12 @@ impl From<df11_core::Error> for Failure {
     }
 }
 
+impl From<df11_core::BackendError> for Failure {
+    fn from(error: df11_core::BackendError) -> Failure {
+        Failure::Backend(error)
+    }
+}
+
 impl From<rayon::ThreadPoolBuildError> for Failure {
     fn from(error: rayon::ThreadPoolBuildError) -> Failure {
         Failure::Threads(error)
@@ -81,6 +91,12 @@ impl std::fmt::Display for Failure {
                 f,
                 "level {level} with {threads} threads gave other weights than were encoded; this is a bug, please report it; \
                  until then choose another with --backend"
+            ),
+            Failure::Backend(error) => error.fmt(f),
+            Failure::WrongProduct { level, form, threads } => write!(
+                f,
+                "level {level} with {threads} threads gave wrong products from the form {form}; this is a bug, please \
+                 report it; until then choose another level with --backend"
             ),
             Failure::NotTimed { backend } => {
                 write!(f, "backend `{backend}`: bench times the levels of this processor; choose one of those")

@@ -21,13 +21,16 @@ const BIAS: i32 = 127;
 /// exponents
 ///
 /// Bits per weight count the whole coded unit, with its tables and its index. Entropies are in
-/// bits: at most 1 for the sign, 8 for the exponent, 7 for the mantissa.
+/// bits: at most 1 for the sign, 8 for the exponent, 7 for the mantissa. The flat form is one to
+/// compute with: 12 bits a weight, and 5 bytes more for each weight that escapes.
 #[derive(Debug, clap::Args)]
 pub struct Inspect {
     /// A .safetensors file or directory, BF16 or DFloat11
     input: PathBuf,
     /// Print {units: [{name, weights, bits_per_weight, entropy, exponents_in_use, longest_code,
-    /// bytes}], raw: [...], completeness: {state, missing}} instead
+    /// bytes, flat: {least_bytes, escapes, kept_bf16}}], raw: [...], completeness: {state, missing}}
+    /// instead. `least_bytes` leaves out what depends on shapes: headers, starts of rows and padding
+    /// of rows
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -63,6 +66,7 @@ fn describe(report: &InspectReport, each_unit: bool) -> String {
     let mut text = String::new();
     if !report.units.is_empty() {
         text += &units(&report.units);
+        text += &flat(&report.units);
         text.push('\n');
         if each_unit && report.units.len() > 1 {
             for unit in &report.units {
@@ -125,6 +129,25 @@ fn units(units: &[UnitReport]) -> String {
     let mut sides = [Side::Right; 9];
     sides[0] = Side::Left;
     columns(rows, &sides)
+}
+
+/// What the flat form of all units would take, as a line.
+fn flat(units: &[UnitReport]) -> String {
+    let sum = |part: fn(&UnitReport) -> u64| units.iter().map(part).sum::<u64>();
+    let (weights, bytes) = (sum(|unit| unit.weights), sum(|unit| unit.flat.least_bytes));
+    let (escapes, kept) = (sum(|unit| unit.flat.escapes), sum(|unit| unit.flat.kept_bf16));
+    let share = 100.0 * bytes as f64 / (2 * weights).max(1) as f64;
+    let part = 100.0 * escapes as f64 / weights.max(1) as f64;
+    let bf16 = if kept > 0 { format!("; {} kept in BF16", matrices(kept)) } else { String::new() };
+    format!(
+        "flat form: at least {} bytes, {share:.2} % of BF16; {} weights escape, {part:.4} %{bf16}\n",
+        grouped(bytes),
+        grouped(escapes),
+    )
+}
+
+fn matrices(count: u64) -> String {
+    if count == 1 { "1 matrix".to_owned() } else { format!("{} matrices", grouped(count)) }
 }
 
 fn sum(units: &[UnitReport]) -> [u64; 256] {
