@@ -43,7 +43,7 @@ pub(crate) unsafe fn tile<V: Vectors<N>, S: Rows<V, N>, const N: usize, const R:
     x: &[f32],
     inputs: usize,
     scratch: &mut [f32],
-    out: impl Fn(usize, usize, f32),
+    mut out: impl FnMut(usize, usize, f32),
 ) {
     let layout = Layout::new(rows.columns(), inputs);
     let (tile, sums) = scratch.split_at_mut(R * N * run::<N>());
