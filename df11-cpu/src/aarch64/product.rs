@@ -12,7 +12,8 @@ pub(crate) struct Table {
     low: uint8x16_t,
 }
 
-// SAFETY: the order is that of the columns; the functions do what the trait's texts say.
+// SAFETY: each function reads and writes what the trait's text says: whole vectors, by instructions
+// that accept any address.
 unsafe impl Vectors<16> for Neon {
     type Vector = float32x4_t;
     type Table = Table;

@@ -37,12 +37,14 @@ impl Scratch {
     /// For vectors of so many columns. Each thread wants `own` elements beside its tile.
     pub fn new(level: Level, columns: usize, vectors: usize, work: Work, own: usize) -> Self {
         let tile = if vectors > 1 { tile_values(level.tile_rows(), vectors) } else { 0 };
-        Self { columns, vectors, threads: threads::threads(work), each: (tile + own).next_multiple_of(LINE) }
+        let each = tile.saturating_add(own).checked_next_multiple_of(LINE).unwrap_or(usize::MAX);
+        Self { columns, vectors, threads: threads::threads(work), each }
     }
 
-    /// Elements of scratch.
+    /// Elements of scratch; `usize::MAX` for more than can be counted, which no scratch has.
     pub fn elements(self) -> usize {
-        LINE - 1 + Layout::new(self.columns, self.vectors).values() + self.threads * self.each
+        let prepared = Layout::new(self.columns, self.vectors).values();
+        self.threads.saturating_mul(self.each).saturating_add(prepared).saturating_add(LINE - 1)
     }
 
     /// Prepares the vectors.
@@ -91,7 +93,7 @@ fn halve(
     }
     let (first, other) = (parts / 2, parts - parts / 2);
     let rows = results.own();
-    let before = rows.len() as u128 * first as u128 / parts as u128;
+    let before = rows.len() as u64 * first as u64 / parts as u64;
     let (results, other_results) = results.split(rows.start + before as usize);
     let (scratch, others) = scratch.split_at_mut(first * each);
     threads::join(

@@ -22,7 +22,7 @@ pub(crate) unsafe fn stream<V: Vectors<N>, S: Rows<V, N>, const N: usize, const 
 ) -> [f32; R] {
     let groups = rows.columns().div_ceil(GROUP);
     assert!(x.len() == groups * GROUP, "prepared for these columns");
-    let ahead = (R * rows.row_bytes()).clamp(LEAST_AHEAD, MOST_AHEAD);
+    let ahead = R.saturating_mul(rows.row_bytes()).clamp(LEAST_AHEAD, MOST_AHEAD);
     let mut mends: [S::Mends; R] = core::array::from_fn(|row| rows.mends(first + row));
     // SAFETY: the groups below `stop` are none that must be mended; `x` has a vector for each of
     // `N` times `groups`; the caller has the features.

@@ -11,7 +11,7 @@
 
 use core::ops::Range;
 
-use super::prepared::{Layout, SHIFT};
+use super::prepared::{Layout, MOST_VECTORS, SHIFT};
 use super::rows::Rows;
 use super::stream::MOST_AHEAD;
 use super::vectors::{GROUP, Vectors};
@@ -22,9 +22,10 @@ const GROUPS: usize = 64;
 /// Inputs of a step.
 const INPUTS: usize = 4;
 
-/// Values of a tile of so many rows, and of its sums.
+/// Values of a tile of so many rows, and of its sums; `usize::MAX` for more than can be counted.
 pub(crate) const fn tile_values(rows: usize, inputs: usize) -> usize {
-    rows * (GROUPS * GROUP + 16 * SHIFT) + rows * inputs * GROUP
+    let sums = inputs.saturating_mul(GROUP);
+    sums.saturating_add(GROUPS * GROUP + MOST_VECTORS * SHIFT).saturating_mul(rows)
 }
 
 /// Values from one row of a tile to the next.
@@ -54,7 +55,7 @@ pub(crate) unsafe fn tile<V: Vectors<N>, S: Rows<V, N>, const N: usize, const R:
     let mut first = 0;
     while first < layout.groups {
         let groups = first..layout.groups.min(first + GROUPS);
-        let next = if groups.end < layout.groups { rows.group_bytes() * GROUPS } else { R * rows.row_bytes() };
+        let next = if groups.end < layout.groups { rows.group_bytes() * GROUPS } else { R.saturating_mul(rows.row_bytes()) };
         let ahead = next.min(MOST_AHEAD);
         // SAFETY: runs and sums have room by the lengths checked above; the caller has the features.
         unsafe {

@@ -14,14 +14,29 @@ pub(crate) const IN_ORDER: [u8; GROUP] = {
     order
 };
 
+/// Whether each lane is that of one column.
+pub(super) const fn is_permutation(order: &[u8; GROUP]) -> bool {
+    let (mut seen, mut column) = (0u64, 0);
+    while column < GROUP {
+        if order[column] as usize >= GROUP {
+            return false;
+        }
+        seen |= 1 << order[column];
+        column += 1;
+    }
+    seen == u64::MAX
+}
+
 /// The vectors of one level: `N` of them hold a group.
 ///
 /// The lanes of a group, counted over its vectors, stand in an order that suits the level: column
-/// `c` is lane `ORDER[c]`. Prepared inputs and partial sums have the same order.
+/// `c` is lane `ORDER[c]`. Prepared inputs and partial sums have the same order. `prepare` makes
+/// the compiler check that it is a permutation of 0 to 63.
 ///
 /// # Safety
-/// `ORDER` is a permutation of 0 to 63. Every function may run only where the level's features are
-/// there; it reads and writes as much as its text says, at any alignment.
+/// Every function reads and writes as much as its text says, at any alignment, and nothing else.
+/// An unsafe one may be called only if the processor has the level's features, and if what it reads
+/// or writes is there; it asks for nothing more.
 pub(crate) unsafe trait Vectors<const N: usize>: Copy {
     /// `64 / N` values of f32.
     type Vector: Copy;

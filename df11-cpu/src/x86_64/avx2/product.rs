@@ -14,7 +14,8 @@ pub(crate) struct Table {
     low: __m256i,
 }
 
-// SAFETY: `order` is a permutation (checked below); the functions do what the trait's texts say.
+// SAFETY: each function reads and writes what the trait's text says: whole vectors, by instructions
+// that accept any address.
 unsafe impl Vectors<8> for Avx2 {
     type Vector = __m256;
     type Table = Table;
