@@ -102,6 +102,9 @@ unsafe impl Vectors<16> for Neon {
 }
 
 /// The words of each vector as f32.
+///
+/// # Safety
+/// The processor has the level's features.
 #[inline(always)]
 unsafe fn widened(words: [uint16x8_t; 8]) -> [float32x4_t; 16] {
     // SAFETY: the caller has the features.

@@ -96,10 +96,7 @@ fn halve(
     let before = rows.len() as u64 * first as u64 / parts as u64;
     let (results, other_results) = results.split(rows.start + before as usize);
     let (scratch, others) = scratch.split_at_mut(first * each);
-    threads::join(
-        || halve(results, first, each, scratch, part),
-        || halve(other_results, other, each, others, part),
-    )
+    threads::join(|| halve(results, first, each, scratch, part), || halve(other_results, other, each, others, part))
 }
 
 /// The order of additions fixes the bits of a product only where subnormals are kept. A processor

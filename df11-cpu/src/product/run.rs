@@ -35,7 +35,7 @@ pub(crate) struct Task<'a> {
 /// Does a task: `ONE` rows side by side with one vector, tiles of `MANY` rows with several.
 ///
 /// # Safety
-/// The level's features are there, and `x` is prepared for them.
+/// The processor has the level's features.
 #[inline(always)]
 pub(crate) unsafe fn run_task<V, const N: usize, const ONE: usize, const MANY: usize>(task: Task<'_>)
 where
@@ -50,6 +50,8 @@ where
     }
 }
 
+/// # Safety
+/// The processor has the level's features.
 #[inline(always)]
 unsafe fn multiply<V, S, const N: usize, const ONE: usize, const MANY: usize>(rows: S, task: Task<'_>)
 where
@@ -62,7 +64,7 @@ where
     assert!(own.len() == end - start, "a row of results for each");
     let mut set = |row: usize, vector, sum| results.set(own.start + row - start, vector, sum);
     let mut row = start;
-    // SAFETY: the rows are there, by the assertion; the caller's promise.
+    // SAFETY: every row is below `end`, which is at most their number; the caller's promise.
     unsafe {
         if vectors == 1 {
             while row + ONE <= end {
@@ -85,7 +87,7 @@ where
     }
 }
 
-/// The same without any features.
+/// The same for a level without features.
 pub(crate) fn run_task_portably<const MANY: usize>(task: Task<'_>) {
     // SAFETY: there are no features.
     unsafe { run_task::<Arrays, 16, 1, MANY>(task) }

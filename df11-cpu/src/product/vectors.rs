@@ -64,24 +64,30 @@ pub(crate) unsafe trait Vectors<const N: usize>: Copy {
 }
 
 /// A group's values, column by column.
+///
+/// # Safety
+/// The processor has the level's features.
 #[inline(always)]
 pub(crate) unsafe fn columns<V: Vectors<N>, const N: usize>(group: [V::Vector; N]) -> [f32; GROUP] {
     let mut lanes = [0f32; GROUP];
     for (lanes, vector) in lanes.chunks_exact_mut(GROUP / N).zip(group) {
-        // SAFETY: a chunk has a vector's values; the caller has the features.
+        // SAFETY: a chunk has the values of a vector; the caller's promise.
         unsafe { V::store(lanes.as_mut_ptr(), vector) };
     }
     V::ORDER.map(|lane| lanes[usize::from(lane)])
 }
 
 /// The group with these columns.
+///
+/// # Safety
+/// The processor has the level's features.
 #[inline(always)]
 pub(crate) unsafe fn regroup<V: Vectors<N>, const N: usize>(columns: &[f32; GROUP]) -> [V::Vector; N] {
     let mut lanes = [0f32; GROUP];
     for (&lane, &value) in V::ORDER.iter().zip(columns) {
         lanes[usize::from(lane)] = value;
     }
-    // SAFETY: a chunk has a vector's values; the caller has the features.
+    // SAFETY: a chunk has the values of a vector; the caller's promise.
     unsafe {
         let mut vectors = [V::zero(); N];
         for (vector, lanes) in vectors.iter_mut().zip(lanes.chunks_exact(GROUP / N)) {

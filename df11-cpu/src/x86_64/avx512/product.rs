@@ -106,6 +106,9 @@ unsafe impl Vectors<4> for Avx512 {
 }
 
 /// The words of each vector as f32, even ones and odd ones.
+///
+/// # Safety
+/// The processor has the level's features.
 #[inline(always)]
 unsafe fn widened(words: [__m512i; 2]) -> [__m512; 4] {
     // SAFETY: the caller has the features.
