@@ -10,11 +10,15 @@ mod support;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use df11_core::{PartSizes, PartsMut, Plan, Unit, UnitView, Work, bf16, encode, two_phase};
+use df11_core::product::{Bias, Output};
+use df11_core::{
+    Backend, Linear, Loaded, PartSizes, PartsMut, Plain, Plan, Rows, Shape, Unit, UnitView, Work, bf16, encode,
+    two_phase,
+};
 use df11_cpu::{Decoder, Encoder, Level, decode_batch};
 use guarded::{Edge, Guarded};
 use support::cases::{self, Case};
-use support::library::{Coded, backends, range_by_backend, to_bf16s};
+use support::library::{Coded, backends, fault, range_by_backend, to_bf16s};
 use support::random::Random;
 use support::{lies, on_all_processors};
 
@@ -143,7 +147,103 @@ fn decode_lies_between(unit: &Unit, edge: Edge, seed: u64) {
             as_bf16(&mut of(columns * rows.len() as u64)),
             Work::Pool,
         );
+        let first = random.below(all);
+        let columns = 1 + random.below((all - first).min(500));
+        let shape = Shape::new(1 + random.below((all - first) / columns), columns).expect("a shape");
+        let vectors = 1 + random.below(3) as usize;
+        let mut x = of(columns * vectors as u64);
+        let _ = product_between(&decoder, &[Rows { first, shape }], as_bf16(&mut x), vectors, Work::Pool, edge);
+        let _ = decoder.flatten(&[Shape::new(1, all).expect("a shape")], Work::Pool);
     }
+}
+
+/// Products from every form, of shapes around the sizes of groups, tiles and steps. The words of the
+/// form `bf16` stand at even and at odd addresses. `Level` makes the bytes of the flat form itself.
+#[test]
+fn products_stay_inside() {
+    const SHAPES: [(u64, u64, usize); 11] = [
+        (1, 1, 1),
+        (13, 1, 2),
+        (7, 63, 1),
+        (7, 63, 5),
+        (6, 64, 3),
+        (5, 65, 1),
+        (4, 65, 4),
+        (2, 200, 2),
+        (9, 4097, 6),
+        (300, 777, 1),
+        (300, 777, 2),
+    ];
+    on_all_processors(&SHAPES, |&(rows, columns, vectors)| {
+        let shapes = [rows, rows / 2 + 1].map(|rows| Shape::new(rows, columns).expect("a shape"));
+        let rows = [Rows { first: 0, shape: shapes[0] }, Rows { first: shapes[0].weights(), shape: shapes[1] }];
+        let mut random = Random::new(columns + vectors as u64);
+        // 15 exponents and a few more, so that the flat form is worth it and has escapes.
+        let mut word = |escapes: u64| match random.below(escapes) {
+            0 => random.next() as u16,
+            some => random.next() as u16 & 0x807F | (110 + some as u16 % 15) << 7,
+        };
+        let words: Vec<u16> = (0..rows[1].end()).map(|_| word(90)).collect();
+        let x: Vec<u16> = (0..columns * vectors as u64).map(|_| word(1000)).collect();
+        let coded = Coded::by_core(&words);
+        let bytes: &[u8] = bytemuck::cast_slice(&words);
+        let plain = Plain.load_bf16(bytes.into()).expect("whole words");
+        for edge in Edge::BOTH {
+            let mut x = Guarded::new(bytemuck::cast_slice(&x), edge);
+            let x: &[bf16] = as_bf16(&mut x);
+            let expected = product_between(&*plain, &rows, x, vectors, Work::ThisThread, edge).expect("a product");
+            let (even, unit) = (Guarded::new(bytes, edge), GuardedUnit::new(&coded, edge));
+            let one_more = [&[0xA5], bytes, &[0xA5]].concat();
+            let odd = match edge {
+                Edge::Begin => (Guarded::new(&one_more[..=bytes.len()], edge), 1),
+                Edge::End => (Guarded::new(&one_more[1..], edge), 0),
+            };
+            let odd = &odd.0[odd.1..][..bytes.len()];
+            assert!(!odd.as_ptr().addr().is_multiple_of(2));
+            for level in Level::available() {
+                let df11 = level.load(unit.view().validate().expect("what we write is valid")).expect("it loads");
+                let [even, odd] = [&even[..], odd].map(|words| level.load_bf16(words.into()).expect("whole words"));
+                let flat =
+                    [&df11, &even, &odd].map(|from| from.flatten(&shapes, Work::Pool).expect("it is made").loaded);
+                for loaded in
+                    [df11, even, odd].iter().map(|loaded| &**loaded).chain(flat.iter().map(|loaded| &**loaded))
+                {
+                    let what = format!("{level}, {}, {edge:?}, {:?}, {vectors} vectors", loaded.form(), rows[0].shape);
+                    for work in [Work::Pool, Work::ThisThread] {
+                        let found = product_between(loaded, &rows, x, vectors, work, edge);
+                        assert!(found.expect("a product") == expected, "{what}");
+                    }
+                }
+            }
+        }
+    });
+}
+
+/// The bits of each y, as f32 and as BF16. Scratch, y and bias are at an edge, and have no element
+/// more than needed; scratch and y begin as NaN.
+fn product_between(
+    loaded: &dyn Loaded,
+    rows: &[Rows],
+    x: &[bf16],
+    vectors: usize,
+    work: Work,
+    edge: Edge,
+) -> Result<Vec<(Vec<u8>, Vec<u8>)>, df11_core::Error> {
+    let of = |elements: usize, size| Guarded::filled(0xFF, elements * size, edge);
+    let mut scratch = of(loaded.scratch(rows[0].shape.columns(), vectors, work), 4);
+    let mut product = |rows: &Rows| {
+        let count = rows.shape.rows() as usize;
+        let (mut y, mut y_bf16) = (of(vectors * count, 4), of(vectors * count, 2));
+        let biases = (Guarded::filled(0x3F, count * 4, edge), Guarded::filled(0x3F, count * 2, edge));
+        let (bias, bias_bf16) = (bytemuck::cast_slice(&biases.0), bytemuck::cast_slice(&biases.1));
+        let mut linears = [
+            Linear { rows: *rows, bias: Some(Bias::F32(bias)), y: Output::F32(bytemuck::cast_slice_mut(&mut y)) },
+            Linear { rows: *rows, bias: Some(Bias::Bf16(bias_bf16)), y: Output::Bf16(as_bf16(&mut y_bf16)) },
+        ];
+        fault(loaded.product(x, &mut linears, bytemuck::cast_slice_mut(&mut scratch), work))?;
+        Ok((y.to_vec(), y_bf16.to_vec()))
+    };
+    rows.iter().map(&mut product).collect()
 }
 
 #[test]

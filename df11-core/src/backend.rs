@@ -136,7 +136,8 @@ pub trait Loaded: fmt::Debug + Send + Sync {
 
     /// Elements of scratch that `product` needs for vectors of `columns` elements, at most
     /// `vectors` of them. A caller makes the scratch once, for the largest of its products; each of
-    /// its threads that calls `product` has its own.
+    /// its threads that calls `product` has its own. `Work::Pool` counts the threads of the current
+    /// pool: ask there. More than can be counted is `usize::MAX`.
     fn scratch(&self, columns: u32, vectors: usize, work: Work) -> usize {
         let _ = (columns, vectors, work);
         0
@@ -146,7 +147,8 @@ pub trait Loaded: fmt::Debug + Send + Sync {
     /// rows have as many columns as a vector has elements. `x` holds one vector after another.
     ///
     /// Each y is what FLAT.md, "Products", says, bit for bit: from every form, on every backend,
-    /// for any number of threads and vectors. Allocates nothing. `scratch` has at least
+    /// for any number of threads and vectors. Without vectors there is nothing to do: only what
+    /// `check_product` finds is refused. Allocates nothing. `scratch` has at least
     /// `self.scratch(columns, vectors, work)` elements, of any content.
     ///
     /// ```

@@ -140,6 +140,9 @@ impl Loaded for Weights<'_> {
         work: Work,
     ) -> Result<(), BackendError> {
         let vectors = check_product(x, linears, self.weights())?;
+        if vectors == 0 {
+            return Ok(());
+        }
         for Linear { rows, bias, y } in linears {
             if let Self::Flat(matrices) = self {
                 check_rows(matrices, rows)?;

@@ -12,7 +12,8 @@ pub(crate) struct Table {
     low: uint8x16_t,
 }
 
-// SAFETY: the order is that of the columns; the functions do what the trait's texts say.
+// SAFETY: each function reads and writes what the trait's text says: whole vectors, by instructions
+// that accept any address.
 unsafe impl Vectors<16> for Neon {
     type Vector = float32x4_t;
     type Table = Table;
@@ -101,6 +102,9 @@ unsafe impl Vectors<16> for Neon {
 }
 
 /// The words of each vector as f32.
+///
+/// # Safety
+/// The processor has the level's features.
 #[inline(always)]
 unsafe fn widened(words: [uint16x8_t; 8]) -> [float32x4_t; 16] {
     // SAFETY: the caller has the features.

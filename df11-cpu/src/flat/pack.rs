@@ -1,6 +1,5 @@
 //! Packs rows, group by group.
 
-use df11_core::limits::ESCAPE;
 use df11_core::{Exponents, bf16, bf16_word};
 
 /// Weights of a group.
@@ -13,7 +12,7 @@ pub(crate) trait Packer: Copy {
     /// Writes signs and mantissas, and codes, of a group. Returns which positions escape, as bits.
     ///
     /// # Safety
-    /// The level's features are there.
+    /// The processor has the level's features.
     unsafe fn group(
         self,
         weights: &[bf16; GROUP],
@@ -47,7 +46,7 @@ pub(crate) fn codes(exponents: &Exponents) -> [u8; 256] {
 /// Packs the next rows of `rows`: as many as `weights` has.
 ///
 /// # Safety
-/// The level's features are there.
+/// The processor has the level's features.
 #[inline(always)]
 pub(crate) unsafe fn pack_rows<P: Packer>(
     packer: P,
@@ -95,5 +94,3 @@ impl Escapes {
         }
     }
 }
-
-const _: () = assert!(ESCAPE == 15, "levels compare with it");

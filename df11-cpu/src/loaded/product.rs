@@ -73,10 +73,9 @@ fn multiply(from: From<'_>, prepared: &mut Prepared<'_>, linear: &mut Linear<'_>
     let (source, first_row) = source;
     let results = Results::new(&mut linear.y, rows, linear.bias);
     let (level, x, vectors) = (prepared.level, prepared.x, prepared.vectors);
-    prepared.share(rows, &|rows, scratch| {
-        let first_result = rows.start;
-        let rows = first_row + rows.start..first_row + rows.end;
-        level.multiply(Task { source, rows, x, vectors, scratch, results: &results, first_result });
+    prepared.share(results, &|results, scratch| {
+        let rows = first_row + results.own().start..first_row + results.own().end;
+        level.multiply(Task { source, rows, x, vectors, scratch, results });
         Ok(())
     })
 }
@@ -91,13 +90,13 @@ fn decode_and_multiply(
     let (first, rows) = (linear.rows.first, linear.rows.shape.rows() as usize);
     let results = Results::new(&mut linear.y, rows, linear.bias);
     let (level, x, vectors) = (prepared.level, prepared.x, prepared.vectors);
-    prepared.share(rows, &|rows, scratch| {
+    prepared.share(results, &|mut results, scratch| {
         let (buffer, scratch) = scratch.split_at_mut(decoded(columns));
         let buffer = bytemuck::cast_slice_mut(buffer);
-        whole_rows(decoder, first, columns, rows, buffer, |rows, weights| {
+        whole_rows(decoder, first, columns, results.own(), buffer, |rows, weights| {
             let source = Source::Bf16(Bf16Rows::new(as_words(weights), columns));
-            let (first_result, rows) = (rows.start, 0..rows.len());
-            level.multiply(Task { source, rows, x, vectors, scratch: &mut *scratch, results: &results, first_result });
+            let (results, rows) = (results.part(rows.clone()), 0..rows.len());
+            level.multiply(Task { source, rows, x, vectors, scratch: &mut *scratch, results });
         })
     })
 }

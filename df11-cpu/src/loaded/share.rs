@@ -1,12 +1,11 @@
 //! Shares the rows of a product, and its scratch, between threads.
 
 use core::hint::black_box;
-use core::ops::Range;
 
 use df11_core::{BackendError, Error, Work, bf16};
 
 use crate::level::Level;
-use crate::product::{Layout, tile_values};
+use crate::product::{Layout, Results, tile_values};
 use crate::threads;
 
 /// A thread is worth waking for this many multiplications: about 10 microseconds.
@@ -38,12 +37,14 @@ impl Scratch {
     /// For vectors of so many columns. Each thread wants `own` elements beside its tile.
     pub fn new(level: Level, columns: usize, vectors: usize, work: Work, own: usize) -> Self {
         let tile = if vectors > 1 { tile_values(level.tile_rows(), vectors) } else { 0 };
-        Self { columns, vectors, threads: threads::threads(work), each: (tile + own).next_multiple_of(LINE) }
+        let each = tile.saturating_add(own).checked_next_multiple_of(LINE).unwrap_or(usize::MAX);
+        Self { columns, vectors, threads: threads::threads(work), each }
     }
 
-    /// Elements of scratch.
+    /// Elements of scratch; `usize::MAX` for more than can be counted, which no scratch has.
     pub fn elements(self) -> usize {
-        LINE - 1 + Layout::new(self.columns, self.vectors).values() + self.threads * self.each
+        let prepared = Layout::new(self.columns, self.vectors).values();
+        self.threads.saturating_mul(self.each).saturating_add(prepared).saturating_add(LINE - 1)
     }
 
     /// Prepares the vectors.
@@ -65,38 +66,37 @@ impl Scratch {
 }
 
 impl Prepared<'_> {
-    /// Runs `part` on parts of the rows, each with scratch of its own.
+    /// Runs `part` on parts of the rows of `results`, each with scratch of its own.
     ///
     /// # Errors
     /// That of a part.
     pub fn share(
         &mut self,
-        rows: usize,
-        part: &(impl Fn(Range<usize>, &mut [f32]) -> Result<(), Error> + Sync),
+        results: Results<'_>,
+        part: &(impl Fn(Results<'_>, &mut [f32]) -> Result<(), Error> + Sync),
     ) -> Result<(), Error> {
-        let steps = rows * self.columns * self.vectors;
+        let steps = results.own().len().saturating_mul(self.columns).saturating_mul(self.vectors);
         let parts = self.threads.min(steps.div_ceil(FEWEST_STEPS)).max(1);
-        halve(0..rows, parts, self.each, self.rest, part)
+        halve(results, parts, self.each, self.rest, part)
     }
 }
 
 fn halve(
-    rows: Range<usize>,
+    results: Results<'_>,
     parts: usize,
     each: usize,
     scratch: &mut [f32],
-    part: &(impl Fn(Range<usize>, &mut [f32]) -> Result<(), Error> + Sync),
+    part: &(impl Fn(Results<'_>, &mut [f32]) -> Result<(), Error> + Sync),
 ) -> Result<(), Error> {
     if parts <= 1 {
-        return part(rows, &mut scratch[..each]);
+        return part(results, &mut scratch[..each]);
     }
     let (first, other) = (parts / 2, parts - parts / 2);
-    let middle = rows.start + rows.len() * first / parts;
+    let rows = results.own();
+    let before = rows.len() as u64 * first as u64 / parts as u64;
+    let (results, other_results) = results.split(rows.start + before as usize);
     let (scratch, others) = scratch.split_at_mut(first * each);
-    threads::join(
-        || halve(rows.start..middle, first, each, scratch, part),
-        || halve(middle..rows.end, other, each, others, part),
-    )
+    threads::join(|| halve(results, first, each, scratch, part), || halve(other_results, other, each, others, part))
 }
 
 /// The order of additions fixes the bits of a product only where subnormals are kept. A processor

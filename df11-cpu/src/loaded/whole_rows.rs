@@ -13,7 +13,7 @@ const STEP: usize = 256 << 10;
 
 /// Elements of the buffer for rows of so many columns: the begun row, and at least one more block.
 pub(crate) const fn buffer_for(columns: usize) -> usize {
-    columns + if STEP > MAX_BLOCK_WEIGHTS { STEP } else { MAX_BLOCK_WEIGHTS }
+    columns.saturating_add(if STEP > MAX_BLOCK_WEIGHTS { STEP } else { MAX_BLOCK_WEIGHTS })
 }
 
 /// Gives the rows to `take`, in order, some at a time. Every block is decoded once, except where

@@ -10,8 +10,7 @@ pub(crate) struct Arrays;
 
 const LANES: usize = 4;
 
-// SAFETY: the order is that of the columns; there are no features; the functions do what the
-// trait's texts say.
+// SAFETY: each function reads and writes what the trait's text says; there are no features.
 unsafe impl Vectors<16> for Arrays {
     type Vector = [f32; LANES];
     type Table = [u8; 16];

@@ -2,11 +2,14 @@
 
 use df11_core::bf16;
 
-use super::vectors::{GROUP, Vectors};
+use super::vectors::{GROUP, Vectors, is_permutation};
 
 /// Values that a run of groups of a tile or of prepared inputs is longer than needed. Runs of 4096
 /// bytes or a multiple would all lie in the same few sets of the cache.
 pub(crate) const SHIFT: usize = 16;
+
+/// Most vectors that hold a group.
+pub(super) const MOST_VECTORS: usize = 16;
 
 /// How prepared inputs lie in memory.
 ///
@@ -30,21 +33,24 @@ impl Layout {
         self.groups * (GROUP / N) + SHIFT
     }
 
-    /// Values of all inputs, at most: `N` is at most 16.
+    /// Values of all inputs, at most: `N` is at most 16. `usize::MAX` for more than can be counted.
     pub const fn values(self) -> usize {
+        let one = self.groups.saturating_mul(GROUP);
         match self.inputs {
-            1 => self.groups * GROUP,
-            inputs => inputs * (self.groups * GROUP + 16 * SHIFT),
+            1 => one,
+            inputs => inputs.saturating_mul(one.saturating_add(MOST_VECTORS * SHIFT)),
         }
     }
 }
 
 /// Prepares inputs, one after the other.
 ///
-/// Columns past the last are -0. The weights there are +0, and adding their product, -0, changes
-/// no sum, not even -0.
+/// Columns past the last are -0. The weights there are finite and have no sign: +0 in BF16, the
+/// value of code 0 in the flat form. So their product is -0, and adding -0 changes no sum, not even
+/// -0.
 #[inline(always)]
 pub(crate) fn prepare<V: Vectors<N>, const N: usize>(inputs: &[bf16], columns: usize, prepared: &mut [f32]) {
+    const { assert!(is_permutation(&V::ORDER) && N <= MOST_VECTORS) };
     let layout = Layout::new(columns, inputs.len() / columns);
     let (groups, lanes, run) = (layout.groups, GROUP / N, layout.run::<N>());
     for (input, x) in inputs.chunks_exact(columns).enumerate() {

@@ -4,11 +4,10 @@ use df11_core::{Flat, FlatRow, bf16, bf16_word, position};
 
 use super::vectors::{GROUP, Vectors, columns, regroup};
 
-/// Rows of weights, group by group.
+/// Rows of weights, group by group. Each group of a row is read once, in ascending order.
 ///
 /// # Safety
-/// `group` reads only what belongs to the rows, for a row below their number and a group below
-/// `next` of its mends.
+/// `group` and `mended` read only what belongs to the rows.
 pub(crate) unsafe trait Rows<V: Vectors<N>, const N: usize>: Copy {
     /// What is left of a row's groups that `group` does not give right.
     type Mends;
@@ -23,8 +22,17 @@ pub(crate) unsafe trait Rows<V: Vectors<N>, const N: usize>: Copy {
     /// The next group to be mended, or one past the last group of the row.
     fn next(&self, mends: &Self::Mends) -> usize;
     /// The group as it is stored.
+    ///
+    /// # Safety
+    /// The row is below `count`. The group is below `next` of the row's mends, and was not mended.
+    /// The processor has the level's features.
     unsafe fn group(&self, row: usize, group: usize) -> [V::Vector; N];
-    /// The group that `next` names, with zeros past the last column; steps past it.
+    /// The group that `next` names, with its escapes, and without what follows the row; steps past
+    /// it.
+    ///
+    /// # Safety
+    /// The row is below `count`, and `mends` is its own. `next` names a group of the row. The
+    /// processor has the level's features.
     unsafe fn mended(&self, row: usize, mends: &mut Self::Mends) -> [V::Vector; N];
     /// Asks for what stands `ahead` bytes after the group.
     fn prefetch(&self, row: usize, group: usize, ahead: usize);
@@ -50,7 +58,8 @@ impl<'a> Bf16Rows<'a> {
     }
 }
 
-// SAFETY: `next` is at most the number of whole groups, and a whole group ends within its row.
+// SAFETY: only the last group may not be whole. It is the one that is mended, so `group` reads whole
+// groups, which end within their row. `mended` reads a copy.
 unsafe impl<V: Vectors<N>, const N: usize> Rows<V, N> for Bf16Rows<'_> {
     /// The last group if it is not whole, and then one past it.
     type Mends = usize;
@@ -87,7 +96,7 @@ unsafe impl<V: Vectors<N>, const N: usize> Rows<V, N> for Bf16Rows<'_> {
 
     #[inline(always)]
     unsafe fn group(&self, row: usize, group: usize) -> [V::Vector; N] {
-        // SAFETY: the group is whole and within the row, by the caller's promise.
+        // SAFETY: the row is there and the group is whole, by the caller's promise.
         unsafe { V::bf16_group(self.group(row, group)) }
     }
 
@@ -98,7 +107,7 @@ unsafe impl<V: Vectors<N>, const N: usize> Rows<V, N> for Bf16Rows<'_> {
         *mends += 1;
         let mut whole = [[0; 2]; GROUP];
         whole[..rest.len()].copy_from_slice(rest);
-        // SAFETY: it reads 64 words.
+        // SAFETY: `whole` has 64 words; the caller's promise.
         unsafe { V::bf16_group(whole.as_ptr().cast()) }
     }
 
@@ -122,7 +131,7 @@ pub(crate) struct FlatRows<'a, Table> {
 
 impl<'a, Table> FlatRows<'a, Table> {
     /// # Safety
-    /// The level's features are there.
+    /// The processor has the level's features.
     #[inline(always)]
     pub unsafe fn new<V: Vectors<N, Table = Table>, const N: usize>(flat: &'a Flat<'a>) -> Self {
         let (bytes, sections) = (flat.bytes(), flat.sections());
@@ -151,7 +160,7 @@ impl Escapes<'_> {
 }
 
 // SAFETY: each row has 64 signs and 32 bytes of codes for each of its groups, by the invariant of
-// `Flat`.
+// `Flat`; the padding belongs to the row. So every group of a row can be read.
 unsafe impl<'a, V: Vectors<N>, const N: usize> Rows<V, N> for FlatRows<'a, V::Table> {
     type Mends = Escapes<'a>;
 
@@ -190,7 +199,7 @@ unsafe impl<'a, V: Vectors<N>, const N: usize> Rows<V, N> for FlatRows<'a, V::Ta
     #[inline(always)]
     unsafe fn group(&self, row: usize, group: usize) -> [V::Vector; N] {
         let at = row * self.groups + group;
-        // SAFETY: the group is within the row, by the caller's promise.
+        // SAFETY: the row is there and has the group, by the caller's promise.
         unsafe {
             V::flat_group(self.signs.as_ptr().add(at * GROUP), self.codes.as_ptr().add(at * GROUP / 2), &self.table)
         }
@@ -199,7 +208,7 @@ unsafe impl<'a, V: Vectors<N>, const N: usize> Rows<V, N> for FlatRows<'a, V::Ta
     #[inline(always)]
     unsafe fn mended(&self, row: usize, mends: &mut Escapes<'a>) -> [V::Vector; N] {
         let group = Rows::<V, N>::next(self, mends);
-        // SAFETY: the group is that of a column of the row.
+        // SAFETY: the row has the group, and the processor the features, by the caller's promise.
         let mut values = unsafe { columns::<V, N>(Rows::<V, N>::group(self, row, group)) };
         let signs = &self.signs[(row * self.groups + group) * GROUP..][..GROUP];
         while let (Some(column), Some((&exponent, exponents))) = (mends.column(), mends.exponents.split_first()) {
@@ -209,7 +218,7 @@ unsafe impl<'a, V: Vectors<N>, const N: usize> Rows<V, N> for FlatRows<'a, V::Ta
             values[column % GROUP] = bf16_word::merge(exponent, signs[position(column)]).to_f32();
             *mends = Escapes { columns: &mends.columns[1..], exponents };
         }
-        // SAFETY: the caller has the features.
+        // SAFETY: the caller's promise.
         unsafe { regroup::<V, N>(&values) }
     }
 

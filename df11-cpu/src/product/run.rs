@@ -28,15 +28,14 @@ pub(crate) struct Task<'a> {
     pub vectors: usize,
     /// For a tile and its sums, if there are several vectors.
     pub scratch: &'a mut [f32],
-    pub results: &'a Results<'a>,
-    /// Where the first of `rows` is among the rows of `results`. No other thread has these.
-    pub first_result: usize,
+    /// A row of results for each of `rows`.
+    pub results: Results<'a>,
 }
 
 /// Does a task: `ONE` rows side by side with one vector, tiles of `MANY` rows with several.
 ///
 /// # Safety
-/// The level's features are there, and `x` is prepared for them.
+/// The processor has the level's features.
 #[inline(always)]
 pub(crate) unsafe fn run_task<V, const N: usize, const ONE: usize, const MANY: usize>(task: Task<'_>)
 where
@@ -51,29 +50,30 @@ where
     }
 }
 
+/// # Safety
+/// The processor has the level's features.
 #[inline(always)]
 unsafe fn multiply<V, S, const N: usize, const ONE: usize, const MANY: usize>(rows: S, task: Task<'_>)
 where
     V: Vectors<N>,
     S: Rows<V, N>,
 {
-    let Range { start, end } = task.rows;
+    let Task { rows: Range { start, end }, x, vectors, scratch, mut results, .. } = task;
+    let own = results.own();
     assert!(start <= end && end <= rows.count(), "rows of the source");
-    let set = |row: usize, vector, sum| {
-        // SAFETY: the rows of this task are its own.
-        unsafe { task.results.set(task.first_result + row - start, vector, sum) }
-    };
+    assert!(own.len() == end - start, "a row of results for each");
+    let mut set = |row: usize, vector, sum| results.set(own.start + row - start, vector, sum);
     let mut row = start;
-    // SAFETY: the rows are there, by the assertion; the caller's promise.
+    // SAFETY: every row is below `end`, which is at most their number; the caller's promise.
     unsafe {
-        if task.vectors == 1 {
+        if vectors == 1 {
             while row + ONE <= end {
-                let sums = stream::<V, S, N, ONE>(&rows, row, task.x);
+                let sums = stream::<V, S, N, ONE>(&rows, row, x);
                 sums.into_iter().enumerate().for_each(|(at, sum)| set(row + at, 0, sum));
                 row += ONE;
             }
             while row < end {
-                let [sum] = stream::<V, S, N, 1>(&rows, row, task.x);
+                let [sum] = stream::<V, S, N, 1>(&rows, row, x);
                 set(row, 0, sum);
                 row += 1;
             }
@@ -81,13 +81,13 @@ where
             while row < end {
                 let some = row..end.min(row + MANY);
                 row = some.end;
-                tile::<V, S, N, MANY>(&rows, some, task.x, task.vectors, task.scratch, set);
+                tile::<V, S, N, MANY>(&rows, some, x, vectors, scratch, &mut set);
             }
         }
     }
 }
 
-/// The same without any features.
+/// The same for a level without features.
 pub(crate) fn run_task_portably<const MANY: usize>(task: Task<'_>) {
     // SAFETY: there are no features.
     unsafe { run_task::<Arrays, 16, 1, MANY>(task) }

@@ -13,7 +13,7 @@ pub(super) const MOST_AHEAD: usize = 16 << 10;
 /// The products of `R` rows from `first` on with one prepared input, summed.
 ///
 /// # Safety
-/// The rows are there, `x` is prepared for their columns, and the level's features are there.
+/// `first + R` is at most the number of rows. The processor has the level's features.
 #[inline(always)]
 pub(crate) unsafe fn stream<V: Vectors<N>, S: Rows<V, N>, const N: usize, const R: usize>(
     rows: &S,
@@ -22,10 +22,11 @@ pub(crate) unsafe fn stream<V: Vectors<N>, S: Rows<V, N>, const N: usize, const 
 ) -> [f32; R] {
     let groups = rows.columns().div_ceil(GROUP);
     assert!(x.len() == groups * GROUP, "prepared for these columns");
-    let ahead = (R * rows.row_bytes()).clamp(LEAST_AHEAD, MOST_AHEAD);
+    let ahead = R.saturating_mul(rows.row_bytes()).clamp(LEAST_AHEAD, MOST_AHEAD);
     let mut mends: [S::Mends; R] = core::array::from_fn(|row| rows.mends(first + row));
-    // SAFETY: the groups below `stop` are none that must be mended; `x` has a vector for each of
-    // `N` times `groups`; the caller has the features.
+    // SAFETY: the rows are there, by the caller's promise. A group below `stop` is below `next` of
+    // every row. `stop` itself is mended in the rows that name it; the others name a later one. `x`
+    // has every group, by the assertion.
     unsafe {
         let mut sums = [[V::zero(); N]; R];
         let mut group = 0;
@@ -60,10 +61,13 @@ pub(crate) unsafe fn stream<V: Vectors<N>, S: Rows<V, N>, const N: usize, const 
     }
 }
 
-/// The vectors of a group of a prepared input, which has the group.
+/// The vectors of a group of a prepared input.
+///
+/// # Safety
+/// `x` has the group's 64 values. The processor has the level's features.
 #[inline(always)]
 unsafe fn input<V: Vectors<N>, const N: usize>(x: &[f32], group: usize) -> [V::Vector; N] {
-    // SAFETY: the group's vectors follow one another; the caller has the features.
+    // SAFETY: the vectors follow one another in the 64 values; the caller's promise.
     unsafe {
         let mut vectors = [V::zero(); N];
         for (at, vector) in vectors.iter_mut().enumerate() {
@@ -73,10 +77,12 @@ unsafe fn input<V: Vectors<N>, const N: usize>(x: &[f32], group: usize) -> [V::V
     }
 }
 
+/// # Safety
+/// The processor has the level's features.
 #[inline(always)]
 unsafe fn add<V: Vectors<N>, const N: usize>(sums: &mut [V::Vector; N], w: [V::Vector; N], x: [V::Vector; N]) {
     for at in 0..N {
-        // SAFETY: the caller has the features.
+        // SAFETY: the caller's promise.
         sums[at] = unsafe { V::fused(w[at], x[at], sums[at]) };
     }
 }

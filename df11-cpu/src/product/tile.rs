@@ -1,5 +1,5 @@
-//! Many inputs: some groups of a few rows are unpacked into the cache, then multiplied
-//! with every input, then the next groups.
+//! Many inputs: some groups of a few rows are unpacked into the cache, then multiplied with every
+//! input, then the next groups.
 //!
 //! ```text
 //! tile:  for each vector of a group, for each row, that vector of each of its groups
@@ -7,11 +7,14 @@
 //! sums:  for each input, for each row, the 64 partial sums
 //! ```
 //!
+//! Every run, one vector of several groups, is `run` values long. The runs of a tile are `N * R`,
+//! those of x `N` for each input.
+//!
 //! A step (one vector, `R` rows, `B` inputs) keeps its sums in registers over the groups of a tile.
 
 use core::ops::Range;
 
-use super::prepared::{Layout, SHIFT};
+use super::prepared::{Layout, MOST_VECTORS, SHIFT};
 use super::rows::Rows;
 use super::stream::MOST_AHEAD;
 use super::vectors::{GROUP, Vectors};
@@ -22,9 +25,10 @@ const GROUPS: usize = 64;
 /// Inputs of a step.
 const INPUTS: usize = 4;
 
-/// Values of a tile of so many rows, and of its sums.
+/// Values of a tile of so many rows, and of its sums; `usize::MAX` for more than can be counted.
 pub(crate) const fn tile_values(rows: usize, inputs: usize) -> usize {
-    rows * (GROUPS * GROUP + 16 * SHIFT) + rows * inputs * GROUP
+    let sums = inputs.saturating_mul(GROUP);
+    sums.saturating_add(GROUPS * GROUP + MOST_VECTORS * SHIFT).saturating_mul(rows)
 }
 
 /// Values from one row of a tile to the next.
@@ -35,7 +39,7 @@ const fn run<const N: usize>() -> usize {
 /// The products of up to `R` rows with several prepared inputs. `out` takes row, input and sum.
 ///
 /// # Safety
-/// The rows are there, `x` is prepared for their columns, and the level's features are there.
+/// The range ends at or before the number of rows. The processor has the level's features.
 #[inline(always)]
 pub(crate) unsafe fn tile<V: Vectors<N>, S: Rows<V, N>, const N: usize, const R: usize>(
     rows: &S,
@@ -43,20 +47,25 @@ pub(crate) unsafe fn tile<V: Vectors<N>, S: Rows<V, N>, const N: usize, const R:
     x: &[f32],
     inputs: usize,
     scratch: &mut [f32],
-    out: impl Fn(usize, usize, f32),
+    mut out: impl FnMut(usize, usize, f32),
 ) {
     let layout = Layout::new(rows.columns(), inputs);
     let (tile, sums) = scratch.split_at_mut(R * N * run::<N>());
     let sums = &mut sums[..R * inputs * GROUP];
-    assert!(range.len() <= R && x.len() == layout.values(), "prepared for these columns");
+    assert!(range.len() <= R, "the rows fit into a tile");
+    assert!(inputs > 1 && x.len() == layout.values(), "several inputs, prepared for these columns");
     sums.fill(0.0);
     let mut mends: [S::Mends; R] = core::array::from_fn(|row| rows.mends(range.start + row));
     let mut first = 0;
     while first < layout.groups {
         let groups = first..layout.groups.min(first + GROUPS);
-        let next = if groups.end < layout.groups { rows.group_bytes() * GROUPS } else { R * rows.row_bytes() };
+        let next =
+            if groups.end < layout.groups { rows.group_bytes() * GROUPS } else { R.saturating_mul(rows.row_bytes()) };
         let ahead = next.min(MOST_AHEAD);
-        // SAFETY: runs and sums have room by the lengths checked above; the caller has the features.
+        // SAFETY: a row's runs begin at run `at` of the tile, which has N * R of them. Input i has
+        // its run `at` at number i * N + at of x, whose length says that all of them are there.
+        // The sums are R * inputs times 64, and a vector of them begins within each 64. The rows
+        // are there, and the features, by the caller's promise.
         unsafe {
             for (at, (row, mends)) in range.clone().zip(&mut mends).enumerate() {
                 let to = tile.as_mut_ptr().add(at * run::<N>());
@@ -73,7 +82,7 @@ pub(crate) unsafe fn tile<V: Vectors<N>, S: Rows<V, N>, const N: usize, const R:
     }
     for input in 0..inputs {
         for row in 0..range.len() {
-            // SAFETY: the sums of a row and an input are 64; the caller has the features.
+            // SAFETY: the sums of a row and an input are 64; the caller's promise.
             let sum = unsafe {
                 let from = sums.as_ptr().add((input * R + row) * GROUP);
                 let mut sums = [V::zero(); N];
@@ -88,6 +97,11 @@ pub(crate) unsafe fn tile<V: Vectors<N>, S: Rows<V, N>, const N: usize, const R:
 }
 
 /// Writes the vectors of some groups of a row to the tile, from `to` on.
+///
+/// # Safety
+/// The rows have the row, and the row the groups; `mends` is its own, and none of the groups was
+/// read before. From `to` on the tile has `N` runs, `R` runs from one to the next. The groups are
+/// at most `GROUPS`. The processor has the level's features.
 #[inline(always)]
 unsafe fn unpack<V: Vectors<N>, S: Rows<V, N>, const N: usize, const R: usize>(
     rows: &S,
@@ -101,29 +115,38 @@ unsafe fn unpack<V: Vectors<N>, S: Rows<V, N>, const N: usize, const R: usize>(
     while group < groups.end {
         let stop = rows.next(mends).min(groups.end);
         while group < stop {
-            // SAFETY: the group is before the next one that must be mended, and has its place in
-            // the tile.
+            // SAFETY: the group is before the next one that must be mended; the caller's promise.
             unsafe { put::<V, N, R>(rows.group(row, group), group - groups.start, to) };
             rows.prefetch(row, group, ahead);
             group += 1;
         }
         if group < groups.end {
-            // SAFETY: the group has its place in the tile; the caller has the features.
+            // SAFETY: the group is the one to be mended; the caller's promise.
             unsafe { put::<V, N, R>(rows.mended(row, mends), group - groups.start, to) };
             group += 1;
         }
     }
 }
 
+/// Writes the vectors of one group, the tile's group number `group`.
+///
+/// # Safety
+/// As `unpack`; `group` is below `GROUPS`.
 #[inline(always)]
 unsafe fn put<V: Vectors<N>, const N: usize, const R: usize>(vectors: [V::Vector; N], group: usize, to: *mut f32) {
     for (at, vector) in vectors.into_iter().enumerate() {
-        // SAFETY: the caller's place.
+        // SAFETY: a run has room for `GROUPS` vectors; the caller's promise.
         unsafe { V::store(to.add(at * R * run::<N>() + group * (GROUP / N)), vector) };
     }
 }
 
 /// One vector of some groups, `R` rows, all inputs.
+///
+/// # Safety
+/// `w` begins `R` runs of the tile, one after the other. `x` begins a run of the first input; each
+/// input has one, `N` runs from one to the next. The runs have `groups` vectors. `sums` begins a
+/// vector of sums for each row and input, 64 values from one to the next. The processor has the
+/// level's features.
 #[inline(always)]
 unsafe fn multiply_all<V: Vectors<N>, const N: usize, const R: usize>(
     w: *const f32,
@@ -135,7 +158,7 @@ unsafe fn multiply_all<V: Vectors<N>, const N: usize, const R: usize>(
     let mut input = 0;
     while input < layout.inputs {
         let step = (layout.inputs - input).min(INPUTS);
-        // SAFETY: the caller's runs and sums.
+        // SAFETY: inputs and sums from `input` on, `step` of them; the caller's promise.
         unsafe {
             let (x, sums) = (x.add(input * N * layout.run::<N>()), sums.add(input * R * GROUP));
             match step {
@@ -151,6 +174,9 @@ unsafe fn multiply_all<V: Vectors<N>, const N: usize, const R: usize>(
 
 /// One vector of some groups, `R` rows, `B` inputs. A run of `w` is a row, every `N`th run of `x` an
 /// input.
+///
+/// # Safety
+/// As `multiply_all`, for `B` inputs.
 #[inline(always)]
 unsafe fn multiply<V: Vectors<N>, const N: usize, const R: usize, const B: usize>(
     w: *const f32,
@@ -159,7 +185,8 @@ unsafe fn multiply<V: Vectors<N>, const N: usize, const R: usize, const B: usize
     groups: usize,
     to: *mut f32,
 ) {
-    // SAFETY: the caller's runs and sums.
+    // SAFETY: every run is read below `groups` vectors, every sum is that of a row below `R` and an
+    // input below `B`; the caller's promise.
     unsafe {
         let mut sums = [[V::zero(); B]; R];
         for (row, sums) in sums.iter_mut().enumerate() {

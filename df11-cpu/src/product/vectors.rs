@@ -14,14 +14,29 @@ pub(crate) const IN_ORDER: [u8; GROUP] = {
     order
 };
 
+/// Whether each lane is that of one column.
+pub(super) const fn is_permutation(order: &[u8; GROUP]) -> bool {
+    let (mut seen, mut column) = (0u64, 0);
+    while column < GROUP {
+        if order[column] as usize >= GROUP {
+            return false;
+        }
+        seen |= 1 << order[column];
+        column += 1;
+    }
+    seen == u64::MAX
+}
+
 /// The vectors of one level: `N` of them hold a group.
 ///
 /// The lanes of a group, counted over its vectors, stand in an order that suits the level: column
-/// `c` is lane `ORDER[c]`. Prepared inputs and partial sums have the same order.
+/// `c` is lane `ORDER[c]`. Prepared inputs and partial sums have the same order. `prepare` makes
+/// the compiler check that it is a permutation of 0 to 63.
 ///
 /// # Safety
-/// `ORDER` is a permutation of 0 to 63. Every function may run only where the level's features are
-/// there; it reads and writes as much as its text says, at any alignment.
+/// Every function reads and writes as much as its text says, at any alignment, and nothing else.
+/// An unsafe one may be called only if the processor has the level's features, and if what it reads
+/// or writes is there; it asks for nothing more.
 pub(crate) unsafe trait Vectors<const N: usize>: Copy {
     /// `64 / N` values of f32.
     type Vector: Copy;
@@ -49,24 +64,30 @@ pub(crate) unsafe trait Vectors<const N: usize>: Copy {
 }
 
 /// A group's values, column by column.
+///
+/// # Safety
+/// The processor has the level's features.
 #[inline(always)]
 pub(crate) unsafe fn columns<V: Vectors<N>, const N: usize>(group: [V::Vector; N]) -> [f32; GROUP] {
     let mut lanes = [0f32; GROUP];
     for (lanes, vector) in lanes.chunks_exact_mut(GROUP / N).zip(group) {
-        // SAFETY: a chunk has a vector's values; the caller has the features.
+        // SAFETY: a chunk has the values of a vector; the caller's promise.
         unsafe { V::store(lanes.as_mut_ptr(), vector) };
     }
     V::ORDER.map(|lane| lanes[usize::from(lane)])
 }
 
 /// The group with these columns.
+///
+/// # Safety
+/// The processor has the level's features.
 #[inline(always)]
 pub(crate) unsafe fn regroup<V: Vectors<N>, const N: usize>(columns: &[f32; GROUP]) -> [V::Vector; N] {
     let mut lanes = [0f32; GROUP];
     for (&lane, &value) in V::ORDER.iter().zip(columns) {
         lanes[usize::from(lane)] = value;
     }
-    // SAFETY: a chunk has a vector's values; the caller has the features.
+    // SAFETY: a chunk has the values of a vector; the caller's promise.
     unsafe {
         let mut vectors = [V::zero(); N];
         for (vector, lanes) in vectors.iter_mut().zip(lanes.chunks_exact(GROUP / N)) {

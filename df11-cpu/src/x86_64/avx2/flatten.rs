@@ -18,7 +18,7 @@ impl Packer for Avx2 {
         signs: &mut [u8; GROUP],
         codes: &mut [u8; CODES],
     ) -> u64 {
-        // SAFETY: each array has the bytes that are read and written.
+        // SAFETY: each array has the bytes that are read and written; `self` proves the features.
         unsafe {
             let from: *const u8 = weights.as_ptr().cast();
             let (signs_low, exponents_low) = split(from);
@@ -33,7 +33,10 @@ impl Packer for Avx2 {
 }
 
 /// Signs and mantissas, and exponents, of 32 positions: 16 columns from `from` on, and 16 columns
-/// half a group later. Reads these.
+/// half a group later.
+///
+/// # Safety
+/// These columns are there. The processor has the level's features.
 #[inline(always)]
 unsafe fn split(from: *const u8) -> (__m256i, __m256i) {
     // SAFETY: the caller has the features, and what is read or written.
@@ -51,6 +54,9 @@ unsafe fn split(from: *const u8) -> (__m256i, __m256i) {
 }
 
 /// The code of each exponent.
+///
+/// # Safety
+/// The processor has the level's features.
 #[inline(always)]
 unsafe fn find(exponents: __m256i, code: &[u8; 256]) -> __m256i {
     // SAFETY: the caller has the features.
@@ -70,6 +76,8 @@ unsafe fn find(exponents: __m256i, code: &[u8; 256]) -> __m256i {
     }
 }
 
+/// # Safety
+/// The processor has the level's features.
 #[inline(always)]
 unsafe fn escapes(codes: __m256i) -> u32 {
     // SAFETY: the caller has the features.

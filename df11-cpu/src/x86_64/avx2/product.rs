@@ -14,7 +14,8 @@ pub(crate) struct Table {
     low: __m256i,
 }
 
-// SAFETY: `order` is a permutation (checked below); the functions do what the trait's texts say.
+// SAFETY: each function reads and writes what the trait's text says: whole vectors, by instructions
+// that accept any address.
 unsafe impl Vectors<8> for Avx2 {
     type Vector = __m256;
     type Table = Table;
@@ -111,6 +112,9 @@ unsafe impl Vectors<8> for Avx2 {
 }
 
 /// The words of 32 positions, in the order of columns: of one half of the group, and of the other.
+///
+/// # Safety
+/// The processor has the level's features.
 #[inline(always)]
 unsafe fn words(signs: __m256i, codes: __m256i, table: &Table) -> [__m256i; 2] {
     // SAFETY: the caller has the features.
@@ -123,18 +127,25 @@ unsafe fn words(signs: __m256i, codes: __m256i, table: &Table) -> [__m256i; 2] {
 }
 
 /// The words of each vector as f32, even ones and odd ones.
+///
+/// # Safety
+/// The processor has the level's features.
 #[inline(always)]
 unsafe fn widened([a, b, c, d]: [__m256i; 4]) -> [__m256; 8] {
     // SAFETY: the caller has the features.
     unsafe { [even(a), odd(a), even(b), odd(b), even(c), odd(c), even(d), odd(d)] }
 }
 
+/// # Safety
+/// The processor has the level's features.
 #[inline(always)]
 unsafe fn even(words: __m256i) -> __m256 {
     // SAFETY: the caller has the features.
     unsafe { _mm256_castsi256_ps(_mm256_slli_epi32::<16>(words)) }
 }
 
+/// # Safety
+/// The processor has the level's features.
 #[inline(always)]
 unsafe fn odd(words: __m256i) -> __m256 {
     // SAFETY: the caller has the features.

@@ -3,6 +3,7 @@
 use core::arch::x86_64::*;
 
 use df11_core::bf16;
+use df11_core::limits::ESCAPE;
 
 use super::features::Avx512;
 use crate::flat::{CODES, GROUP, Packer};
@@ -16,7 +17,7 @@ impl Packer for Avx512 {
         signs: &mut [u8; GROUP],
         codes: &mut [u8; CODES],
     ) -> u64 {
-        // SAFETY: each array has the bytes that are read and written.
+        // SAFETY: each array has the bytes that are read and written; `self` proves the features.
         unsafe {
             let from = weights.as_ptr();
             let (first, second) = (_mm512_loadu_si512(from.cast()), _mm512_loadu_si512(from.add(32).cast()));
@@ -37,7 +38,7 @@ impl Packer for Avx512 {
             let found = _mm512_mask_blend_epi8(_mm512_movepi8_mask(exponents), below, from_128);
             let (low, high) = (_mm512_castsi512_si256(found), _mm512_extracti64x4_epi64::<1>(found));
             _mm256_storeu_si256(codes.as_mut_ptr().cast(), _mm256_or_si256(low, _mm256_slli_epi16::<4>(high)));
-            _mm512_cmpeq_epi8_mask(found, _mm512_set1_epi8(15))
+            _mm512_cmpeq_epi8_mask(found, _mm512_set1_epi8(ESCAPE as i8))
         }
     }
 }

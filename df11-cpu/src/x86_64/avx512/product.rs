@@ -14,7 +14,8 @@ pub(crate) struct Table {
     low: __m512i,
 }
 
-// SAFETY: `order` is a permutation (checked below); the functions do what the trait's texts say.
+// SAFETY: each function reads and writes what the trait's text says: whole vectors, by instructions
+// that accept any address.
 unsafe impl Vectors<4> for Avx512 {
     type Vector = __m512;
     type Table = Table;
@@ -105,6 +106,9 @@ unsafe impl Vectors<4> for Avx512 {
 }
 
 /// The words of each vector as f32, even ones and odd ones.
+///
+/// # Safety
+/// The processor has the level's features.
 #[inline(always)]
 unsafe fn widened(words: [__m512i; 2]) -> [__m512; 4] {
     // SAFETY: the caller has the features.
