@@ -103,21 +103,21 @@ fn inspect_says_what_the_flat_form_takes_and_what_escapes() {
         bytes: exponents.into_iter().flat_map(|exponent| (exponent << 7).to_le_bytes()).collect(),
     };
     // Sixteen exponents with codes of 4 bits: the greatest, 120, has no code in the flat form.
-    let common = (100..115).flat_map(|exponent| [exponent; 100]);
-    let few_escape = tensor("mlp.down_proj", [5, 301], common.chain([120; 5]).collect());
-    let all_escape = tensor("mlp.up_proj", [5, 10], vec![120; 50]);
+    let common = (100..115).flat_map(|exponent| [exponent; 1000]);
+    let few_escape = tensor("mlp.down_proj", [50, 301], common.chain([120; 50]).collect());
+    let all_escape = tensor("mlp.up_proj", [5, 100], vec![120; 500]);
     let (source, coded) = (place.at("a.safetensors"), place.at("b.safetensors"));
     Contents { tensors: vec![few_escape, all_escape], ..Contents::default() }.write(&source, 0);
     df11(["compress", text(&source), "-o", text(&coded)]).fine();
     for file in [&source, &coded] {
         let report = df11(["inspect", text(file), "--json"]).fine().json();
         let unit = &report["units"][0];
-        assert_eq!(unit["weights"], 1555, "{report}");
-        // 12 bits for each of 1505 weights and 5 bytes for each of 5 escapes; 50 weights in BF16
-        let expected = serde_json::json!({"least_bytes": 1505 + 753 + 25 + 100, "escapes": 5, "kept_bf16": 1});
+        assert_eq!(unit["weights"], 15_550, "{report}");
+        // 12 bits for each of 15,050 weights and 5 bytes for each of 50 escapes; 500 weights in BF16
+        let expected = serde_json::json!({"least_bytes": 15_050 + 7_525 + 250 + 1_000, "escapes": 50, "kept_bf16": 1});
         assert_eq!(unit["flat"], expected);
         let line =
-            "flat form: at least 2,383 bytes, 76.62 % of BF16; 5 weights escape, 0.3215 %; 1 matrix kept in BF16";
+            "flat form: at least 23,825 bytes, 76.61 % of BF16; 50 weights escape, 0.3215 %; 1 matrix kept in BF16";
         let shown = df11(["inspect", text(file)]).fine().stdout;
         assert!(shown.lines().any(|found| found == line), "{shown}");
     }
