@@ -5,7 +5,7 @@ use std::ops::Range;
 use df11_core::{Code, Exponents, Histogram, bf16, bf16_word, entropy};
 use rayon::prelude::*;
 
-use super::{Entropy, FlatReport, UnitReport};
+use super::report::{Entropy, FlatReport, UnitReport};
 
 /// Weights that one thread counts at a time: its tables of counts are then a small part of the
 /// work.

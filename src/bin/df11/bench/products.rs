@@ -6,12 +6,12 @@
 //! ```
 //! The forms take turns, so a machine that changes speed affects all alike.
 
-use df11_core::{Backend, BackendError, Bytes, Flattened, Form, Loaded, Shape, Unit, UnitView, Work, bf16};
+use df11_core::{Backend, BackendError, Bytes, Flattened, Form, Shape, Unit, UnitView, Work, bf16};
 use df11_cpu::{Encoder, Level, buffer};
 
 use super::reading::ROW_BYTES;
 use super::row::Row;
-use super::turns::{Operands, Times};
+use super::turns::{Held, Operands, Times};
 use crate::exit::Failure;
 use crate::terminal::grouped;
 
@@ -35,12 +35,6 @@ pub struct Products {
     unit: Unit<'static>,
     x: Vec<bf16>,
     y: Vec<f32>,
-}
-
-/// The matrix in one form.
-pub struct Held<'a> {
-    pub loaded: Box<dyn Loaded + 'a>,
-    pub bytes: usize,
 }
 
 impl Products {

@@ -4,10 +4,9 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use df11_core::product::{Output, dot, fixed_nan};
-use df11_core::{Form, Linear, Rows, Shape, Work, bf16};
+use df11_core::{Form, Linear, Loaded, Rows, Shape, Work, bf16};
 use df11_cpu::buffer;
 
-use super::products::Held;
 use super::reading::{READERS, ROW_BYTES};
 use crate::exit::Failure;
 
@@ -31,6 +30,12 @@ impl Default for Times {
     fn default() -> Times {
         Times { products: Vec::new(), reading: f64::INFINITY, memcpy: f64::INFINITY }
     }
+}
+
+/// The matrix in one form.
+pub struct Held<'a> {
+    pub loaded: Box<dyn Loaded + 'a>,
+    pub bytes: usize,
 }
 
 /// What the products of one batch work on.
