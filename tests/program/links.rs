@@ -204,7 +204,14 @@ fn what_is_beside_a_model_and_no_file_is_left_out_by_name() {
         assert!(run.stderr.contains(name), "{name}: {}", run.stderr);
     }
     fs::remove_dir(place.at("out/sub")).expect("it is empty");
+    // The record, in the main file, lists what was left out. Nothing else differs, and the same
+    // comes back.
+    for folder in ["whole", "out"] {
+        soon(&["decompress", text(&place.at(folder)), "-o", text(&place.at(&format!("{folder}-back")))]).fine();
+        fs::remove_file(place.at(folder).join("model.safetensors")).expect("removed");
+    }
     assert_same_tree(&place.at("whole"), &place.at("out"));
+    assert_same_tree(&place.at("whole-back"), &place.at("out-back"));
 }
 
 #[test]
