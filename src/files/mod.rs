@@ -7,6 +7,7 @@ mod disguise;
 pub(crate) mod dotted;
 pub(crate) mod file_names;
 pub(crate) mod folder;
+mod hub;
 pub(crate) mod leaves;
 pub(crate) mod links;
 pub(crate) mod our_files;
