@@ -15,6 +15,7 @@ pub(crate) mod own;
 pub(crate) mod pipeline;
 pub(crate) mod portable;
 mod prefix;
+pub(crate) mod python;
 pub(crate) mod sampling;
 pub(crate) mod shapes;
 pub(crate) mod spelling;
