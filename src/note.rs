@@ -38,6 +38,15 @@ pub enum Note {
         /// The file.
         file: String,
     },
+    /// A set of weight files holds tensors of the same names and shapes as the model.
+    #[error(
+        "{} has the tensors of the model once more, as another split or precision has them, and was left out",
+        shown(file)
+    )]
+    OtherSet {
+        /// The file.
+        file: String,
+    },
     /// A weight file does not belong to the model.
     #[error("{} is not part of the model and was left out", shown(file))]
     NotOfModel {
@@ -268,6 +277,12 @@ pub enum Note {
     /// The other files of the source were not restored, because the model's folder was not given.
     #[error("only the weights are restored; give the model's folder to restore the other files too")]
     FolderNotGiven,
+    /// Some files of the source were left out when it was compressed.
+    #[error("left out when the model was compressed, so not restored: {}", listed(files))]
+    WasLeftOut {
+        /// The files.
+        files: Vec<String>,
+    },
     /// One file was restored from a source that was a folder.
     #[error("one file was given, so one file is restored; give its directory to restore config.json and the other files too")]
     FileGivesFile,
@@ -313,16 +328,18 @@ impl Note {
         }
     }
 
-    /// The file of the source that was left out, if the note tells of one.
-    pub fn left_out(&self) -> Option<String> {
+    /// The files of the source that were left out, if the note tells of them.
+    pub fn left_out(&self) -> Vec<String> {
         match self {
             Note::OtherForm { file }
+            | Note::OtherSet { file }
             | Note::NotOfModel { file }
             | Note::NotOfPipeline { file }
             | Note::NotRead { file, .. }
-            | Note::SeenBefore { folder: file } => Some(file.clone()),
-            Note::OfPart { part, note } => Some(format!("{part}/{}", note.left_out()?)),
-            _ => None,
+            | Note::SeenBefore { folder: file } => vec![file.clone()],
+            Note::WasLeftOut { files } => files.clone(),
+            Note::OfPart { part, note } => note.left_out().iter().map(|file| format!("{part}/{file}")).collect(),
+            _ => Vec::new(),
         }
     }
 

@@ -142,9 +142,13 @@ impl Checkpoint {
         self.tensors.keys().map(String::as_str).filter(|name| is_superseded(name))
     }
 
-    /// Takes the superseded tensors out of the model.
+    /// Takes the superseded tensors out, since nothing is written that could restore them.
     pub fn drop_superseded(&mut self) {
         self.tensors.retain(|name, _| !is_superseded(name));
+        self.notes.retain(|note| !matches!(note, Note::Superseded { .. }));
+        let used: BTreeSet<usize> = self.tensors.values().map(|place| place.file).collect();
+        let unused = self.files.iter().enumerate().filter(|(index, _)| !used.contains(index));
+        self.notes.extend(unused.map(|(_, file)| Note::NotOfModel { file: file.name.clone() }));
     }
 
     /// Every tensor of the model with its header entry, by name. A tensor in disguise has the entry

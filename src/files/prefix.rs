@@ -25,8 +25,8 @@ impl Change {
 }
 
 impl Checkpoint {
-    /// Calls its tensors as a model with these `names` calls them, if none of them has the same name
-    /// there and one prefix makes most of them equal.
+    /// Calls its tensors as a model with these `names` calls them, if none of them has the same
+    /// name there and one prefix makes most of them equal.
     pub fn match_prefix(&mut self, names: &BTreeSet<String>) {
         if self.tensors.keys().any(|own| names.contains(own)) {
             return;

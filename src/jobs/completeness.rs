@@ -20,7 +20,7 @@ use serde::{Serialize, Serializer};
 use crate::Error;
 use crate::files::checkpoint::Checkpoint;
 use crate::files::dotted::{is_decimal, parent_and_last, prefixes};
-use crate::naming::units::LLAMA_ATTRIBUTES;
+use crate::naming::units::{LLAMA_ATTRIBUTES, MAX_COMPONENTS};
 use crate::record::coded::CodedModel;
 use crate::record::config::{ConfigFile, is_llama_like};
 use crate::record::matrices::Naming;
@@ -131,7 +131,8 @@ pub(crate) fn of_source(source: &Checkpoint) -> Result<Completeness, Error> {
 /// missing in it.
 fn by_names(names: &BTreeSet<String>, config: Option<&ConfigFile>, is_dir: bool) -> Completeness {
     let lists = block_lists(names);
-    let mut missing: BTreeSet<String> = lists.iter().flat_map(|(list, blocks)| gaps(list, blocks)).collect();
+    let gaps = lists.iter().flat_map(|(list, blocks)| gaps(list, blocks)).take(MOST_MISSING);
+    let mut missing: BTreeSet<String> = gaps.collect();
     let promised = config.filter(|_| is_dir).and_then(|config| promised_blocks(config, &lists));
     missing.extend(promised.iter().flatten().cloned());
     let llama = config.filter(|config| is_llama_like(config)).and_then(|config| llama_tensors(config, names));
@@ -156,7 +157,7 @@ fn block_lists(names: &BTreeSet<String>) -> BTreeMap<&str, Blocks<'_>> {
     let mut lists: BTreeMap<&str, Blocks<'_>> = BTreeMap::new();
     let mut not_blocks: BTreeSet<&str> = BTreeSet::new();
     for name in names {
-        for path in prefixes(name) {
+        for path in prefixes(name).take(MAX_COMPONENTS) {
             let (list, last) = parent_and_last(path);
             let (Some(number), Some(below)) =
                 (last.parse().ok().filter(|_| is_decimal(last)), name.get(path.len() + 1..))

@@ -19,7 +19,7 @@ use crate::naming::pattern::PatternDict;
 use crate::reader::shapes::Shapes;
 use crate::record::coded::CodedModel;
 use crate::record::matrices::{Matrix, Naming};
-use crate::record::source::{Record, SOURCES_KEY, SourceKind};
+use crate::record::source::{Record, SOURCES_KEY, SourceKind, Written};
 use crate::safetensors::{Dtype, Header, Layout, Most, NewTensor, total};
 use crate::writer::output::Form;
 use crate::{Error, Note};
@@ -258,6 +258,9 @@ fn from_record(model: &CodedModel, record: &Record) -> Result<Restoration, Error
         .as_ref()
         .map(|written| written.files.iter().filter(|file| file.source_name().is_some()).cloned().collect());
     let mut notes = Vec::new();
+    if let Some(Written { left_out, .. }) = record.written.as_ref().filter(|written| !written.left_out.is_empty()) {
+        notes.push(Note::WasLeftOut { files: left_out.clone() });
+    }
     let mut byte_exact = true;
     if !model.checkpoint.is_dir && copies.as_ref().is_some_and(|copies| !copies.is_empty()) {
         notes.push(Note::FolderNotGiven);

@@ -27,6 +27,7 @@ const VERSION_2: &str = "2";
 pub(crate) const SOURCES_KEY: &str = "df11.sources";
 pub(crate) const DATA_KEY: &str = "df11.data";
 pub(crate) const PART_KEY: &str = "df11.part";
+pub(crate) const LEFT_OUT_KEY: &str = "df11.left_out";
 const CHECKSUM_KEY: &str = "df11.checksum";
 
 /// Most bytes that the headers and small files of the source inflate to, in all: the longest
@@ -67,6 +68,8 @@ pub(crate) struct Written {
     pub data: Digits,
     /// The folder of this model in its pipeline, if it is part of one.
     pub part: Option<String>,
+    /// Files of the source's folder that were left out.
+    pub left_out: Vec<String>,
 }
 
 /// What is known about one tensor.
@@ -141,6 +144,9 @@ impl Record {
         if config_inside {
             metadata.insert(CONFIG_KEY.to_owned(), canonical(dfloat11_config));
         }
+        if !written.left_out.is_empty() {
+            metadata.insert(LEFT_OUT_KEY.to_owned(), json(serde_json::to_value(&written.left_out)));
+        }
         if let Some(part) = written.part {
             metadata.insert(PART_KEY.to_owned(), part);
         }
@@ -205,6 +211,10 @@ impl Record {
                 files: serde_json::from_str(value(FILES_KEY)?).map_err(not_json(FILES_KEY))?,
                 data: Digits::parse(value(DATA_KEY)?).ok_or_else(|| damaged(DATA_KEY, RecordReason::NoDigits))?,
                 part: metadata.get(PART_KEY).cloned(),
+                left_out: match metadata.get(LEFT_OUT_KEY) {
+                    Some(text) => serde_json::from_str(text).map_err(not_json(LEFT_OUT_KEY))?,
+                    None => Vec::new(),
+                },
             }),
         };
         Ok(Some(Record { units, tensors, sources, written }))
@@ -283,6 +293,7 @@ mod tests {
                 files: vec![OurFile::Card { name: "README.md".into(), xxh3: Digits(3) }],
                 data: Digits(2),
                 part: Some("transformer".into()),
+                left_out: vec!["other.safetensors".into()],
             }),
         }
     }

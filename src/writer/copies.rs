@@ -58,14 +58,15 @@ pub(crate) fn copy_beside(
     Ok(copied)
 }
 
-/// An upper bound on what a record will say about the files that [`copy_others`] copies.
-pub(crate) fn copies_at_most(folder: &Path, carried: &BTreeSet<String>) -> Result<Vec<OurFile>, Error> {
+/// An upper bound on what a record will say about the files that [`copy_others`] copies, and the
+/// notes that it will give.
+pub(crate) fn copies_at_most(folder: &Path, carried: &BTreeSet<String>) -> Result<(Vec<OurFile>, Vec<Note>), Error> {
     let others = Others::of(folder, &|name| Some(name.to_path_buf()), carried)?;
     let ours = |Other { path, relative, .. }: Other| {
         let name = portable(&path, &relative)?;
         Ok(OurFile::Copied { source: Some(name.clone()), name, size: u64::MAX, xxh3: Digits::default() })
     };
-    others.files.into_iter().map(ours).collect()
+    Ok((others.files.into_iter().map(ours).collect::<Result<_, _>>()?, others.notes))
 }
 
 /// Finds every reason for which [`copy_others`] would fail, before work begins: each file is opened

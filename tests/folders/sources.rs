@@ -32,6 +32,8 @@ fn comes_back_without(files: &Files, left_out: &[&str]) {
         expected.remove(*name).expect("it was there");
         assert!(run.stderr.contains(name) && run.stderr.contains("left out"), "{name}: {}", run.stderr);
     }
+    let said = df11(["decompress", text(&place.at("coded")), "-o", text(&place.at("again"))]).ends(0, left_out);
+    said.ends(0, &["but for those left out", "so not restored"]);
     assert_eq!(expected.keys().collect::<Vec<_>>(), tree(&place.at("back")).keys().collect::<Vec<_>>());
     assert!(expected == tree(&place.at("back")));
 }

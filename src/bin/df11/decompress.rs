@@ -30,8 +30,8 @@ pub struct Decompress {
     /// Take the patterns from this JSON file instead of config.json
     #[arg(long, value_name = "FILE")]
     pattern_dict: Option<PathBuf>,
-    /// If the model is not complete, or files of it are changed, restore what is there and report the rest. Every unit is
-    /// then decoded twice
+    /// If the model is not complete, or files of it are changed, restore what is there and report
+    /// the rest. Every unit is then decoded twice
     #[arg(long)]
     partial: bool,
     /// Print {version, verb, output, byte_exact, checked, tensors, output_bytes, files,
@@ -76,7 +76,9 @@ impl Decompress {
 
 fn summary(report: &DecompressReport, seconds: f64) -> String {
     let exact = if report.byte_exact {
-        "each equal to its checksum, every file byte for byte the source".to_owned()
+        let is_less = report.notes.iter().any(|note| !note.left_out().is_empty());
+        let but = if is_less { ", but for those left out" } else { "" };
+        format!("each equal to its checksum, every file byte for byte the source{but}")
     } else if !report.missing.is_empty() {
         format!("NOT the whole source: {} in the input", count(report.missing.len(), "fault"))
     } else if report.checked {

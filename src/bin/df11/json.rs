@@ -32,10 +32,9 @@ struct LeftOut {
 
 impl<T: Serialize> Report<T> {
     fn of(verb: &'static str, found: T, notes: &[Note]) -> Report<T> {
-        let left_out = notes.iter().filter_map(|note| {
-            let file = note.left_out()?;
-            Some(LeftOut { file, reason: note.to_string() })
-        });
+        let left_out = notes
+            .iter()
+            .flat_map(|note| note.left_out().into_iter().map(|file| LeftOut { file, reason: note.to_string() }));
         let copied_beside = notes.iter().flat_map(Note::copied_beside).collect();
         let (left_out, notes) = (left_out.collect(), notes.iter().map(Note::to_string).collect());
         Report { version: VERSION, verb, found, copied_beside, left_out, notes }

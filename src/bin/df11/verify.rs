@@ -30,8 +30,8 @@ pub struct Verify {
     /// Take the patterns from this JSON file instead of config.json
     #[arg(long, value_name = "FILE")]
     pattern_dict: Option<PathBuf>,
-    /// Print {version, verb, completeness: {state, missing}, units, weights, raw_tensors, checksums,
-    /// files, compared, failures, copied_beside, left_out, notes} instead
+    /// Print {version, verb, completeness: {state, missing}, units, weights, raw_tensors,
+    /// checksums, files, compared, failures, copied_beside, left_out, notes} instead
     #[arg(long)]
     json: bool,
     #[command(flatten)]

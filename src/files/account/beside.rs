@@ -1,7 +1,7 @@
 //! The weight files of a folder that are not the model.
 //!
 //! ```text
-//! a set with every tensor of the model       the same weights in another form: left out
+//! a set with every tensor of the model       another split or precision: left out
 //! the same weights under other names         left out (Mistral's form beside that of transformers)
 //! no tensor of the model                     carried along as it is: tools may load it too
 //! some tensors of the model                  carried along in the model, as superseded tensors
@@ -34,10 +34,10 @@ pub(super) fn add(checkpoint: &mut Checkpoint, folder: Folder, set: &[String]) -
             Err(error) => return Err(error),
         }
     }
-    let forms = other_forms(checkpoint, &readers);
+    let sets = other_sets(checkpoint, &readers);
     for (file, reader) in readers {
-        if forms.contains(&set_of(&file)) {
-            checkpoint.notes.push(Note::OtherForm { file });
+        if sets.contains(&set_of(&file)) {
+            checkpoint.notes.push(Note::OtherSet { file });
         } else if file != checkpoint.main_file && tensors(&reader).all(|name| !checkpoint.tensors.contains_key(name)) {
             checkpoint.carried.insert(file);
         } else {
@@ -49,7 +49,7 @@ pub(super) fn add(checkpoint: &mut Checkpoint, folder: Folder, set: &[String]) -
 }
 
 /// The sets among these files that hold every tensor of the model in the same shapes, and no other.
-fn other_forms(checkpoint: &Checkpoint, readers: &[(String, Reader)]) -> BTreeSet<String> {
+fn other_sets(checkpoint: &Checkpoint, readers: &[(String, Reader)]) -> BTreeSet<String> {
     let mut found: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
     let mut others: BTreeSet<String> = BTreeSet::new();
     for (file, reader) in readers {

@@ -40,7 +40,8 @@ pub(super) fn card_of(xxh3: Digits) -> OurFile {
 }
 
 impl CompressReport {
-    /// Copies the files next to the weights of `source` to the folder `below` of the output. The published tool copies nothing.
+    /// Copies the files next to the weights of `source` to the folder `below` of the output. The
+    /// published tool copies nothing.
     pub(super) fn copy_beside(
         &mut self,
         source: &Checkpoint,

@@ -27,7 +27,6 @@ use serde_json::Value;
 
 use super::layout::{FileLayout, Metadata, header, places, remove, unwritable};
 use super::record::record_of;
-use crate::Error;
 use crate::error::{JsonReason, ModelReason};
 use crate::files::file_names::{CONFIG_FILE, is_weights_file, plain_name};
 use crate::files::folder::names;
@@ -38,6 +37,7 @@ use crate::record::config::{ConfigFile, dfloat11_config};
 use crate::record::source::Written;
 use crate::safetensors::{Fault, MAX_HEADER_BYTES};
 use crate::writer::copies::copies_at_most;
+use crate::{Error, Note};
 
 /// What determines the files that are written.
 #[derive(Clone, Copy)]
@@ -162,8 +162,9 @@ impl Gate<'_> {
             OurFile::Config { name: CONFIG_FILE.to_owned(), size, xxh3: none },
             OurFile::Card { name: README.to_owned(), xxh3: none },
         ];
-        let files = weights.chain(small).chain(copies_at_most(&source.path, &source.carried)?).collect();
-        Ok(Written { files, data: none, part })
+        let (copies, notes) = copies_at_most(&source.path, &source.carried)?;
+        let left_out = source.notes.iter().chain(&notes).flat_map(Note::left_out).collect();
+        Ok(Written { files: weights.chain(small).chain(copies).collect(), data: none, part, left_out })
     }
 
     fn header_of<'t>(

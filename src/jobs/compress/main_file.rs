@@ -80,7 +80,8 @@ fn written(task: Task<'_>, ledger: &mut Ledger, dfloat11_config: &Value) -> Resu
         files.push(card_of(Digits::default()));
     }
     files.extend(destination.copied.ours());
-    Ok(Written { files, data: Digits::default(), part: destination.part.map(str::to_owned) })
+    let left_out = source.notes.iter().chain(&destination.copied.notes).flat_map(Note::left_out).collect();
+    Ok(Written { files, data: Digits::default(), part: destination.part.map(str::to_owned), left_out })
 }
 
 /// Refuses, before any work, names that another system would read differently: those of files to be

@@ -32,7 +32,7 @@ pub struct DecompressOptions {
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct DecompressReport {
-    /// Every file of the source is there, byte for byte: rebuilt from its own header, or compared
+    /// Every file of the source that compression did not leave out is there, byte for byte: rebuilt from its own header, or compared
     /// with its checksum as it was copied.
     pub byte_exact: bool,
     /// Every tensor was compared with its checksum. Without `byte_exact`: weight files, config.json

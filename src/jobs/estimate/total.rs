@@ -7,7 +7,7 @@ use df11_core::{PartSizes, bf16};
 use super::options::EstimateOptions;
 use super::report::{EstimateReport, EstimatedPatterns, EstimatedRaw, EstimatedUnit};
 use super::sample::{sizes_by_sample, typical_sizes};
-use crate::Error;
+
 use crate::files::our_files::{Digits, OurFile};
 use crate::files::superseded::is_superseded;
 use crate::jobs::compress::layout::{
@@ -18,6 +18,7 @@ use crate::naming::owners::RawReason;
 use crate::naming::units::UnitSpec;
 use crate::record::config::dfloat11_config;
 use crate::record::source::Written;
+use crate::{Error, Note};
 
 /// The walk that adds up: each file counts with the sizes of its tensors and its header.
 pub(super) struct Total<'a> {
@@ -76,7 +77,8 @@ impl<'a> Total<'a> {
         let patterns = layout.pattern_dict(&coded);
         let config = dfloat11_config(patterns.clone());
         // Other files in the folder are ignored: their names are few bytes.
-        let written = Written { files: std::mem::take(&mut self.files), ..Written::default() };
+        let left_out = self.layout.source().notes.iter().flat_map(Note::left_out).collect();
+        let written = Written { files: std::mem::take(&mut self.files), left_out, ..Written::default() };
         let record = record_of(layout.source(), &coded, &BTreeMap::new(), written);
         let MainContents { units, raw, .. } = &main;
         let contents = Contents { name: layout.main_file(), units, raw };
