@@ -24,6 +24,14 @@ pub enum Note {
         /// The note.
         note: Box<Note>,
     },
+    /// INPUT is one of several files of a model.
+    #[error("{} is one of {of} files of a model; give their folder to take the whole model", shown(file))]
+    OneShard {
+        /// The file.
+        file: String,
+        /// The number of files.
+        of: usize,
+    },
     /// A file holds the same weights in another form, and was not read.
     #[error("{} holds the same weights in another form and was left out", shown(file))]
     OtherForm {

@@ -34,6 +34,21 @@ pub enum ModelReason {
         /// One of them.
         file: PathBuf,
     },
+    /// It is the folder that a hub's tools keep a model in, or many models.
+    #[error("is a cache of a hub; give a snapshot in it: {}", listed(snapshots))]
+    HubCache {
+        /// The snapshots, the current ones first.
+        snapshots: Vec<PathBuf>,
+    },
+    /// Nothing is there, and the path looks like the name or the address of a model on a hub.
+    #[error(
+        "does not exist; if it is a model on a hub, download it first (for example `hf download {name} --local-dir \
+         MODEL`), then give its folder"
+    )]
+    OnHub {
+        /// The name of the model there: `ORG/NAME`.
+        name: String,
+    },
     /// It is a pipeline folder, but one model is expected.
     #[error("is a pipeline folder; give one of its parts: {}", listed(parts))]
     Pipeline {

@@ -9,6 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::folder::SmallFile;
+use super::hub;
 use super::own::MAIN_KEY;
 use super::superseded::is_superseded;
 use crate::safetensors::{Reader, TensorInfo, total};
@@ -213,5 +214,6 @@ impl Checkpoint {
 
 /// Whether the path is a directory. Links are followed.
 pub(super) fn is_directory(path: &Path) -> Result<bool, Error> {
+    hub::check_exists(path)?;
     Ok(fs::metadata(path).map_err(Error::io("open", path))?.is_dir())
 }

@@ -23,7 +23,7 @@ use super::pipeline::names_part;
 use crate::{Error, open};
 
 /// The names, in a cache, of the folder of a model's revisions and of the folder of its files.
-const SNAPSHOTS: &str = "snapshots";
+pub(super) const SNAPSHOTS: &str = "snapshots";
 const BLOBS: &str = "blobs";
 
 /// The places that the links of a folder may lead to.

@@ -11,6 +11,7 @@ use std::path::Path;
 
 use serde::de::IgnoredAny;
 
+use super::python;
 use crate::open;
 
 /// The file that makes a folder a pipeline.
@@ -25,6 +26,6 @@ pub(crate) fn names_part(pipeline: &Path, part: &OsStr) -> bool {
     let Ok(file) = open::regular(&pipeline.join(PIPELINE_FILE)) else { return false };
     let mut bytes = Vec::new();
     let is_read = file.take(PIPELINE_FILE_BYTES).read_to_end(&mut bytes).is_ok();
-    let fields: BTreeMap<String, IgnoredAny> = serde_json::from_slice(&bytes).unwrap_or_default();
+    let fields: BTreeMap<String, IgnoredAny> = serde_json::from_slice(&python::to_json(&bytes)).unwrap_or_default();
     is_read && part.to_str().is_some_and(|part| fields.contains_key(part))
 }

@@ -7,14 +7,17 @@
 use serde::de::Error as _;
 use serde_json::Value;
 
+use super::python;
+
 /// Most values of one text. List elements and object keys count. A file of shapes that names
 /// 262,144 tensors one by one has two million.
 pub(crate) const MAX_VALUES: usize = 1 << 22;
 
 /// Counts the values of a text, then parses it.
 pub(crate) fn parse(json: &[u8]) -> serde_json::Result<Value> {
-    check(json)?;
-    serde_json::from_slice(json)
+    let json = python::to_json(json);
+    check(&json)?;
+    serde_json::from_slice(&json)
 }
 
 /// Refuses a text with too many values. Each value is followed by a comma or a colon, or is the

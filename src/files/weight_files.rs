@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use super::folder::{has, names, weights_files};
+use super::hub;
 use super::pipeline::PIPELINE_FILE;
 use crate::Error;
 use crate::error::ModelReason;
@@ -14,6 +15,10 @@ pub(crate) fn no_weights(path: &Path) -> Result<ModelReason, Error> {
     let parts = parts(path)?;
     if !parts.is_empty() {
         return Ok(ModelReason::Pipeline { parts });
+    }
+    let snapshots = hub::snapshots(path)?;
+    if !snapshots.is_empty() {
+        return Ok(ModelReason::HubCache { snapshots });
     }
     let names = names(path)?;
     let of_kind = |endings: &[&str]| {
@@ -28,6 +33,7 @@ pub(crate) fn no_weights(path: &Path) -> Result<ModelReason, Error> {
 
 /// The sub-folders with weights of a pipeline folder, by name. Empty for any other input.
 pub(crate) fn parts(input: &Path) -> Result<Vec<PathBuf>, Error> {
+    hub::check_exists(input)?;
     if !has(&input.join(PIPELINE_FILE))? {
         return Ok(Vec::new());
     }

@@ -1,12 +1,12 @@
 //! `config.json`: writes `dfloat11_config` into it, and keeps every other field as it was and where
 //! it was. Also finds the shapes that the fields of a known architecture imply.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use df11_core::limits::{BLOCK_CHUNKS, CHUNK_BYTES};
-use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
+use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value, json};
 
@@ -17,7 +17,7 @@ use crate::files::checkpoint::Checkpoint;
 use crate::files::dotted::WEIGHT_SUFFIX;
 use crate::files::file_names::CONFIG_FILE;
 use crate::files::folder::{has, read_small};
-use crate::files::values;
+use crate::files::{python, values};
 
 /// The field of config.json that makes a directory a DFloat11 model.
 pub(crate) const DFLOAT11_CONFIG: &str = "dfloat11_config";
@@ -50,7 +50,8 @@ impl ConfigFile {
 
     /// Parses the bytes of the one at `path`.
     pub fn parse(bytes: &[u8], path: &Path) -> Result<ConfigFile, Error> {
-        let fields = values::check(bytes).and_then(|()| serde_json::from_slice(bytes));
+        let json = python::to_json(bytes);
+        let fields = values::check(&json).and_then(|()| serde_json::from_slice(&json));
         let Fields(fields) = fields.map_err(|error| Error::Json {
             path: path.to_path_buf(),
             reason: JsonReason::NotAnObject { message: error.to_string() },
@@ -119,7 +120,7 @@ fn python_text(
 ) -> Result<String, Error> {
     let text = to_raw_value(dfloat11_config).and_then(|config| {
         fields.push((DFLOAT11_CONFIG.to_owned(), config));
-        python_json::object(&fields, sort_keys)
+        python_json::object(&fields, sort_keys).map(python::to_python)
     });
     text.map_err(|error| Error::Json {
         path: path.to_path_buf(),
@@ -136,7 +137,7 @@ fn text<'a>(fields: impl Iterator<Item = (&'a str, &'a str)>, dfloat11_config: O
         let pretty = format!("{value:#}").replace('\n', "\n  ");
         lines.push(format!("  \"{DFLOAT11_CONFIG}\": {pretty}"));
     }
-    (!lines.is_empty()).then(|| format!("{{\n{}\n}}\n", lines.join(",\n")))
+    (!lines.is_empty()).then(|| python::to_python(format!("{{\n{}\n}}\n", lines.join(",\n"))))
 }
 
 /// The value that is written for `dfloat11_config`.
@@ -241,7 +242,8 @@ impl LlamaSizes {
     }
 }
 
-/// The fields of an object in their order. No field occurs twice.
+/// The fields of an object in their order. Of a field that is there twice, the last value counts,
+/// as in Python.
 pub(crate) struct Fields(pub Vec<(String, Box<RawValue>)>);
 
 impl<'de> serde::Deserialize<'de> for Fields {
@@ -253,12 +255,14 @@ impl<'de> serde::Deserialize<'de> for Fields {
                 f.write_str("an object")
             }
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
-                let (mut fields, mut seen) = (Vec::new(), BTreeSet::new());
+                let (mut fields, mut places) = (Vec::new(), BTreeMap::new());
                 while let Some((name, value)) = map.next_entry::<String, Box<RawValue>>()? {
-                    if !seen.insert(name.clone()) {
-                        return Err(A::Error::custom(format!("field `{name}` is there twice")));
+                    let place = *places.entry(name.clone()).or_insert(fields.len());
+                    if place == fields.len() {
+                        fields.push((name, value));
+                    } else {
+                        fields[place].1 = value;
                     }
-                    fields.push((name, value));
                 }
                 Ok(Fields(fields))
             }

@@ -22,7 +22,7 @@ const FREE_GROWTH: usize = 64 << 10;
 /// Lays out an object with these fields, in their order, or with the keys of every object sorted.
 ///
 /// # Errors
-/// A key occurs twice, or the text becomes too deep or much too long.
+/// The text becomes too deep or much too long.
 pub(crate) fn object(fields: &[(String, Box<RawValue>)], sort_keys: bool) -> Result<String, serde_json::Error> {
     let mut json = String::from("{");
     for (index, (name, value)) in fields.iter().enumerate() {
@@ -96,7 +96,7 @@ impl Writer<'_> {
             }
         }
         if self.sort_keys {
-            self.sort(members, begin, depth)?;
+            self.sort(members, begin, depth);
         }
         if self.text.len() > begin {
             self.text.push('\n');
@@ -107,17 +107,12 @@ impl Writer<'_> {
     }
 
     /// Sorts the members of an object by key. Each member comes with its range of `text`.
-    fn sort(
-        &mut self,
-        mut members: Vec<(String, Range<usize>)>,
-        begin: usize,
-        depth: usize,
-    ) -> Result<(), serde_json::Error> {
+    fn sort(&mut self, mut members: Vec<(String, Range<usize>)>, begin: usize, depth: usize) {
         let was_sorted = members.is_sorted_by(|(one, _), (other, _)| one < other);
+        // Of a key that is there twice, Python takes the last value.
+        members.reverse();
         members.sort_by(|(one, _), (other, _)| one.cmp(other));
-        if let Some(twice) = members.windows(2).find(|pair| pair[0].0 == pair[1].0) {
-            return Err(serde_json::Error::custom(format!("field `{}` is there twice", twice[0].0)));
-        }
+        members.dedup_by(|(one, _), (other, _)| one == other);
         if !was_sorted {
             let unsorted = self.text.split_off(begin);
             for (_, range) in members {
@@ -125,7 +120,6 @@ impl Writer<'_> {
                 self.text.push_str(&unsorted[range.start - begin..range.end - begin]);
             }
         }
-        Ok(())
     }
 
     /// Begins a new line for the next item of the list or object that began at `begin`.
@@ -227,9 +221,13 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_is_there_twice_is_refused_at_any_depth() {
-        for text in [r#"{"a":1,"a":2}"#, r#"{"a":[{"b":1,"c":0,"b":2}]}"#, r#"{"a":{"b":{},"\u0062":[]}}"#] {
-            assert!(laid_out(text, true).is_err(), "{text}");
+    fn of_a_key_that_is_there_twice_the_last_value_counts_at_any_depth() {
+        for (text, expected) in [
+            (r#"{"a":1,"a":2}"#, r#"{"a":2}"#),
+            (r#"{"a":[{"b":1,"c":0,"b":2}]}"#, r#"{"a":[{"b":2,"c":0}]}"#),
+            (r#"{"a":{"b":{},"\u0062":[]}}"#, r#"{"a":{"b":[]}}"#),
+        ] {
+            assert_eq!(laid_out(text, true).expect("JSON"), laid_out(expected, true).expect("JSON"), "{text}");
         }
     }
 }

@@ -91,7 +91,7 @@ impl<'de> Visitor<'de> for Read {
         let mut sizes = 0;
         while let Some(name) = map.next_key::<String>()? {
             if name == METADATA_KEY {
-                if metadata.replace(map.next_value::<Metadata>()?.0).is_some() {
+                if metadata.replace(map.next_value::<Option<Metadata>>()?.unwrap_or_default().0).is_some() {
                     return Err(A::Error::custom(format!("key `{METADATA_KEY}` is there twice")));
                 }
                 continue;
@@ -119,7 +119,8 @@ fn numbers_in(list: &str) -> usize {
     commas + usize::from(list.bytes().any(|byte| byte.is_ascii_digit()))
 }
 
-/// A map of strings in which no key occurs twice.
+/// A map of strings in which no key occurs twice. Python's safetensors takes `null` for an empty one.
+#[derive(Default)]
 struct Metadata(BTreeMap<String, String>);
 
 impl<'de> serde::Deserialize<'de> for Metadata {

@@ -6,6 +6,7 @@
 //!   before anything is allocated or read.
 //! - [`Reader`]: reads single tensors at their positions. It returns an error if the file is cut
 //!   short or replaced while it is read.
+//! - [`Foreign`]: what a file is that is not safetensors.
 //! - [`Layout`]: where each tensor of a new file goes, in the order of the reference writer.
 //!
 //! ```text
@@ -15,6 +16,7 @@
 
 mod dtype;
 mod entries;
+mod foreign;
 mod header;
 mod read;
 mod rules;
@@ -22,6 +24,7 @@ mod witness;
 mod write;
 
 pub use dtype::Dtype;
+pub use foreign::Foreign;
 pub use header::Header;
 pub use read::Reader;
 pub use rules::{Fault, MAX_HEADER_BYTES, MAX_METADATA, MAX_SIZES, MAX_TENSORS, TensorInfo};

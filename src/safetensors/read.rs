@@ -8,6 +8,7 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::foreign::{FIRST_BYTES, Foreign};
 use super::header::{Header, json_bytes};
 use super::rules::{Fault, LENGTH_BYTES, TensorInfo};
 use super::witness::Witness;
@@ -37,11 +38,12 @@ impl Reader {
         let unreadable = |fault| Error::Unreadable { path: path.to_path_buf(), fault };
         let (file, witness) = Witness::open(path)?;
         let bytes = witness.bytes();
-        if bytes < LENGTH_BYTES {
-            return Err(unreadable(Fault::NoHeaderLength { bytes }));
+        let mut first = vec![0; FIRST_BYTES.min(bytes) as usize];
+        read_at(&file, &mut first, 0).map_err(Error::io("read", path))?;
+        if let Some(kind) = Foreign::of(&first) {
+            return Err(unreadable(Fault::Foreign(kind)));
         }
-        let mut length = [0; LENGTH_BYTES as usize];
-        read_at(&file, &mut length, 0).map_err(Error::io("read", path))?;
+        let Some(&length) = first.first_chunk() else { return Err(unreadable(Fault::NoHeaderLength { bytes })) };
         let json_bytes = json_bytes(length, bytes).map_err(unreadable)?;
         let mut header_bytes = length.to_vec();
         header_bytes.resize((LENGTH_BYTES + json_bytes) as usize, 0);

@@ -2,6 +2,7 @@
 //! container that a file can break.
 
 use super::dtype::Dtype;
+use super::foreign::Foreign;
 use crate::shown::{line, shown};
 
 /// Longest JSON header, in bytes. This is the limit of the reference implementation, so files read
@@ -72,6 +73,9 @@ pub(crate) fn total(sizes: impl IntoIterator<Item = u64>) -> u64 {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Fault {
+    /// The file is of another kind.
+    #[error("{_0}")]
+    Foreign(Foreign),
     /// The file has fewer than eight bytes.
     #[error("the file has {bytes} bytes, expected at least 8 for the header's length")]
     NoHeaderLength {

@@ -6,12 +6,16 @@
 //! - [`coded`]: whether a DFloat11 folder is complete;
 //! - [`choices`]: tied embeddings, fused experts, what stays raw and what is gained;
 //! - [`prefixes`]: names that differ by one prefix;
+//! - [`foreign`]: files that are not safetensors, and what people give for a model of a hub;
+//! - [`python`]: JSON as Python writes it;
 //! - [`reports`]: what `--json` prints.
 
 mod choices;
 mod coded;
+mod foreign;
 mod makers;
 mod prefixes;
+mod python;
 mod reports;
 mod sources;
 #[path = "../support/mod.rs"]

@@ -9,6 +9,7 @@ use super::sets::has_set;
 use crate::files::file_names::CONFIG_FILE;
 use crate::files::folder::read_small;
 use crate::files::own::CONFIG_KEY;
+use crate::files::python;
 use crate::safetensors::Reader;
 
 /// The fields by which config.json says that a folder is a DFloat11 model, of any version.
@@ -18,7 +19,7 @@ const CODED_FIELDS: [&str; 2] = ["dfloat11_config", "dfloat11_version"];
 /// does. A model in one file may lie beside a BF16 model, and says nothing about that.
 pub(super) fn is_coded(folder: &Folder) -> bool {
     let says_so = |bytes: Vec<u8>| {
-        let fields: BTreeMap<String, IgnoredAny> = serde_json::from_slice(&bytes).unwrap_or_default();
+        let fields: BTreeMap<String, IgnoredAny> = serde_json::from_slice(&python::to_json(&bytes)).unwrap_or_default();
         CODED_FIELDS.iter().any(|field| fields.contains_key(*field))
     };
     let config = folder.path.join(CONFIG_FILE);

@@ -22,7 +22,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::checkpoint::{Checkpoint, Place, is_directory};
-use super::file_names::MAIN_FILES;
+use super::file_names::{MAIN_FILES, shard_of};
 use super::own::has_record;
 use super::shapes::read_shapes;
 use super::superseded;
@@ -59,6 +59,9 @@ fn open_file(path: &Path) -> Result<Checkpoint, Error> {
     let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
     let mut checkpoint = Checkpoint::empty(path, false, MAIN_FILES[0]);
     let reader = Reader::open(path)?;
+    if let Some((_, _, of)) = shard_of(&name).filter(|(_, _, of)| *of > 1) {
+        checkpoint.notes.push(Note::OneShard { file: name.clone(), of });
+    }
     checkpoint.record_file = has_record(&reader.header().metadata).then_some(0);
     checkpoint.coded = folder::is_marked(&reader);
     checkpoint.add(name, reader, str::to_owned)?;

@@ -18,6 +18,7 @@ use crate::Error;
 use crate::error::{JsonReason, ModelReason};
 use crate::files::file_names::{MAIN_FILES, has_variant, is_consolidated, is_index, plain_name, shard_of};
 use crate::files::folder::SmallFile;
+use crate::files::python;
 use crate::files::weight_files::no_weights;
 
 /// Which file holds each tensor.
@@ -140,7 +141,7 @@ pub(crate) fn weight_map(bytes: &[u8], index: &Path) -> Result<WeightMap, Error>
     }
     let refused = |reason| Error::Json { path: index.to_path_buf(), reason };
     let not_an_index = |error: serde_json::Error| refused(JsonReason::NotAnIndex { message: error.to_string() });
-    let parsed: Index = serde_json::from_slice(bytes).map_err(not_an_index)?;
+    let parsed: Index = serde_json::from_slice(&python::to_json(bytes)).map_err(not_an_index)?;
     if parsed.weight_map.is_empty() {
         return Err(refused(JsonReason::EmptyIndex));
     }
