@@ -219,6 +219,9 @@ fn products_stay_inside() {
     });
 }
 
+/// The bits of a y as f32 and as BF16.
+type Written = (Vec<u8>, Vec<u8>);
+
 /// The bits of each y, as f32 and as BF16. Scratch, y and bias are at an edge, and have no element
 /// more than needed; scratch and y begin as NaN.
 fn product_between(
@@ -228,7 +231,7 @@ fn product_between(
     vectors: usize,
     work: Work,
     edge: Edge,
-) -> Result<Vec<(Vec<u8>, Vec<u8>)>, df11_core::Error> {
+) -> Result<Vec<Written>, df11_core::Error> {
     let of = |elements: usize, size| Guarded::filled(0xFF, elements * size, edge);
     let mut scratch = of(loaded.scratch(rows[0].shape.columns(), vectors, work), 4);
     let mut product = |rows: &Rows| {

@@ -42,8 +42,8 @@ pub enum ModelReason {
     },
     /// Nothing is there, and the path looks like the name or the address of a model on a hub.
     #[error(
-        "does not exist; if it is a model on a hub, download it first (for example `hf download {name} --local-dir \
-         MODEL`), then give its folder"
+        "does not exist; if it is a model on a hub, download it first (for example `hf download {name}`), then give \
+         the folder that this prints"
     )]
     OnHub {
         /// The name of the model there: `ORG/NAME`.

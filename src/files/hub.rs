@@ -68,10 +68,9 @@ fn name_on_hub(given: &str) -> Option<String> {
             && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
     };
     let address = ["https://", "http://", "hf://"].into_iter().find_map(|begin| given.strip_prefix(begin));
-    let mut parts = match address {
-        Some(address) => address.split('/').skip(usize::from(!given.starts_with("hf://"))),
-        None => given.split('/').skip(0),
-    };
+    // A web address begins with the name of its machine.
+    let before_name = usize::from(address.is_some() && !given.starts_with("hf://"));
+    let mut parts = address.unwrap_or(given).split('/').skip(before_name);
     let (organisation, name) = (parts.next()?, parts.next()?);
     let is_name = is_plain(organisation) && is_plain(name) && (address.is_some() || parts.next().is_none());
     // What has a folder above it, or ends as a file does, is more likely a mistyped path.

@@ -4,7 +4,7 @@
 //! A file is of another kind only if its first 8 bytes, read as the length of a header, are beyond
 //! the limit. So no safetensors file, whole or cut short, is ever taken for another kind.
 
-use super::rules::{LENGTH_BYTES, MAX_HEADER_BYTES};
+use super::length::{LENGTH_BYTES, MAX_HEADER_BYTES};
 
 /// The mark that some editors put before a text.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";

@@ -15,7 +15,8 @@
 use std::collections::{BTreeMap, HashSet};
 
 use super::entries;
-use super::rules::{Fault, LENGTH_BYTES, MAX_HEADER_BYTES, MAX_SIZES, MAX_TENSORS, METADATA_KEY, Most, TensorInfo};
+use super::length::{LENGTH_BYTES, MAX_HEADER_BYTES};
+use super::rules::{Fault, MAX_SIZES, MAX_TENSORS, METADATA_KEY, Most, TensorInfo};
 
 /// A checked header.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 
 use super::foreign::{FIRST_BYTES, Foreign};
 use super::header::{Header, json_bytes};
-use super::rules::{Fault, LENGTH_BYTES, TensorInfo};
+use super::length::LENGTH_BYTES;
+use super::rules::{Fault, TensorInfo};
 use super::witness::Witness;
 use crate::Error;
 

@@ -3,11 +3,8 @@
 
 use super::dtype::Dtype;
 use super::foreign::Foreign;
+use super::length::MAX_HEADER_BYTES;
 use crate::shown::{line, shown};
-
-/// Longest JSON header, in bytes. This is the limit of the reference implementation, so files read
-/// here are read there too.
-pub const MAX_HEADER_BYTES: u64 = 100_000_000;
 
 /// Most tensors of a file.
 ///
@@ -25,9 +22,6 @@ pub const MAX_METADATA: usize = 1 << 18;
 
 /// The key of a header that is not a tensor.
 pub(crate) const METADATA_KEY: &str = "__metadata__";
-
-/// Bytes of the length before the JSON.
-pub(crate) const LENGTH_BYTES: u64 = 8;
 
 /// How much a header may claim. This is checked before any of it is kept.
 #[derive(Clone, Copy, Debug)]

@@ -13,7 +13,8 @@ use serde::ser::{SerializeMap, Serializer};
 
 use super::Dtype;
 use super::header::judged;
-use super::rules::{Fault, LENGTH_BYTES, MAX_HEADER_BYTES, MAX_METADATA, METADATA_KEY, TensorInfo};
+use super::length::{LENGTH_BYTES, MAX_HEADER_BYTES};
+use super::rules::{Fault, MAX_METADATA, METADATA_KEY, TensorInfo};
 
 /// A tensor to be written.
 #[derive(Clone, Debug)]

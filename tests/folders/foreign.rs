@@ -96,7 +96,7 @@ fn the_cache_of_a_hub_names_its_snapshots_the_current_one_first() {
 
 #[test]
 fn the_name_or_address_of_a_model_on_a_hub_is_answered_with_how_to_download_it() {
-    let download = "hf download org/Name-1.5B --local-dir";
+    let download = "hf download org/Name-1.5B`";
     for given in ["org/Name-1.5B", "https://huggingface.co/org/Name-1.5B/tree/main", "hf://org/Name-1.5B"] {
         for verb in ["inspect", "estimate", "verify", "bench"] {
             df11([verb, given]).ends(2, &[given, "does not exist", download]);
