@@ -143,8 +143,11 @@ pub fn check_all(backend: &dyn Backend) {
     }
 }
 
+/// Weights that a backend has loaded, and what they are called.
+pub type Named = (&'static str, Box<dyn Loaded>);
+
 /// The weights of a case in every form, each by every way there.
-pub fn loaded_forms(backend: &dyn Backend, case: &Case) -> Result<Vec<(&'static str, Box<dyn Loaded>)>, BackendError> {
+pub fn loaded_forms(backend: &dyn Backend, case: &Case) -> Result<Vec<Named>, BackendError> {
     let matrices: Vec<u64> = case.shapes.iter().map(|shape| shape.weights()).collect();
     let words: Vec<u8> = case.weights.iter().flat_map(|weight| weight.to_bits().to_le_bytes()).collect();
     let df11 = backend.load(Unit::encode(&case.weights, &matrices)?)?;

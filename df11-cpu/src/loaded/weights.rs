@@ -74,6 +74,16 @@ impl Loaded for FlatWeights {
         Ok(self.matrices.read(first, weights)?)
     }
 
+    /// By way of BF16.
+    fn flatten(&self, matrices: &[Shape], work: Work) -> Result<Flattened, BackendError> {
+        let count = usize::try_from(self.weights()).unwrap_or(usize::MAX);
+        let mut memory = Memory::new(count.saturating_mul(size_of::<bf16>()), 0)?;
+        let weights = bytemuck::cast_slice_mut(memory.bytes_mut());
+        self.matrices.read(0, weights)?;
+        as_words(weights);
+        flatten(self.level, Source::Bf16(&Bf16Words::new(memory.into_bytes())?), self.weights(), matrices, work)
+    }
+
     fn scratch(&self, columns: u32, vectors: usize, work: Work) -> usize {
         elements(self.level, From::Flat(&self.matrices), columns, vectors, work)
     }

@@ -4,7 +4,10 @@ use super::super::any_words;
 use super::{any_level, any_number, any_size};
 use crate::support::draw::{Bytes, Draw};
 use crate::support::library::to_bf16s;
-use df11_core::{Arrays, Error, StableBytes, Unit, Work, bf16, check_matrices, decode, row_starts, split_positions};
+use df11_core::{
+    Arrays, Error, SortedRows, StableBytes, Unit, Work, bf16, check_matrices, decode, decode_range, row_starts,
+    split_positions,
+};
 use df11_cpu::{Decoder, Encoder};
 use std::sync::Arc;
 
@@ -55,6 +58,32 @@ fn kept(unit: Unit<'static>, weights: &[bf16], draw: &mut Bytes) {
         end = tile.end;
     }
     assert_eq!(end, unit.weights());
+    rows_of(&unit, weights, draw);
+}
+
+/// Rows of the unit, in any order and repeated, decoded in groups.
+fn rows_of(unit: &Unit<'_>, weights: &[bf16], draw: &mut Bytes) {
+    let columns = 1 + draw.below(40) as usize;
+    let count = weights.len() / columns;
+    let rows: Vec<u64> = (0..draw.below(6)).map(|_| draw.below(count.max(1) as u64)).collect();
+    let most_blocks = any_size(draw);
+    let mut found = vec![bf16::ZERO; rows.len() * columns];
+    match SortedRows::new(unit, 0..unit.weights(), columns, &rows, &mut found) {
+        Ok(mut sorted) => {
+            for mut group in sorted.groups(most_blocks) {
+                assert!(group.blocks().0 <= group.blocks().1);
+                let mut scratch = vec![bf16::ZERO; group.scratch()];
+                let (first, target) = group.target(&mut &mut scratch[..]);
+                decode_range(unit, first, target).expect("it is sound");
+                group.finish(&mut &scratch[..]);
+            }
+        }
+        Err(error) => assert!(count == 0 && matches!(error, Error::RangePastEnd { .. })),
+    }
+    if count > 0 {
+        let expected = rows.iter().flat_map(|&row| &weights[row as usize * columns..][..columns]);
+        assert!(found.iter().zip(expected).all(|(found, weight)| found.to_bits() == weight.to_bits()));
+    }
 }
 
 /// The starts of any rows, checked with numbers that do not overflow.
