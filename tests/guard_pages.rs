@@ -219,9 +219,6 @@ fn products_stay_inside() {
     });
 }
 
-/// The bits of a y as f32 and as BF16.
-type Written = (Vec<u8>, Vec<u8>);
-
 /// The bits of each y, as f32 and as BF16. Scratch, y and bias are at an edge, and have no element
 /// more than needed; scratch and y begin as NaN.
 fn product_between(
@@ -231,7 +228,7 @@ fn product_between(
     vectors: usize,
     work: Work,
     edge: Edge,
-) -> Result<Vec<Written>, df11_core::Error> {
+) -> Result<Vec<Vec<u8>>, df11_core::Error> {
     let of = |elements: usize, size| Guarded::filled(0xFF, elements * size, edge);
     let mut scratch = of(loaded.scratch(rows[0].shape.columns(), vectors, work), 4);
     let mut product = |rows: &Rows| {
@@ -244,7 +241,7 @@ fn product_between(
             Linear { rows: *rows, bias: Some(Bias::Bf16(bias_bf16)), y: Output::Bf16(as_bf16(&mut y_bf16)) },
         ];
         fault(loaded.product(x, &mut linears, bytemuck::cast_slice_mut(&mut scratch), work))?;
-        Ok((y.to_vec(), y_bf16.to_vec()))
+        Ok([&y[..], &y_bf16].concat())
     };
     rows.iter().map(&mut product).collect()
 }

@@ -115,3 +115,41 @@ fn every_level_form_batch_and_thread_gives_the_plain_product() {
         }
     }
 }
+
+#[test]
+fn scratch_beyond_all_numbers_is_one_that_nobody_has() {
+    let unit = Encoder::new(Level::portable(), Work::ThisThread).unit(&[bf16::ONE; 64], &[]).unwrap();
+    for level in Level::available() {
+        let df11 = level.load(unit.borrowed()).unwrap();
+        let words = level.load_bf16((&[0; 128][..]).into()).unwrap();
+        let flat = words.flatten(&[Shape::new(1, 64).unwrap()], Work::ThisThread).unwrap().loaded;
+        for loaded in [df11, words, flat] {
+            for work in [Work::ThisThread, Work::Pool] {
+                assert_eq!(loaded.scratch(u32::MAX, usize::MAX, work), usize::MAX, "{level} {}", loaded.form());
+                assert_eq!(loaded.scratch(1, usize::MAX, work), usize::MAX, "{level} {}", loaded.form());
+            }
+        }
+    }
+}
+
+#[test]
+fn products_at_once_and_from_within_pools_of_any_size_are_the_same() {
+    let mut random = Random(7);
+    // Fewer rows than threads, and enough columns that all threads take part.
+    let shapes = [Shape::new(2, 70_001).unwrap(), Shape::new(3, 70_001).unwrap()];
+    let weights = words(&mut random, 5, 5 * 70_001);
+    let x = words(&mut random, 0, 4 * 70_001);
+    let matrices = shapes.map(|shape| shape.weights());
+    let unit = Encoder::new(Level::best(), Work::Pool).unit(&weights, &matrices).unwrap();
+    let loaded = Level::best().load(unit).unwrap();
+    let flat = loaded.flatten(&shapes, Work::Pool).unwrap().loaded;
+    for loaded in [loaded, flat] {
+        let expected = multiply(&*loaded, &shapes, &x, 4, &[0.5; 3], Work::ThisThread);
+        for threads in [1, 2, 7] {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let product = || multiply(&*loaded, &shapes, &x, 4, &[0.5; 3], Work::Pool);
+            let found = pool.install(|| rayon::join(product, product));
+            assert!(found.0 == expected && found.1 == expected, "{} of {threads} threads", loaded.form());
+        }
+    }
+}
