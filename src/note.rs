@@ -24,6 +24,12 @@ pub enum Note {
         /// The note.
         note: Box<Note>,
     },
+    /// Patterns match no module of the model.
+    #[error("no module of the model matches {}, so nothing is coded by it", listed(patterns))]
+    PatternsUnmatched {
+        /// The patterns.
+        patterns: Vec<String>,
+    },
     /// INPUT is one of several files of a model.
     #[error("{} is one of {of} files of a model; give their folder to take the whole model", shown(file))]
     OneShard {

@@ -38,6 +38,12 @@ pub enum PatternReason {
         "they are too many, or too costly to compile (classes like \\w and repetitions like {{9}} cost most)"
     )]
     TooCostly,
+    /// No pattern matches a module of the model, so nothing would be coded.
+    #[error(
+        "none of them matches a module of the model; a pattern must match the whole path of a module, for example \
+         `model\\.layers\\.\\d+`"
+    )]
+    NothingMatched,
     /// They give the matrices of a model more names than any source can have.
     #[error("they give the matrices longer names than the {most} bytes of a header hold")]
     TooManyNames {

@@ -11,7 +11,7 @@ use crate::files::checkpoint::Checkpoint;
 use crate::files::file_names::CONFIG_FILE;
 use crate::files::folder::has;
 use crate::files::shapes::weights;
-use crate::naming::by_pattern::units_by_pattern;
+use crate::naming::by_pattern::{units_by_pattern, unmatched};
 use crate::naming::infer::{Inferred, Wishes, infer_units};
 use crate::naming::owners::RawReason;
 use crate::naming::pattern::PatternDict;
@@ -61,6 +61,12 @@ pub(crate) fn notes_on(source: &Checkpoint, inferred: &Inferred, may_code_all: b
     }
     notes.extend(much_raw(source, inferred, may_code_all));
     Ok(notes)
+}
+
+/// The note on patterns that match nothing.
+pub(crate) fn notes_on_patterns(source: &Checkpoint, patterns: Option<&PatternDict>) -> Option<Note> {
+    let patterns = unmatched(source, patterns?);
+    (!patterns.is_empty()).then_some(Note::PatternsUnmatched { patterns })
 }
 
 fn much_raw(source: &Checkpoint, inferred: &Inferred, may_code_all: bool) -> Option<Note> {

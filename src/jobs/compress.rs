@@ -60,6 +60,7 @@ use std::path::Path;
 use crate::Error;
 use crate::files::weight_files;
 use crate::jobs::chosen::nothing_gained;
+use crate::naming::by_pattern::refuse_unmatched;
 use crate::progress::Progress;
 use crate::writer::copies::Copied;
 use crate::writer::output::{Form, Output};
@@ -89,6 +90,7 @@ pub fn compress(
     }
     let model = ToCode::open(input, options)?;
     refuse_without_bf16(&model.source)?;
+    refuse_unmatched(&model.specs, options.pattern_dict.as_ref())?;
     let model = model.pass(options)?;
     let form = if model.model.source.is_dir { Form::Directory } else { Form::File };
     let output = begin(output, input, form, options, &[(Path::new(""), &model)], progress)?;

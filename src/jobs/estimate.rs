@@ -19,7 +19,7 @@ mod total;
 
 use std::path::Path;
 
-use super::chosen::{find_units, notes_on, nothing_gained};
+use super::chosen::{find_units, notes_on, notes_on_patterns, nothing_gained};
 use super::compress::gate::Gate;
 use super::compress::layout::{FileLayout, layout_of};
 use super::compress::options::CodeKind;
@@ -81,6 +81,7 @@ fn estimate_one(source: &Checkpoint, options: &EstimateOptions) -> Result<Estima
     Gate { layout, specs: &specs }.check()?;
     let mut report = Total::new(layout, &specs, options).report(&reasons)?;
     report.notes.extend(notes);
+    report.notes.extend(notes_on_patterns(source, options.pattern_dict.as_ref()));
     report.notes.extend(nothing_gained(report.source_bytes, report.output_bytes, report.units.len()));
     Ok(report)
 }

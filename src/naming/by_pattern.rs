@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::pattern::PatternDict;
 use super::units::{MAX_COMPONENTS, UnitSpec};
 use crate::Error;
-use crate::error::Promise;
+use crate::error::{PatternReason, Promise};
 use crate::files::checkpoint::Checkpoint;
 use crate::files::dotted::{natural_order, parent_and_last, prefixes};
 use crate::files::shapes::weights;
@@ -17,8 +17,7 @@ use crate::shown::shown;
 /// A pattern matches a module that lacks a matrix which the pattern lists, or two units share a
 /// matrix.
 pub(crate) fn units_by_pattern(source: &Checkpoint, patterns: &PatternDict) -> Result<Vec<UnitSpec>, Error> {
-    let modules: BTreeSet<&str> =
-        source.infos().flat_map(|(tensor, _)| prefixes(parent_and_last(tensor).0).take(MAX_COMPONENTS)).collect();
+    let modules = modules(source);
     let mut taken: BTreeSet<String> = BTreeSet::new();
     let mut units = Vec::new();
     for module in modules {
@@ -47,4 +46,22 @@ pub(crate) fn units_by_pattern(source: &Checkpoint, patterns: &PatternDict) -> R
     }
     units.sort_by(|a, b| natural_order(&a.name, &b.name));
     Ok(units)
+}
+
+/// The patterns that match no module of the model.
+pub(crate) fn unmatched(source: &Checkpoint, patterns: &PatternDict) -> Vec<String> {
+    patterns.unmatched(modules(source).into_iter())
+}
+
+/// Refuses patterns of which none matched.
+pub(crate) fn refuse_unmatched(units: &[UnitSpec], patterns: Option<&PatternDict>) -> Result<(), Error> {
+    match patterns {
+        Some(_) if units.is_empty() => Err(Error::Pattern { pattern: None, reason: PatternReason::NothingMatched }),
+        _ => Ok(()),
+    }
+}
+
+/// The modules that may be units.
+fn modules(source: &Checkpoint) -> BTreeSet<&str> {
+    source.infos().flat_map(|(tensor, _)| prefixes(parent_and_last(tensor).0).take(MAX_COMPONENTS)).collect()
 }

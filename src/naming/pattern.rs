@@ -120,6 +120,15 @@ impl PatternDict {
         })
     }
 
+    /// The patterns that match none of these modules.
+    pub(crate) fn unmatched<'a>(&self, modules: impl Iterator<Item = &'a str>) -> Vec<String> {
+        let mut matched = vec![false; self.patterns.len()];
+        for module in modules {
+            self.set.matches(module).iter().for_each(|pattern| matched[pattern] = true);
+        }
+        self.patterns.iter().zip(matched).filter(|(_, matched)| !matched).map(|((text, _), _)| text.clone()).collect()
+    }
+
     /// The attributes of the module at `path`, from the first pattern that matches the whole path.
     pub(crate) fn attributes(&self, path: &str) -> Option<&[String]> {
         let first = self.set.matches(path).iter().next()?;

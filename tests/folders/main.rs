@@ -7,6 +7,7 @@
 //! - [`choices`]: tied embeddings, fused experts, what stays raw and what is gained;
 //! - [`prefixes`]: names that differ by one prefix;
 //! - [`foreign`]: files that are not safetensors, and what people give for a model of a hub;
+//! - [`patterns`]: patterns that match nothing;
 //! - [`python`]: JSON as Python writes it;
 //! - [`reports`]: what `--json` prints.
 
@@ -14,6 +15,7 @@ mod choices;
 mod coded;
 mod foreign;
 mod makers;
+mod patterns;
 mod prefixes;
 mod python;
 mod reports;

@@ -13,7 +13,7 @@ use crate::files::checkpoint::Checkpoint;
 use crate::files::leaves::LEAVES;
 use crate::files::shapes::weights;
 use crate::jobs::card::refuse_card;
-use crate::jobs::chosen::{find_units, notes_on};
+use crate::jobs::chosen::{find_units, notes_on, notes_on_patterns};
 use crate::jobs::memory::check_specs;
 use crate::naming::units::{MIN_LONE_WEIGHTS, UnitSpec};
 use crate::safetensors::total;
@@ -69,6 +69,8 @@ impl ToCode {
         let may_code_all = options.code == CodeKind::Canonical && options.pattern_dict.is_none() && !options.all;
         let notes = notes_on(&source, &inferred, may_code_all)?;
         source.notes.extend(notes);
+        let unmatched = notes_on_patterns(&source, options.pattern_dict.as_ref());
+        source.notes.extend(unmatched);
         let specs = inferred.units;
         check_names_free(&source, &specs)?;
         check_specs(&source, &specs, options.memory)?;
