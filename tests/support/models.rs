@@ -37,7 +37,10 @@ impl Contents {
         let mut contents = Contents::default();
         for (name, entry) in header {
             if name == "__metadata__" {
-                contents.metadata = entry.as_object().expect("an object").clone();
+                contents.metadata = match entry {
+                    Value::Null => Map::new(),
+                    entry => entry.as_object().expect("an object").clone(),
+                };
                 continue;
             }
             let (begin, end): (usize, usize) = serde_json::from_value(entry["data_offsets"].clone()).expect("offsets");
