@@ -6,7 +6,7 @@
 use core::fmt;
 use core::str::FromStr;
 
-use df11_core::{Error, Exponents, bf16};
+use df11_core::{Error, bf16};
 
 #[cfg(target_arch = "aarch64")]
 use crate::aarch64;
@@ -43,7 +43,7 @@ pub struct Listing {
 }
 
 impl Level {
-    /// The level that runs everywhere: no intrinsics, no unsafe code.
+    /// The level that runs everywhere: no intrinsics.
     pub fn portable() -> Self {
         Self(Token::Portable)
     }
@@ -130,22 +130,15 @@ impl Level {
         }
     }
 
-    pub(crate) fn flatten(
-        self,
-        weights: &[bf16],
-        columns: usize,
-        exponents: &Exponents,
-        code: &[u8; 256],
-        rows: &mut Rows<'_>,
-    ) {
+    pub(crate) fn flatten(self, weights: &[bf16], rows: &mut Rows<'_>) {
         match self.0 {
-            Token::Portable => portable::flatten(weights, columns, exponents, code, rows),
+            Token::Portable => portable::flatten(weights, rows),
             #[cfg(target_arch = "x86_64")]
-            Token::Avx2(token) => token.flatten(weights, columns, exponents, code, rows),
+            Token::Avx2(token) => token.flatten(weights, rows),
             #[cfg(target_arch = "x86_64")]
-            Token::Avx512(token) => token.flatten(weights, columns, exponents, code, rows),
+            Token::Avx512(token) => token.flatten(weights, rows),
             #[cfg(target_arch = "aarch64")]
-            Token::Neon(token) => token.flatten(weights, columns, exponents, code, rows),
+            Token::Neon(token) => token.flatten(weights, rows),
         }
     }
 

@@ -30,7 +30,7 @@ pub fn gauss(count: usize) -> Vec<bf16> {
     weights
 }
 
-/// A name, and the function that gives so many weights.
+/// A name, and the function that gives as many weights as it is asked for.
 pub type Input = (&'static str, fn(usize) -> Vec<bf16>);
 
 /// Weights unlike those of models: what pruned, constant, ordered or random data may look like.

@@ -4,7 +4,7 @@
 use core::arch::aarch64::*;
 use std::arch::is_aarch64_feature_detected;
 
-use df11_core::{Error, Exponents, bf16, bf16_word};
+use df11_core::{Error, bf16, bf16_word};
 
 use crate::decode::{Job, Kernel, Tables, run};
 use crate::encode::{Shard, Words};
@@ -52,15 +52,8 @@ impl Neon {
     }
 
     /// As the portable level.
-    pub fn flatten(
-        self,
-        weights: &[bf16],
-        columns: usize,
-        exponents: &Exponents,
-        code: &[u8; 256],
-        rows: &mut Rows<'_>,
-    ) {
-        portable::flatten(weights, columns, exponents, code, rows);
+    pub fn flatten(self, weights: &[bf16], rows: &mut Rows<'_>) {
+        portable::flatten(weights, rows);
     }
 
     pub fn prepare(self, x: &[bf16], columns: usize, prepared: &mut [f32]) {

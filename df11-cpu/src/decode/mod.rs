@@ -33,6 +33,7 @@ pub(crate) use job::{Job, Jobs};
 #[cfg(target_arch = "x86_64")]
 pub(crate) use lane::Lane;
 pub(crate) use lanes::{Kernel, run};
+#[cfg(target_arch = "x86_64")]
 pub(crate) use round::Round;
 #[cfg(target_arch = "x86_64")]
 pub(crate) use sizes::{GROUP, LINE, MAX_GROUPS};

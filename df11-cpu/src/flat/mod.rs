@@ -11,5 +11,8 @@ mod pack;
 #[allow(unsafe_code)]
 mod portable;
 
-pub(crate) use pack::{CODES, Escapes, GROUP, Packer, Rows, codes, pack_rows};
+pub(crate) use pack::{CODES, Escapes, GROUP, Matrix, Rows};
+// NEON packs as the portable level does.
+#[cfg(target_arch = "x86_64")]
+pub(crate) use pack::{Packer, pack_rows};
 pub(crate) use portable::pack_rows_portably;

@@ -22,8 +22,18 @@ pub(crate) trait Packer: Copy {
     ) -> u64;
 }
 
+/// What packing needs to know of a matrix.
+pub(crate) struct Matrix {
+    columns: usize,
+    /// The code of every exponent.
+    code: [u8; 256],
+    /// What fills up the last group of a row: code 0, and neither sign nor mantissa.
+    padding: bf16,
+}
+
 /// Rows to be written by one thread, and the list of their escapes.
 pub(crate) struct Rows<'a> {
+    pub matrix: &'a Matrix,
     pub sign_mantissa: &'a mut [u8],
     pub codes: &'a mut [u8],
     /// The number of escapes of each row.
@@ -38,9 +48,14 @@ pub(crate) struct Escapes {
     pub exponents: Vec<u8>,
 }
 
-/// The code of every exponent.
-pub(crate) fn codes(exponents: &Exponents) -> [u8; 256] {
-    core::array::from_fn(|exponent| exponents.code(exponent as u8))
+impl Matrix {
+    pub fn new(columns: usize, exponents: &Exponents) -> Self {
+        Self {
+            columns,
+            code: core::array::from_fn(|exponent| exponents.code(exponent as u8)),
+            padding: bf16_word::merge(exponents.table()[0], 0),
+        }
+    }
 }
 
 /// Packs the next rows of `rows`: as many as `weights` has.
@@ -48,15 +63,9 @@ pub(crate) fn codes(exponents: &Exponents) -> [u8; 256] {
 /// # Safety
 /// The processor has the level's features.
 #[inline(always)]
-pub(crate) unsafe fn pack_rows<P: Packer>(
-    packer: P,
-    weights: &[bf16],
-    columns: usize,
-    exponents: &Exponents,
-    code: &[u8; 256],
-    rows: &mut Rows<'_>,
-) {
-    let (groups, padding) = (columns.div_ceil(GROUP), bf16_word::merge(exponents.table()[0], 0));
+pub(crate) unsafe fn pack_rows<P: Packer>(packer: P, weights: &[bf16], rows: &mut Rows<'_>) {
+    let Matrix { columns, ref code, padding } = *rows.matrix;
+    let groups = columns.div_ceil(GROUP);
     for row in weights.chunks_exact(columns) {
         let (signs, codes, count);
         (signs, rows.sign_mantissa) = core::mem::take(&mut rows.sign_mantissa).split_at_mut(groups * GROUP);

@@ -1,5 +1,5 @@
 use df11_core::limits::ESCAPE;
-use df11_core::{Exponents, bf16, bf16_word, position};
+use df11_core::{bf16, bf16_word, position};
 
 use super::pack::{CODES, GROUP, Packer, Rows, pack_rows};
 
@@ -30,13 +30,7 @@ impl Packer for Portable {
 }
 
 /// As `pack_rows`, without any features.
-pub(crate) fn pack_rows_portably(
-    weights: &[bf16],
-    columns: usize,
-    exponents: &Exponents,
-    code: &[u8; 256],
-    rows: &mut Rows<'_>,
-) {
+pub(crate) fn pack_rows_portably(weights: &[bf16], rows: &mut Rows<'_>) {
     // SAFETY: there are no features.
-    unsafe { pack_rows(Portable, weights, columns, exponents, code, rows) }
+    unsafe { pack_rows(Portable, weights, rows) }
 }

@@ -6,7 +6,7 @@ use df11_core::{Backend, BackendError, Bytes, Flattened, Linear, Loaded, Shape, 
 
 use super::make::Source;
 use super::product::{From, elements, product};
-use super::weights::{Bf16, flatten};
+use super::weights::{Weights, flatten};
 use crate::decoder::Decoder;
 use crate::level::Level;
 
@@ -20,7 +20,7 @@ impl Backend for Level {
     }
 
     fn load_bf16<'w>(&self, words: Bytes<'w>) -> Result<Box<dyn Loaded + 'w>, BackendError> {
-        Ok(Box::new(Bf16::new(words, *self)?))
+        Ok(Box::new(Weights::bf16(words, *self)?))
     }
 }
 

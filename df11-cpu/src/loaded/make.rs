@@ -8,15 +8,16 @@ use super::memory::Memory;
 use super::whole_rows::{buffer_for, whole_rows};
 use super::words::Bf16Words;
 use crate::decoder::Decoder;
-use crate::flat::{CODES, Escapes, GROUP, Rows, codes};
+use crate::flat::{CODES, Escapes, GROUP, Matrix, Rows};
 use crate::level::Level;
 use crate::memory::buffer;
 use crate::threads;
 
 /// Weights that one thread packs at a time, if there are enough for all threads.
 const PART_WEIGHTS: usize = 4 << 20;
-/// There is room at first for the escapes of one weight in so many. If more escape, the matrix is
-/// copied once.
+/// Words copied at a time, where they cannot be read in place.
+const COPIED_WEIGHTS: usize = 64 << 10;
+/// At first there is room for one escape in 256 weights. If more escape, the matrix is copied once.
 const EXPECTED_ESCAPES: u64 = 256;
 
 /// Where the weights of a matrix come from.
@@ -63,7 +64,7 @@ pub(crate) fn make(
 fn count(level: Level, words: &[[u8; 2]], work: Work) -> Result<Histogram, Error> {
     let mut parts: Vec<_> = words.chunks(PART_WEIGHTS).map(|words| (words, [0; 256])).collect();
     threads::for_each(work, &mut parts, |(words, counts)| {
-        Bf16Words::for_each_part(words, |weights| {
+        Bf16Words::for_each_part(words, COPIED_WEIGHTS, |weights| {
             counts.iter_mut().zip(level.histogram(weights)).for_each(|(count, more)| *count += u64::from(more));
         })
     })?;
@@ -88,6 +89,7 @@ fn write(
     let (columns, groups) = (least.shape().columns() as usize, least.shape().groups());
     let (_, sections) = least.split_mut(bytes)?;
     let rows_each = (PART_WEIGHTS / columns).max(1);
+    let matrix = Matrix::new(columns, exponents);
     let signs = sections.sign_mantissa.chunks_mut(rows_each * groups * GROUP);
     let codes_of = sections.codes.chunks_mut(rows_each * groups * CODES);
     let counts = sections.row_starts[1..].chunks_mut(rows_each);
@@ -97,12 +99,11 @@ fn write(
         .enumerate()
         .map(|(part, ((sign_mantissa, codes), counts))| {
             let rows = part * rows_each..part * rows_each + counts.len();
-            (rows, Rows { sign_mantissa, codes, counts, escapes: Escapes::default() })
+            (rows, Rows { matrix: &matrix, sign_mantissa, codes, counts, escapes: Escapes::default() })
         })
         .collect();
-    let code = codes(exponents);
     threads::for_each(work, &mut parts, |(range, rows)| {
-        let mut pack = |weights: &[_]| level.flatten(weights, columns, exponents, &code, rows);
+        let mut pack = |weights: &[_]| level.flatten(weights, rows);
         match source {
             Source::Df11(decoder) => {
                 let mut buffer = buffer(buffer_for(columns))?;
@@ -111,8 +112,7 @@ fn write(
             Source::Bf16(words) => {
                 let Range { start, end } = *range;
                 let words = &words.all()[first as usize + start * columns..first as usize + end * columns];
-                let some = (Bf16Words::PART / columns).max(1) * columns;
-                words.chunks(some).try_for_each(|words| Bf16Words::for_each_part(words, &mut pack))
+                Bf16Words::for_each_part(words, (COPIED_WEIGHTS / columns).max(1) * columns, pack)
             }
         }
     })?;

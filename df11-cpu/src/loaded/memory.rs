@@ -35,7 +35,7 @@ impl Memory {
         &mut self.memory[self.range.clone()]
     }
 
-    /// Gives it so many bytes, at least as many as it has.
+    /// Grows it to this number of bytes, at least as many as it has.
     ///
     /// # Errors
     /// `OutOfMemory`.

@@ -54,7 +54,7 @@ pub(crate) fn product(
     if vectors == 0 {
         return Ok(());
     }
-    let mut prepared = needed(level, from, columns, vectors, work).prepare(level, x, scratch)?;
+    let mut prepared = needed(level, from, columns, vectors, work).prepare(x, scratch)?;
     for linear in linears {
         multiply(from, &mut prepared, linear, columns)?;
     }
@@ -63,14 +63,13 @@ pub(crate) fn product(
 
 fn multiply(from: From<'_>, prepared: &mut Prepared<'_>, linear: &mut Linear<'_>, columns: usize) -> Result<(), Error> {
     let (first, rows) = (linear.rows.first, linear.rows.shape.rows() as usize);
-    let source = match from {
+    let (source, first_row) = match from {
         From::Df11(decoder) => return decode_and_multiply(decoder, prepared, linear, columns),
         From::Bf16(words) => {
             (Source::Bf16(Bf16Rows::new(&words.all()[first as usize..][..rows * columns], columns)), 0)
         }
         From::Flat(matrices) => matrices.source(&linear.rows)?,
     };
-    let (source, first_row) = source;
     let results = Results::new(&mut linear.y, rows, linear.bias);
     let (level, x, vectors) = (prepared.level, prepared.x, prepared.vectors);
     prepared.share(results, &|results, scratch| {

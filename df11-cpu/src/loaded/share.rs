@@ -16,6 +16,7 @@ const LINE: usize = 16;
 /// What the vectors of a product take of its scratch, and each thread.
 #[derive(Clone, Copy)]
 pub(crate) struct Scratch {
+    level: Level,
     columns: usize,
     vectors: usize,
     threads: usize,
@@ -27,18 +28,16 @@ pub(crate) struct Prepared<'a> {
     pub level: Level,
     pub x: &'a [f32],
     pub vectors: usize,
-    columns: usize,
-    threads: usize,
-    each: usize,
+    needed: Scratch,
     rest: &'a mut [f32],
 }
 
 impl Scratch {
-    /// For vectors of so many columns. Each thread wants `own` elements beside its tile.
+    /// For vectors of `columns`. Each thread wants `own` elements beside its tile.
     pub fn new(level: Level, columns: usize, vectors: usize, work: Work, own: usize) -> Self {
         let tile = if vectors > 1 { tile_values(level.tile_rows(), vectors) } else { 0 };
         let each = tile.saturating_add(own).checked_next_multiple_of(LINE).unwrap_or(usize::MAX);
-        Self { columns, vectors, threads: threads::threads(work), each }
+        Self { level, columns, vectors, threads: threads::threads(work), each }
     }
 
     /// Elements of scratch; `usize::MAX` for more than can be counted, which no scratch has.
@@ -51,17 +50,17 @@ impl Scratch {
     ///
     /// # Errors
     /// `BufferSize` for a scratch that is too small. `Unsupported` where subnormals are flushed.
-    pub fn prepare<'a>(self, level: Level, x: &[bf16], scratch: &'a mut [f32]) -> Result<Prepared<'a>, BackendError> {
+    pub fn prepare<'a>(self, x: &[bf16], scratch: &'a mut [f32]) -> Result<Prepared<'a>, BackendError> {
         keeps_subnormals()?;
         let (found, expected) = (scratch.len(), self.elements());
         if found < expected {
             return Err(Error::BufferSize { buffer: "scratch", found, expected }.into());
         }
-        let Self { columns, vectors, threads, each } = self;
+        let Self { level, columns, vectors, .. } = self;
         let skipped = scratch.as_ptr().align_offset(LINE * size_of::<f32>()).min(LINE - 1);
         let (prepared, rest) = scratch[skipped..].split_at_mut(Layout::new(columns, vectors).values());
         level.prepare(x, columns, prepared);
-        Ok(Prepared { level, x: prepared, vectors, columns, threads, each, rest })
+        Ok(Prepared { level, x: prepared, vectors, needed: self, rest })
     }
 }
 
@@ -75,9 +74,9 @@ impl Prepared<'_> {
         results: Results<'_>,
         part: &(impl Fn(Results<'_>, &mut [f32]) -> Result<(), Error> + Sync),
     ) -> Result<(), Error> {
-        let steps = results.own().len().saturating_mul(self.columns).saturating_mul(self.vectors);
-        let parts = self.threads.min(steps.div_ceil(FEWEST_STEPS)).max(1);
-        halve(results, parts, self.each, self.rest, part)
+        let Scratch { columns, threads, each, .. } = self.needed;
+        let steps = results.own().len().saturating_mul(columns).saturating_mul(self.vectors);
+        halve(results, threads.min(steps.div_ceil(FEWEST_STEPS)).max(1), each, self.rest, part)
     }
 }
 

@@ -4,50 +4,75 @@ use df11_core::{BackendError, Bytes, Error, Flattened, Form, Linear, Loaded, Row
 
 use super::make::{Source, make};
 use super::matrices::{Kept, Matrices};
-use super::memory::Memory;
 use super::product::{From, elements, product};
-use super::words::{Bf16Words, as_words};
+use super::words::Bf16Words;
 use crate::level::Level;
 
-/// The form `bf16`.
+/// Weights in the form `bf16` or `flat`.
 #[derive(Debug)]
-pub(crate) struct Bf16<'w> {
-    words: Bf16Words<'w>,
+pub(crate) struct Weights<'w> {
+    held: Held<'w>,
     level: Level,
 }
 
-/// The form `flat`.
 #[derive(Debug)]
-struct FlatWeights {
-    matrices: Matrices,
-    level: Level,
+enum Held<'w> {
+    Bf16(Bf16Words<'w>),
+    Flat(Matrices),
 }
 
-impl<'w> Bf16<'w> {
-    pub fn new(words: Bytes<'w>, level: Level) -> Result<Self, Error> {
-        Ok(Self { words: Bf16Words::new(words)?, level })
+impl<'w> Weights<'w> {
+    /// Weights in the form `bf16`.
+    pub fn bf16(words: Bytes<'w>, level: Level) -> Result<Self, Error> {
+        Ok(Self { held: Held::Bf16(Bf16Words::new(words)?), level })
+    }
+
+    fn from(&self) -> From<'_> {
+        match &self.held {
+            Held::Bf16(words) => From::Bf16(words),
+            Held::Flat(matrices) => From::Flat(matrices),
+        }
     }
 }
 
-impl Loaded for Bf16<'_> {
+impl Loaded for Weights<'_> {
     fn form(&self) -> Form {
-        Form::Bf16
+        match self.held {
+            Held::Bf16(_) => Form::Bf16,
+            Held::Flat(_) => Form::Flat,
+        }
     }
 
     fn weights(&self) -> u64 {
-        self.words.all().len() as u64
+        match &self.held {
+            Held::Bf16(words) => words.all().len() as u64,
+            Held::Flat(matrices) => matrices.weights(),
+        }
     }
 
     fn decode_range(&self, first: u64, weights: &mut [bf16], _: Work) -> Result<(), BackendError> {
-        Ok(self.words.read(first, weights)?)
+        let read = match &self.held {
+            Held::Bf16(words) => words.read(first, weights),
+            Held::Flat(matrices) => matrices.read(first, weights),
+        };
+        Ok(read?)
     }
 
+    /// Flat weights are made flat by way of BF16.
     fn flatten(&self, matrices: &[Shape], work: Work) -> Result<Flattened, BackendError> {
-        flatten(self.level, Source::Bf16(&self.words), self.weights(), matrices, work)
+        let by_way_of_bf16;
+        let words = match &self.held {
+            Held::Bf16(words) => words,
+            Held::Flat(flat) => {
+                by_way_of_bf16 = Bf16Words::written(flat.weights(), |weights| flat.read(0, weights))?;
+                &by_way_of_bf16
+            }
+        };
+        flatten(self.level, Source::Bf16(words), self.weights(), matrices, work)
     }
 
     fn scratch(&self, columns: u32, vectors: usize, work: Work) -> usize {
-        elements(self.level, From::Bf16(&self.words), columns, vectors, work)
+        elements(self.level, self.from(), columns, vectors, work)
     }
 
     fn product(
@@ -57,45 +82,7 @@ impl Loaded for Bf16<'_> {
         scratch: &mut [f32],
         work: Work,
     ) -> Result<(), BackendError> {
-        product(self.level, From::Bf16(&self.words), self.weights(), x, linears, scratch, work)
-    }
-}
-
-impl Loaded for FlatWeights {
-    fn form(&self) -> Form {
-        Form::Flat
-    }
-
-    fn weights(&self) -> u64 {
-        self.matrices.weights()
-    }
-
-    fn decode_range(&self, first: u64, weights: &mut [bf16], _: Work) -> Result<(), BackendError> {
-        Ok(self.matrices.read(first, weights)?)
-    }
-
-    /// By way of BF16.
-    fn flatten(&self, matrices: &[Shape], work: Work) -> Result<Flattened, BackendError> {
-        let count = usize::try_from(self.weights()).unwrap_or(usize::MAX);
-        let mut memory = Memory::new(count.saturating_mul(size_of::<bf16>()), 0)?;
-        let weights = bytemuck::cast_slice_mut(memory.bytes_mut());
-        self.matrices.read(0, weights)?;
-        as_words(weights);
-        flatten(self.level, Source::Bf16(&Bf16Words::new(memory.into_bytes())?), self.weights(), matrices, work)
-    }
-
-    fn scratch(&self, columns: u32, vectors: usize, work: Work) -> usize {
-        elements(self.level, From::Flat(&self.matrices), columns, vectors, work)
-    }
-
-    fn product(
-        &self,
-        x: &[bf16],
-        linears: &mut [Linear<'_>],
-        scratch: &mut [f32],
-        work: Work,
-    ) -> Result<(), BackendError> {
-        product(self.level, From::Flat(&self.matrices), self.weights(), x, linears, scratch, work)
+        product(self.level, self.from(), self.weights(), x, linears, scratch, work)
     }
 }
 
@@ -126,22 +113,18 @@ pub(crate) fn flatten(
             }
         });
     }
-    Ok(Flattened { loaded: Box::new(FlatWeights { matrices: Matrices::new(kept), level }), bytes, escapes, kept_bf16 })
+    Ok(Flattened {
+        loaded: Box::new(Weights { held: Held::Flat(Matrices::new(kept)), level }),
+        bytes,
+        escapes,
+        kept_bf16,
+    })
 }
 
 /// The words of a matrix that is not worth the flat form.
 fn copied(source: Source<'_>, rows: &Rows, work: Work) -> Result<Bf16Words<'static>, Error> {
-    let count = usize::try_from(rows.shape.weights()).unwrap_or(usize::MAX);
-    let mut memory = Memory::new(count.saturating_mul(size_of::<bf16>()), 0)?;
-    match source {
-        Source::Df11(decoder) => {
-            let weights = bytemuck::cast_slice_mut(memory.bytes_mut());
-            decoder.decode_range(rows.first, weights, work)?;
-            as_words(weights);
-        }
-        Source::Bf16(words) => {
-            memory.bytes_mut().copy_from_slice(words.all()[rows.first as usize..][..count].as_flattened());
-        }
-    }
-    Bf16Words::new(memory.into_bytes())
+    Bf16Words::written(rows.shape.weights(), |weights| match source {
+        Source::Df11(decoder) => decoder.decode_range(rows.first, weights, work),
+        Source::Bf16(words) => words.read(rows.first, weights),
+    })
 }

@@ -11,7 +11,7 @@ use crate::decoder::Decoder;
 /// second-level cache of 1 MiB.
 const STEP: usize = 256 << 10;
 
-/// Elements of the buffer for rows of so many columns: the begun row, and at least one more block.
+/// Elements of the buffer for rows of `columns`: the begun row, and at least one more block.
 pub(crate) const fn buffer_for(columns: usize) -> usize {
     columns.saturating_add(if STEP > MAX_BLOCK_WEIGHTS { STEP } else { MAX_BLOCK_WEIGHTS })
 }

@@ -2,6 +2,7 @@
 
 use df11_core::{Bytes, Error, bf16};
 
+use super::memory::Memory;
 use crate::memory::buffer;
 
 /// BF16 words, kept as bytes.
@@ -35,25 +36,41 @@ impl<'a> Bf16Words<'a> {
         Ok(())
     }
 
-    /// Weights copied at a time.
-    pub const PART: usize = 64 << 10;
-
-    /// Gives words to `take` as weights. They are copied only where they cannot
-    /// be read in place.
+    /// Gives words to `take` as weights, in order. Where they cannot be read in place, they are
+    /// copied, `part` at a time.
     ///
     /// # Errors
     /// `OutOfMemory`.
-    pub fn for_each_part(words: &[[u8; 2]], mut take: impl FnMut(&[bf16])) -> Result<(), Error> {
+    pub fn for_each_part(words: &[[u8; 2]], part: usize, mut take: impl FnMut(&[bf16])) -> Result<(), Error> {
         if cfg!(target_endian = "little")
             && let Ok(weights) = bytemuck::try_cast_slice(words.as_flattened())
         {
             take(weights);
             return Ok(());
         }
-        let mut part = buffer(words.len())?;
-        copy(words, &mut part);
-        take(&part);
+        let mut weights = buffer(words.len().min(part))?;
+        for words in words.chunks(part) {
+            let weights = &mut weights[..words.len()];
+            copy(words, weights);
+            take(weights);
+        }
         Ok(())
+    }
+
+    /// The words of `count` weights, which `write` writes.
+    ///
+    /// # Errors
+    /// `OutOfMemory`, and those of `write`.
+    pub fn written(
+        count: u64,
+        write: impl FnOnce(&mut [bf16]) -> Result<(), Error>,
+    ) -> Result<Bf16Words<'static>, Error> {
+        let count = usize::try_from(count).unwrap_or(usize::MAX);
+        let mut memory = Memory::new(count.saturating_mul(size_of::<bf16>()), 0)?;
+        let weights = bytemuck::cast_slice_mut(memory.bytes_mut());
+        write(weights)?;
+        as_words(weights);
+        Bf16Words::new(memory.into_bytes())
     }
 }
 

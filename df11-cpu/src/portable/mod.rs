@@ -1,9 +1,9 @@
-//! The level that every processor has: no intrinsics, no unsafe code.
+//! The level that every processor has: no intrinsics.
 
-use df11_core::{Error, Exponents, bf16, bf16_word};
+use df11_core::{Error, bf16, bf16_word};
 
 use crate::decode::{Job, Kernel, Tables, run};
-use crate::flat::Rows;
+use crate::flat::{Rows, pack_rows_portably};
 use crate::product::{self, Arrays, Task};
 
 mod encode;
@@ -37,8 +37,8 @@ pub(crate) fn decode<'a>(
     run::<Portable, LANES>(Portable, tables, jobs, streams)
 }
 
-pub(crate) fn flatten(weights: &[bf16], columns: usize, exponents: &Exponents, code: &[u8; 256], rows: &mut Rows<'_>) {
-    crate::flat::pack_rows_portably(weights, columns, exponents, code, rows);
+pub(crate) fn flatten(weights: &[bf16], rows: &mut Rows<'_>) {
+    pack_rows_portably(weights, rows);
 }
 
 pub(crate) fn prepare(x: &[bf16], columns: usize, prepared: &mut [f32]) {

@@ -5,7 +5,7 @@
 //! x, BF16 -> prepare -> f32, in the order of a level's lanes
 //! rows, one vector:   memory -> registers -> 64 sums -> fold -> y         stream
 //! rows, many vectors: memory -> tile in the cache -> sums -> fold -> y    tile
-//! rows of DF11:       blocks -> BF16 in the cache -> one of the above     df11
+//! rows of DF11:       blocks -> BF16 in the cache -> one of the above     loaded/whole_rows
 //! ```
 //!
 //! This folder may hold unsafe code: it calls the functions of a level's vectors, and threads share

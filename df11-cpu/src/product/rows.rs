@@ -53,13 +53,13 @@ impl<'a> Bf16Rows<'a> {
         Self { words, columns }
     }
 
-    fn group(&self, row: usize, group: usize) -> *const u8 {
+    fn place(&self, row: usize, group: usize) -> *const u8 {
         self.words.as_ptr().wrapping_add(row * self.columns + group * GROUP).cast()
     }
 }
 
-// SAFETY: only the last group may not be whole. It is the one that is mended, so `group` reads whole
-// groups, which end within their row. `mended` reads a copy.
+// SAFETY: only the last group may not be whole. It is the one that is mended, so `group` reads
+// whole groups, which end within their row. `mended` reads a copy.
 unsafe impl<V: Vectors<N>, const N: usize> Rows<V, N> for Bf16Rows<'_> {
     /// The last group if it is not whole, and then one past it.
     type Mends = usize;
@@ -97,7 +97,7 @@ unsafe impl<V: Vectors<N>, const N: usize> Rows<V, N> for Bf16Rows<'_> {
     #[inline(always)]
     unsafe fn group(&self, row: usize, group: usize) -> [V::Vector; N] {
         // SAFETY: the row is there and the group is whole, by the caller's promise.
-        unsafe { V::bf16_group(self.group(row, group)) }
+        unsafe { V::bf16_group(self.place(row, group)) }
     }
 
     #[inline(always)]
@@ -113,7 +113,7 @@ unsafe impl<V: Vectors<N>, const N: usize> Rows<V, N> for Bf16Rows<'_> {
 
     #[inline(always)]
     fn prefetch(&self, row: usize, group: usize, ahead: usize) {
-        let from = self.group(row, group).wrapping_add(ahead);
+        let from = self.place(row, group).wrapping_add(ahead);
         V::prefetch(from);
         V::prefetch(from.wrapping_add(64));
     }

@@ -19,13 +19,13 @@ use super::rows::Rows;
 use super::stream::MOST_AHEAD;
 use super::vectors::{GROUP, Vectors};
 
-/// Groups of a tile. One vector of them, of six rows, is 24 KiB of f32, half of a first-level cache;
-/// with 16 groups sums begin and end too often: 0.65 of the speed.
+/// Groups of a tile. One vector of them, of six rows, is 24 KiB of f32, half of a first-level
+/// cache; with 16 groups sums begin and end too often: 0.65 of the speed.
 const GROUPS: usize = 64;
 /// Inputs of a step.
 const INPUTS: usize = 4;
 
-/// Values of a tile of so many rows, and of its sums; `usize::MAX` for more than can be counted.
+/// Values of a tile of `rows`, and of its sums; `usize::MAX` for more than can be counted.
 pub(crate) const fn tile_values(rows: usize, inputs: usize) -> usize {
     let sums = inputs.saturating_mul(GROUP);
     sums.saturating_add(GROUPS * GROUP + MOST_VECTORS * SHIFT).saturating_mul(rows)
@@ -172,8 +172,8 @@ unsafe fn multiply_all<V: Vectors<N>, const N: usize, const R: usize>(
     }
 }
 
-/// One vector of some groups, `R` rows, `B` inputs. A run of `w` is a row, every `N`th run of `x` an
-/// input.
+/// One vector of some groups, `R` rows, `B` inputs. A run of `w` is a row, every `N`th run of `x`
+/// an input.
 ///
 /// # Safety
 /// As `multiply_all`, for `B` inputs.

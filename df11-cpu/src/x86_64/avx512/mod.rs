@@ -12,7 +12,7 @@ mod product;
 
 use core::arch::x86_64::*;
 
-use df11_core::{Error, Exponents, bf16};
+use df11_core::{Error, bf16};
 
 use crate::decode::{Job, Tables, run};
 use crate::encode::{Shard, Words};
@@ -49,16 +49,9 @@ impl Avx512 {
         unsafe { encode::pack(words, shard) }
     }
 
-    pub fn flatten(
-        self,
-        weights: &[bf16],
-        columns: usize,
-        exponents: &Exponents,
-        code: &[u8; 256],
-        rows: &mut Rows<'_>,
-    ) {
+    pub fn flatten(self, weights: &[bf16], rows: &mut Rows<'_>) {
         // SAFETY: `self` proves the features.
-        unsafe { flatten(self, weights, columns, exponents, code, rows) }
+        unsafe { flatten(self, weights, rows) }
     }
 
     pub fn prepare(self, x: &[bf16], columns: usize, prepared: &mut [f32]) {
@@ -72,16 +65,9 @@ impl Avx512 {
 }
 
 with_features!(
-    fn flatten(
-        level: Avx512,
-        weights: &[bf16],
-        columns: usize,
-        exponents: &Exponents,
-        code: &[u8; 256],
-        rows: &mut Rows<'_>,
-    ) {
+    fn flatten(level: Avx512, weights: &[bf16], rows: &mut Rows<'_>) {
         // SAFETY: the features are there.
-        unsafe { pack_rows(level, weights, columns, exponents, code, rows) }
+        unsafe { pack_rows(level, weights, rows) }
     }
 );
 
