@@ -19,31 +19,16 @@ mod patterns;
 mod prefixes;
 mod python;
 mod reports;
+#[path = "../support/runs.rs"]
+mod runs;
 mod sources;
 #[path = "../support/mod.rs"]
 mod support;
 
-use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use makers::Files;
-
-/// The result of a run of the program.
-struct Run {
-    code: i32,
-    stdout: String,
-    stderr: String,
-}
-
-/// Runs the program to its end.
-fn df11<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Run {
-    let output = Command::new(env!("CARGO_BIN_EXE_df11")).env_remove("DF11_BACKEND").args(arguments).output();
-    let output = output.expect("the program starts");
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("the program writes UTF-8");
-    let code = output.status.code().expect("no signal ends the program");
-    Run { code, stdout: text(output.stdout), stderr: text(output.stderr) }
-}
+use runs::{Place, Run, df11, text};
 
 impl Run {
     /// Checks the exit code, and that the output holds these words.
@@ -56,25 +41,9 @@ impl Run {
         }
         self
     }
-
-    #[track_caller]
-    fn json(&self) -> serde_json::Value {
-        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error} in: {}", self.stdout))
-    }
 }
 
-/// A folder for one test, removed after it.
-struct Place(tempfile::TempDir);
-
 impl Place {
-    fn new() -> Place {
-        Place(tempfile::tempdir().expect("a temporary folder"))
-    }
-
-    fn at(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
     /// Writes the files as `source`.
     fn source(&self, files: &Files) -> PathBuf {
         let source = self.at("source");
@@ -97,9 +66,4 @@ impl Place {
         df11(["decompress", text(&coded), "-o", text(&back)]).ends(0, &["every file byte for byte"]);
         run
     }
-}
-
-/// A path as an argument.
-fn text(path: &Path) -> &str {
-    path.to_str().expect("test paths are UTF-8")
 }

@@ -45,6 +45,8 @@ mod reports;
 #[cfg(unix)]
 mod rights;
 mod round_trips;
+#[path = "../support/runs.rs"]
+mod runs;
 mod sampled_damage;
 #[cfg(unix)]
 mod sources;
@@ -57,28 +59,10 @@ mod two_runs;
 #[cfg(target_os = "linux")]
 mod unearned;
 
-use std::ffi::OsStr;
-use std::path::{Path, PathBuf};
+#[cfg(unix)]
 use std::process::{Command, Output, Stdio};
 
-/// The result of a run of the program.
-struct Run {
-    code: i32,
-    stdout: String,
-    stderr: String,
-}
-
-/// The program, without settings from the environment.
-fn program() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_df11"));
-    command.env_remove("DF11_BACKEND").stdin(Stdio::null());
-    command
-}
-
-/// Runs the program to its end.
-fn df11<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Run {
-    ended(program().args(arguments).output().expect("the program starts"))
-}
+use runs::{Place, Run, df11, ended, program, text};
 
 /// Runs a shell script with the program as `$0` and these arguments as `$1`, `$2` ...
 #[cfg(unix)]
@@ -86,12 +70,6 @@ fn shell(script: &str, arguments: &[&str]) -> Output {
     let mut command = Command::new("sh");
     command.args(["-c", script, env!("CARGO_BIN_EXE_df11")]).args(arguments);
     command.env_remove("DF11_BACKEND").stdin(Stdio::null()).output().expect("a shell")
-}
-
-fn ended(output: Output) -> Run {
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("the program writes UTF-8");
-    let code = output.status.code().expect("no signal ends the program");
-    Run { code, stdout: text(output.stdout), stderr: text(output.stderr) }
 }
 
 impl Run {
@@ -111,25 +89,9 @@ impl Run {
         }
         self
     }
-
-    #[track_caller]
-    fn json(&self) -> serde_json::Value {
-        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error} in: {}", self.stdout))
-    }
 }
 
-/// A folder for one test, removed after it.
-struct Place(tempfile::TempDir);
-
 impl Place {
-    fn new() -> Place {
-        Place(tempfile::tempdir().expect("a temporary folder"))
-    }
-
-    fn at(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
     /// The names in the folder.
     fn names(&self) -> Vec<String> {
         let entries = std::fs::read_dir(self.0.path()).expect("the folder");
@@ -138,9 +100,4 @@ impl Place {
         names.sort();
         names
     }
-}
-
-/// A path as an argument.
-fn text(path: &Path) -> &str {
-    path.to_str().expect("test paths are UTF-8")
 }
