@@ -157,8 +157,9 @@ fn decode_lies_between(unit: &Unit, edge: Edge, seed: u64) {
     }
 }
 
-/// Products from every form, of shapes around the sizes of groups, tiles and steps. The words of the
-/// form `bf16` stand at even and at odd addresses. `Level` makes the bytes of the flat form itself.
+/// Products from every form, of shapes around the sizes of groups, tiles and steps. The words of
+/// the form `bf16` stand at even and at odd addresses. `Level` makes the bytes of the flat form
+/// itself.
 #[test]
 fn products_stay_inside() {
     const SHAPES: [(u64, u64, usize); 11] = [

@@ -27,8 +27,8 @@ use crate::unit::Unit;
 /// scratch of 8 blocks, about 200 KB, stays in a second-level cache.
 const ROW_BLOCKS: usize = 8;
 
-/// Decodes validated units on some processor, and multiplies from them. It gives the same weights as
-/// [`crate::decode`] and the same products as [`crate::product`], bit for bit, or an error.
+/// Decodes validated units on some processor, and multiplies from them. It gives the same weights
+/// as [`crate::decode`] and the same products as [`crate::product`], bit for bit, or an error.
 pub trait Backend: fmt::Debug + Send + Sync {
     /// The name under which the backend is listed, and by which a user forces it.
     fn name(&self) -> &str;
@@ -39,8 +39,8 @@ pub trait Backend: fmt::Debug + Send + Sync {
     /// `Device` if the device fails.
     fn load<'u>(&self, unit: Unit<'u>) -> Result<Box<dyn Loaded + 'u>, BackendError>;
 
-    /// Takes weights that are not compressed: BF16 words as in files, little-endian, two bytes each,
-    /// at any alignment.
+    /// Takes weights that are not compressed: BF16 words as in files, little-endian, two bytes
+    /// each, at any alignment.
     ///
     /// # Errors
     /// `Unit`: `BufferSize` if there is half a word. `Unsupported`. `Device` if the device fails.
@@ -143,8 +143,9 @@ pub trait Loaded: fmt::Debug + Send + Sync {
         0
     }
 
-    /// Multiplies matrices with vectors: `y = W x + bias` for each of `linears`, which share x. Their
-    /// rows have as many columns as a vector has elements. `x` holds one vector after another.
+    /// Multiplies matrices with vectors: `y = W x + bias` for each of `linears`, which share x.
+    /// Their rows have as many columns as a vector has elements. `x` holds one vector after
+    /// another.
     ///
     /// Each y is what FLAT.md, "Products", says, bit for bit: from every form, on every backend,
     /// for any number of threads and vectors. Without vectors there is nothing to do: only what

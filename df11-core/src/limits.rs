@@ -41,8 +41,8 @@ pub const MAX_BLOCK_WEIGHTS: usize = BLOCK_BITS as usize;
 /// memory and 2 for each weight, and never raises the limit of 48 KiB.
 pub const PUBLISHED_MAX_BLOCK_WEIGHTS: u64 = (48 * 1024 - 2052) / 2;
 
-/// Weights of a group of the flat form: four vectors of 512 bits of f32, so that the 64 partial sums
-/// of a product take one group a step.
+/// Weights of a group of the flat form: four vectors of 512 bits of f32, so that the 64 partial
+/// sums of a product take one group a step.
 pub const GROUP: usize = 64;
 /// Bytes of the codes of a group: 4 bits for each weight.
 pub const GROUP_CODE_BYTES: usize = GROUP / 2;

@@ -64,8 +64,8 @@ impl PartSizes {
         }
     }
 
-    /// Checks all that sizes alone tell, so that a reader can refuse a unit by a header. A unit that
-    /// `UnitView::validate` accepts passes.
+    /// Checks all that sizes alone tell, so that a reader can refuse a unit by a header. A unit
+    /// that `UnitView::validate` accepts passes.
     ///
     /// # Errors
     /// `NoWeights`, `TooManyWeights`, `NoStream`, `StreamTooLong`, `TablesSize`, `GapsSize`,

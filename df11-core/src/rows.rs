@@ -135,8 +135,8 @@ impl RowGroup<'_, '_> {
         self.rows.first().is_none_or(|row| row.weights.len() as u64 == self.range.end - self.range.start)
     }
 
-    /// The number of blocks that are decoded for the group: together, and if each row was decoded by
-    /// itself.
+    /// The number of blocks that are decoded for the group: together, and if each row was decoded
+    /// by itself.
     pub fn blocks(&self) -> (u64, u64) {
         let each = self.rows.iter().map(|row| row.blocks.len() as u64);
         let end = self.rows.last().map_or(0, |row| row.blocks.end);

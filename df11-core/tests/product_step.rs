@@ -1,5 +1,5 @@
-//! One step of a product is the fused step, `f32::mul_add`, bit for bit. FLAT.md, "Why f64 gives the
-//! fused step", has the proof; here it is tried on words near every border.
+//! One step of a product is the fused step, `f32::mul_add`, bit for bit. FLAT.md, "Why f64 gives
+//! the fused step", has the proof; here it is tried on words near every border.
 
 use df11_core::{bf16, product};
 

@@ -1,7 +1,7 @@
 //! NVIDIA's driver, as a `df11_gpu::Driver`. Signatures are those of `cuda.h` and `nvrtc.h`, the
 //! same from CUDA 12.0 to 13. `cudarc` itself opens the libraries under a dozen bare names, which
-//! on Windows is whatever lies in the program's folder; it knows no NVRTC later than that of CUDA 12,
-//! and panics where it finds none.
+//! on Windows is whatever lies in the program's folder; it knows no NVRTC later than that of CUDA
+//! 12, and panics where it finds none.
 
 use std::ffi::{CStr, CString, c_int};
 use std::ptr::{null, null_mut};

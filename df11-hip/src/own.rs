@@ -7,8 +7,8 @@ use std::ffi::{c_char, c_int, c_void};
 pub struct Hip;
 
 df11_gpu::functions! {
-    /// What only HIP has. `properties` fills a structure that differs between versions, the only way
-    /// to a device's name for its instruction set.
+    /// What only HIP has. `properties` fills a structure that differs between versions, the only
+    /// way to a device's name for its instruction set.
     pub OwnFunctions, OwnNames {
         error_name(number: c_int) -> *const c_char;
         set_device(device: c_int) -> c_int;

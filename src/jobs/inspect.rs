@@ -1,5 +1,5 @@
-//! What a model consists of: the size and entropies of each unit, counted from its weights, what its
-//! flat form would take, and the tensors that are not coded.
+//! What a model consists of: the size and entropies of each unit, counted from its weights, what
+//! its flat form would take, and the tensors that are not coded.
 
 mod counts;
 mod report;

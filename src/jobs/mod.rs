@@ -14,8 +14,9 @@
 //! estimate    checkpoint or shapes -> units -> (a sample of each unit, planned) -> layout
 //! ```
 //!
-//! Shared by them: `chosen`, which units a model gets; `completeness`, what is missing; `judge` and `restoration`, used by both `verify` and `decompress`; `card`, the
-//! model card; `memory`, whether a unit fits.
+//! Shared by them: `chosen`, which units a model gets; `completeness`, what is missing; `judge` and
+//! `restoration`, used by both `verify` and `decompress`; `card`, the model card; `memory`, whether
+//! a unit fits.
 
 mod card;
 mod chosen;

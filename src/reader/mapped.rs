@@ -32,7 +32,8 @@ impl UnitEntry {
     /// disk.
     ///
     /// # Errors
-    /// As `sizes`; what the operating system said; or the file is no longer the one that was opened.
+    /// As `sizes`; what the operating system said; or the file is no longer the one that was
+    /// opened.
     ///
     /// # Safety
     /// As long as the arrays live, nobody may change or shorten the file: not this process, and no

@@ -65,8 +65,8 @@ impl Matrix {
         self.part.as_ref().map_or_else(|| self.tensor.shape(), |part| Some(&part.shape))
     }
 
-    /// The part of it with this index along its first dimension. Where the experts of a block are one
-    /// tensor of three dimensions, each part is the matrix of one expert, and is decoded alone.
+    /// The part of it with this index along its first dimension. Where the experts of a block are
+    /// one tensor of three dimensions, each part is the matrix of one expert, and is decoded alone.
     ///
     /// # Errors
     /// `TensorUnfit` if the shape is unknown, has fewer than two dimensions, or has no such part.

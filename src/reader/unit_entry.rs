@@ -83,7 +83,8 @@ impl UnitEntry {
     /// buffers must have exactly the sizes that `sizes` returns.
     ///
     /// # Errors
-    /// As `sizes`; `UnitDamaged` with `BufferSize` for another size; what the operating system said.
+    /// As `sizes`; `UnitDamaged` with `BufferSize` for another size; what the operating system
+    /// said.
     pub fn read_into(&self, parts: PartsMut<'_>, split_positions: &mut [u8]) -> Result<(), Error> {
         let (checkpoint, unit) = (&self.opened.checkpoint, self.coded());
         let sizes = self.sizes()?;

@@ -119,7 +119,8 @@ fn numbers_in(list: &str) -> usize {
     commas + usize::from(list.bytes().any(|byte| byte.is_ascii_digit()))
 }
 
-/// A map of strings in which no key occurs twice. Python's safetensors takes `null` for an empty one.
+/// A map of strings in which no key occurs twice. Python's safetensors takes `null` for an empty
+/// one.
 #[derive(Default)]
 struct Metadata(BTreeMap<String, String>);
 

@@ -113,7 +113,8 @@ fn inspect_says_what_the_flat_form_takes_and_what_escapes() {
         let report = df11(["inspect", text(file), "--json"]).fine().json();
         let unit = &report["units"][0];
         assert_eq!(unit["weights"], 15_550, "{report}");
-        // 12 bits for each of 15,050 weights and 5 bytes for each of 50 escapes; 500 weights in BF16
+        // 12 bits for each of 15,050 weights and 5 bytes for each of 50 escapes; 500 weights in
+        // BF16
         let expected = serde_json::json!({"least_bytes": 15_050 + 7_525 + 250 + 1_000, "escapes": 50, "kept_bf16": 1});
         assert_eq!(unit["flat"], expected);
         let line =

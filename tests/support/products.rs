@@ -38,7 +38,8 @@ pub fn cases() -> Vec<Case> {
     }
     let [weights, x] = [(96 * 200, 0.02), (4 * 200, 1.0)].map(|(n, s)| normal(&mut random, n, s));
     list.push(case("three_that_share_x", &[64, 1, 31], 200, weights, x));
-    // Every power of two for x, and weights of any finite size: partial sums overflow and underflow.
+    // Every power of two for x, and weights of any finite size: partial sums overflow and
+    // underflow.
     let weights = any_words(&mut random, 30 * 511, 0..255);
     list.push(case("finite_words", &[30], 511, weights, any_words(&mut random, 2 * 511, 0..255)));
     let weights = any_words(&mut random, 30 * 150, 0..70);

@@ -43,8 +43,8 @@ pub enum FlatError {
     Escape {
         /// The row.
         row: u32,
-        /// The first group where they do, or where a listed column does not ascend; that of a listed
-        /// column after the last.
+        /// The first group where they do, or where a listed column does not ascend; that of a
+        /// listed column after the last.
         group: u32,
     },
     /// The padding of a row has a code or a byte other than 0.

@@ -48,7 +48,8 @@ impl Shape {
 /// Where each section of a flat matrix lies among its bytes.
 ///
 /// Invariant: the sections follow one another without overlap, each has the size that FLAT.md gives
-/// for `shape` and `escapes`, and the last ends at or before `total`, which is at most `isize::MAX`.
+/// for `shape` and `escapes`, and the last ends at or before `total`, which is at most
+/// `isize::MAX`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sections {
     shape: Shape,

@@ -1,5 +1,5 @@
-//! `df11 bench`: measures how fast each level encodes, decodes and multiplies, next to memcpy of the
-//! same bytes.
+//! `df11 bench`: measures how fast each level encodes, decodes and multiplies, next to memcpy of
+//! the same bytes.
 //!
 //! - `input`: the weights of the file. Nothing is read from disk while the clock runs.
 //! - `coding`: all weights form one unit.

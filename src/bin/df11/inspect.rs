@@ -28,9 +28,9 @@ pub struct Inspect {
     /// A .safetensors file or directory, BF16 or DFloat11
     input: PathBuf,
     /// Print {units: [{name, weights, bits_per_weight, entropy, exponents_in_use, longest_code,
-    /// bytes, flat: {least_bytes, escapes, kept_bf16}}], raw: [...], completeness: {state, missing}}
-    /// instead. `least_bytes` leaves out what depends on shapes: headers, starts of rows and padding
-    /// of rows
+    /// bytes, flat: {least_bytes, escapes, kept_bf16}}], raw: [...], completeness: {state,
+    /// missing}} instead. `least_bytes` leaves out what depends on shapes: headers, starts of rows
+    /// and padding of rows
     #[arg(long)]
     json: bool,
     #[command(flatten)]

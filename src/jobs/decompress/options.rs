@@ -32,8 +32,8 @@ pub struct DecompressOptions {
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct DecompressReport {
-    /// Every file of the source that compression did not leave out is there, byte for byte: rebuilt from its own header, or compared
-    /// with its checksum as it was copied.
+    /// Every file of the source that compression did not leave out is there, byte for byte: rebuilt
+    /// from its own header, or compared with its checksum as it was copied.
     pub byte_exact: bool,
     /// Every tensor was compared with its checksum. Without `byte_exact`: weight files, config.json
     /// and the list of shards are the source's, byte for byte, and nothing is known about the files

@@ -1,4 +1,4 @@
-//! What is told of a unit.
+//! The report on a unit.
 
 use serde::Serialize;
 

@@ -12,9 +12,9 @@ pub(super) fn exists(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok()
 }
 
-/// All bytes of a file that an earlier run made; none if it does not exist. Whoever may write to the
-/// folder may have put a pipe in its place, which would block its reader for ever. So only a regular
-/// file is read.
+/// All bytes of a file that an earlier run made; none if it does not exist. Whoever may write to
+/// the folder may have put a pipe in its place, which would block its reader for ever. So only a
+/// regular file is read.
 pub(super) fn read_if_there(path: &Path) -> Result<Vec<u8>, Error> {
     let mut bytes = Vec::new();
     match open::regular(path) {

@@ -31,7 +31,7 @@ def of_bf16(word):
 
 
 def nearest(sign, exact, mantissa_bits):
-    """The bits of the nearest number with 8 bits of exponent and so many of mantissa; of two, the even one."""
+    """The bits of the nearest number with 8 bits of exponent and `mantissa_bits` of mantissa; of two, the even one."""
     least = -126 - mantissa_bits
     power = least
     while exact >= Fraction(2) ** (power + mantissa_bits + 1):
