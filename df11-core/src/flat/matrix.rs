@@ -41,6 +41,24 @@ impl<'a> Flat<'a> {
         Ok(flat)
     }
 
+    /// As `from_bytes`, but reads the header only: for bytes that were just written.
+    ///
+    /// # Errors
+    /// Those of `from_bytes` for the header and the number of bytes.
+    ///
+    /// # Safety
+    /// `from_bytes` would accept the bytes.
+    #[cfg(feature = "alloc")]
+    #[expect(unsafe_code, reason = "the promise is the caller's; nothing unsafe is done here")]
+    pub unsafe fn from_bytes_unchecked(bytes: impl Into<Bytes<'a>>) -> Result<Self, FlatError> {
+        let bytes = bytes.into();
+        let (sections, exponents) = read_header(&bytes)?;
+        let flat = Self { bytes, sections, exponents };
+        flat.check_size()?;
+        debug_assert_eq!(flat.check(), Ok(()), "the caller's promise");
+        Ok(flat)
+    }
+
     /// What `flatten` or `flatten_unit` has written.
     #[cfg(feature = "alloc")]
     pub(crate) fn written(bytes: Bytes<'a>, sections: Sections, exponents: Exponents) -> Self {
@@ -104,12 +122,16 @@ impl<'a> Flat<'a> {
         starts.get(row).map(|&start| u32::from_le_bytes(start) as usize)
     }
 
-    fn check(&self) -> Result<(), FlatError> {
-        let sections = &self.sections;
-        let (found, expected) = (self.bytes.len(), sections.total());
-        if found != expected {
-            return Err(FlatError::Size { found, expected });
+    fn check_size(&self) -> Result<(), FlatError> {
+        match (self.bytes.len(), self.sections.total()) {
+            (found, expected) if found == expected => Ok(()),
+            (found, expected) => Err(FlatError::Size { found, expected }),
         }
+    }
+
+    fn check(&self) -> Result<(), FlatError> {
+        self.check_size()?;
+        let sections = &self.sections;
         let ends = [
             sections.sign_mantissa().end,
             sections.codes().end,
