@@ -14,6 +14,9 @@ const SHARD_WEIGHTS: usize = 1 << 18;
 /// Signs and mantissas of at least this size bypass the cache, where a level can.
 const STREAMED_BYTES: usize = 16 << 20;
 
+/// Weights of a shard, and how often they have each exponent.
+type Counted<'a> = (&'a [bf16], [u32; 256]);
+
 /// Encodes units at one level.
 #[derive(Clone, Copy, Debug)]
 pub struct Encoder {
@@ -88,7 +91,7 @@ impl Encoder {
     fn plan_by(
         &self,
         weights: &[bf16],
-        plan: impl FnOnce(&Histogram, &[(&[bf16], [u32; 256])]) -> Result<df11_core::Plan, Error>,
+        plan: impl FnOnce(&Histogram, &[Counted<'_>]) -> Result<df11_core::Plan, Error>,
     ) -> Result<Plan, Error> {
         let mut shards: Vec<_> = weights.chunks(SHARD_WEIGHTS).map(|weights| (weights, [0u32; 256])).collect();
         threads::for_each(self.work, &mut shards, |(weights, counts)| {

@@ -9,7 +9,7 @@ pub(crate) const GROUP: usize = df11_core::limits::GROUP;
 /// Bytes of a group's codes.
 pub(crate) const CODES: usize = df11_core::limits::GROUP_CODE_BYTES;
 
-/// Weights to prefetch ahead, of what is read and what is written.
+/// Weights to prefetch ahead. Why: without, packing waits for its weights 60 % of its time.
 const AHEAD: usize = 4096;
 
 /// How a level packs one group.
