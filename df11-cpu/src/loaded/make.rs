@@ -1,7 +1,5 @@
 //! Makes one matrix flat, on all threads.
 
-#![allow(unsafe_code)]
-
 use core::ops::Range;
 
 use df11_core::{Error, Exponents, Flat, Histogram, Sections, Shape, Work, write_header};
@@ -58,11 +56,8 @@ pub(crate) fn make(
     let Some(sections) = sections(total) else { return Ok(None) };
     memory.resize(sections.total())?;
     finish(&sections, &exponents, memory.bytes_mut(), &escapes)?;
-    // SAFETY: `write` has packed every row: groups whose padding has code 0, and the escapes of
-    // just the groups that have code 15, in the order of columns. `finish` has written the rest.
-    // The bytes between sections are zeros still. Tests have this checked.
-    let flat = unsafe { Flat::from_bytes_unchecked(memory.into_bytes()) };
-    Ok(Some(flat.expect("the header is that of the sections")))
+    let flat = Flat::from_written(memory.into_bytes());
+    Ok(Some(flat.expect("the bytes are written as FLAT.md says")))
 }
 
 /// Counts the exponents of words.
