@@ -44,8 +44,8 @@ impl<'a> Flat<'a> {
         Ok(flat)
     }
 
-    /// As `from_bytes`, for bytes that the caller has just written and that nobody else could change.
-    /// Checks all that memory safety depends on, but not again the codes, which are nearly all of
+    /// As `from_bytes`, for bytes that the caller has just written and that nobody else could
+    /// change. Checks all that memory safety depends on, but not the codes, which are nearly all of
     /// the work. If these disagree with the list of escapes, products and weights may differ.
     ///
     /// # Errors

@@ -42,8 +42,8 @@ pub(crate) fn place(column: usize) -> usize {
 /// Invariant, kept by `Flat`: `sign_mantissa` has 64 bytes and `codes` 32 for each group. The
 /// escapes have as many columns as exponents. Their columns ascend and are less than `columns`.
 ///
-/// They are exactly those whose code is `ESCAPE`, and in the padding everything is 0: no unsafe code
-/// may rest on this (see `Flat`).
+/// They are exactly those whose code is `ESCAPE`, and in the padding everything is 0. No unsafe
+/// code may rest on this: see `Flat`.
 #[derive(Clone, Copy, Debug)]
 pub struct FlatRow<'a> {
     pub(crate) columns: usize,

@@ -15,8 +15,8 @@ use crate::threads;
 const STEP: usize = 8;
 
 /// Whether no block holds more than `PUBLISHED_MAX_BLOCK_WEIGHTS` weights: what
-/// `df11_core::fullest_block` tells, in parallel, up to the first block that is too full. `bits` has
-/// the bits of the codes of each `shard` weights.
+/// `df11_core::fullest_block` tells, in parallel, up to the first block that is too full. `bits`
+/// gives the bits of the codes of each `shard` weights.
 pub(crate) fn every_block_launches(
     work: Work,
     code: &Code,

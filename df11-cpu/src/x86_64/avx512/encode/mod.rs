@@ -17,8 +17,9 @@
 //!     compress these ends: the gaps
 //! ```
 //!
-//! 1. If an exponent is not the one that the tables hold, or neighbours have more than 16 bits together, the 64
-//!    codes are merged one by one. If 8 codes have more than 56 bits, they are put one by one.
+//! 1. If an exponent is not the one that the tables hold, or neighbours have more than 16 bits
+//!    together, the 64 codes are merged one by one. If 8 codes have more than 56 bits, they are put
+//!    one by one.
 //! 2. The codes of a lane are right-aligned: the first is shifted by the length of the second.
 //! 3. The sums stay below 256: a lane has at most 56 bits.
 //!
