@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
-use df11::shown::{Shown, shown};
 use df11::BackendError;
+use df11::shown::{Shown, shown};
 
 use crate::config::Family;
 
@@ -80,7 +80,9 @@ pub enum Error {
         vocabulary: usize,
     },
     /// The tokens do not fit in the context.
-    #[error("{asked} tokens do not fit in the context, which ends after {context}: give a shorter text, or generate less")]
+    #[error(
+        "{asked} tokens do not fit in the context, which ends after {context}: give a shorter text, or generate less"
+    )]
     ContextFull {
         /// Tokens before, and those that were to be added.
         asked: usize,

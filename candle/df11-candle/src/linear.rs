@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
 use candle_core::{CpuStorage, CustomOp1, DType, Layout, Module, Result, Shape, Tensor};
-use df11::shown::shown;
 use df11::core::product::{Bias, Output};
+use df11::shown::shown;
 use df11::{Work, bf16, core};
 
 use crate::Error;
@@ -60,7 +60,10 @@ impl Linear {
             let vectors: usize = leading.iter().product();
             for Self { matrix, .. } in linears.iter().filter(|linear| linear.matrix.columns() != *columns) {
                 let needed = matrix.columns();
-                candle_core::bail!("{}: x has vectors of {columns} elements, but {needed} columns", shown(&*matrix.name));
+                candle_core::bail!(
+                    "{}: x has vectors of {columns} elements, but {needed} columns",
+                    shown(&*matrix.name)
+                );
             }
             let all = x.contiguous()?.apply_op1_no_bwd(&Product { linears, columns: *columns })?;
             let mut start = 0;

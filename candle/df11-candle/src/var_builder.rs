@@ -5,10 +5,10 @@ use std::sync::{Mutex, PoisonError};
 use candle_core::{DType, Device, Result, Shape, Tensor};
 use candle_nn::var_builder::SimpleBackend;
 use candle_nn::{Init, VarBuilder};
+use df11::Model;
 use df11::backend::Choice;
 use df11::cpu::buffer;
 use df11::reader::{self, Matrix};
-use df11::Model;
 
 use crate::Error;
 use crate::units::Units;

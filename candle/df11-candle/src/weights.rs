@@ -153,7 +153,11 @@ impl Weights {
     }
 
     /// The units that hold matrices, and where they begin in them.
-    fn units_of(&mut self, found: &[reader::Matrix], units: &[UnitEntry]) -> Result<Vec<(Arc<dyn Loaded>, u64)>, Error> {
+    fn units_of(
+        &mut self,
+        found: &[reader::Matrix],
+        units: &[UnitEntry],
+    ) -> Result<Vec<(Arc<dyn Loaded>, u64)>, Error> {
         let mut held = Vec::with_capacity(found.len());
         for (matrix, unit) in found.iter().zip(units) {
             let loaded = match self.held.get(unit.name()).and_then(Weak::upgrade) {

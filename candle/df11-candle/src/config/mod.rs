@@ -158,7 +158,9 @@ fn layers(family: Family, fields: Fields<'_>) -> Result<Vec<LayerConfig>, Error>
     let kinds = kinds.into_iter().map(|kind| match kind {
         "full_attention" => Ok(full),
         "sliding_attention" => Ok(sliding),
-        other => Err(fields.wrong("layer_types", format!("{other:?}: full_attention or sliding_attention is expected"))),
+        other => {
+            Err(fields.wrong("layer_types", format!("{other:?}: full_attention or sliding_attention is expected")))
+        }
     });
     kinds.collect()
 }

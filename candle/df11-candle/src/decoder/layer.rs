@@ -30,7 +30,12 @@ pub(super) struct Layer {
 
 impl Layer {
     /// Loads the layer whose tensors are named `prefix`, a dot and their own names.
-    pub fn load(weights: &mut Weights, prefix: &str, config: &Config, layer: &LayerConfig) -> std::result::Result<Self, Error> {
+    pub fn load(
+        weights: &mut Weights,
+        prefix: &str,
+        config: &Config,
+        layer: &LayerConfig,
+    ) -> std::result::Result<Self, Error> {
         let (hidden, head_dim) = (config.hidden, config.head_dim);
         let [queries, keys] = [config.heads, config.kv_heads].map(|heads| heads * head_dim);
         let gemma = config.family == Family::Gemma3;

@@ -99,7 +99,9 @@ fn rows(
     head_dim: usize,
 ) -> impl Iterator<Item = &[bf16]> {
     let row = heads * head_dim;
-    all[positions.start * row..positions.end * row].chunks_exact(row).map(move |row| &row[head * head_dim..][..head_dim])
+    all[positions.start * row..positions.end * row]
+        .chunks_exact(row)
+        .map(move |row| &row[head * head_dim..][..head_dim])
 }
 
 fn dot(q: &[f32], key: &[bf16]) -> f32 {
