@@ -18,6 +18,7 @@
 //! - [`memory`]: no more of it than allowed;
 //! - [`devices`]: GPU backends, on a driver whose device is played on the processor;
 //! - [`hostile`]: names that try to speak for us;
+//! - [`outside`]: verbs that are programs of their own;
 //! - [`damage`]: bad input is refused by name and leaves nothing;
 //! - [`lies`]: every verb and level refuses a unit whose structure lies;
 //! - [`sampled_damage`]: a large sample of all damage.
@@ -38,6 +39,8 @@ mod links;
 #[cfg(target_os = "linux")]
 mod memory;
 mod miniature;
+#[cfg(unix)]
+mod outside;
 mod predicted;
 #[cfg(unix)]
 mod replaced;

@@ -63,7 +63,8 @@ pub fn generate(
     }
     let (prompt_time, begun) = (begun.elapsed(), Instant::now());
     while end == End::Number && tokens.len() < number {
-        logits.iter().for_each(|logit| hash.update(&logit.to_bits().to_le_bytes()));
+        let bits: Vec<u8> = logits.iter().flat_map(|logit| logit.to_bits().to_le_bytes()).collect();
+        hash.update(&bits);
         let token = sampler.choose(&logits);
         if decoder.config().end_tokens.contains(&token) {
             end = End::Text;

@@ -11,7 +11,7 @@ mod text;
 use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use clap::Parser;
@@ -21,11 +21,12 @@ use signal_hook::flag;
 
 use args::Args;
 use error::Error;
-use generate::End;
 use report::Report;
 use sampler::Sampler;
 use text::Text;
 
+/// As `df11` says: wrong usage, or the job could not run.
+const COULD_NOT_RUN: u8 = 2;
 /// What a shell reports of a program that Ctrl-C ended.
 const INTERRUPTED: u8 = 130;
 
@@ -34,17 +35,12 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             eprintln!("error: {error}");
-            ExitCode::FAILURE
+            ExitCode::from(COULD_NOT_RUN)
         }
     }
 }
 
 fn run(args: &Args) -> Result<ExitCode, Error> {
-    let stop = Arc::new(AtomicBool::new(false));
-    // The first Ctrl-C ends the text; the second one ends the program at once.
-    let failed = Error::system("Ctrl-C");
-    flag::register_conditional_shutdown(SIGINT, INTERRUPTED.into(), stop.clone()).map_err(&failed)?;
-    flag::register(SIGINT, stop.clone()).map_err(&failed)?;
     if let Some(threads) = args.threads {
         rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
     }
@@ -73,6 +69,11 @@ fn run(args: &Args) -> Result<ExitCode, Error> {
         None => Box::new(|token| format!("{token} ")),
     };
     let mut whole = String::new();
+    // Until here Ctrl-C ends the program at once. Now the first one ends the text, the second one the
+    // program.
+    let (stop, failed) = (Arc::new(AtomicBool::new(false)), Error::system("Ctrl-C"));
+    flag::register_conditional_default(SIGINT, stop.clone()).map_err(&failed)?;
+    flag::register(SIGINT, stop.clone()).map_err(&failed)?;
     let mut sampler = Sampler::new(args.sampling.clone());
     let generated = generate::generate(&decoder, &prompt, args.number, &mut sampler, &stop, |token| {
         let piece = piece(token);
@@ -89,10 +90,12 @@ fn run(args: &Args) -> Result<ExitCode, Error> {
         false => print("\n")?,
     };
     eprintln!("{}", report.lines());
-    Ok(match generated.end {
-        End::Stopped if stop.load(std::sync::atomic::Ordering::Relaxed) => ExitCode::from(INTERRUPTED),
-        _ => ExitCode::SUCCESS,
-    })
+    if stop.load(Ordering::Relaxed) {
+        // So a shell's loop ends too.
+        signal_hook::low_level::emulate_default_handler(SIGINT).map_err(&failed)?;
+        return Ok(ExitCode::from(INTERRUPTED));
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Writes to stdout at once. `false` if nobody reads it any more.

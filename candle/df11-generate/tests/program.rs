@@ -43,7 +43,7 @@ fn json_of(model: &Path, arguments: &[&str]) -> Value {
 /// The message of a run that must fail.
 fn refused(model: &Path, arguments: &[&str]) -> String {
     let output = run(model, arguments);
-    assert_eq!((output.status.code(), text_of(&output.stdout)), (Some(1), String::new()), "{arguments:?}");
+    assert_eq!((output.status.code(), text_of(&output.stdout)), (Some(2), String::new()), "{arguments:?}");
     let message = text_of(&output.stderr);
     assert!(message.starts_with("error: ") && message.lines().count() == 1, "{message}");
     message
@@ -179,7 +179,7 @@ fn ctrl_c_ends_the_text_with_its_report() {
     let sent = Command::new("kill").args(["-INT", &running.id().to_string()]).status().unwrap();
     assert!(sent.success());
     let output = running.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(130));
+    assert_eq!(std::os::unix::process::ExitStatusExt::signal(&output.status), Some(2));
     let stderr = text_of(&output.stderr);
     assert!(stderr.starts_with("stopped\n") && stderr.contains("a second"), "{stderr}");
 }

@@ -5,6 +5,7 @@
 //! - one file per verb: its arguments, the library job that it calls, and the text that it prints;
 //! - [`advice`]: the flag that helps when the library says what is wrong;
 //! - [`options`]: arguments that several verbs share, such as threads and backend;
+//! - [`outside`]: verbs that are programs of their own;
 //! - [`json`]: the reports of jobs as JSON;
 //! - [`table`]: rows as aligned columns;
 //! - [`terminal`]: results to stdout, everything else to stderr, numbers for people;
@@ -28,6 +29,7 @@ mod inspect;
 mod json;
 mod limits;
 mod options;
+mod outside;
 mod progress;
 mod signals;
 mod synth;
@@ -43,6 +45,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use df11::shown::{line, shown};
 
 use exit::{Failure, Outcome, Verdict};
+use outside::Outside;
 use terminal::{Talk, Terminal};
 
 /// Lossless compression of BF16 model weights (DFloat11): about 70 % of the size, every bit comes
@@ -80,8 +83,23 @@ fn main() -> ExitCode {
             limits::prepare();
             code(run(cli.verb, &terminal), &terminal)
         }
+        Err(error) if error.kind() == ErrorKind::InvalidSubcommand => outside(error),
         Err(error) => usage(error),
     }
+}
+
+/// Starts the program of a verb that is not one of ours.
+fn outside(error: clap::Error) -> ExitCode {
+    let terminal = Terminal::new(Talk { quiet: false, verbose: false });
+    match outside::find() {
+        Outside::Unknown => return usage(error),
+        Outside::Missing(message) => terminal.error(message),
+        Outside::Program(program, arguments) => match outside::start(&program, arguments) {
+            Ok(code) => return code,
+            Err(error) => terminal.error(format_args!("{}: {error}", shown(&program))),
+        },
+    }
+    ExitCode::from(exit::COULD_NOT_RUN)
 }
 
 /// Prints help, or what is wrong with the command line. A shell's `*` may have put file names into

@@ -118,6 +118,21 @@ impl Decoder {
     /// `NoSuchToken`, `ContextFull`; `Weights`, for weights that do not decode; candle's. A run
     /// without tokens is an error of candle's.
     pub fn forward(&self, runs: &mut [Run<'_>]) -> Result<Tensor, Error> {
+        in_pool(|| self.last(runs))
+    }
+
+    /// As `forward`, with the logits after every token: `[tokens of all runs, vocabulary]`.
+    ///
+    /// # Errors
+    /// As `forward`.
+    pub fn forward_all(&self, runs: &mut [Run<'_>]) -> Result<Tensor, Error> {
+        in_pool(|| {
+            let x = self.hidden(runs)?;
+            self.finish(&x, runs)
+        })
+    }
+
+    fn last(&self, runs: &mut [Run<'_>]) -> Result<Tensor, Error> {
         let x = self.hidden(runs)?;
         let ends = runs.iter().scan(0u32, |end, run| {
             *end += run.tokens.len() as u32;
@@ -126,15 +141,6 @@ impl Decoder {
         let ends: Vec<u32> = ends.collect();
         let last = x.index_select(&Tensor::new(ends, x.device())?, 0)?;
         self.finish(&last, runs)
-    }
-
-    /// As `forward`, with the logits after every token: `[tokens of all runs, vocabulary]`.
-    ///
-    /// # Errors
-    /// As `forward`.
-    pub fn forward_all(&self, runs: &mut [Run<'_>]) -> Result<Tensor, Error> {
-        let x = self.hidden(runs)?;
-        self.finish(&x, runs)
     }
 
     fn hidden(&self, runs: &mut [Run<'_>]) -> Result<Tensor, Error> {
@@ -172,4 +178,10 @@ impl Decoder {
         runs.iter_mut().for_each(|Run { tokens, cache }| cache.advance(tokens.len()));
         Ok(logits)
     }
+}
+
+/// Runs all of a pass on a thread of the pool: from outside, each of its many parallel parts would
+/// wake the pool anew.
+fn in_pool<R: Send>(pass: impl FnOnce() -> R + Send) -> R {
+    rayon::scope(|_| pass())
 }

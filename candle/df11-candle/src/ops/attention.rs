@@ -8,6 +8,9 @@ use crate::linear::bf16_of;
 /// the order of additions stays the same without.
 const SUMS: usize = 16;
 
+/// Elements of keys that are worth a thread: some 20 us.
+const WORTH_A_THREAD: usize = 1 << 15;
+
 /// Attention of some tokens over those before them, in one layer.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Attention {
@@ -51,7 +54,8 @@ impl CustomOp3 for Attention {
             candle_core::bail!("attention of {:?} over {:?} and {:?}", l1.dims(), l2.dims(), l3.dims());
         }
         let mut y = vec![bf16::ZERO; q.len()];
-        let each = y.par_chunks_mut(head_dim).zip(q.par_chunks(head_dim)).enumerate();
+        let enough = (WORTH_A_THREAD / (head_dim * (self.first + tokens))).max(1);
+        let each = y.par_chunks_mut(head_dim).zip(q.par_chunks(head_dim)).enumerate().with_min_len(enough);
         // One buffer for scores a thread and run of heads, not one a head.
         each.for_each_init(Vec::new, |scores, (index, (y, q))| {
             let (token, head) = (index / heads, index % heads);

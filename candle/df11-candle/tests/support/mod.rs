@@ -11,9 +11,9 @@ use df11_candle::{Cache, Choice, Config, Decoder, Form, Model, Run, Weights};
 /// Every model of the folder.
 pub const MODELS: [&str; 6] = ["gemma3", "llama", "llama-biases", "mistral", "qwen2", "qwen3"];
 
-/// The folder of a model.
+/// The folder of a model, for every package of the workspace.
 pub fn folder(model: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors").join(model)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../df11-candle/tests/vectors").join(model)
 }
 
 /// What transformers computed.
