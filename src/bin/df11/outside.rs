@@ -10,8 +10,6 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
-use crate::exit::COULD_NOT_RUN;
-
 /// Verbs that come in a package of their own, which is named as the program is.
 const KNOWN: [&str; 1] = ["generate"];
 
@@ -61,7 +59,7 @@ pub fn start(program: &Path, arguments: Vec<OsString>) -> io::Result<ExitCode> {
     #[cfg(not(unix))]
     {
         let code = command.status()?.code().and_then(|code| u8::try_from(code).ok());
-        Ok(ExitCode::from(code.unwrap_or(COULD_NOT_RUN)))
+        Ok(ExitCode::from(code.unwrap_or(crate::exit::COULD_NOT_RUN)))
     }
 }
 
