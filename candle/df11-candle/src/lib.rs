@@ -41,9 +41,9 @@
 //! | [`Form::Flat`] | 12 bits, and what escapes | the fastest |
 //! | [`Form::Bf16`] | 16 bits | between them |
 //!
-//! The form changes memory and speed, never a result: every logit has the same bits in each form, for
-//! any number of threads, on every level of the processor, for a text alone or beside others, at once
-//! or token by token. `tests/identity.rs` compares them.
+//! The form changes memory and speed, never a result: every logit has the same bits in each form,
+//! for any number of threads, on every level of the processor, for a text alone or beside others, at
+//! once or token by token. `tests/identity.rs` compares them.
 //!
 //! # What is the same as what
 //!
@@ -64,6 +64,8 @@
 //! ```
 //!
 //! Products and attention run on the current rayon pool. Everything here is for the CPU.
+
+#![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 
 mod config;
 mod decoder;

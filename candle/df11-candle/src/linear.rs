@@ -58,12 +58,9 @@ impl Linear {
         for linears in linears.chunk_by(|a, b| Arc::ptr_eq(&a.matrix.loaded, &b.matrix.loaded) && a.y == b.y) {
             let [leading @ .., columns] = x.dims() else { candle_core::bail!("x is a scalar, not a vector") };
             let vectors: usize = leading.iter().product();
-            for Self { matrix, .. } in linears.iter().filter(|linear| linear.matrix.columns() != *columns) {
-                let needed = matrix.columns();
-                candle_core::bail!(
-                    "{}: x has vectors of {columns} elements, but {needed} columns",
-                    shown(&*matrix.name)
-                );
+            if let Some(Self { matrix, .. }) = linears.iter().find(|linear| linear.matrix.columns() != *columns) {
+                let (name, needed) = (shown(&*matrix.name), matrix.columns());
+                candle_core::bail!("{name}: x has vectors of {columns} elements, but {needed} columns");
             }
             let all = x.contiguous()?.apply_op1_no_bwd(&Product { linears, columns: *columns })?;
             let mut start = 0;

@@ -56,9 +56,12 @@ pub struct Weights {
     scratch: Arc<Scratch>,
 }
 
+/// What holds a matrix, and its first weight there.
+type Place = (Arc<dyn Loaded>, u64);
+
 impl Weights {
-    /// Opens the model at `path`, a folder or a file, DFloat11 or BF16. Weights are loaded when they
-    /// are asked for. The fastest level of this processor multiplies, or the backend that
+    /// Opens the model at `path`, a folder or a file, DFloat11 or BF16. Weights are loaded when
+    /// they are asked for. The fastest level of this processor multiplies, or the backend that
     /// `DF11_BACKEND` names.
     ///
     /// # Errors
@@ -125,7 +128,7 @@ impl Weights {
     /// Reads a tensor of one dimension, such as the weights of a norm or a bias.
     ///
     /// # Errors
-    /// As `matrices`; `Dtype` unless it is BF16 or F32.
+    /// As `matrices`, but F32 can be read too.
     pub fn vector(&mut self, name: &str, elements: usize) -> Result<Vec<f32>, Error> {
         let tensor = self.model.tensor(name)?;
         if !tensor.is_coded() && tensor.dtype().to_string() == "F32" {
@@ -153,11 +156,7 @@ impl Weights {
     }
 
     /// The units that hold matrices, and where they begin in them.
-    fn units_of(
-        &mut self,
-        found: &[reader::Matrix],
-        units: &[UnitEntry],
-    ) -> Result<Vec<(Arc<dyn Loaded>, u64)>, Error> {
+    fn units_of(&mut self, found: &[reader::Matrix], units: &[UnitEntry]) -> Result<Vec<Place>, Error> {
         let mut held = Vec::with_capacity(found.len());
         for (matrix, unit) in found.iter().zip(units) {
             let loaded = match self.held.get(unit.name()).and_then(Weak::upgrade) {
@@ -175,7 +174,7 @@ impl Weights {
     }
 
     /// Matrices one after another in memory of their own, in the form that was asked for.
-    fn together(&mut self, found: &[reader::Matrix], shapes: &[Shape]) -> Result<Vec<(Arc<dyn Loaded>, u64)>, Error> {
+    fn together(&mut self, found: &[reader::Matrix], shapes: &[Shape]) -> Result<Vec<Place>, Error> {
         let Some(name) = found.first().map(|matrix| matrix.name().to_owned()) else { return Ok(Vec::new()) };
         let total: u64 = shapes.iter().map(|shape| shape.weights()).sum();
         let failed = |error| Error::Weights { tensor: name.clone(), error };

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error(transparent)]
-    Model(#[from] df11_candle::Error),
+    Model(Box<df11_candle::Error>),
     #[error("{}: give the folder that holds config.json, the weights and tokenizer.json", df11::shown::shown(.0))]
     NoFolder(PathBuf),
     #[error("{}: {reason}; without it, give tokens by --prompt-ids", df11::shown::shown(path))]
@@ -18,6 +18,12 @@ pub enum Error {
     System { what: &'static str, error: io::Error },
     #[error("threads: {0}")]
     Threads(#[from] rayon::ThreadPoolBuildError),
+}
+
+impl From<df11_candle::Error> for Error {
+    fn from(error: df11_candle::Error) -> Self {
+        Self::Model(Box::new(error))
+    }
 }
 
 impl Error {

@@ -69,8 +69,8 @@ fn run(args: &Args) -> Result<ExitCode, Error> {
         None => Box::new(|token| format!("{token} ")),
     };
     let mut whole = String::new();
-    // Until here Ctrl-C ends the program at once. Now the first one ends the text, the second one the
-    // program.
+    // Until here Ctrl-C ends the program at once. Now the first one ends the text, the second one
+    // the program.
     let (stop, failed) = (Arc::new(AtomicBool::new(false)), Error::system("Ctrl-C"));
     flag::register_conditional_default(SIGINT, stop.clone()).map_err(&failed)?;
     flag::register(SIGINT, stop.clone()).map_err(&failed)?;

@@ -54,7 +54,9 @@ impl Cache {
     /// Writes keys and values of new tokens, `[tokens, heads, head_dim]`, after those of the tokens
     /// so far. Returns all keys and values of the layer, with the room after them.
     pub(super) fn write(&self, layer: usize, keys: &Tensor, values: &Tensor) -> Result<[&Tensor; 2]> {
-        let [k, v] = &self.layers[layer];
+        let Some([k, v]) = self.layers.get(layer) else {
+            candle_core::bail!("a cache of {} layers: it is of another model", self.layers.len())
+        };
         k.slice_set(&keys.force_contiguous()?, 0, self.tokens)?;
         v.slice_set(&values.force_contiguous()?, 0, self.tokens)?;
         Ok([k, v])

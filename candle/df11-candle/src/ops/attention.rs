@@ -4,11 +4,11 @@ use rayon::prelude::*;
 
 use crate::linear::bf16_of;
 
-/// Partial sums of a dot: as many as two vectors of eight hold, so that a compiler can use them, and
-/// the order of additions stays the same without.
+/// Partial sums of a dot: as many as two vectors of eight hold, so that a compiler can use them,
+/// and the order of additions stays the same without.
 const SUMS: usize = 16;
 
-/// Elements of keys that are worth a thread: some 20 us.
+/// Elements of keys that are worth a thread.
 const WORTH_A_THREAD: usize = 1 << 15;
 
 /// Attention of some tokens over those before them, in one layer.

@@ -29,7 +29,7 @@ impl Activation {
             Self::Silu => x / (1.0 + libm::expf(-x)),
             Self::GeluTanh => {
                 // sqrt(2 / pi)
-                const SCALE: f32 = 0.797_884_56;
+                const SCALE: f32 = 0.797_884_6;
                 0.5 * x * (1.0 + libm::tanhf(SCALE * (x + 0.044_715 * x * x * x)))
             }
         }
