@@ -3,7 +3,9 @@
 //!
 //! - [`round_trips`]: every form comes back, byte for byte;
 //! - [`reports`]: what inspect, bench, backends and completions print;
+//! - [`plan`]: where a model goes on devices;
 //! - [`predicted`]: estimates and dry runs;
+//! - [`companion`]: programs that `df11 NAME` starts;
 //! - [`conduct`]: streams, exit codes, existing outputs, broken pipes;
 //! - [`interrupted`]: signals, kills, full disks, and how the next run goes on;
 //! - [`links`]: links, pipes and devices in a model's folder;
@@ -18,11 +20,12 @@
 //! - [`memory`]: no more of it than allowed;
 //! - [`devices`]: GPU backends, on a driver whose device is played on the processor;
 //! - [`hostile`]: names that try to speak for us;
-//! - [`outside`]: verbs that are programs of their own;
 //! - [`damage`]: bad input is refused by name and leaves nothing;
 //! - [`lies`]: every verb and level refuses a unit whose structure lies;
 //! - [`sampled_damage`]: a large sample of all damage.
 
+#[cfg(unix)]
+mod companion;
 mod conduct;
 mod damage;
 mod devices;
@@ -39,8 +42,7 @@ mod links;
 #[cfg(target_os = "linux")]
 mod memory;
 mod miniature;
-#[cfg(unix)]
-mod outside;
+mod plan;
 mod predicted;
 #[cfg(unix)]
 mod replaced;

@@ -4,8 +4,8 @@
 //!
 //! - one file per verb: its arguments, the library job that it calls, and the text that it prints;
 //! - [`advice`]: the flag that helps when the library says what is wrong;
+//! - [`companion`]: programs that `df11 NAME` starts;
 //! - [`options`]: arguments that several verbs share, such as threads and backend;
-//! - [`outside`]: verbs that are programs of their own;
 //! - [`json`]: the reports of jobs as JSON;
 //! - [`table`]: rows as aligned columns;
 //! - [`terminal`]: results to stdout, everything else to stderr, numbers for people;
@@ -20,6 +20,7 @@
 mod advice;
 mod backends;
 mod bench;
+mod companion;
 mod completions;
 mod compress;
 mod decompress;
@@ -29,7 +30,7 @@ mod inspect;
 mod json;
 mod limits;
 mod options;
-mod outside;
+mod plan;
 mod progress;
 mod signals;
 mod synth;
@@ -45,7 +46,6 @@ use clap::{CommandFactory, Parser, Subcommand};
 use df11::shown::{line, shown};
 
 use exit::{Failure, Outcome, Verdict};
-use outside::Outside;
 use terminal::{Talk, Terminal};
 
 /// Lossless compression of BF16 model weights (DFloat11): about 70 % of the size, every bit comes
@@ -70,6 +70,7 @@ enum Verb {
     Verify(verify::Verify),
     Inspect(inspect::Inspect),
     Estimate(estimate::Estimate),
+    Plan(plan::Plan),
     Synth(synth::Synth),
     Bench(bench::Bench),
     Backends(backends::Backends),
@@ -83,23 +84,9 @@ fn main() -> ExitCode {
             limits::prepare();
             code(run(cli.verb, &terminal), &terminal)
         }
-        Err(error) if error.kind() == ErrorKind::InvalidSubcommand => outside(error),
+        Err(error) if error.kind() == ErrorKind::InvalidSubcommand => companion::run().unwrap_or_else(|| usage(error)),
         Err(error) => usage(error),
     }
-}
-
-/// Starts the program of a verb that is not one of ours.
-fn outside(error: clap::Error) -> ExitCode {
-    let terminal = Terminal::new(Talk { quiet: false, verbose: false });
-    match outside::find() {
-        Outside::Unknown => return usage(error),
-        Outside::Missing(message) => terminal.error(message),
-        Outside::Program(program, arguments) => match outside::start(&program, arguments) {
-            Ok(code) => return code,
-            Err(error) => terminal.error(format_args!("{}: {error}", shown(&program))),
-        },
-    }
-    ExitCode::from(exit::COULD_NOT_RUN)
 }
 
 /// Prints help, or what is wrong with the command line. A shell's `*` may have put file names into
@@ -134,6 +121,7 @@ fn run(verb: Verb, terminal: &Terminal) -> Outcome {
         Verb::Verify(verb) => verb.run(terminal),
         Verb::Inspect(verb) => verb.run(terminal),
         Verb::Estimate(verb) => verb.run(terminal),
+        Verb::Plan(verb) => verb.run(terminal),
         Verb::Synth(verb) => verb.run(terminal),
         Verb::Bench(verb) => verb.run(terminal),
         Verb::Backends(verb) => verb.run(terminal),
