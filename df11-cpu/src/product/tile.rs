@@ -55,7 +55,10 @@ pub(crate) unsafe fn tile<V: Vectors<N>, S: Rows<V, N>, const N: usize, const R:
     assert!(range.len() <= R, "the rows fit into a tile");
     assert!(inputs > 1 && x.len() == layout.values(), "several inputs, prepared for these columns");
     sums.fill(0.0);
-    let mut mends: [S::Mends; R] = core::array::from_fn(|row| rows.mends(range.start + row));
+    let mut mends = [rows.mends(range.start); R];
+    for (row, mends) in range.clone().zip(&mut mends).skip(1) {
+        *mends = rows.mends(row);
+    }
     let mut first = 0;
     while first < layout.groups {
         let groups = first..layout.groups.min(first + GROUPS);
