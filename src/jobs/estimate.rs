@@ -69,7 +69,8 @@ fn open(input: &Path, options: &EstimateOptions) -> Result<Checkpoint, Error> {
     Ok(source)
 }
 
-fn estimate_one(source: &Checkpoint, options: &EstimateOptions) -> Result<EstimateReport, Error> {
+/// Estimates one model.
+pub(super) fn estimate_one(source: &Checkpoint, options: &EstimateOptions) -> Result<EstimateReport, Error> {
     refuse_coded(source)?;
     refuse_without_bf16(source)?;
     let inferred = find_units(source, options.pattern_dict.as_ref(), options.all)?;
