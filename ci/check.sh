@@ -21,12 +21,14 @@ release() { cargo test --locked --release -p df11-core -p df11-cpu --lib --test 
 docs() { RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --all-features --locked && bash ci/public_types.sh; }
 cross() { bash ci/machines/cross.sh; }
 fuzz() { bash ci/fuzz/smoke.sh; }
+# A workspace of its own: models that run from compressed weights.
+candle() { bash ci/candle.sh; }
 # Sends the GPU kernel through the vendors' compilers, counts its cost, and rehearses the proof on a
 # GPU. Needs no GPU.
 gpu() { bash ci/gpu/compile_cuda.sh && bash ci/gpu/cost.sh && bash ci/gpu/compile_hip.sh && bash ci/gpu/proof.sh rehearse; }
 
 steps=("$@")
-[ $# -gt 0 ] || steps=(formatting arrows clippy tests release docs cross fuzz gpu)
+[ $# -gt 0 ] || steps=(formatting arrows clippy tests release docs candle cross fuzz gpu)
 for name in "${steps[@]}"; do step "$name" "$name"; done
 printf '\nall passed: %s (%s s)\n' "${steps[*]}" "$SECONDS"
 [ ${#skipped[@]} = 0 ] || printf 'but skipped: %s\n' "${skipped[*]}"

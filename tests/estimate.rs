@@ -144,16 +144,16 @@ fn work_grows_with_the_number_of_names_and_not_with_its_square() {
     let owned = |i: usize| [0, 1, 2 + i / 2].map(|k| format!("l.{i}.x{k}.weight"));
     let deep = "0.".repeat(400_000);
     let families: [(&str, Vec<String>); 8] = [
-        ("families of two", (0..64_000).map(|i| format!("a{}.{}.weight", i / 2, i % 2)).collect()),
-        ("pairs", pairs(64_000)),
+        ("families of two", (0..32_000).map(|i| format!("a{}.{}.weight", i / 2, i % 2)).collect()),
+        ("pairs", pairs(32_000)),
         ("holes", holes.collect()),
-        ("other attributes for each two", (0..16_000).flat_map(owned).collect()),
-        ("every third number", (0..32_000).map(|i| format!("l.{}.weight", 3 * i)).collect()),
+        ("other attributes for each two", (0..8_000).flat_map(owned).collect()),
+        ("every third number", (0..16_000).map(|i| format!("l.{}.weight", 3 * i)).collect()),
         (
             "many under one",
-            (0..64_000).map(|i| format!("b.0.t{i}")).chain(["b.0.weight".into(), "b.1.weight".into()]).collect(),
+            (0..32_000).map(|i| format!("b.0.t{i}")).chain(["b.0.weight".into(), "b.1.weight".into()]).collect(),
         ),
-        ("a unit for each tensor", (0..32_000).map(|i| format!("u{i}.t")).collect()),
+        ("a unit for each tensor", (0..16_000).map(|i| format!("u{i}.t")).collect()),
         ("deep", vec![format!("{deep}a.weight"), format!("{deep}b.weight"), "x.0.weight".into(), "x.1.weight".into()]),
     ];
     let work = tempfile::tempdir().expect("a folder");
@@ -166,7 +166,7 @@ fn work_grows_with_the_number_of_names_and_not_with_its_square() {
             let report = estimate(&path, &with!(EstimateOptions::default(), all)).expect("estimated");
             let took = seconds() - before;
             println!("{name}: {} tensors, {} units, {took:.1} s", tensors.len(), report.units.len());
-            assert!(took < 20.0, "{name}: {took} s");
+            assert!(took < 5.0, "{name}: {took} s");
         }
     }
 }

@@ -28,9 +28,9 @@ use support::with;
 use support::{on_all_processors, vectors};
 use tempfile::TempDir;
 
-const STRIDE: usize = 13;
-const STRIDE_WITHOUT_RECORD: usize = 61;
-const STRIDE_OF_FILES: usize = 61;
+const STRIDE: usize = 23;
+const STRIDE_WITHOUT_RECORD: usize = 97;
+const STRIDE_OF_FILES: usize = 97;
 
 struct Model {
     work: TempDir,

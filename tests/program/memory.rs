@@ -48,9 +48,9 @@ fn header_heavy(place: &Place) -> Vec<PathBuf> {
     let long = "a".repeat(30_000);
     let ones = [vec![1; 20_000], vec![4]].concat();
     let models = [
-        ("tensors", (0..30_000).map(|i| few(format!("t{i}"))).collect::<Vec<_>>(), 0),
-        ("units", (0..1500).map(|i| unit(format!("model.layers.{i}.weight"))).collect(), 0),
-        ("names", (0..200).map(|i| few(format!("{i}.{long}"))).collect(), 0),
+        ("tensors", (0..10_000).map(|i| few(format!("t{i}"))).collect::<Vec<_>>(), 0),
+        ("units", (0..500).map(|i| unit(format!("model.layers.{i}.weight"))).collect(), 0),
+        ("names", (0..100).map(|i| few(format!("{i}.{long}"))).collect(), 0),
         ("units-of-long-names", (0..60).map(|i| unit(format!("{long}.{i}.weight"))).collect(), 0),
         ("shapes", (0..30).map(|i| weights(&format!("t{i}"), &ones, 3)).collect(), 0),
         ("metadata", vec![few("t".into())], 40_000),

@@ -17,7 +17,7 @@ use crate::{Place, df11, miniature, program, text};
 /// Two seconds, and what a busy machine adds.
 const SOON: Duration = Duration::from_secs(8);
 /// The number of moments tried for each verb.
-const MOMENTS: u32 = 10;
+const MOMENTS: u32 = 7;
 
 /// How a run ended that got a signal after a while, or had ended before, and what it printed.
 fn stopped_after(wait: Duration, arguments: &[&str]) -> (std::process::ExitStatus, String) {

@@ -13,7 +13,7 @@ use crate::exit::Failure;
 const FEWEST_REPETITIONS: usize = 21;
 const MOST_REPETITIONS: usize = 1001;
 /// Short operations repeat for at least this long.
-const MEASURED: Duration = Duration::from_millis(500);
+const MEASURED: Duration = Duration::from_millis(300);
 
 pub const CASES: [(Output, Op); 4] =
     [(Output::Warm, Op::Encode), (Output::Warm, Op::Decode), (Output::Fresh, Op::Encode), (Output::Fresh, Op::Decode)];

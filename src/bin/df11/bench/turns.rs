@@ -12,7 +12,7 @@ use crate::exit::Failure;
 
 const FEWEST_REPETITIONS: usize = 3;
 /// Short products repeat for at least this long.
-const MEASURED: Duration = Duration::from_millis(400);
+const MEASURED: Duration = Duration::from_millis(250);
 /// Rows whose results are compared with the definition.
 const CHECKED_ROWS: usize = 16;
 /// A NaN that no product writes.

@@ -1,0 +1,1 @@
+//! Only a test: models of candle-transformers over DFloat11 files.

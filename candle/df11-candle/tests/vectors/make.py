@@ -1,0 +1,122 @@
+"""Writes the small models of this folder, and what transformers computes with them: see README.md.
+
+    make.py OUT      under transformers 5: models, their config.json, logits and tokens
+                     under transformers 4: only config-4.json, the same hyper-parameters as it writes them
+"""
+
+import json
+import pathlib
+import sys
+
+import torch
+import transformers
+from safetensors.torch import save_file
+
+NEWER = int(transformers.__version__.split(".")[0]) >= 5
+VOCABULARY, TOKENS, PROMPT = 128, 96, 16
+COMMON = dict(
+    vocab_size=VOCABULARY, hidden_size=64, intermediate_size=128, num_hidden_layers=2, num_attention_heads=4,
+    num_key_value_heads=2, head_dim=16, max_position_embeddings=128, pad_token_id=0, bos_token_id=1, eos_token_id=2,
+    tie_word_embeddings=False,
+)
+
+
+def rope(theta, **scaling):
+    """The fields for one kind of rope, as each version wants them."""
+    if NEWER:
+        return dict(rope_parameters=dict(rope_theta=theta, **(scaling or dict(rope_type="default"))))
+    return dict(rope_theta=theta, **(dict(rope_scaling=scaling) if scaling else {}))
+
+
+def gemma_rope():
+    if not NEWER:
+        return dict(rope_theta=50000.0, rope_local_base_freq=1000.0, rope_scaling=dict(rope_type="linear", factor=4.0))
+    return dict(rope_parameters=dict(
+        full_attention=dict(rope_theta=50000.0, rope_type="linear", factor=4.0),
+        sliding_attention=dict(rope_theta=1000.0, rope_type="default"),
+    ))
+
+
+MODELS = {
+    "llama": ("Llama", COMMON | rope(10000.0, rope_type="llama3", factor=8.0, low_freq_factor=1.0,
+                                     high_freq_factor=4.0, original_max_position_embeddings=32)),
+    "llama-biases": ("Llama", COMMON | rope(10000.0, rope_type="linear", factor=2.0)
+                     | dict(attention_bias=True, mlp_bias=True, num_key_value_heads=4, rms_norm_eps=1e-5)),
+    "mistral": ("Mistral", COMMON | rope(10000.0) | dict(sliding_window=24, head_dim=32)),
+    "qwen2": ("Qwen2", {k: v for k, v in COMMON.items() if k != "head_dim"} | rope(1000000.0)
+              | dict(tie_word_embeddings=True, use_sliding_window=True, sliding_window=24, max_window_layers=1)),
+    "qwen3": ("Qwen3", COMMON | rope(1000000.0) | dict(head_dim=32)),
+    "gemma3": ("Gemma3Text", COMMON | gemma_rope()
+               | dict(tie_word_embeddings=True, num_hidden_layers=3, sliding_window=24, query_pre_attn_scalar=20,
+                      layer_types=["sliding_attention", "full_attention", "sliding_attention"])),
+}
+
+
+def classes(name):
+    model = {"Gemma3Text": "Gemma3ForCausalLM"}.get(name, f"{name}ForCausalLM")
+    return getattr(transformers, f"{name}Config"), getattr(transformers, model)
+
+
+def memorise(model, tokens):
+    """Trains the model to continue its prompt with `tokens`, so that each step has a clear first."""
+    optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3, weight_decay=0.0)
+    noise = torch.randint(3, VOCABULARY, (400, 3, TOKENS))
+    for step in range(400):
+        # Other texts beside it, so that attention over the whole context keeps a part in the result.
+        copies = torch.cat([noise[step, :, : TOKENS // 2]] * 2, dim=1)
+        loss = model(input_ids=tokens[None], labels=tokens[None]).loss + 0.3 * model(input_ids=copies, labels=copies).loss
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+
+def greedy(model, prompt):
+    """The tokens that follow the prompt, and the least distance of the first two logits."""
+    tokens, least = prompt.tolist(), float("inf")
+    with torch.no_grad():
+        for _ in range(TOKENS - len(tokens)):
+            first, second = model(input_ids=torch.tensor([tokens])).logits[0, -1].float().topk(2).values.tolist()
+            least = min(least, first - second)
+            tokens.append(int(model(input_ids=torch.tensor([tokens])).logits[0, -1].argmax()))
+    return tokens, least
+
+
+def main():
+    torch.set_num_threads(1)
+    out = pathlib.Path(sys.argv[1])
+    for name, (kind, parameters) in MODELS.items():
+        config_class, model_class = classes(kind)
+        config = config_class(**parameters, dtype="bfloat16")
+        folder = out / name
+        folder.mkdir(parents=True, exist_ok=True)
+        if not NEWER:
+            config.architectures = [model_class.__name__]
+            (folder / "config-4.json").write_text(config.to_json_string())
+            continue
+        torch.manual_seed(20)
+        config._attn_implementation = "eager"
+        model = model_class(config).float().train()
+        memorised, other = torch.randint(3, VOCABULARY, (2, TOKENS))
+        memorise(model, memorised)
+        model = model.bfloat16().eval()
+        model.save_pretrained(folder)
+        with torch.no_grad():
+            both = torch.stack([memorised, other])
+            # Buffers, such as the frequencies of rope, are made anew: they were never BF16.
+            exact = model_class.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").eval()
+            logits = exact(input_ids=both).logits
+            rounded = model_class.from_pretrained(folder, dtype=torch.bfloat16, attn_implementation="eager").eval()
+            logits_bf16 = rounded(input_ids=both).logits
+        tokens, least = greedy(exact, memorised[:PROMPT])
+        tokens_bf16, least_bf16 = greedy(rounded, memorised[:PROMPT])
+        assert tokens == tokens_bf16, name
+        versions = {package.__name__: package.__version__ for package in (torch, transformers)}
+        facts = dict(prompt=PROMPT, least_margin=min(least, least_bf16), **versions)
+        tensors = dict(tokens=both.to(torch.uint32), greedy=torch.tensor(tokens, dtype=torch.uint32),
+                       logits=logits.contiguous(), logits_bf16=logits_bf16.bfloat16().contiguous())
+        save_file(tensors, folder / "expected.safetensors", metadata={k: str(v) for k, v in facts.items()})
+        apart = (logits - logits_bf16.float()).abs().max()
+        print(f"{name}: least margin {min(least, least_bf16):.2f}, F32 and BF16 apart {apart:.3f}, memorised {tokens == memorised.tolist()}")
+
+
+main()

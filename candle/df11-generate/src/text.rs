@@ -1,0 +1,47 @@
+//! Text to tokens, and tokens to text as they come.
+
+use std::path::Path;
+
+use tokenizers::Tokenizer;
+
+use crate::chat;
+use crate::error::Error;
+
+/// The tokenizer of a model, from tokenizer.json.
+pub struct Text(Tokenizer);
+
+impl Text {
+    pub fn open(folder: &Path) -> Result<Self, Error> {
+        let path = folder.join("tokenizer.json");
+        match Tokenizer::from_file(&path) {
+            Ok(tokenizer) => Ok(Self(tokenizer)),
+            Err(error) => Err(Error::Tokenizer { path, reason: error.to_string() }),
+        }
+    }
+
+    /// The tokens of a text to continue, after the token that begins a text, if the model has one.
+    pub fn tokens(&self, folder: &Path, text: &str) -> Result<Vec<u32>, Error> {
+        self.encode(folder, text, true)
+    }
+
+    /// The tokens of a conversation in which the user says this.
+    pub fn chat(&self, folder: &Path, said: &str) -> Result<Vec<u32>, Error> {
+        // The template has the tokens that begin a text.
+        self.encode(folder, &chat::render(folder, said)?, false)
+    }
+
+    fn encode(&self, folder: &Path, text: &str, special: bool) -> Result<Vec<u32>, Error> {
+        let failed = |error: tokenizers::Error| {
+            let reason = error.to_string();
+            Error::Tokenizer { path: folder.join("tokenizer.json"), reason }
+        };
+        Ok(self.0.encode(text, special).map_err(failed)?.get_ids().to_vec())
+    }
+
+    /// Gives each token to the result, which returns the characters that it completes.
+    pub fn pieces(&self) -> impl FnMut(u32) -> String + '_ {
+        let mut stream = self.0.decode_stream(true);
+        // A token that cannot be decoded is shown as nothing, as a special one is.
+        move |token| stream.step(token).ok().flatten().unwrap_or_default()
+    }
+}
