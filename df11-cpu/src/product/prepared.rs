@@ -4,9 +4,8 @@ use df11_core::bf16;
 
 use super::vectors::{GROUP, Vectors, is_permutation};
 
-/// Values that a run of groups of a tile or of prepared inputs is longer than needed. Runs of 4096
-/// bytes or a multiple would all lie in the same few sets of the cache.
-pub(crate) const SHIFT: usize = 16;
+/// Inputs that a tile is multiplied with at a time.
+pub(super) const INPUTS: usize = 4;
 
 /// Most vectors that hold a group.
 pub(super) const MOST_VECTORS: usize = 16;
@@ -15,8 +14,12 @@ pub(super) const MOST_VECTORS: usize = 16;
 ///
 /// ```text
 /// one input:       for each group, its vectors
-/// several inputs:  for each input, for each vector of a group, that vector of every group
+/// several inputs:  in steps of four, the last one of what is left; for each vector of a group, for
+///                  each group, that vector of each input of the step
 /// ```
+///
+/// Why this order: a step over some groups reads one run of memory from front to end. With a run
+/// for each input instead, the same loop had 0.86 of the speed.
 #[derive(Clone, Copy)]
 pub(crate) struct Layout {
     pub groups: usize,
@@ -28,18 +31,21 @@ impl Layout {
         Self { groups: columns.div_ceil(GROUP), inputs }
     }
 
-    /// Values from one run to the next, with `N` vectors in a group.
-    pub const fn run<const N: usize>(self) -> usize {
-        self.groups * (GROUP / N) + SHIFT
+    /// Values of all inputs; `usize::MAX` for more than can be counted.
+    pub const fn values(self) -> usize {
+        self.inputs.saturating_mul(self.groups).saturating_mul(GROUP)
     }
 
-    /// Values of all inputs, at most: `N` is at most 16. `usize::MAX` for more than can be counted.
-    pub const fn values(self) -> usize {
-        let one = self.groups.saturating_mul(GROUP);
-        match self.inputs {
-            1 => one,
-            inputs => inputs.saturating_mul(one.saturating_add(MOST_VECTORS * SHIFT)),
-        }
+    /// Inputs of the step that begins with `input`.
+    pub const fn step(self, input: usize) -> usize {
+        let left = self.inputs - input;
+        if left < INPUTS { left } else { INPUTS }
+    }
+
+    /// Where the vectors of a group of the step that begins with `input` are, of several inputs:
+    /// vector `vector` of `N`.
+    pub const fn place<const N: usize>(self, input: usize, vector: usize, group: usize) -> usize {
+        input * self.groups * GROUP + (vector * self.groups + group) * self.step(input) * (GROUP / N)
     }
 }
 
@@ -52,7 +58,7 @@ impl Layout {
 pub(crate) fn prepare<V: Vectors<N>, const N: usize>(inputs: &[bf16], columns: usize, prepared: &mut [f32]) {
     const { assert!(is_permutation(&V::ORDER) && N <= MOST_VECTORS) };
     let layout = Layout::new(columns, inputs.len() / columns);
-    let (groups, lanes, run) = (layout.groups, GROUP / N, layout.run::<N>());
+    let (groups, lanes) = (layout.groups, GROUP / N);
     for (input, x) in inputs.chunks_exact(columns).enumerate() {
         for group in 0..groups {
             let x = &x[group * GROUP..];
@@ -60,7 +66,7 @@ pub(crate) fn prepare<V: Vectors<N>, const N: usize>(inputs: &[bf16], columns: u
                 let (vector, lane) = (usize::from(lane) / lanes, usize::from(lane) % lanes);
                 let at = match layout.inputs {
                     1 => group * GROUP + vector * lanes,
-                    _ => (input * N + vector) * run + group * lanes,
+                    _ => layout.place::<N>(input - input % INPUTS, vector, group) + input % INPUTS * lanes,
                 };
                 prepared[at + lane] = x.get(column).map_or(-0.0, |value| value.to_f32());
             }

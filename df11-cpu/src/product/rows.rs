@@ -1,8 +1,11 @@
 //! The rows that a product reads, in the forms that it reads directly.
 
-use df11_core::{Flat, FlatRow, bf16, bf16_word, position};
+use core::ops::Range;
 
-use super::vectors::{GROUP, Vectors, columns, regroup};
+use df11_core::limits::GROUP_CODE_BYTES;
+use df11_core::{Flat, Shape, bf16, bf16_word, position};
+
+use super::vectors::{GROUP, Vectors};
 
 /// Rows of weights, group by group. Each group of a row is read once, in ascending order.
 ///
@@ -10,7 +13,7 @@ use super::vectors::{GROUP, Vectors, columns, regroup};
 /// `group` and `mended` read only what belongs to the rows.
 pub(crate) unsafe trait Rows<V: Vectors<N>, const N: usize>: Copy {
     /// What is left of a row's groups that `group` does not give right.
-    type Mends;
+    type Mends: Copy;
 
     fn columns(&self) -> usize;
     fn count(&self) -> usize;
@@ -18,6 +21,8 @@ pub(crate) unsafe trait Rows<V: Vectors<N>, const N: usize>: Copy {
     fn row_bytes(&self) -> usize;
     /// The same of a group.
     fn group_bytes(&self) -> usize;
+    /// Weights of the rows that are mended because they escape.
+    fn escapes(&self, rows: Range<usize>) -> usize;
     fn mends(&self, row: usize) -> Self::Mends;
     /// The next group to be mended, or one past the last group of the row.
     fn next(&self, mends: &Self::Mends) -> usize;
@@ -85,6 +90,11 @@ unsafe impl<V: Vectors<N>, const N: usize> Rows<V, N> for Bf16Rows<'_> {
     }
 
     #[inline(always)]
+    fn escapes(&self, _: Range<usize>) -> usize {
+        0
+    }
+
+    #[inline(always)]
     fn mends(&self, _: usize) -> usize {
         self.columns / GROUP
     }
@@ -122,10 +132,12 @@ unsafe impl<V: Vectors<N>, const N: usize> Rows<V, N> for Bf16Rows<'_> {
 /// Rows of a flat matrix.
 #[derive(Clone, Copy)]
 pub(crate) struct FlatRows<'a, Table> {
-    flat: &'a Flat<'a>,
+    shape: Shape,
+    groups: usize,
     signs: &'a [u8],
     codes: &'a [u8],
-    groups: usize,
+    starts: &'a [[u8; 4]],
+    escapes: Escapes<'a>,
     table: Table,
 }
 
@@ -134,19 +146,31 @@ impl<'a, Table> FlatRows<'a, Table> {
     /// The processor has the level's features.
     #[inline(always)]
     pub unsafe fn new<V: Vectors<N, Table = Table>, const N: usize>(flat: &'a Flat<'a>) -> Self {
-        let (bytes, sections) = (flat.bytes(), flat.sections());
+        let (bytes, sections, shape) = (flat.bytes(), flat.sections(), flat.shape());
         Self {
-            flat,
+            shape,
+            groups: shape.groups(),
             signs: &bytes[sections.sign_mantissa()],
             codes: &bytes[sections.codes()],
-            groups: flat.shape().groups(),
+            starts: bytes[sections.row_starts()].as_chunks().0,
+            escapes: Escapes {
+                columns: bytes[sections.escape_columns()].as_chunks().0,
+                exponents: &bytes[sections.escape_exponents()],
+            },
             // SAFETY: the caller's promise.
             table: unsafe { V::table(flat.exponents().table()) },
         }
     }
+
+    /// The number of escapes before a row.
+    #[inline(always)]
+    fn start(&self, row: usize) -> usize {
+        u32::from_le_bytes(self.starts[row]) as usize
+    }
 }
 
-/// What is left of a row's escapes. Their columns ascend.
+/// Escapes of some rows, or what is left of those of one row: then their columns ascend.
+#[derive(Clone, Copy)]
 pub(crate) struct Escapes<'a> {
     columns: &'a [[u8; 4]],
     exponents: &'a [u8],
@@ -166,12 +190,12 @@ unsafe impl<'a, V: Vectors<N>, const N: usize> Rows<V, N> for FlatRows<'a, V::Ta
 
     #[inline(always)]
     fn columns(&self) -> usize {
-        self.flat.shape().columns() as usize
+        self.shape.columns() as usize
     }
 
     #[inline(always)]
     fn count(&self) -> usize {
-        self.flat.shape().rows() as usize
+        self.shape.rows() as usize
     }
 
     #[inline(always)]
@@ -185,10 +209,14 @@ unsafe impl<'a, V: Vectors<N>, const N: usize> Rows<V, N> for FlatRows<'a, V::Ta
     }
 
     #[inline(always)]
+    fn escapes(&self, rows: Range<usize>) -> usize {
+        self.start(rows.end) - self.start(rows.start)
+    }
+
+    #[inline(always)]
     fn mends(&self, row: usize) -> Escapes<'a> {
-        let none = Escapes { columns: &[], exponents: &[] };
-        let escapes = |row: FlatRow<'a>| Escapes { columns: row.escape_columns(), exponents: row.escape_exponents() };
-        self.flat.row(row as u32).map_or(none, escapes)
+        let own = self.start(row)..self.start(row + 1);
+        Escapes { columns: &self.escapes.columns[own.clone()], exponents: &self.escapes.exponents[own] }
     }
 
     #[inline(always)]
@@ -201,31 +229,35 @@ unsafe impl<'a, V: Vectors<N>, const N: usize> Rows<V, N> for FlatRows<'a, V::Ta
         let at = row * self.groups + group;
         // SAFETY: the row is there and has the group, by the caller's promise.
         unsafe {
-            V::flat_group(self.signs.as_ptr().add(at * GROUP), self.codes.as_ptr().add(at * GROUP / 2), &self.table)
+            let (signs, codes) = (self.signs.as_ptr().add(at * GROUP), self.codes.as_ptr().add(at * GROUP_CODE_BYTES));
+            V::flat_group(signs, codes, &self.table)
         }
     }
 
     #[inline(always)]
     unsafe fn mended(&self, row: usize, mends: &mut Escapes<'a>) -> [V::Vector; N] {
         let group = Rows::<V, N>::next(self, mends);
-        // SAFETY: the row has the group, and the processor the features, by the caller's promise.
-        let mut values = unsafe { columns::<V, N>(Rows::<V, N>::group(self, row, group)) };
         let signs = &self.signs[(row * self.groups + group) * GROUP..][..GROUP];
-        while let (Some(column), Some((&exponent, exponents))) = (mends.column(), mends.exponents.split_first()) {
-            if column / GROUP != group {
-                break;
+        // SAFETY: the row has the group, and the processor the features, by the caller's promise. A
+        // column has a place below 64.
+        unsafe {
+            let mut vectors = Rows::<V, N>::group(self, row, group);
+            while let (Some(column), Some((&exponent, exponents))) = (mends.column(), mends.exponents.split_first()) {
+                if column / GROUP != group {
+                    break;
+                }
+                let value = bf16_word::merge(exponent, signs[position(column)]).to_f32();
+                vectors = V::with(vectors, column % GROUP, value);
+                *mends = Escapes { columns: &mends.columns[1..], exponents };
             }
-            values[column % GROUP] = bf16_word::merge(exponent, signs[position(column)]).to_f32();
-            *mends = Escapes { columns: &mends.columns[1..], exponents };
+            vectors
         }
-        // SAFETY: the caller's promise.
-        unsafe { regroup::<V, N>(&values) }
     }
 
     #[inline(always)]
     fn prefetch(&self, row: usize, group: usize, ahead: usize) {
         let at = row * self.groups + group;
         V::prefetch(self.signs.as_ptr().wrapping_add(at * GROUP + ahead));
-        V::prefetch(self.codes.as_ptr().wrapping_add((at * GROUP + ahead) / 2));
+        V::prefetch(self.codes.as_ptr().wrapping_add(at * GROUP_CODE_BYTES + ahead / 2));
     }
 }

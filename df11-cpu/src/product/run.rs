@@ -11,6 +11,11 @@ use super::stream::stream;
 use super::tile::tile;
 use super::vectors::Vectors;
 
+/// Rows with more escapes than this, on average, are not multiplied side by side: each escape then
+/// stops all of them. Tried on Sapphire Rapids, rows of 4096, two side by side or one: without
+/// escapes 1.31 and 1.23 of the speed of BF16, with 10 in a row 0.96 and 1.10.
+const FEW_ESCAPES: usize = 2;
+
 /// Rows in a form that products read directly.
 #[derive(Clone, Copy)]
 pub(crate) enum Source<'a> {
@@ -67,15 +72,16 @@ where
     // SAFETY: every row is below `end`, which is at most their number; the caller's promise.
     unsafe {
         if vectors == 1 {
-            while row + ONE <= end {
-                let sums = stream::<V, S, N, ONE>(&rows, row, x);
-                sums.into_iter().enumerate().for_each(|(at, sum)| set(row + at, 0, sum));
-                row += ONE;
-            }
             while row < end {
-                let [sum] = stream::<V, S, N, 1>(&rows, row, x);
-                set(row, 0, sum);
-                row += 1;
+                if row + ONE <= end && rows.escapes(row..row + ONE) <= FEW_ESCAPES * ONE {
+                    let sums = stream::<V, S, N, ONE>(&rows, row, x);
+                    sums.into_iter().enumerate().for_each(|(at, sum)| set(row + at, 0, sum));
+                    row += ONE;
+                } else {
+                    let [sum] = stream::<V, S, N, 1>(&rows, row, x);
+                    set(row, 0, sum);
+                    row += 1;
+                }
             }
         } else {
             while row < end {

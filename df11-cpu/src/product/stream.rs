@@ -23,7 +23,10 @@ pub(crate) unsafe fn stream<V: Vectors<N>, S: Rows<V, N>, const N: usize, const 
     let groups = rows.columns().div_ceil(GROUP);
     assert!(x.len() == groups * GROUP, "prepared for these columns");
     let ahead = R.saturating_mul(rows.row_bytes()).clamp(LEAST_AHEAD, MOST_AHEAD);
-    let mut mends: [S::Mends; R] = core::array::from_fn(|row| rows.mends(first + row));
+    let mut mends = [rows.mends(first); R];
+    for (row, mends) in (first..).zip(&mut mends).skip(1) {
+        *mends = rows.mends(row);
+    }
     // SAFETY: the rows are there, by the caller's promise. A group below `stop` is below `next` of
     // every row. `stop` itself is mended in the rows that name it; the others name a later one. `x`
     // has every group, by the assertion.
@@ -48,6 +51,7 @@ pub(crate) unsafe fn stream<V: Vectors<N>, S: Rows<V, N>, const N: usize, const 
                         true => rows.mended(row, mends),
                         false => rows.group(row, group),
                     };
+                    rows.prefetch(row, group, ahead);
                     add::<V, N>(sums, w, x);
                 }
                 group += 1;

@@ -2,38 +2,36 @@
 //! input, then the next groups.
 //!
 //! ```text
-//! tile:  for each vector of a group, for each row, that vector of each of its groups
-//! x:     for each input, for each vector of a group, that vector of every group
+//! tile:  for each vector of a group, for each of its groups, that vector of each row
 //! sums:  for each input, for each row, the 64 partial sums
 //! ```
 //!
-//! Every run, one vector of several groups, is `run` values long. The runs of a tile are `N * R`,
-//! those of x `N` for each input.
-//!
-//! A step (one vector, `R` rows, `B` inputs) keeps its sums in registers over the groups of a tile.
+//! `Layout` says how x lies. A step (one vector, `R` rows, up to `INPUTS` inputs) keeps its sums in
+//! registers over the groups of a tile, and reads the tile and x from front to end.
 
 use core::ops::Range;
 
-use super::prepared::{Layout, MOST_VECTORS, SHIFT};
+use super::prepared::{INPUTS, Layout, MOST_VECTORS};
 use super::rows::Rows;
 use super::stream::MOST_AHEAD;
 use super::vectors::{GROUP, Vectors};
 
 /// Groups of a tile. One vector of them, of six rows, is 24 KiB of f32, half of a first-level
-/// cache; with 16 groups sums begin and end too often: 0.65 of the speed.
+/// cache; with 16 groups sums begin and end too often: 0.83 of the speed.
 const GROUPS: usize = 64;
-/// Inputs of a step.
-const INPUTS: usize = 4;
+/// Values that a run of a tile, one vector of all its groups and rows, is longer than needed. Runs
+/// of a multiple of 4096 bytes would all lie in the same few sets of the cache.
+const SHIFT: usize = 16;
 
 /// Values of a tile of `rows`, and of its sums; `usize::MAX` for more than can be counted.
 pub(crate) const fn tile_values(rows: usize, inputs: usize) -> usize {
     let sums = inputs.saturating_mul(GROUP);
-    sums.saturating_add(GROUPS * GROUP + MOST_VECTORS * SHIFT).saturating_mul(rows)
+    sums.saturating_add(GROUPS * GROUP).saturating_mul(rows).saturating_add(MOST_VECTORS * SHIFT)
 }
 
-/// Values from one row of a tile to the next.
-const fn run<const N: usize>() -> usize {
-    GROUPS * (GROUP / N) + SHIFT
+/// Values from one run of a tile to the next.
+const fn run<const N: usize, const R: usize>() -> usize {
+    GROUPS * R * (GROUP / N) + SHIFT
 }
 
 /// The products of up to `R` rows with several prepared inputs. `out` takes row, input and sum.
@@ -50,32 +48,44 @@ pub(crate) unsafe fn tile<V: Vectors<N>, S: Rows<V, N>, const N: usize, const R:
     mut out: impl FnMut(usize, usize, f32),
 ) {
     let layout = Layout::new(rows.columns(), inputs);
-    let (tile, sums) = scratch.split_at_mut(R * N * run::<N>());
+    let (tile, sums) = scratch.split_at_mut(N * run::<N, R>());
     let sums = &mut sums[..R * inputs * GROUP];
     assert!(range.len() <= R, "the rows fit into a tile");
     assert!(inputs > 1 && x.len() == layout.values(), "several inputs, prepared for these columns");
     sums.fill(0.0);
-    let mut mends: [S::Mends; R] = core::array::from_fn(|row| rows.mends(range.start + row));
+    let mut mends = [rows.mends(range.start); R];
+    for (row, mends) in range.clone().zip(&mut mends).skip(1) {
+        *mends = rows.mends(row);
+    }
     let mut first = 0;
     while first < layout.groups {
         let groups = first..layout.groups.min(first + GROUPS);
         let next =
             if groups.end < layout.groups { rows.group_bytes() * GROUPS } else { R.saturating_mul(rows.row_bytes()) };
         let ahead = next.min(MOST_AHEAD);
-        // SAFETY: a row's runs begin at run `at` of the tile, which has N * R of them. Input i has
-        // its run `at` at number i * N + at of x, whose length says that all of them are there.
-        // The sums are R * inputs times 64, and a vector of them begins within each 64. The rows
-        // are there, and the features, by the caller's promise.
+        // SAFETY: the tile has N runs. The place of an input, a vector and a group is within x,
+        // whose length says that all of them are there. The sums are R * inputs times 64, and a
+        // vector of them begins within each 64. The rows are there, and the features, by the
+        // caller's promise.
         unsafe {
             for (at, (row, mends)) in range.clone().zip(&mut mends).enumerate() {
-                let to = tile.as_mut_ptr().add(at * run::<N>());
+                let to = tile.as_mut_ptr().add(at * (GROUP / N));
                 unpack::<V, S, N, R>(rows, row, groups.clone(), mends, ahead, to);
             }
             for at in 0..N {
-                let w = tile.as_ptr().add(at * R * run::<N>());
-                let x = x.as_ptr().add(at * layout.run::<N>() + first * (GROUP / N));
-                let sums = sums.as_mut_ptr().add(at * (GROUP / N));
-                multiply_all::<V, N, R>(w, x, layout, groups.len(), sums);
+                let w = tile.as_ptr().add(at * run::<N, R>());
+                let mut input = 0;
+                while input < inputs {
+                    let x = x.as_ptr().add(layout.place::<N>(input, at, first));
+                    let sums = sums.as_mut_ptr().add(input * R * GROUP + at * (GROUP / N));
+                    match layout.step(input) {
+                        1 => multiply::<V, N, R, 1>(w, x, groups.len(), sums),
+                        2 => multiply::<V, N, R, 2>(w, x, groups.len(), sums),
+                        3 => multiply::<V, N, R, 3>(w, x, groups.len(), sums),
+                        _ => multiply::<V, N, R, INPUTS>(w, x, groups.len(), sums),
+                    }
+                    input += INPUTS;
+                }
             }
         }
         first = groups.end;
@@ -100,8 +110,8 @@ pub(crate) unsafe fn tile<V: Vectors<N>, S: Rows<V, N>, const N: usize, const R:
 ///
 /// # Safety
 /// The rows have the row, and the row the groups; `mends` is its own, and none of the groups was
-/// read before. From `to` on the tile has `N` runs, `R` runs from one to the next. The groups are
-/// at most `GROUPS`. The processor has the level's features.
+/// read before. `to` is the row's place in the first group of the tile, which has `N` runs. The
+/// groups are at most `GROUPS`. The processor has the level's features.
 #[inline(always)]
 unsafe fn unpack<V: Vectors<N>, S: Rows<V, N>, const N: usize, const R: usize>(
     rows: &S,
@@ -123,70 +133,39 @@ unsafe fn unpack<V: Vectors<N>, S: Rows<V, N>, const N: usize, const R: usize>(
         if group < groups.end {
             // SAFETY: the group is the one to be mended; the caller's promise.
             unsafe { put::<V, N, R>(rows.mended(row, mends), group - groups.start, to) };
+            rows.prefetch(row, group, ahead);
             group += 1;
         }
     }
 }
 
-/// Writes the vectors of one group, the tile's group number `group`.
+/// Writes the vectors of one group of a row, the tile's group number `group`.
 ///
 /// # Safety
 /// As `unpack`; `group` is below `GROUPS`.
 #[inline(always)]
 unsafe fn put<V: Vectors<N>, const N: usize, const R: usize>(vectors: [V::Vector; N], group: usize, to: *mut f32) {
     for (at, vector) in vectors.into_iter().enumerate() {
-        // SAFETY: a run has room for `GROUPS` vectors; the caller's promise.
-        unsafe { V::store(to.add(at * R * run::<N>() + group * (GROUP / N)), vector) };
+        // SAFETY: a run has a place for each group and row; the caller's promise.
+        unsafe { V::store(to.add(at * run::<N, R>() + group * R * (GROUP / N)), vector) };
     }
 }
 
-/// One vector of some groups, `R` rows, all inputs.
+/// One vector of some groups, `R` rows, `B` inputs.
 ///
 /// # Safety
-/// `w` begins `R` runs of the tile, one after the other. `x` begins a run of the first input; each
-/// input has one, `N` runs from one to the next. The runs have `groups` vectors. `sums` begins a
-/// vector of sums for each row and input, 64 values from one to the next. The processor has the
-/// level's features.
-#[inline(always)]
-unsafe fn multiply_all<V: Vectors<N>, const N: usize, const R: usize>(
-    w: *const f32,
-    x: *const f32,
-    layout: Layout,
-    groups: usize,
-    sums: *mut f32,
-) {
-    let mut input = 0;
-    while input < layout.inputs {
-        let step = (layout.inputs - input).min(INPUTS);
-        // SAFETY: inputs and sums from `input` on, `step` of them; the caller's promise.
-        unsafe {
-            let (x, sums) = (x.add(input * N * layout.run::<N>()), sums.add(input * R * GROUP));
-            match step {
-                1 => multiply::<V, N, R, 1>(w, x, layout, groups, sums),
-                2 => multiply::<V, N, R, 2>(w, x, layout, groups, sums),
-                3 => multiply::<V, N, R, 3>(w, x, layout, groups, sums),
-                _ => multiply::<V, N, R, INPUTS>(w, x, layout, groups, sums),
-            }
-        }
-        input += step;
-    }
-}
-
-/// One vector of some groups, `R` rows, `B` inputs. A run of `w` is a row, every `N`th run of `x`
-/// an input.
-///
-/// # Safety
-/// As `multiply_all`, for `B` inputs.
+/// `w` begins a run of a tile, which has `groups` groups. From `x` on there are vectors of `B`
+/// inputs for as many groups. `to` begins a vector of sums for each row and input, 64 values from
+/// one to the next. The processor has the level's features.
 #[inline(always)]
 unsafe fn multiply<V: Vectors<N>, const N: usize, const R: usize, const B: usize>(
     w: *const f32,
     x: *const f32,
-    layout: Layout,
     groups: usize,
     to: *mut f32,
 ) {
-    // SAFETY: every run is read below `groups` vectors, every sum is that of a row below `R` and an
-    // input below `B`; the caller's promise.
+    // SAFETY: every vector read is that of a group below `groups`, every sum that of a row below
+    // `R` and an input below `B`; the caller's promise.
     unsafe {
         let mut sums = [[V::zero(); B]; R];
         for (row, sums) in sums.iter_mut().enumerate() {
@@ -195,13 +174,12 @@ unsafe fn multiply<V: Vectors<N>, const N: usize, const R: usize, const B: usize
             }
         }
         for group in 0..groups {
-            let at = group * (GROUP / N);
             let mut inputs = [V::zero(); B];
             for (input, vector) in inputs.iter_mut().enumerate() {
-                *vector = V::load(x.add(input * N * layout.run::<N>() + at));
+                *vector = V::load(x.add((group * B + input) * (GROUP / N)));
             }
             for (row, sums) in sums.iter_mut().enumerate() {
-                let w = V::load(w.add(row * run::<N>() + at));
+                let w = V::load(w.add((group * R + row) * (GROUP / N)));
                 for (sum, &input) in sums.iter_mut().zip(&inputs) {
                     *sum = V::fused(w, input, *sum);
                 }

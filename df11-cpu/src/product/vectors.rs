@@ -57,42 +57,24 @@ pub(crate) unsafe trait Vectors<const N: usize>: Copy {
     unsafe fn bf16_group(from: *const u8) -> [Self::Vector; N];
     /// Reads the 64 signs and mantissas and the 32 bytes of codes of a flat group.
     unsafe fn flat_group(signs: *const u8, codes: *const u8, table: &Self::Table) -> [Self::Vector; N];
+    /// The group with another value of one column, below 64: by way of memory.
+    #[inline(always)]
+    unsafe fn with(mut group: [Self::Vector; N], column: usize, value: f32) -> [Self::Vector; N] {
+        let mut lanes = [0f32; GROUP];
+        // SAFETY: the vectors follow one another in the 64 values; the caller's promise.
+        unsafe {
+            for (at, &vector) in group.iter().enumerate() {
+                Self::store(lanes.as_mut_ptr().add(at * (GROUP / N)), vector);
+            }
+            lanes[usize::from(Self::ORDER[column])] = value;
+            for (at, vector) in group.iter_mut().enumerate() {
+                *vector = Self::load(lanes.as_ptr().add(at * (GROUP / N)));
+            }
+        }
+        group
+    }
     /// Adds the halves of the columns until one sum is left (FLAT.md, "Products").
     unsafe fn fold(sums: [Self::Vector; N]) -> f32;
     /// Asks for the line at `from`, which may be outside of everything.
     fn prefetch(from: *const u8);
-}
-
-/// A group's values, column by column.
-///
-/// # Safety
-/// The processor has the level's features.
-#[inline(always)]
-pub(crate) unsafe fn columns<V: Vectors<N>, const N: usize>(group: [V::Vector; N]) -> [f32; GROUP] {
-    let mut lanes = [0f32; GROUP];
-    for (lanes, vector) in lanes.chunks_exact_mut(GROUP / N).zip(group) {
-        // SAFETY: a chunk has the values of a vector; the caller's promise.
-        unsafe { V::store(lanes.as_mut_ptr(), vector) };
-    }
-    V::ORDER.map(|lane| lanes[usize::from(lane)])
-}
-
-/// The group with these columns.
-///
-/// # Safety
-/// The processor has the level's features.
-#[inline(always)]
-pub(crate) unsafe fn regroup<V: Vectors<N>, const N: usize>(columns: &[f32; GROUP]) -> [V::Vector; N] {
-    let mut lanes = [0f32; GROUP];
-    for (&lane, &value) in V::ORDER.iter().zip(columns) {
-        lanes[usize::from(lane)] = value;
-    }
-    // SAFETY: a chunk has the values of a vector; the caller's promise.
-    unsafe {
-        let mut vectors = [V::zero(); N];
-        for (vector, lanes) in vectors.iter_mut().zip(lanes.chunks_exact(GROUP / N)) {
-            *vector = V::load(lanes.as_ptr());
-        }
-        vectors
-    }
 }

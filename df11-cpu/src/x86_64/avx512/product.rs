@@ -81,6 +81,21 @@ unsafe impl Vectors<4> for Avx512 {
     }
 
     #[inline(always)]
+    unsafe fn with([a, b, c, d]: [__m512; 4], column: usize, value: f32) -> [__m512; 4] {
+        let lane = 1u64 << Self::ORDER[column];
+        // SAFETY: the caller has the features.
+        unsafe {
+            let value = _mm512_set1_ps(value);
+            [
+                _mm512_mask_mov_ps(a, lane as u16, value),
+                _mm512_mask_mov_ps(b, (lane >> 16) as u16, value),
+                _mm512_mask_mov_ps(c, (lane >> 32) as u16, value),
+                _mm512_mask_mov_ps(d, (lane >> 48) as u16, value),
+            ]
+        }
+    }
+
+    #[inline(always)]
     unsafe fn fold([even, odd, even_32, odd_32]: [__m512; 4]) -> f32 {
         // SAFETY: the caller has the features.
         unsafe {
