@@ -52,7 +52,7 @@ pub enum Error {
         source: std::io::Error,
     },
     /// The container is unreadable: it is not a safetensors file, or it breaks the rules of one.
-    #[error("{}: not a readable safetensors file: {fault}", shown(path))]
+    #[error("{}: not a readable safetensors file: {fault}{}", shown(path), if matches!(fault, Fault::Foreign(_)) { "" } else { "; get the file again" })]
     Unreadable {
         /// The file.
         path: PathBuf,

@@ -24,6 +24,40 @@ pub enum Note {
         /// The note.
         note: Box<Note>,
     },
+    /// `dfloat11_config` lacks fields.
+    #[error("{}: its dfloat11_config lacks {}; what the published tool writes is assumed", shown(file), listed(fields))]
+    ConfigLacks {
+        /// The file that holds it.
+        file: String,
+        /// The fields.
+        fields: Vec<String>,
+    },
+    /// What restoring the model will say.
+    #[error("decompress will say: {note}")]
+    WhenRestored {
+        /// The note.
+        note: Box<Note>,
+    },
+    /// The model alone is not enough to restore it.
+    #[error("decompress will need more than the model: {reason}")]
+    NotEnough {
+        /// What restoring it says.
+        reason: String,
+    },
+    /// No tensor of a BF16 model would be coded.
+    #[error("{}: has no units: none of its tensors would be coded", shown(model))]
+    NoUnits {
+        /// The model.
+        model: String,
+    },
+    /// The model holds no BF16 values.
+    #[error("{}: {reason}", shown(model))]
+    NoBf16 {
+        /// The model.
+        model: String,
+        /// What it holds instead, and the next step.
+        reason: String,
+    },
     /// Patterns match no module of the model.
     #[error("no module of the model matches {}, so nothing is coded by it", listed(patterns))]
     PatternsUnmatched {

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::messages::messages;
 use crate::note::listed as names;
+use crate::safetensors::Foreign;
 use crate::shown::shown;
 
 messages! {
@@ -168,6 +169,15 @@ pub enum JsonReason {
         /// Most bytes that are read.
         most: u64,
     },
+    /// It has no bytes, or white space alone.
+    #[error("is empty; get the file again")]
+    Empty,
+    /// It is a file of another kind.
+    #[error("is not JSON: {kind}")]
+    Foreign {
+        /// What it is, with the next step.
+        kind: Foreign,
+    },
     /// It is not JSON.
     #[error("is not JSON: {message}")]
     NotJson {
@@ -175,13 +185,13 @@ pub enum JsonReason {
         message: String,
     },
     /// It is a config.json, but not an object.
-    #[error("expected a JSON object: {message}")]
+    #[error("expected a JSON object: {message}; get the file again")]
     NotAnObject {
         /// What the JSON reader said.
         message: String,
     },
     /// It is an index that does not say which file holds each tensor.
-    #[error("expected an index with a `weight_map` of tensor to file: {message}")]
+    #[error("expected an index with a `weight_map` of tensor to file: {message}; get the file again")]
     NotAnIndex {
         /// What the JSON reader said.
         message: String,

@@ -98,7 +98,8 @@ fn verify_model(
     progress: &dyn Progress,
 ) -> Result<VerifyReport, Error> {
     check_units(&model, options.memory)?;
-    let mut report = VerifyReport { raw_tensors: model.raw.len(), ..VerifyReport::default() };
+    let notes = model.checkpoint.notes.clone();
+    let mut report = VerifyReport { raw_tensors: model.raw.len(), notes, ..VerifyReport::default() };
     let mut source = source.map(Checkpoint::open).transpose()?;
     let record = match std::mem::replace(&mut model.record, Ok(None)) {
         Ok(record) => record,
@@ -163,9 +164,20 @@ fn verify_model(
     }
     job.all_named();
     job.judge_completeness(has_record, options.pattern_dict.as_ref());
+    if !has_record && job.report.failures.is_empty() {
+        job.report.notes.extend(when_restored(model, options.pattern_dict.as_ref()));
+    }
     model.checkpoint.check_unchanged()?;
     source.iter().try_for_each(Checkpoint::check_unchanged)?;
     Ok(job.report)
+}
+
+/// What restoring a model without a record will say: what is unknown, and what is needed.
+fn when_restored(model: &CodedModel, patterns: Option<&PatternDict>) -> Vec<Note> {
+    match Restoration::plan(model, patterns, None) {
+        Ok(plan) => plan.notes.into_iter().map(|note| Note::WhenRestored { note: Box::new(note) }).collect(),
+        Err(error) => vec![Note::NotEnough { reason: error.to_string() }],
+    }
 }
 
 impl VerifyReport {

@@ -80,7 +80,9 @@ fn repeated(difference: &JobDifference) -> String {
 
 fn of_note(note: &Note) -> Option<String> {
     match note {
-        Note::OfPart { note, .. } => of_note(note),
+        Note::OfPart { note, .. } | Note::WhenRestored { note } => of_note(note),
+        Note::NotEnough { .. } => Some("--pattern-dict takes patterns".into()),
+        Note::NoUnits { .. } => Some("compress --dry-run says why each of them stays as it is".into()),
         Note::Flat { .. } => Some("give the BF16 model with --like to restore their shapes".into()),
         Note::MuchRaw { all_helps: true, .. } => {
             Some("--all codes those that are large enough; then only df11 reads the model".into())
