@@ -204,6 +204,12 @@ pub enum JsonReason {
     /// It is not a pattern dictionary.
     #[error("expected a pattern dictionary: an object of pattern to list of attribute paths")]
     NotPatterns,
+    /// It is a pattern dictionary with a pattern twice.
+    #[error("pattern `{}` is there twice; keep one of them", shown(pattern))]
+    PatternTwice {
+        /// The pattern.
+        pattern: String,
+    },
     /// It holds no shapes, or shapes that no model can have.
     #[error("expected {expected}")]
     NotShapes {

@@ -63,10 +63,17 @@ pub(crate) fn notes_on(source: &Checkpoint, inferred: &Inferred, may_code_all: b
     Ok(notes)
 }
 
-/// The note on patterns that match nothing.
-pub(crate) fn notes_on_patterns(source: &Checkpoint, patterns: Option<&PatternDict>) -> Option<Note> {
-    let patterns = unmatched(source, patterns?);
-    (!patterns.is_empty()).then_some(Note::PatternsUnmatched { patterns })
+/// The note on patterns that match nothing in any model of a job.
+///
+/// # Errors
+/// No pattern matches anything.
+pub(crate) fn note_on_patterns<'a>(
+    models: impl Iterator<Item = &'a Checkpoint>,
+    patterns: Option<&PatternDict>,
+) -> Result<Option<Note>, Error> {
+    let Some(patterns) = patterns else { return Ok(None) };
+    let patterns = unmatched(models, patterns)?;
+    Ok((!patterns.is_empty()).then_some(Note::PatternsUnmatched { patterns }))
 }
 
 fn much_raw(source: &Checkpoint, inferred: &Inferred, may_code_all: bool) -> Option<Note> {

@@ -2,11 +2,10 @@
 //! it was. Also finds the shapes that the fields of a known architecture imply.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::{Path, PathBuf};
 
 use df11_core::limits::{BLOCK_CHUNKS, CHUNK_BYTES};
-use serde::de::{Deserializer, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value, json};
 
@@ -256,28 +255,19 @@ impl LlamaSizes {
 /// as in Python.
 pub(crate) struct Fields(pub Vec<(String, Box<RawValue>)>);
 
-impl<'de> serde::Deserialize<'de> for Fields {
+impl<'de> Deserialize<'de> for Fields {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct FieldsVisitor;
-        impl<'de> Visitor<'de> for FieldsVisitor {
-            type Value = Fields;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
-                let (mut fields, mut places) = (Vec::new(), BTreeMap::new());
-                while let Some((name, value)) = map.next_entry::<String, Box<RawValue>>()? {
-                    let place = *places.entry(name.clone()).or_insert(fields.len());
-                    if place == fields.len() {
-                        fields.push((name, value));
-                    } else {
-                        fields[place].1 = value;
-                    }
-                }
-                Ok(Fields(fields))
+        let values::Pairs(pairs) = values::Pairs::deserialize(deserializer)?;
+        let (mut fields, mut places) = (Vec::new(), BTreeMap::new());
+        for (name, value) in pairs {
+            let place = *places.entry(String::clone(&name)).or_insert(fields.len());
+            if place == fields.len() {
+                fields.push((name, value));
+            } else {
+                fields[place].1 = value;
             }
         }
-        deserializer.deserialize_map(FieldsVisitor)
+        Ok(Fields(fields))
     }
 }
 
