@@ -21,12 +21,15 @@ use crate::files::checkpoint::Checkpoint;
 use crate::files::words;
 use crate::naming::units::UnitSpec;
 use crate::note::words as words_of;
-use crate::progress::Progress;
+use crate::progress::{Early, Progress};
 use crate::record::coded::CodedModel;
 use crate::record::matrices::Naming;
 use crate::record::tiles::{Decoding, decode_tiles};
 use crate::safetensors::{TensorInfo, total};
 use crate::{Error, Note};
+
+/// Steps of a unit that move the progress: reading, decoding.
+const STEPS: u64 = 2;
 
 /// How to inspect.
 #[derive(Clone, Debug, Default)]
@@ -89,15 +92,17 @@ fn inspect_coded(
     let mut tile = Vec::new();
     let units = model.units.iter().map(|unit| {
         progress.unit(&unit.name);
-        let arrays = model.read(unit, progress)?;
+        let early = Early::new(progress, STEPS);
+        let arrays = model.read(unit, &early)?;
         let proven = model.validate(unit, &arrays)?;
         let mut counts = UnitCounts::new(proven.code(), proven.matrices());
         decode_tiles(&proven, Decoding::Fast(&options.backend), &mut tile, |_, weights| {
             counts.add(weights);
-            progress.advance(size_of_val(weights) as u64);
+            early.advance(size_of_val(weights) as u64);
             Ok(())
         })
         .map_err(|stopped| model.stopped(unit, stopped))?;
+        early.done(unit.weights.saturating_mul(size_of::<bf16>() as u64));
         Ok(counts.report(&unit.name, unit.bytes))
     });
     let units = units.collect::<Result<_, Error>>()?;

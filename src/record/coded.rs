@@ -152,7 +152,7 @@ impl CodedModel {
         each.collect()
     }
 
-    /// Reads the six arrays of a unit.
+    /// Reads the six arrays of a unit. The progress is that of reading alone.
     pub fn read(&self, unit: &CodedUnit, progress: &dyn Progress) -> Result<Arrays<'static>, Error> {
         unit.read(&self.checkpoint, progress)
     }
@@ -305,6 +305,7 @@ impl CodedUnit {
             check_between(progress, offset)?;
             checkpoint.reader(place).read(&name, &place.info, offset, piece)?;
             offset += piece.len() as u64;
+            progress.advance(piece.len() as u64);
         }
         Ok(())
     }

@@ -103,3 +103,30 @@ fn a_dry_run_tells_what_the_job_would() {
     assert_eq!(foretold["notes"], done["notes"]);
     assert!(done["notes"].to_string().contains("stay as they are"), "{done}");
 }
+
+#[test]
+fn stdout_is_no_place_for_a_model() {
+    let place = Place::new();
+    let source = place.source(&files());
+    for verb in ["compress", "decompress", "synth"] {
+        df11([verb, text(&source), "-o", "-"])
+            .ends(2, &["a model is not written to stdout", "give the name of a file"]);
+    }
+}
+
+#[test]
+fn with_verbose_each_unit_is_printed_once() {
+    let place = Place::new();
+    let source = place.source(&files());
+    for more in [&[][..], &["--single-file"]] {
+        let (coded, back) = (place.at("coded"), place.at("back"));
+        let compressed =
+            df11(["compress", "-v", "-f", text(&source), "-o", text(&coded)].iter().chain(more)).ends(0, &[]);
+        let restored = df11(["decompress", "-v", "-f", text(&coded), "-o", text(&back), "--partial"]).ends(0, &[]);
+        let verified = df11(["verify", "-v", text(&coded)]).ends(0, &[]);
+        for run in [compressed, restored, verified] {
+            let lines = run.stderr.lines().filter(|line| *line == "model.layers.1").count();
+            assert_eq!(lines, 1, "{}", run.stderr);
+        }
+    }
+}

@@ -92,19 +92,24 @@ impl ToCode {
     pub fn layout<'a>(&'a self, options: &'a CompressOptions) -> Box<dyn FileLayout + 'a> {
         layout_of(&self.source, &self.specs, options.code, options.pattern_dict.as_ref(), options.single_file)
     }
-
-    /// The bytes of work that coding will announce. In one file every unit is read twice.
-    pub fn work(&self, options: &CompressOptions) -> u64 {
-        let data = total(self.source.tensors.values().map(|place| place.info.bytes()));
-        let coded = total(self.specs.iter().map(|spec| spec.weights.saturating_mul(size_of::<bf16>() as u64)));
-        if self.layout(options).unit_files().is_some() { data } else { data.saturating_add(coded) }
-    }
 }
 
 /// A model that has passed the gate.
 pub(super) struct Passed {
     pub model: ToCode,
     pub room: Room,
+}
+
+impl Passed {
+    /// The bytes of work that coding will announce. Every unit is read twice in one file, and if all
+    /// are planned before the first is coded.
+    pub fn work(&self, options: &CompressOptions) -> u64 {
+        let ToCode { source, specs } = &self.model;
+        let data = total(source.tensors.values().map(|place| place.info.bytes()));
+        let coded = total(specs.iter().map(|spec| spec.weights.saturating_mul(size_of::<bf16>() as u64)));
+        let is_read_once = self.room == Room::Enough && self.model.layout(options).unit_files().is_some();
+        if is_read_once { data } else { data.saturating_add(coded) }
+    }
 }
 
 impl ToCode {
