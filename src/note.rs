@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize, Serializer};
 
-use df11_core::limits::PUBLISHED_MAX_BLOCK_WEIGHTS;
+use df11_core::limits::{MAX_WEIGHTS, PUBLISHED_MAX_BLOCK_WEIGHTS};
 
 use crate::error::messages::messages;
 use crate::shown::shown;
@@ -135,6 +135,20 @@ pub enum Note {
         tensor: String,
         /// About how many bytes coding would save.
         cost: u64,
+    },
+    /// Tensors have more weights than a unit can hold.
+    #[error(
+        "`{}`{} stays as it is, {bytes} bytes: a unit holds at most {MAX_WEIGHTS} weights",
+        shown(first),
+        and_more(*more)
+    )]
+    TooLarge {
+        /// One of them.
+        first: String,
+        /// How many others there are.
+        more: usize,
+        /// Their bytes.
+        bytes: u64,
     },
     /// Much of the model stays raw.
     #[error(

@@ -109,7 +109,7 @@ impl Compress {
         let report = self.machine.pool()?.install(|| jobs::compress(&self.input, output, &options, &progress))?;
         drop(progress);
         if self.json {
-            terminal.json(&json::compressed(output, &report, options.verify))?;
+            terminal.json_of_output(output, &json::compressed(output, &report, options.verify))?;
             return Ok(Verdict::Fine);
         }
         for kept in &report.kept_raw {

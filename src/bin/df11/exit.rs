@@ -114,7 +114,7 @@ impl std::fmt::Display for Failure {
             Failure::Stdout { error, complete: None } => write!(f, "cannot write the result to stdout: {error}"),
             Failure::Stdout { error, complete: Some(output) } => write!(
                 f,
-                "cannot write the summary to stdout: {error}; the job itself is done, and {} is complete",
+                "cannot write the report to stdout: {error}; the job itself is done, and {} is complete",
                 shown(output)
             ),
         }
