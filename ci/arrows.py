@@ -13,7 +13,7 @@ only argument):
    beside it but on the ground;
 8. the library of the facade names no flag, in code or comment: that is for the program,
    src/bin/df11/advice.rs;
-9. every heading of FORMAT.md and FILES.md that a file cites (FORMAT.md, "Codes") exists.
+9. every heading of FORMAT.md, FLAT.md and FILES.md that a file cites (FORMAT.md, "Codes") exists.
 
 A crate without a row in HOUSE fails: whoever adds a room draws its arrows here.
 """
@@ -153,12 +153,12 @@ def version(text: str) -> tuple[int, ...]:
 
 def citations(root: pathlib.Path):
     """A citation may go on in the next line of a comment."""
-    documents = {"FORMAT": root / "df11-core/FORMAT.md", "FILES": root / "FILES.md"}
+    documents = {"FORMAT": root / "df11-core/FORMAT.md", "FLAT": root / "df11-core/FLAT.md", "FILES": root / "FILES.md"}
     headings = {name: re.findall(r"^#+ (.+)$", path.read_text(), re.MULTILINE) for name, path in documents.items()}
     for path in sorted(path for kind in ("rs", "md", "py", "sh", "cuh", "cpp") for path in root.rglob(f"*.{kind}")):
         if "target" not in path.relative_to(root).parts:
             text = re.sub(r"\s+(//[/!]? )?", " ", path.read_text(errors="replace"))
-            for name, heading in re.findall(r'\b(FORMAT|FILES)\.md, "([^"]+)"', text):
+            for name, heading in re.findall(r'\b(FORMAT|FLAT|FILES)\.md, "([^"]+)"', text):
                 if heading not in headings[name]:
                     yield f'{path.relative_to(root)}: {name}.md has no heading "{heading}"'
 

@@ -84,10 +84,14 @@ careful() {
 # Units whose structure lies. All decoders accept the same ones, and none touches a byte outside:
 # first beside guard pages, then on a watched heap.
 acceptance() {
-  DF11_LYING_UNITS=20000 cargo test --locked --test acceptance -- --nocapture
+  DF11_LYING_UNITS=20000 cargo test --locked --test acceptance accept -- --nocapture
+  DF11_LYING_UNITS=2000 cargo test --locked --test acceptance multiplies -- --nocapture
   DF11_LYING_UNITS=20000 cargo test --locked --test guard_pages units_that_lie -- --nocapture
 }
-acceptance_asan() { DF11_LYING_UNITS=20000 under_asan --test acceptance -- --nocapture; }
+acceptance_asan() {
+  DF11_LYING_UNITS=20000 under_asan --test acceptance accept -- --nocapture
+  DF11_LYING_UNITS=2000 under_asan --test acceptance multiplies -- --nocapture
+}
 
 every_bit_damaged() {
   DF11_DAMAGE_STRIDE=1 cargo test --locked --test model_damage -- --nocapture

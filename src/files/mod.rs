@@ -1,5 +1,20 @@
 //! Finds the files of a model, for every verb: finds weight files, follows links or refuses to,
 //! reads headers, and reads weights as BF16.
+//!
+//! ```text
+//! account/      which files and tensors are the model, and why the rest is not
+//! checkpoint    the files of a model, and where each tensor lies
+//! weight_files, links, file_names, portable, folder
+//!               which files of a folder may be read, and their names
+//! hub, superseded, prefix, pipeline, shapes
+//!               what people give in place of a plain folder
+//! our_files, own, leaves
+//!               files that we or the published tool wrote
+//! disguise, spelling, words, sampling
+//!               reading weights as BF16
+//! python, values, dotted
+//!               JSON as Python writes it, its limits, dotted names
+//! ```
 
 pub(crate) mod account;
 pub(crate) mod checkpoint;

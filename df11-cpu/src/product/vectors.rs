@@ -57,7 +57,7 @@ pub(crate) unsafe trait Vectors<const N: usize>: Copy {
     unsafe fn bf16_group(from: *const u8) -> [Self::Vector; N];
     /// Reads the 64 signs and mantissas and the 32 bytes of codes of a flat group.
     unsafe fn flat_group(signs: *const u8, codes: *const u8, table: &Self::Table) -> [Self::Vector; N];
-    /// Adds the halves of the columns until one sum is left (FLAT.md, "The order of additions").
+    /// Adds the halves of the columns until one sum is left (FLAT.md, "Products").
     unsafe fn fold(sums: [Self::Vector; N]) -> f32;
     /// Asks for the line at `from`, which may be outside of everything.
     fn prefetch(from: *const u8);

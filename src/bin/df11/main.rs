@@ -132,7 +132,7 @@ fn code(outcome: Outcome, terminal: &Terminal) -> ExitCode {
             terminal.error(&failure);
             match failure {
                 Failure::Job(error) if error.is_stopped() => ExitCode::from(signals::end(exit::COULD_NOT_RUN)),
-                Failure::WrongWeights { .. } => ExitCode::from(exit::CHECK_FAILED),
+                Failure::WrongWeights { .. } | Failure::WrongProduct { .. } => ExitCode::from(exit::CHECK_FAILED),
                 _ => ExitCode::from(exit::COULD_NOT_RUN),
             }
         }
