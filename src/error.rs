@@ -20,7 +20,7 @@ mod sorts;
 
 use std::path::PathBuf;
 
-use crate::note::listed as listed_names;
+use crate::note::{count, listed as listed_names};
 use crate::safetensors::Fault;
 use crate::shown::shown;
 pub use input::{Exclusive, JsonReason, ModelReason, NameReason, Promise};
@@ -206,7 +206,8 @@ pub enum Error {
     /// The job failed for a reason that may pass. Its finished files are kept, so that it can be
     /// resumed.
     #[error(
-        "{error}; {files} finished files are kept in {}, and the same job can continue with them",
+        "{error}; {} kept in {}, and the same job can continue with what is there",
+        count(*files, "finished file"),
         shown(partial)
     )]
     Kept {

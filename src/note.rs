@@ -72,6 +72,18 @@ pub enum Note {
         /// The number of files.
         of: usize,
     },
+    /// INPUT is one of the files that we wrote for a model.
+    #[error(
+        "{} is one of the files of a model, whose record is in {}; give their folder to take the whole model",
+        shown(file),
+        shown(main)
+    )]
+    OneOfFolder {
+        /// The file.
+        file: String,
+        /// The file with the record.
+        main: String,
+    },
     /// A file holds the same weights in another form, and was not read.
     #[error("{} holds the same weights in another form and was left out", shown(file))]
     OtherForm {
@@ -342,7 +354,8 @@ pub enum Note {
     FileGivesFile,
     /// Tensors came back without their shapes. A BF16 model with the same shapes would supply them.
     #[error(
-        "the shapes of {tensors} tensors are unknown (`{}` is the first): they are restored flat, with one dimension",
+        "the shapes of {} are unknown (`{}` is the first): restored flat, with one dimension",
+        count(*tensors, "tensor"),
         shown(first)
     )]
     Flat {
@@ -413,6 +426,11 @@ pub(crate) fn listed(names: &[String]) -> String {
     const MOST: usize = 20;
     let first: Vec<String> = names.iter().take(MOST).map(|name| shown(name).to_string()).collect();
     first.join(", ") + &and_more(names.len().saturating_sub(MOST))
+}
+
+/// `3 things`, `1 thing`.
+pub(crate) fn count(number: usize, thing: &str) -> String {
+    format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
 }
 
 fn and_more(more: usize) -> String {

@@ -105,8 +105,20 @@ pub enum ModelReason {
         dtypes: Vec<(String, usize)>,
     },
     /// It holds no unit, and nothing says where the units are.
-    #[error("holds no DFloat11 unit (tensors called <unit>.encoded_exponent, <unit>.sign_mantissa, ...)")]
+    #[error(
+        "holds no DFloat11 unit (tensors called <unit>.encoded_exponent, <unit>.sign_mantissa, ...); give a DFloat11 \
+         model, or compress this one first"
+    )]
     NoUnits,
+    /// It is compared with, or gives shapes, but it is a DFloat11 model.
+    #[error("is a DFloat11 model; give the BF16 model here")]
+    NotTheSource,
+    /// It is one file of a model, and the others are needed.
+    #[error("holds the record of a model of several files; give the folder that it lies in")]
+    MainFileAlone,
+    /// It is what an interrupted run has left.
+    #[error("is what an interrupted run has left, not a model; repeat that job, and let it continue or start over")]
+    Unfinished,
     /// It was written by the first version of the published tool.
     #[error(
         "was written by dfloat11 0.1 (pickled Python objects), which is not read; compress the BF16 model again"

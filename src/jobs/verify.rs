@@ -112,7 +112,7 @@ fn verify_model(
     check_units(&model, options.memory)?;
     let notes = model.checkpoint.notes.clone();
     let mut report = VerifyReport { raw_tensors: model.raw.len(), notes, ..VerifyReport::default() };
-    let mut source = source.map(Checkpoint::open).transpose()?;
+    let mut source = source.map(Checkpoint::open_bf16).transpose()?;
     let record = match std::mem::replace(&mut model.record, Ok(None)) {
         Ok(record) => record,
         Err(error) => report.fail(error).map(|()| None)?,

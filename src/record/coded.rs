@@ -122,6 +122,10 @@ impl CodedModel {
             }
             _ => Record::from_metadata(&metadata, dfloat11_config.as_ref().map(|(value, _)| value), &main),
         };
+        if let (Some(main), false, None) = (checkpoint.main_promised(), checkpoint.is_dir, checkpoint.record_file) {
+            let (file, main) = (path.to_string_lossy().into_owned(), main.to_owned());
+            checkpoint.notes.push(Note::OneOfFolder { file, main });
+        }
         let names = unit_names(checkpoint.tensors.keys().map(String::as_str));
         // Of a published model, the files of all units may be missing.
         let says_so = checkpoint.is_dir && dfloat11_config.is_some();

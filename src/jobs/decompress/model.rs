@@ -6,7 +6,7 @@ use std::path::Path;
 use super::options::{DecompressOptions, DecompressReport};
 use super::partial::find_unsound;
 use super::pass::Pass;
-use crate::error::RecordReason;
+use crate::error::{ModelReason, RecordReason};
 use crate::files::our_files::{OurFile, check_names_in};
 use crate::jobs::card::without_card;
 use crate::jobs::completeness::{self, Completeness};
@@ -41,6 +41,19 @@ pub(super) fn plan(model: &mut CodedModel, options: &DecompressOptions) -> Resul
     }
     check_units(model, options.memory)?;
     let mut plan = Restoration::plan(model, options.pattern_dict.as_ref(), options.like.as_deref())?;
+    let needs_others = |record: &Record| {
+        let files = record.written.iter().flat_map(|written| &written.files);
+        files.into_iter().any(|file| matches!(file, OurFile::Weights { .. }))
+    };
+    if let Ok(Some(record)) = &model.record
+        && !model.checkpoint.is_dir
+        && !options.partial
+        && !plan.judgement.faults.is_empty()
+        && needs_others(record)
+    {
+        let (path, reason) = (model.checkpoint.path.clone(), ModelReason::MainFileAlone);
+        return Err(Error::NotAModel { path, reason });
+    }
     plan.judgement.faults.extend(lost);
     if matches!(&model.record, Ok(None)) {
         let naming = Naming::of(model, options.pattern_dict.as_ref())?;
