@@ -157,7 +157,7 @@ fn what_is_not_the_model_that_a_verb_needs_is_called_by_its_name() {
     }
     // One file of a folder.
     let main = coded.join("model.safetensors");
-    let alone = ["is", "holds the record of a model of several files; give the folder", "--partial"];
+    let alone = ["holds the record of a model of several files; give the folder", "--partial"];
     df11(["decompress", text(&main), "-o", text(&out)]).ends(2, &alone);
     df11(["decompress", text(&main), "-o", text(&out), "--partial"]).ends(0, &["NOT the whole source"]);
     let unit = coded.join("model_layers_1.safetensors");
