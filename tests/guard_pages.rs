@@ -210,6 +210,9 @@ fn products_stay_inside() {
                     [df11, even, odd].iter().map(|loaded| &**loaded).chain(flat.iter().map(|loaded| &**loaded))
                 {
                     let what = format!("{level}, {}, {edge:?}, {:?}, {vectors} vectors", loaded.form(), rows[0].shape);
+                    let mut decoded = Guarded::new(bytes, edge);
+                    loaded.decode(as_bf16(&mut decoded), Work::Pool).expect("it decodes");
+                    assert!(decoded[..] == *bytes, "{what}");
                     for work in [Work::Pool, Work::ThisThread] {
                         let found = product_between(loaded, &rows, x, vectors, work, edge);
                         assert!(found.expect("a product") == expected, "{what}");

@@ -221,10 +221,16 @@ fn every_flipped_bit_is_refused_or_read_as_the_document_says() {
     for bit in 0..bytes.len() * 8 {
         let mut damaged = bytes.clone();
         damaged[bit / 8] ^= 1 << (bit % 8);
+        let written = Flat::from_written(&damaged[..]);
+        for row in written.iter().flat_map(|flat| (0..flat.shape().rows()).map(|row| flat.row(row).unwrap())) {
+            assert!(row.escapes().is_sorted_by(|(one, _), (next, _)| one < next), "bit {bit}");
+            assert!(row.escapes().all(|(column, _)| column < row.weights().count()), "bit {bit}");
+        }
         let Ok(flat) = Flat::from_bytes(&damaged[..]) else {
             refused += 1;
             continue;
         };
+        assert!(written.is_ok(), "bit {bit}");
         // With another number of columns within the last group it is another matrix.
         let mut found = vec![bf16::ONE; flat.shape().weights() as usize];
         expand(&flat, &mut found).unwrap();

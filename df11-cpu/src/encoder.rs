@@ -1,12 +1,10 @@
 //! Encodes units: the public interface.
 
-use df11_core::limits::PUBLISHED_MAX_BLOCK_WEIGHTS;
 use df11_core::{
-    Code, Error, Histogram, PartSizes, PartsMut, Unit, Work, bf16, check_matrices, fullest_block, split_positions,
-    write_luts,
+    Code, Error, Histogram, PartSizes, PartsMut, Unit, Work, bf16, check_matrices, split_positions, write_luts,
 };
 
-use crate::encode::{Cutter, Parts, Shard, Words};
+use crate::encode::{Cutter, Parts, Shard, Words, every_block_launches};
 use crate::level::Level;
 use crate::threads;
 
@@ -15,6 +13,9 @@ const SHARD_WEIGHTS: usize = 1 << 18;
 
 /// Signs and mantissas of at least this size bypass the cache, where a level can.
 const STREAMED_BYTES: usize = 16 << 20;
+
+/// Weights of a shard, and how often they have each exponent.
+type Counted<'a> = (&'a [bf16], [u32; 256]);
 
 /// Encodes units at one level.
 #[derive(Clone, Copy, Debug)]
@@ -69,9 +70,10 @@ impl Encoder {
     /// # Errors
     /// `NoWeights`, `TooManyWeights`, `StreamTooLong`.
     pub fn plan(&self, weights: &[bf16]) -> Result<Plan, Error> {
-        self.plan_by(weights, |histogram| {
+        self.plan_by(weights, |histogram, shards| {
             df11_core::Plan::from_histogram(histogram, |code| {
-                fullest_block(code, weights) <= PUBLISHED_MAX_BLOCK_WEIGHTS
+                let bits = shards.iter().map(|(_, counts)| bits(counts, code));
+                every_block_launches(self.work, code, weights, SHARD_WEIGHTS, bits)
             })
         })
     }
@@ -83,13 +85,13 @@ impl Encoder {
     /// As `df11_core::Plan::published`.
     pub fn plan_published(&self, weights: &[bf16]) -> Result<Plan, Error> {
         let last = *weights.last().ok_or(Error::NoWeights)?;
-        self.plan_by(weights, |histogram| df11_core::Plan::published_from_histogram(histogram, last))
+        self.plan_by(weights, |histogram, _| df11_core::Plan::published_from_histogram(histogram, last))
     }
 
     fn plan_by(
         &self,
         weights: &[bf16],
-        plan: impl FnOnce(&Histogram) -> Result<df11_core::Plan, Error>,
+        plan: impl FnOnce(&Histogram, &[Counted<'_>]) -> Result<df11_core::Plan, Error>,
     ) -> Result<Plan, Error> {
         let mut shards: Vec<_> = weights.chunks(SHARD_WEIGHTS).map(|weights| (weights, [0u32; 256])).collect();
         threads::for_each(self.work, &mut shards, |(weights, counts)| {
@@ -100,7 +102,7 @@ impl Encoder {
         for (_, counts) in &shards {
             total.iter_mut().zip(counts).for_each(|(total, &count)| *total += u64::from(count));
         }
-        let plan = plan(&Histogram::from_counts(total))?;
+        let plan = plan(&Histogram::from_counts(total), &shards)?;
         let shard_bits = shards.iter().map(|(_, counts)| bits(counts, plan.code())).collect();
         Ok(Plan { plan, shard_bits })
     }

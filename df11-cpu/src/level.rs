@@ -6,7 +6,7 @@
 use core::fmt;
 use core::str::FromStr;
 
-use df11_core::{Error, bf16};
+use df11_core::{Error, Flat, bf16};
 
 #[cfg(target_arch = "aarch64")]
 use crate::aarch64;
@@ -139,6 +139,18 @@ impl Level {
             Token::Avx512(token) => token.flatten(weights, rows),
             #[cfg(target_arch = "aarch64")]
             Token::Neon(token) => token.flatten(weights, rows),
+        }
+    }
+
+    pub(crate) fn expand(self, flat: &Flat<'_>, first: u64, weights: &mut [bf16]) {
+        match self.0 {
+            Token::Portable => portable::expand(flat, first, weights),
+            #[cfg(target_arch = "x86_64")]
+            Token::Avx2(token) => token.expand(flat, first, weights),
+            #[cfg(target_arch = "x86_64")]
+            Token::Avx512(token) => token.expand(flat, first, weights),
+            #[cfg(target_arch = "aarch64")]
+            Token::Neon(token) => token.expand(flat, first, weights),
         }
     }
 

@@ -35,12 +35,12 @@ fn halve<'a, 'u>(
     join(|| halve(task, first, decode), || halve(task, second, decode))
 }
 
-/// Runs `task` on each item.
-pub(crate) fn for_each<T: Send>(
+/// Runs `task` on each item. After an error, no more tasks begin.
+pub(crate) fn for_each<T: Send, E: Send>(
     work: Work,
     items: &mut [T],
-    task: impl Fn(&mut T) -> Result<(), Error> + Send + Sync,
-) -> Result<(), Error> {
+    task: impl Fn(&mut T) -> Result<(), E> + Send + Sync,
+) -> Result<(), E> {
     match work {
         #[cfg(feature = "rayon")]
         Work::Pool => {

@@ -106,13 +106,57 @@ fn every_level_form_batch_and_thread_gives_the_plain_product() {
                 assert_eq!((loaded.form(), loaded.weights()), (form, weights.len() as u64));
                 let mut back = vec![bf16::ZERO; weights.len()];
                 loaded.decode(&mut back, Work::Pool).unwrap();
-                assert!(back.iter().zip(&weights).all(|(one, other)| one.to_bits() == other.to_bits()));
+                assert!(same(&back, &weights));
+                ranges_and_rows(loaded, &shapes, &weights, &mut random);
                 for work in [Work::ThisThread, Work::Pool] {
                     let found = multiply(loaded, &shapes, &x, vectors, &bias, work);
                     assert_eq!(found, expected, "{level} {form} {work:?}, case {case}: {shapes:?}, {vectors} vectors");
                 }
             }
         }
+    }
+}
+
+fn same(found: &[bf16], expected: &[bf16]) -> bool {
+    found.len() == expected.len() && found.iter().zip(expected).all(|(one, other)| one.to_bits() == other.to_bits())
+}
+
+/// Any ranges, and rows of each matrix in any order, are those of the weights.
+fn ranges_and_rows(loaded: &dyn Loaded, shapes: &[Shape], weights: &[bf16], random: &mut Random) {
+    let what = loaded.form();
+    for work in [Work::ThisThread, Work::Pool] {
+        for _ in 0..8 {
+            let first = random.below(weights.len() as u64 + 1) as usize;
+            let count = random.below((weights.len() - first) as u64 + 1) as usize;
+            let mut found = vec![bf16::NAN; count];
+            loaded.decode_range(first as u64, &mut found, work).unwrap();
+            assert!(same(&found, &weights[first..first + count]), "{what}: {count} weights from {first} on");
+        }
+        for matrix in Rows::of_matrices(shapes, weights.len() as u64).unwrap() {
+            let columns = matrix.shape.columns() as usize;
+            let rows: Vec<u64> = (0..5).map(|_| random.below(matrix.shape.rows().into())).collect();
+            let mut found = vec![bf16::NAN; rows.len() * columns];
+            loaded.decode_rows(matrix.first..matrix.end(), columns, &rows, &mut found, work).unwrap();
+            for (row, found) in rows.iter().zip(found.chunks_exact(columns)) {
+                let first = matrix.first as usize + *row as usize * columns;
+                assert!(same(found, &weights[first..first + columns]), "{what}: row {row} of {:?}", matrix.shape);
+            }
+        }
+    }
+}
+
+/// Enough weights that threads share them, of rows that are no multiple of anything.
+#[test]
+fn many_weights_are_flattened_and_expanded_by_all_threads() {
+    let (mut random, shape) = (Random(3), Shape::new(1201, 1009).unwrap());
+    let weights = words(&mut random, 5, shape.weights() as usize);
+    let bytes: Vec<u8> = weights.iter().flat_map(|weight| weight.to_le_bytes()).collect();
+    for level in Level::available() {
+        let flat = level.load_bf16((&bytes[..]).into()).unwrap().flatten(&[shape], Work::Pool).unwrap().loaded;
+        let mut found = vec![bf16::NAN; weights.len()];
+        flat.decode(&mut found, Work::Pool).unwrap();
+        assert!(flat.form() == Form::Flat && same(&found, &weights), "{level}");
+        ranges_and_rows(&*flat, &[shape], &weights, &mut random);
     }
 }
 

@@ -196,8 +196,7 @@ fn gaps(list: &str, blocks: &Blocks<'_>) -> Vec<String> {
 /// list it speaks of.
 fn promised_blocks(config: &ConfigFile, lists: &BTreeMap<&str, Blocks<'_>>) -> Option<Vec<String>> {
     let count = blocks_of(config)?;
-    let is_of_text = |list: &&&str| LISTS.contains(&parent_and_last(list).1) && !is_of_pictures_or_sound(list);
-    let candidates: Vec<&&str> = lists.keys().filter(is_of_text).collect();
+    let candidates: Vec<&&str> = lists.keys().filter(|list| is_decoder_list(list)).collect();
     let last = |list: &str| lists[list].keys().next_back().map_or(0, |last| last + 1);
     match candidates.as_slice() {
         [] if lists.is_empty() && count > 0 => Some(vec![format!("all {count} blocks")]),
@@ -214,6 +213,11 @@ fn promised_blocks(config: &ConfigFile, lists: &BTreeMap<&str, Blocks<'_>>) -> O
 fn blocks_of(config: &ConfigFile) -> Option<u64> {
     let count = ["num_hidden_layers", "n_layer"].into_iter().find_map(|field| config.of_text(field)?.as_u64());
     count.filter(|count| *count <= MOST_BLOCKS)
+}
+
+/// Whether a list is that of the blocks that config.json counts.
+pub(super) fn is_decoder_list(list: &str) -> bool {
+    LISTS.contains(&parent_and_last(list).1) && !is_of_pictures_or_sound(list)
 }
 
 fn is_of_pictures_or_sound(list: &str) -> bool {

@@ -91,7 +91,8 @@ fn chosen(source: Checkpoint, options: &EstimateOptions) -> Result<(ToCode, BTre
     ToCode::choose(source, options.code, options.pattern_dict.as_ref(), options.all)
 }
 
-fn estimate_one(source: Checkpoint, options: &EstimateOptions) -> Result<EstimateReport, Error> {
+/// Estimates one model.
+pub(super) fn estimate_one(source: Checkpoint, options: &EstimateOptions) -> Result<EstimateReport, Error> {
     let (mut model, reasons) = chosen(source, options)?;
     refuse_without_bf16(&model.source)?;
     let unmatched = note_on_patterns(std::iter::once(&model.source), options.pattern_dict.as_ref())?;

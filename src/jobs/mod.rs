@@ -1,4 +1,5 @@
-//! The jobs on model files: compress, decompress, verify, inspect, estimate, synth.
+//! The jobs on model files: compress, decompress, verify, inspect, estimate, synth, and the
+//! placement of a model on devices.
 //!
 //! # Map
 //!
@@ -12,6 +13,7 @@
 //! inspect     coded or checkpoint -> (a unit at a time, counted)
 //! synth       shapes -> (rows of weights, written)
 //! estimate    checkpoint or shapes -> units -> (a sample of each unit, planned) -> layout
+//! placement   checkpoint, coded or shapes -> blocks, KV cache -> devices
 //! ```
 //!
 //! Shared by them: `chosen`, which units a model gets; `completeness`, what is missing; `judge` and
@@ -27,6 +29,7 @@ mod estimate;
 mod inspect;
 mod judge;
 mod memory;
+mod placement;
 mod restoration;
 mod synth;
 mod verify;
@@ -39,5 +42,6 @@ pub use compress::{CodeKind, CompressOptions, CompressReport, KeptRaw, KeptReaso
 pub use decompress::{DecompressOptions, DecompressReport, decompress};
 pub use estimate::{EstimateOptions, EstimateReport, EstimatedPatterns, EstimatedRaw, EstimatedUnit, estimate};
 pub use inspect::{Entropy, FlatReport, InspectOptions, InspectReport, RawReport, UnitReport, inspect};
+pub use placement::{PlacedDevice, PlacedForm, PlacementOptions, PlacementReport, place_model};
 pub use synth::{SynthOptions, SynthReport, synth};
 pub use verify::{VerifyOptions, VerifyReport, verify};

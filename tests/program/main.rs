@@ -3,7 +3,9 @@
 //!
 //! - [`round_trips`]: every form comes back, byte for byte;
 //! - [`reports`]: what inspect, bench, backends and completions print;
+//! - [`plan`]: where a model goes on devices;
 //! - [`predicted`]: estimates and dry runs;
+//! - [`companion`]: programs that `df11 NAME` starts;
 //! - [`conduct`]: streams, exit codes, existing outputs, broken pipes;
 //! - [`interrupted`]: signals, kills, full disks, and how the next run goes on;
 //! - [`links`]: links, pipes and devices in a model's folder;
@@ -22,6 +24,8 @@
 //! - [`lies`]: every verb and level refuses a unit whose structure lies;
 //! - [`sampled_damage`]: a large sample of all damage.
 
+#[cfg(unix)]
+mod companion;
 mod conduct;
 mod damage;
 mod devices;
@@ -38,6 +42,7 @@ mod links;
 #[cfg(target_os = "linux")]
 mod memory;
 mod miniature;
+mod plan;
 mod predicted;
 #[cfg(unix)]
 mod replaced;

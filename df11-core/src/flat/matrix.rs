@@ -18,8 +18,11 @@ use crate::limits::{
 /// time.
 ///
 /// Invariant, on which unsafe code may rest: `bytes` are `sections.total()` bytes that nobody
-/// changes. The row starts begin at 0, ascend, and end at `sections.escapes()`. Each row keeps the
-/// invariant of `FlatRow`. `from_bytes` checks all this, `flatten` and `flatten_unit` write it so.
+/// changes. The row starts begin at 0, ascend, and end at `sections.escapes()`. In each row the
+/// columns of escapes ascend and are less than the columns of the matrix.
+///
+/// Codes and escapes agree, and the padding is 0: `from_bytes` checks this too, `flatten` and
+/// `flatten_unit` write it so, and who calls `from_written` has to. Only the meaning depends on it.
 #[derive(Debug)]
 pub struct Flat<'a> {
     bytes: Bytes<'a>,
@@ -38,6 +41,27 @@ impl<'a> Flat<'a> {
         let (sections, exponents) = read_header(&bytes)?;
         let flat = Self { bytes, sections, exponents };
         flat.check()?;
+        Ok(flat)
+    }
+
+    /// As `from_bytes`, for bytes that the caller has just written and that nobody else could
+    /// change. Checks all that memory safety depends on, but not the codes, which are nearly all of
+    /// the work. If these disagree with the list of escapes, products and weights may differ.
+    ///
+    /// # Errors
+    /// Those of `from_bytes`, except for what the codes alone tell; with debug assertions for that,
+    /// too.
+    pub fn from_written(bytes: impl Into<Bytes<'a>>) -> Result<Self, FlatError> {
+        let bytes = bytes.into();
+        let (sections, exponents) = read_header(&bytes)?;
+        let flat = Self { bytes, sections, exponents };
+        flat.check_sections()?;
+        for row in 0..flat.shape().rows() {
+            flat.checked_row(row).and_then(|of_row| check_columns(row, &of_row))?;
+        }
+        if cfg!(debug_assertions) {
+            flat.check()?;
+        }
         Ok(flat)
     }
 
@@ -105,6 +129,16 @@ impl<'a> Flat<'a> {
     }
 
     fn check(&self) -> Result<(), FlatError> {
+        self.check_sections()?;
+        (0..self.shape().rows()).try_for_each(|row| check_row(row, &self.checked_row(row)?))
+    }
+
+    /// A row, which exists if the row starts are right.
+    fn checked_row(&self, row: u32) -> Result<FlatRow<'_>, FlatError> {
+        self.row(row).ok_or(FlatError::RowStart { row })
+    }
+
+    fn check_sections(&self) -> Result<(), FlatError> {
         let sections = &self.sections;
         let (found, expected) = (self.bytes.len(), sections.total());
         if found != expected {
@@ -120,12 +154,7 @@ impl<'a> Flat<'a> {
         for end in ends {
             zeros(&self.bytes, end, end.next_multiple_of(SECTION_BYTES))?;
         }
-        self.check_row_starts()?;
-        for row in 0..self.shape().rows() {
-            // The row starts are right, so the row exists.
-            self.row(row).map_or(Err(FlatError::RowStart { row }), |of_row| check_row(row, &of_row))?;
-        }
-        Ok(())
+        self.check_row_starts()
     }
 
     fn check_row_starts(&self) -> Result<(), FlatError> {
@@ -172,6 +201,18 @@ fn zeros(bytes: &[u8], start: usize, end: usize) -> Result<(), FlatError> {
         Some(at) => Err(FlatError::NotZero { offset: start + at }),
         None => Ok(()),
     }
+}
+
+/// Checks that the columns of escapes ascend and are those of the matrix.
+fn check_columns(row: u32, of_row: &FlatRow<'_>) -> Result<(), FlatError> {
+    let mut least = 0;
+    for (column, _) in of_row.escapes() {
+        if column < least || column >= of_row.columns {
+            return Err(FlatError::Escape { row, group: (column / GROUP) as u32 });
+        }
+        least = column + 1;
+    }
+    Ok(())
 }
 
 /// Walks through the groups of a row and its escapes together. Within a group the listed columns

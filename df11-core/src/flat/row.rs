@@ -40,8 +40,10 @@ pub(crate) fn place(column: usize) -> usize {
 /// A row of a flat matrix.
 ///
 /// Invariant, kept by `Flat`: `sign_mantissa` has 64 bytes and `codes` 32 for each group. The
-/// escapes have as many columns as exponents. Their columns ascend and are less than `columns`;
-/// they are exactly those whose code is `ESCAPE`. In the padding everything is 0.
+/// escapes have as many columns as exponents. Their columns ascend and are less than `columns`.
+///
+/// They are exactly those whose code is `ESCAPE`, and in the padding everything is 0. No unsafe
+/// code may rest on this: see `Flat`.
 #[derive(Clone, Copy, Debug)]
 pub struct FlatRow<'a> {
     pub(crate) columns: usize,

@@ -4,7 +4,7 @@
 use core::arch::aarch64::*;
 use std::arch::is_aarch64_feature_detected;
 
-use df11_core::{Error, bf16, bf16_word};
+use df11_core::{Error, Flat, bf16, bf16_word};
 
 use crate::decode::{Job, Kernel, Tables, run};
 use crate::encode::{Shard, Words};
@@ -54,6 +54,11 @@ impl Neon {
     /// As the portable level.
     pub fn flatten(self, weights: &[bf16], rows: &mut Rows<'_>) {
         portable::flatten(weights, rows);
+    }
+
+    /// As the portable level.
+    pub fn expand(self, flat: &Flat<'_>, first: u64, weights: &mut [bf16]) {
+        portable::expand(flat, first, weights);
     }
 
     pub fn prepare(self, x: &[bf16], columns: usize, prepared: &mut [f32]) {

@@ -68,3 +68,36 @@ fn whatever_its_weights_a_shard_writes_between_its_neighbours() {
         }
     }
 }
+
+/// Levels may count by runs of exponents that hold most of the first weights. Here these are one
+/// run, two, at both ends, or none; and later weights are others.
+#[test]
+fn exponents_are_counted_wherever_they_are() {
+    let mut state = 1u64;
+    let mut random = |end: u64| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        ((state >> 33) % end) as u16
+    };
+    for kind in 0..7 {
+        for count in [0, 1, 511, 4096, 4608, 9000, 70_001] {
+            let mut exponent = |index: usize| match kind {
+                0 => 100 + random(16),
+                1 if random(10) > 0 => 0,
+                1 => 110 + random(20),
+                2 => random(2) * 241 + random(15),
+                3 => random(256),
+                4 if index < 5000 => 0,
+                4 => random(256),
+                5 => (index / 128 % 256) as u16,
+                _ if random(40) == 0 => random(256),
+                _ => random(2) * 130 + 60 + random(7) * random(3),
+            };
+            let weights: Vec<_> = (0..count).map(|index| bf16::from_bits(0x8055 | exponent(index) << 7)).collect();
+            let mut expected = [0; 256];
+            weights.iter().for_each(|weight| expected[usize::from(df11_core::bf16_word::exponent(*weight))] += 1);
+            for level in Level::available() {
+                assert_eq!(level.histogram(&weights), expected, "{level}, kind {kind}, {count} weights");
+            }
+        }
+    }
+}

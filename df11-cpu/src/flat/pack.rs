@@ -2,10 +2,15 @@
 
 use df11_core::{Exponents, bf16, bf16_word};
 
+use crate::memory::prefetch;
+
 /// Weights of a group.
 pub(crate) const GROUP: usize = df11_core::limits::GROUP;
 /// Bytes of a group's codes.
 pub(crate) const CODES: usize = df11_core::limits::GROUP_CODE_BYTES;
+
+/// Weights to prefetch ahead. Why: without, packing waits for its weights 60 % of its time.
+const AHEAD: usize = 4096;
 
 /// How a level packs one group.
 pub(crate) trait Packer: Copy {
@@ -78,6 +83,8 @@ pub(crate) unsafe fn pack_rows<P: Packer>(packer: P, weights: &[bf16], rows: &mu
         let all = whole.iter().chain((!rest.is_empty()).then_some(&last));
         let into = signs.as_chunks_mut().0.iter_mut().zip(codes.as_chunks_mut().0);
         for (group, (weights, (signs, codes))) in all.zip(into).enumerate() {
+            prefetch(weights, AHEAD);
+            prefetch(weights, AHEAD + GROUP / 2);
             // SAFETY: the caller's promise.
             let escapes = unsafe { packer.group(weights, code, signs, codes) };
             if escapes != 0 {

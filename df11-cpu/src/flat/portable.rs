@@ -1,9 +1,10 @@
 use df11_core::limits::ESCAPE;
-use df11_core::{bf16, bf16_word, position};
+use df11_core::{Flat, bf16, bf16_word, position};
 
 use super::pack::{CODES, GROUP, Packer, Rows, pack_rows};
+use super::unpack::{Unpacker, unpack};
 
-/// Packs without intrinsics.
+/// Packs and unpacks without intrinsics.
 #[derive(Clone, Copy)]
 struct Portable;
 
@@ -29,8 +30,25 @@ impl Packer for Portable {
     }
 }
 
+impl Unpacker for Portable {
+    #[inline(always)]
+    unsafe fn group(self, signs: &[u8; GROUP], codes: &[u8; CODES], exponents: &[u8; 16], weights: &mut [bf16; GROUP]) {
+        for (column, weight) in weights.iter_mut().enumerate() {
+            let position = position(column);
+            let code = codes[position % CODES] >> (position / CODES * 4) & 0xF;
+            *weight = bf16_word::merge(exponents[usize::from(code)], signs[position]);
+        }
+    }
+}
+
 /// As `pack_rows`, without any features.
 pub(crate) fn pack_rows_portably(weights: &[bf16], rows: &mut Rows<'_>) {
     // SAFETY: there are no features.
     unsafe { pack_rows(Portable, weights, rows) }
+}
+
+/// As `unpack`, without any features.
+pub(crate) fn unpack_portably(flat: &Flat<'_>, first: u64, weights: &mut [bf16]) {
+    // SAFETY: there are no features.
+    unsafe { unpack(Portable, flat, first, weights) }
 }

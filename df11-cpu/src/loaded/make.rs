@@ -56,7 +56,7 @@ pub(crate) fn make(
     let Some(sections) = sections(total) else { return Ok(None) };
     memory.resize(sections.total())?;
     finish(&sections, &exponents, memory.bytes_mut(), &escapes)?;
-    let flat = Flat::from_bytes(memory.into_bytes());
+    let flat = Flat::from_written(memory.into_bytes());
     Ok(Some(flat.expect("the bytes are written as FLAT.md says")))
 }
 

@@ -1,9 +1,14 @@
 //! The matrices of the form `flat`.
 
-use df11_core::{Error, Flat, Rows, bf16, expand_range};
+use df11_core::{Error, Flat, Rows, Work, bf16};
 
 use super::words::Bf16Words;
+use crate::level::Level;
 use crate::product::{Bf16Rows, Source};
+use crate::threads;
+
+/// Weights that are expanded at a time: their bytes and words are in the second-level cache.
+const PART_WEIGHTS: usize = 64 << 10;
 
 /// Matrices that follow one another, from weight 0 on.
 #[derive(Debug)]
@@ -45,22 +50,30 @@ impl Matrices {
     ///
     /// # Errors
     /// `RangePastEnd`.
-    pub fn read(&self, mut first: u64, mut weights: &mut [bf16]) -> Result<(), Error> {
+    pub fn read(&self, level: Level, mut first: u64, mut weights: &mut [bf16], work: Work) -> Result<(), Error> {
         let (count, all) = (weights.len() as u64, self.weights());
         if first.checked_add(count).is_none_or(|end| end > all) {
             return Err(Error::RangePastEnd { first, count, weights: all });
         }
+        let mut parts = Vec::new();
         for (rows, kept) in &self.0 {
             if first >= rows.end() || weights.is_empty() {
                 continue;
             }
             let (own, rest) = weights.split_at_mut((rows.end() - first).min(weights.len() as u64) as usize);
-            match kept {
-                Kept::Flat(flat) => expand_range(flat, first - rows.first, own)?,
-                Kept::Bf16(words) => words.read(first - rows.first, own)?,
-            }
-            (first, weights) = (first + own.len() as u64, rest);
+            let starts = (first - rows.first..).step_by(PART_WEIGHTS);
+            first += own.len() as u64;
+            parts.extend(starts.zip(own.chunks_mut(PART_WEIGHTS)).map(|(start, part)| (kept, start, part)));
+            weights = rest;
         }
-        Ok(())
+        threads::for_each_run(work, &mut parts, |parts| {
+            parts.iter_mut().try_for_each(|(kept, start, part)| match kept {
+                Kept::Flat(flat) => {
+                    level.expand(flat, *start, part);
+                    Ok(())
+                }
+                Kept::Bf16(words) => words.read(*start, part),
+            })
+        })
     }
 }

@@ -50,10 +50,10 @@ impl Loaded for Weights<'_> {
         }
     }
 
-    fn decode_range(&self, first: u64, weights: &mut [bf16], _: Work) -> Result<(), BackendError> {
+    fn decode_range(&self, first: u64, weights: &mut [bf16], work: Work) -> Result<(), BackendError> {
         let read = match &self.held {
             Held::Bf16(words) => words.read(first, weights),
-            Held::Flat(matrices) => matrices.read(first, weights),
+            Held::Flat(matrices) => matrices.read(self.level, first, weights, work),
         };
         Ok(read?)
     }
@@ -64,7 +64,8 @@ impl Loaded for Weights<'_> {
         let words = match &self.held {
             Held::Bf16(words) => words,
             Held::Flat(flat) => {
-                by_way_of_bf16 = Bf16Words::written(flat.weights(), |weights| flat.read(0, weights))?;
+                let read = |weights: &mut [bf16]| flat.read(self.level, 0, weights, work);
+                by_way_of_bf16 = Bf16Words::written(flat.weights(), read)?;
                 &by_way_of_bf16
             }
         };

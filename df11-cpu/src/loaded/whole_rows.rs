@@ -7,9 +7,11 @@ use df11_core::{Error, Work, bf16};
 
 use crate::decoder::Decoder;
 
-/// Weights decoded at a time: about 20 blocks, so that lanes seldom begin and end, and half of a
-/// second-level cache of 1 MiB.
+/// Weights decoded at a time, at most: half of a second-level cache of 1 MiB.
 const STEP: usize = 256 << 10;
+/// Blocks decoded at a time, at most: of 4 or 8 lanes, none rests while the others end. With 20, of
+/// about as many weights as a step, half of the lanes rested a third of the time.
+const STEP_BLOCKS: usize = 16;
 
 /// Elements of the buffer for rows of `columns`: the begun row, and at least one more block.
 pub(crate) const fn buffer_for(columns: usize) -> usize {
@@ -34,14 +36,9 @@ pub(crate) fn whole_rows(
     let (mut next, mut row, mut held) = (first + (rows.start * columns) as u64, rows.start, 0);
     while row < rows.end {
         let room = (buffer.len() - held) as u64;
-        let mut stop = next;
-        while stop < end {
-            let block_end = unit.block(unit.block_of(stop)).weights.end.min(end);
-            if block_end - next > room {
-                break;
-            }
-            stop = block_end;
-        }
+        let block = unit.block_of(next);
+        let ends = (block..block + STEP_BLOCKS).map(|block| unit.block(block).weights.end.min(end));
+        let stop = ends.take_while(|end| end - next <= room).last().unwrap_or(next);
         let count = (stop - next) as usize;
         decoder.decode_range(next, &mut buffer[held..held + count], Work::ThisThread)?;
         (next, held) = (stop, held + count);

@@ -1,9 +1,9 @@
 //! The level that every processor has: no intrinsics.
 
-use df11_core::{Error, bf16, bf16_word};
+use df11_core::{Error, Flat, bf16, bf16_word};
 
 use crate::decode::{Job, Kernel, Tables, run};
-use crate::flat::{Rows, pack_rows_portably};
+use crate::flat::{Rows, pack_rows_portably, unpack_portably};
 use crate::product::{self, Arrays, Task};
 
 mod encode;
@@ -39,6 +39,10 @@ pub(crate) fn decode<'a>(
 
 pub(crate) fn flatten(weights: &[bf16], rows: &mut Rows<'_>) {
     pack_rows_portably(weights, rows);
+}
+
+pub(crate) fn expand(flat: &Flat<'_>, first: u64, weights: &mut [bf16]) {
+    unpack_portably(flat, first, weights);
 }
 
 pub(crate) fn prepare(x: &[bf16], columns: usize, prepared: &mut [f32]) {

@@ -4,6 +4,7 @@
 //!
 //! - one file per verb: its arguments, the library job that it calls, and the text that it prints;
 //! - [`advice`]: the flag that helps when the library says what is wrong;
+//! - [`companion`]: programs that `df11 NAME` starts;
 //! - [`options`]: arguments that several verbs share, such as threads and backend;
 //! - [`json`]: the reports of jobs as JSON;
 //! - [`table`]: rows as aligned columns;
@@ -19,6 +20,7 @@
 mod advice;
 mod backends;
 mod bench;
+mod companion;
 mod completions;
 mod compress;
 mod decompress;
@@ -28,6 +30,7 @@ mod inspect;
 mod json;
 mod limits;
 mod options;
+mod plan;
 mod progress;
 mod signals;
 mod synth;
@@ -67,6 +70,7 @@ enum Verb {
     Verify(verify::Verify),
     Inspect(inspect::Inspect),
     Estimate(estimate::Estimate),
+    Plan(plan::Plan),
     Synth(synth::Synth),
     Bench(bench::Bench),
     Backends(backends::Backends),
@@ -80,6 +84,7 @@ fn main() -> ExitCode {
             limits::prepare();
             code(run(cli.verb, &terminal), &terminal)
         }
+        Err(error) if error.kind() == ErrorKind::InvalidSubcommand => companion::run().unwrap_or_else(|| usage(error)),
         Err(error) => usage(error),
     }
 }
@@ -116,6 +121,7 @@ fn run(verb: Verb, terminal: &Terminal) -> Outcome {
         Verb::Verify(verb) => verb.run(terminal),
         Verb::Inspect(verb) => verb.run(terminal),
         Verb::Estimate(verb) => verb.run(terminal),
+        Verb::Plan(verb) => verb.run(terminal),
         Verb::Synth(verb) => verb.run(terminal),
         Verb::Bench(verb) => verb.run(terminal),
         Verb::Backends(verb) => verb.run(terminal),

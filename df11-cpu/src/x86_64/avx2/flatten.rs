@@ -1,5 +1,6 @@
 //! Makes flat groups: splits 64 words into bytes, and finds codes by a permutation for each run of
-//! 16 exponents in which the matrix has one of its own.
+//! 16 exponents in which the matrix has one of its own. Expands them: finds exponents by a shuffle,
+//! and merges bytes to words.
 
 use core::arch::x86_64::*;
 
@@ -7,7 +8,7 @@ use df11_core::bf16;
 use df11_core::limits::ESCAPE;
 
 use super::features::Avx2;
-use crate::flat::{CODES, GROUP, Packer};
+use crate::flat::{CODES, GROUP, Packer, Unpacker};
 
 impl Packer for Avx2 {
     #[inline(always)]
@@ -82,4 +83,45 @@ unsafe fn find(exponents: __m256i, code: &[u8; 256]) -> __m256i {
 unsafe fn escapes(codes: __m256i) -> u32 {
     // SAFETY: the caller has the features.
     unsafe { _mm256_movemask_epi8(_mm256_cmpeq_epi8(codes, _mm256_set1_epi8(ESCAPE as i8))) as u32 }
+}
+
+impl Unpacker for Avx2 {
+    #[inline(always)]
+    unsafe fn group(self, signs: &[u8; GROUP], codes: &[u8; CODES], exponents: &[u8; 16], weights: &mut [bf16; GROUP]) {
+        // SAFETY: each array has the bytes that are read and written; `self` proves the features.
+        unsafe {
+            let table = _mm256_broadcastsi128_si256(_mm_loadu_si128(exponents.as_ptr().cast()));
+            let codes = _mm256_loadu_si256(codes.as_ptr().cast());
+            let (from, to) = (signs.as_ptr(), weights.as_mut_ptr().cast::<u8>());
+            join(from, codes, table, to);
+            join(from.add(CODES), _mm256_srli_epi16::<4>(codes), table, to.add(CODES));
+        }
+    }
+}
+
+/// Writes the words of 32 positions: 16 columns to `to`, and 16 columns half a group later. The
+/// lower half of each byte of `codes` is a code.
+///
+/// # Safety
+/// These bytes and columns are there. The processor has the level's features.
+#[inline(always)]
+unsafe fn join(signs: *const u8, codes: __m256i, table: __m256i, to: *mut u8) {
+    // SAFETY: the caller has the features, and what is read or written.
+    unsafe {
+        let signs = _mm256_loadu_si256(signs.cast());
+        let exponents = _mm256_shuffle_epi8(table, _mm256_and_si256(codes, _mm256_set1_epi8(0x0F)));
+        // What shifts bring from a neighbour is masked.
+        let sign = _mm256_set1_epi8(0x80_u8 as i8);
+        let high = _mm256_or_si256(
+            _mm256_and_si256(sign, signs),
+            _mm256_andnot_si256(sign, _mm256_srli_epi16::<1>(exponents)),
+        );
+        let low = _mm256_or_si256(
+            _mm256_and_si256(sign, _mm256_slli_epi16::<7>(exponents)),
+            _mm256_andnot_si256(sign, signs),
+        );
+        // Positions are ordered so that this puts the words in the order of columns.
+        _mm256_storeu_si256(to.cast(), _mm256_unpacklo_epi8(low, high));
+        _mm256_storeu_si256(to.add(GROUP).cast(), _mm256_unpackhi_epi8(low, high));
+    }
 }

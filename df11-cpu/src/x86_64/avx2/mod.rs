@@ -7,13 +7,13 @@ mod product;
 
 use core::arch::x86_64::*;
 
-use df11_core::{Error, bf16, bf16_word};
+use df11_core::{Error, Flat, bf16, bf16_word};
 
 pub(crate) use features::Avx2;
 
 use crate::decode::{Job, Kernel, LINE, Round, Tables, run};
 use crate::encode::{Shard, Words};
-use crate::flat::{Rows, pack_rows};
+use crate::flat::{Rows, pack_rows, unpack};
 use crate::portable;
 use crate::product::{Task, prepare, run_task};
 use crate::x86_64::look_up::look_up_round;
@@ -52,6 +52,11 @@ impl Avx2 {
         unsafe { flatten(self, weights, rows) }
     }
 
+    pub fn expand(self, flat: &Flat<'_>, first: u64, weights: &mut [bf16]) {
+        // SAFETY: `self` proves the features.
+        unsafe { expand(self, flat, first, weights) }
+    }
+
     pub fn prepare(self, x: &[bf16], columns: usize, prepared: &mut [f32]) {
         prepare::<Self, 8>(x, columns, prepared);
     }
@@ -66,6 +71,13 @@ with_features!(
     fn flatten(level: Avx2, weights: &[bf16], rows: &mut Rows<'_>) {
         // SAFETY: the features are there.
         unsafe { pack_rows(level, weights, rows) }
+    }
+);
+
+with_features!(
+    fn expand(level: Avx2, flat: &Flat<'_>, first: u64, weights: &mut [bf16]) {
+        // SAFETY: the features are there.
+        unsafe { unpack(level, flat, first, weights) }
     }
 );
 

@@ -1,4 +1,5 @@
 //! Makes flat groups: splits 64 words into bytes, and finds codes by permuting two tables of 128.
+//! Expands them: finds exponents by a shuffle, and merges bytes to words.
 
 use core::arch::x86_64::*;
 
@@ -6,7 +7,7 @@ use df11_core::bf16;
 use df11_core::limits::ESCAPE;
 
 use super::features::Avx512;
-use crate::flat::{CODES, GROUP, Packer};
+use crate::flat::{CODES, GROUP, Packer, Unpacker};
 
 impl Packer for Avx512 {
     #[inline(always)]
@@ -39,6 +40,27 @@ impl Packer for Avx512 {
             let (low, high) = (_mm512_castsi512_si256(found), _mm512_extracti64x4_epi64::<1>(found));
             _mm256_storeu_si256(codes.as_mut_ptr().cast(), _mm256_or_si256(low, _mm256_slli_epi16::<4>(high)));
             _mm512_cmpeq_epi8_mask(found, _mm512_set1_epi8(ESCAPE as i8))
+        }
+    }
+}
+
+impl Unpacker for Avx512 {
+    #[inline(always)]
+    unsafe fn group(self, signs: &[u8; GROUP], codes: &[u8; CODES], exponents: &[u8; 16], weights: &mut [bf16; GROUP]) {
+        // SAFETY: each array has the bytes that are read and written; `self` proves the features.
+        unsafe {
+            let table = _mm512_broadcast_i32x4(_mm_loadu_si128(exponents.as_ptr().cast()));
+            let (signs, codes) = (_mm512_loadu_si512(signs.as_ptr().cast()), _mm256_loadu_si256(codes.as_ptr().cast()));
+            let codes = _mm512_inserti64x4::<1>(_mm512_castsi256_si512(codes), _mm256_srli_epi16::<4>(codes));
+            let exponents = _mm512_shuffle_epi8(table, _mm512_and_si512(codes, _mm512_set1_epi8(0x0F)));
+            // What shifts bring from a neighbour is not selected: (sign & a) | (!sign & b)
+            let sign = _mm512_set1_epi8(0x80_u8 as i8);
+            let high = _mm512_ternarylogic_epi32::<0xCA>(sign, signs, _mm512_srli_epi16::<1>(exponents));
+            let low = _mm512_ternarylogic_epi32::<0xCA>(sign, _mm512_slli_epi16::<7>(exponents), signs);
+            // Positions are ordered so that this puts the words in the order of columns.
+            let to = weights.as_mut_ptr();
+            _mm512_storeu_si512(to.cast(), _mm512_unpacklo_epi8(low, high));
+            _mm512_storeu_si512(to.add(GROUP / 2).cast(), _mm512_unpackhi_epi8(low, high));
         }
     }
 }

@@ -12,11 +12,11 @@ mod product;
 
 use core::arch::x86_64::*;
 
-use df11_core::{Error, bf16};
+use df11_core::{Error, Flat, bf16};
 
 use crate::decode::{Job, Tables, run};
 use crate::encode::{Shard, Words};
-use crate::flat::{Rows, pack_rows};
+use crate::flat::{Rows, pack_rows, unpack};
 use crate::product::{Task, prepare, run_task};
 pub(crate) use features::Avx512;
 
@@ -54,6 +54,11 @@ impl Avx512 {
         unsafe { flatten(self, weights, rows) }
     }
 
+    pub fn expand(self, flat: &Flat<'_>, first: u64, weights: &mut [bf16]) {
+        // SAFETY: `self` proves the features.
+        unsafe { expand(self, flat, first, weights) }
+    }
+
     pub fn prepare(self, x: &[bf16], columns: usize, prepared: &mut [f32]) {
         prepare::<Self, 4>(x, columns, prepared);
     }
@@ -68,6 +73,13 @@ with_features!(
     fn flatten(level: Avx512, weights: &[bf16], rows: &mut Rows<'_>) {
         // SAFETY: the features are there.
         unsafe { pack_rows(level, weights, rows) }
+    }
+);
+
+with_features!(
+    fn expand(level: Avx512, flat: &Flat<'_>, first: u64, weights: &mut [bf16]) {
+        // SAFETY: the features are there.
+        unsafe { unpack(level, flat, first, weights) }
     }
 );
 

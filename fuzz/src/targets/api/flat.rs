@@ -147,6 +147,7 @@ fn matrix(draw: &mut Bytes) {
         return assert_eq!(made, [Err(Error::BufferSize { buffer: "flat", found, expected }); 2]);
     }
     assert!(made[0].is_ok() && made[0] == made[1] && one == other);
+    assert_eq!(Flat::from_written(&one[..]).map(|flat| *flat.sections()).ok(), made[0].ok());
     let flat = Flat::of_weights(own, shape, &exponents).expect("it is small");
     assert!(flat.bytes() == one && flat.exponents() == &exponents);
     assert_eq!(Ok(*flat.borrowed().sections()), made[0]);

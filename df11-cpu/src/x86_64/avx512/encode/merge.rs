@@ -11,9 +11,10 @@ use crate::x86_64::avx512::indices::{EVEN, Indices};
 /// Most bits of two neighbours that the tables can merge.
 const PAIR_BITS: u32 = 16;
 
-/// Lengths and codes of the 64 exponents from `base` on.
+/// Lengths and codes of 64 exponents: of those that are equal modulo 64, the one with the shortest
+/// code.
 pub(super) struct Tables {
-    base: u8,
+    exponents: [u8; STEP],
     lengths: [u8; STEP],
     low: [u8; STEP],
     high: [u8; STEP],
@@ -21,22 +22,15 @@ pub(super) struct Tables {
 
 impl Tables {
     pub fn new(words: &Words) -> Self {
-        // Choose the 64 exponents that hold the most of the code space, and so of the weights.
-        let share = |exponent: usize| match words.of_exponent(exponent).1 {
-            0 => 0,
-            length => 1u64 << (32 - length),
-        };
-        let mut held: u64 = (0..STEP).map(share).sum();
-        let (mut base, mut most) = (0, held);
-        for end in STEP..256 {
-            held = held + share(end) - share(end - STEP);
-            if held > most {
-                (base, most) = (end + 1 - STEP, held);
-            }
-        }
-        let mut tables = Self { base: base as u8, lengths: [0; STEP], low: [0; STEP], high: [0; STEP] };
+        let mut tables = Self { exponents: [0; STEP], lengths: [0; STEP], low: [0; STEP], high: [0; STEP] };
         for index in 0..STEP {
-            let (code, length) = words.of_exponent(base + index);
+            let shortest = |&exponent: &usize| match words.of_exponent(exponent).1 {
+                0 => u32::MAX,
+                length => length,
+            };
+            let exponent = (index..256).step_by(STEP).min_by_key(shortest).unwrap_or(index);
+            let (code, length) = words.of_exponent(exponent);
+            tables.exponents[index] = exponent as u8;
             // A length above PAIR_BITS makes any pair too long. A weight without a code gets one,
             // as it must be put singly.
             tables.lengths[index] = if length == 0 { 2 * PAIR_BITS as u8 } else { length as u8 };
@@ -60,7 +54,7 @@ with_features!(
         batch: &mut [Merged; BATCH],
         streams: bool,
     ) -> u32 {
-        let tables = [&tables.lengths, &tables.low, &tables.high, &[tables.base; STEP]].map(|bytes| load(bytes));
+        let tables = [&tables.exponents, &tables.lengths, &tables.low, &tables.high].map(|bytes| load(bytes));
         let (even, odd) = (load(&EVEN.0), load(&ODD.0));
         let streams = streams && sign_mantissa.as_ptr().align_offset(STEP) == 0;
         let mut misfits = 0u32;
@@ -102,11 +96,11 @@ with_features!(
 with_features!(
     /// Merges the codes of exponents. Returns false if the tables or the lanes cannot hold them.
     #[inline]
-    fn merge_by_tables([lengths, low, high, base]: [__m512i; 4], exponents: __m512i, merged: &mut Merged) -> bool {
-        let x = _mm512_sub_epi8(exponents, base);
-        let inside = _mm512_cmplt_epu8_mask(x, _mm512_set1_epi8(STEP as i8));
+    fn merge_by_tables([held, lengths, low, high]: [__m512i; 4], exponents: __m512i, merged: &mut Merged) -> bool {
+        // A permutation takes its indices modulo 64.
+        let inside = _mm512_cmpeq_epi8_mask(_mm512_permutexvar_epi8(exponents, held), exponents);
         let too_long = _mm512_set1_epi8(2 * PAIR_BITS as i8);
-        let lengths = _mm512_mask_permutexvar_epi8(too_long, inside, x, lengths);
+        let lengths = _mm512_mask_permutexvar_epi8(too_long, inside, exponents, lengths);
         let pair_bits = _mm512_maddubs_epi16(lengths, _mm512_set1_epi8(1));
         let quad_bits = _mm512_madd_epi16(pair_bits, _mm512_set1_epi16(1));
         let lane_bits = _mm512_sad_epu8(lengths, _mm512_setzero_si512());
@@ -114,7 +108,7 @@ with_features!(
         let long_lanes = _mm512_cmpgt_epu64_mask(lane_bits, _mm512_set1_epi64(i64::from(LANE_BITS)));
 
         let low_byte = _mm512_set1_epi16(0x00FF);
-        let (code_low, code_high) = (_mm512_permutexvar_epi8(x, low), _mm512_permutexvar_epi8(x, high));
+        let (code_low, code_high) = (_mm512_permutexvar_epi8(exponents, low), _mm512_permutexvar_epi8(exponents, high));
         let first = _mm512_ternarylogic_epi64::<SELECT>(_mm512_slli_epi16::<8>(code_high), code_low, low_byte);
         let second = _mm512_ternarylogic_epi64::<SELECT>(code_high, _mm512_srli_epi16::<8>(code_low), low_byte);
         let pair = _mm512_or_si512(sllv_epi16(first, _mm512_srli_epi16::<8>(lengths)), second);

@@ -3,7 +3,7 @@
 //! ```text
 //! merge.rs
 //! 64 weights -> 64 exponents, 64 signs and mantissas   byte permutations
-//! exponent - base -> length, code (two bytes)          permutations of 64-entry tables         (1)
+//! exponent mod 64 -> length, code (two bytes)          permutations of 64-entry tables         (1)
 //! codes of 2, 4, 8 neighbours -> one lane              shifts in lanes of 16, 32, 64 bits      (2)
 //!
 //! place.rs
@@ -17,8 +17,9 @@
 //!     compress these ends: the gaps
 //! ```
 //!
-//! 1. If a code is outside the 64 exponents, or neighbours have more than 16 bits together, the 64
-//!    codes are merged one by one. If 8 codes have more than 56 bits, they are put one by one.
+//! 1. If an exponent is not the one that the tables hold, or neighbours have more than 16 bits
+//!    together, the 64 codes are merged one by one. If 8 codes have more than 56 bits, they are put
+//!    one by one.
 //! 2. The codes of a lane are right-aligned: the first is shifted by the length of the second.
 //! 3. The sums stay below 256: a lane has at most 56 bits.
 //!
