@@ -148,15 +148,18 @@ published_bytes() {
 # A model of candle-transformers computes the same bits from DFloat11 files as from BF16 files.
 candle_transformers() { bash ci/candle.sh full; }
 
+# Another reader of the format, from PyPI, reads what we write. The first run installs numpy.
+peers_read() { bash ci/peers_read.sh; }
+
 # --- Running them ---------------------------------------------------------------------------------
 
 declare -A limit_s=(
   [deny]=1200 [i686]=1200 [s390x]=2400 [aarch64]=2400 [wasm]=1200 [sse_only]=2400 [avx2_only]=2400
-  [address_sanitizer]=2400 [valgrind]=3600 [careful]=2400 [published_loader]=1200 [published_tied]=1200 [published_bytes]=1200
+  [address_sanitizer]=2400 [valgrind]=3600 [careful]=2400 [published_loader]=1200 [published_tied]=1200 [published_bytes]=1200 [peers_read]=1200
   [acceptance]=2400 [acceptance_asan]=2400 [every_bit_damaged]=2400 [extremes]=1200 [resources]=1200 [killed]=1200
   [candle_transformers]=2400
 )
-order=(deny i686 s390x aarch64 wasm sse_only avx2_only address_sanitizer valgrind careful published_loader published_tied published_bytes
+order=(deny i686 s390x aarch64 wasm sse_only avx2_only address_sanitizer valgrind careful published_loader published_tied published_bytes peers_read
   acceptance acceptance_asan every_bit_damaged extremes resources killed candle_transformers)
 
 # A step runs this script again in its own process, so that `timeout` can end it and all it started.

@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 
 use df11_core::BackendError;
 
-use crate::note::listed as listed_names;
+use crate::note::{count, listed as listed_names};
 use crate::safetensors::Fault;
 use crate::shown::shown;
 pub use input::{Exclusive, JsonReason, ModelReason, NameReason, Promise};
@@ -52,7 +52,7 @@ pub enum Error {
         source: std::io::Error,
     },
     /// The container is unreadable: it is not a safetensors file, or it breaks the rules of one.
-    #[error("{}: not a readable safetensors file: {fault}", shown(path))]
+    #[error("{}: not a readable safetensors file: {fault}{}", shown(path), if matches!(fault, Fault::Foreign(_)) { "" } else { "; get the file again" })]
     Unreadable {
         /// The file.
         path: PathBuf,
@@ -206,7 +206,8 @@ pub enum Error {
     /// The job failed for a reason that may pass. Its finished files are kept, so that it can be
     /// resumed.
     #[error(
-        "{error}; {files} finished files are kept in {}, and the same job can continue with them",
+        "{error}; {} kept in {}, and the same job can continue with what is there",
+        count(*files, "finished file"),
         shown(partial)
     )]
     Kept {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize, Serializer};
 
-use df11_core::limits::PUBLISHED_MAX_BLOCK_WEIGHTS;
+use df11_core::limits::{MAX_WEIGHTS, PUBLISHED_MAX_BLOCK_WEIGHTS};
 
 use crate::error::messages::messages;
 use crate::shown::shown;
@@ -24,6 +24,40 @@ pub enum Note {
         /// The note.
         note: Box<Note>,
     },
+    /// `dfloat11_config` lacks fields.
+    #[error("{}: its dfloat11_config lacks {}; what the published tool writes is assumed", shown(file), listed(fields))]
+    ConfigLacks {
+        /// The file that holds it.
+        file: String,
+        /// The fields.
+        fields: Vec<String>,
+    },
+    /// What restoring the model will say.
+    #[error("decompress will say: {note}")]
+    WhenRestored {
+        /// The note.
+        note: Box<Note>,
+    },
+    /// The model alone is not enough to restore it.
+    #[error("decompress will need more than the model: {reason}")]
+    NotEnough {
+        /// What restoring it says.
+        reason: String,
+    },
+    /// No tensor of a BF16 model would be coded.
+    #[error("{}: has no units: none of its tensors would be coded", shown(model))]
+    NoUnits {
+        /// The model.
+        model: String,
+    },
+    /// The model holds no BF16 values.
+    #[error("{}: {reason}", shown(model))]
+    NoBf16 {
+        /// The model.
+        model: String,
+        /// What it holds instead, and the next step.
+        reason: String,
+    },
     /// Patterns match no module of the model.
     #[error("no module of the model matches {}, so nothing is coded by it", listed(patterns))]
     PatternsUnmatched {
@@ -37,6 +71,18 @@ pub enum Note {
         file: String,
         /// The number of files.
         of: usize,
+    },
+    /// INPUT is one of the files that we wrote for a model.
+    #[error(
+        "{} is one of the files of a model, whose record is in {}; give their folder to take the whole model",
+        shown(file),
+        shown(main)
+    )]
+    OneOfFolder {
+        /// The file.
+        file: String,
+        /// The file with the record.
+        main: String,
     },
     /// A file holds the same weights in another form, and was not read.
     #[error("{} holds the same weights in another form and was left out", shown(file))]
@@ -101,6 +147,20 @@ pub enum Note {
         tensor: String,
         /// About how many bytes coding would save.
         cost: u64,
+    },
+    /// Tensors have more weights than a unit can hold.
+    #[error(
+        "`{}`{} stays as it is, {bytes} bytes: a unit holds at most {MAX_WEIGHTS} weights",
+        shown(first),
+        and_more(*more)
+    )]
+    TooLarge {
+        /// One of them.
+        first: String,
+        /// How many others there are.
+        more: usize,
+        /// Their bytes.
+        bytes: u64,
     },
     /// Much of the model stays raw.
     #[error(
@@ -294,7 +354,8 @@ pub enum Note {
     FileGivesFile,
     /// Tensors came back without their shapes. A BF16 model with the same shapes would supply them.
     #[error(
-        "the shapes of {tensors} tensors are unknown (`{}` is the first): they are restored flat, with one dimension",
+        "the shapes of {} are unknown (`{}` is the first): restored flat, with one dimension",
+        count(*tensors, "tensor"),
         shown(first)
     )]
     Flat {
@@ -365,6 +426,11 @@ pub(crate) fn listed(names: &[String]) -> String {
     const MOST: usize = 20;
     let first: Vec<String> = names.iter().take(MOST).map(|name| shown(name).to_string()).collect();
     first.join(", ") + &and_more(names.len().saturating_sub(MOST))
+}
+
+/// `3 things`, `1 thing`.
+pub(crate) fn count(number: usize, thing: &str) -> String {
+    format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
 }
 
 fn and_more(more: usize) -> String {

@@ -1,5 +1,7 @@
 //! How a job reports its progress, and how the caller stops it.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use crate::Error;
 
 /// Receives the progress of a running job. `()` ignores it.
@@ -10,7 +12,7 @@ pub trait Progress: Sync {
         let _ = total_bytes;
     }
 
-    /// The job now works on this unit, or on the file of the raw tensors.
+    /// The job now works on this unit, or on the file of the raw tensors. It names each once.
     fn unit(&self, name: &str) {
         let _ = name;
     }
@@ -28,6 +30,47 @@ pub trait Progress: Sync {
 }
 
 impl Progress for () {}
+
+/// Moves the progress while a unit is under way. A unit's weights are read, coded or decoded, and
+/// written: each step counts a part of the bytes that it handles, and [`Early::done`] what is left.
+///
+/// ```text
+/// three steps of 60 bytes     advance(60) -> 20, advance(60) -> 20, done(60) -> 20
+/// ```
+///
+/// Whatever the steps count, all calls add up to the bytes given to `done`.
+pub(crate) struct Early<'a> {
+    progress: &'a dyn Progress,
+    /// A step counts one byte in this many.
+    steps: u64,
+    /// Bytes counted before they were done.
+    told: AtomicU64,
+}
+
+impl<'a> Early<'a> {
+    pub fn new(progress: &'a dyn Progress, steps: u64) -> Early<'a> {
+        Early { progress, steps, told: AtomicU64::new(0) }
+    }
+
+    /// These bytes are done.
+    pub fn done(&self, bytes: u64) {
+        let told = self.told.load(Ordering::Relaxed).min(bytes);
+        self.told.fetch_sub(told, Ordering::Relaxed);
+        self.progress.advance(bytes - told);
+    }
+}
+
+impl Progress for Early<'_> {
+    fn advance(&self, bytes: u64) {
+        let bytes = bytes / self.steps;
+        self.told.fetch_add(bytes, Ordering::Relaxed);
+        self.progress.advance(bytes);
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.progress.is_stopped()
+    }
+}
 
 /// Most bytes that a job reads or writes before it asks again whether to stop. A slow disk takes a
 /// fifth of a second for them.

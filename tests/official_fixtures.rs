@@ -122,6 +122,26 @@ fn every_decoder_of_ours_reads_published_files() {
     });
 }
 
+/// Four blocks of a unit of a published checkpoint of a real model. `vectors/qwen3-4b-slice` tells
+/// where they are from. They were cut out of a longer stream, and the reference decoder is strict
+/// about the end of a stream, so it is left out.
+#[test]
+fn a_slice_of_a_real_checkpoint_is_decoded_alike_by_every_decoder() {
+    let read = |file| safetensors::read(&vectors("qwen3-4b-slice").join(file)).expect("the slice opens");
+    let (df11, bf16) = (read("df11.safetensors"), read("bf16.safetensors"));
+    let raw = df11.unit("model.layers.0.self_attn.q_proj").expect("a unit is whole");
+    let expected = words(&bf16.tensors["model.layers.0.self_attn.q_proj.weight"].bytes);
+    assert_eq!(expected.len(), 46_096);
+    for seed in 0..SEEDS {
+        assert_same_words("kernel", &expected, &published_kernel::decode(&raw, seed).expect("decoded"));
+    }
+    let coded = Coded::of(&raw);
+    let unit = coded.view().validate().expect("a valid unit");
+    for (decoder, found) in decode_with_all(&unit) {
+        assert_same_words(&decoder, &expected, &found.expect("decoded"));
+    }
+}
+
 #[test]
 fn what_we_write_is_no_larger_than_what_was_published() {
     for name in FIXTURES {

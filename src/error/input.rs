@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::messages::messages;
 use crate::note::listed as names;
+use crate::safetensors::Foreign;
 use crate::shown::shown;
 
 messages! {
@@ -104,8 +105,20 @@ pub enum ModelReason {
         dtypes: Vec<(String, usize)>,
     },
     /// It holds no unit, and nothing says where the units are.
-    #[error("holds no DFloat11 unit (tensors called <unit>.encoded_exponent, <unit>.sign_mantissa, ...)")]
+    #[error(
+        "holds no DFloat11 unit (tensors called <unit>.encoded_exponent, <unit>.sign_mantissa, ...); give a DFloat11 \
+         model, or compress this one first"
+    )]
     NoUnits,
+    /// It is compared with, or gives shapes, but it is a DFloat11 model.
+    #[error("is a DFloat11 model; give the BF16 model here")]
+    NotTheSource,
+    /// It is one file of a model, and the others are needed.
+    #[error("holds the record of a model of several files; give the folder that it lies in")]
+    MainFileAlone,
+    /// It is what an interrupted run has left.
+    #[error("is what an interrupted run has left, not a model; repeat that job, and let it continue or start over")]
+    Unfinished,
     /// It was written by the first version of the published tool.
     #[error(
         "was written by dfloat11 0.1 (pickled Python objects), which is not read; compress the BF16 model again"
@@ -168,6 +181,15 @@ pub enum JsonReason {
         /// Most bytes that are read.
         most: u64,
     },
+    /// It has no bytes, or white space alone.
+    #[error("is empty; get the file again")]
+    Empty,
+    /// It is a file of another kind.
+    #[error("is not JSON: {kind}")]
+    Foreign {
+        /// What it is, with the next step.
+        kind: Foreign,
+    },
     /// It is not JSON.
     #[error("is not JSON: {message}")]
     NotJson {
@@ -175,13 +197,13 @@ pub enum JsonReason {
         message: String,
     },
     /// It is a config.json, but not an object.
-    #[error("expected a JSON object: {message}")]
+    #[error("expected a JSON object: {message}; get the file again")]
     NotAnObject {
         /// What the JSON reader said.
         message: String,
     },
     /// It is an index that does not say which file holds each tensor.
-    #[error("expected an index with a `weight_map` of tensor to file: {message}")]
+    #[error("expected an index with a `weight_map` of tensor to file: {message}; get the file again")]
     NotAnIndex {
         /// What the JSON reader said.
         message: String,
@@ -194,6 +216,12 @@ pub enum JsonReason {
     /// It is not a pattern dictionary.
     #[error("expected a pattern dictionary: an object of pattern to list of attribute paths")]
     NotPatterns,
+    /// It is a pattern dictionary with a pattern twice.
+    #[error("pattern `{}` is there twice; keep one of them", shown(pattern))]
+    PatternTwice {
+        /// The pattern.
+        pattern: String,
+    },
     /// It holds no shapes, or shapes that no model can have.
     #[error("expected {expected}")]
     NotShapes {

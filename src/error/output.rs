@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::messages::messages;
+use crate::note::count;
 use crate::shown::shown;
 
 messages! {
@@ -103,9 +104,10 @@ pub enum OutputReason {
     },
     /// An interrupted run left finished files.
     #[error(
-        "{} holds {files} finished files of an interrupted run; continue with them if the job is the same, or let \
-         them be removed and start over",
-        shown(partial)
+        "{} holds {} of an interrupted run; continue with that if the job is the same, or let it be removed and start \
+         over",
+        shown(partial),
+        count(*files, "finished file")
     )]
     LeftFiles {
         /// Where they are.

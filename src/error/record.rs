@@ -19,6 +19,9 @@ pub enum RecordReason {
         /// The key that should hold it.
         version_key: &'static str,
     },
+    /// The file that should hold the record is there, but holds none.
+    #[error("it is missing, and other files of the model name this file as the one that holds it")]
+    Lost,
     /// No df11 ever wrote this version.
     #[error("found `{}`, which no df11 has written; expected {expected}", shown(found))]
     Version {

@@ -166,6 +166,11 @@ impl Checkpoint {
         &self.files[place.file].reader
     }
 
+    /// The path of the file that says what a tensor is: its weight file, or a file of shapes.
+    pub fn path_of(&self, place: &Place) -> PathBuf {
+        self.files.get(place.file).map_or(&*self.path, |file| file.reader.path()).to_path_buf()
+    }
+
     /// The folder where config.json is looked for.
     pub fn folder(&self) -> &Path {
         if self.is_dir { &self.path } else { self.path.parent().unwrap_or(Path::new("")) }

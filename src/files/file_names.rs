@@ -4,6 +4,8 @@ use std::path::Path;
 
 use crate::Error;
 
+/// The file that marks a folder as the place where a run makes its output.
+pub(crate) const UNFINISHED_MARK: &str = "df11.lock";
 /// The model's own description. It contains `dfloat11_config`.
 pub(crate) const CONFIG_FILE: &str = "config.json";
 

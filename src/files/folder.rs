@@ -9,7 +9,7 @@ use super::file_names::{CONFIG_FILE, is_index, is_weights_file};
 use super::links::{Entry, Home, is_weights};
 use crate::Error;
 use crate::error::JsonReason;
-use crate::safetensors::{MAX_HEADER_BYTES, Witness};
+use crate::safetensors::{FIRST_BYTES, Foreign, MAX_HEADER_BYTES, Witness};
 
 /// A small file, read as a whole.
 #[derive(Debug)]
@@ -67,6 +67,18 @@ pub(crate) fn read_whole(file: fs::File, path: &Path) -> Result<Vec<u8>, Error> 
         return Err(Error::Json { path: path.to_path_buf(), reason });
     }
     Ok(bytes)
+}
+
+/// Why these bytes of a small file are not the JSON that was expected: what it is instead, or `else`
+/// this reason.
+pub(crate) fn not_json(bytes: &[u8], otherwise: JsonReason) -> JsonReason {
+    if bytes.trim_ascii().is_empty() {
+        return JsonReason::Empty;
+    }
+    match Foreign::of(&bytes[..bytes.len().min(FIRST_BYTES)]) {
+        None | Some(Foreign::Json) => otherwise,
+        Some(kind) => JsonReason::Foreign { kind },
+    }
 }
 
 /// The files of a source directory that DFloat11's own files replace: config.json and the lists of

@@ -20,7 +20,7 @@ use serde::de::{Deserialize, Deserializer, Error as _, IgnoredAny, SeqAccess, Vi
 use serde_json::value::RawValue;
 
 use super::folder::read_whole;
-use super::values;
+use super::{python, values};
 use crate::error::JsonReason;
 use crate::safetensors::{Dtype, MAX_HEADER_BYTES, TensorInfo};
 use crate::shown::{line, shown};
@@ -49,7 +49,8 @@ pub(crate) fn read_shapes(path: &Path) -> Result<BTreeMap<String, TensorInfo>, E
         let reason = JsonReason::NotShapes { expected };
         Error::Json { path: path.to_path_buf(), reason }
     };
-    let json = read_whole(open::regular(path)?, path)?;
+    let text = read_whole(open::regular(path)?, path)?;
+    let json = python::to_json(&text);
     let Shapes { tensors: AtMost(rows) } = values::check(&json)
         .and_then(|()| serde_json::from_slice(&json))
         .map_err(|error| wrong(format!("JSON, an object with `tensors`, a list of [name, dtype, shape]: {error}")))?;

@@ -4,7 +4,10 @@
 //! list grows. With this limit a text costs at most 40 times its length, and all texts together
 //! cost at most a bound that the largest models stay far below.
 
-use serde::de::Error as _;
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::Value;
 
 use super::python;
@@ -18,6 +21,30 @@ pub(crate) fn parse(json: &[u8]) -> serde_json::Result<Value> {
     let json = python::to_json(json);
     check(&json)?;
     serde_json::from_slice(&json)
+}
+
+/// The keys and values of an object, every pair in its place: no key is dropped because it is there
+/// twice.
+pub(crate) struct Pairs<T>(pub Vec<(String, T)>);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Pairs<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct PairsVisitor<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for PairsVisitor<T> {
+            type Value = Pairs<T>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Pairs<T>, A::Error> {
+                let mut pairs = Vec::new();
+                while let Some(pair) = map.next_entry()? {
+                    pairs.push(pair);
+                }
+                Ok(Pairs(pairs))
+            }
+        }
+        deserializer.deserialize_map(PairsVisitor(PhantomData))
+    }
 }
 
 /// Refuses a text with too many values. Each value is followed by a comma or a colon, or is the

@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::file_names::UNFINISHED_MARK;
 use super::folder::{has, names, weights_files};
 use super::hub;
 use super::pipeline::PIPELINE_FILE;
@@ -21,6 +22,9 @@ pub(crate) fn no_weights(path: &Path) -> Result<ModelReason, Error> {
         return Ok(ModelReason::HubCache { snapshots });
     }
     let names = names(path)?;
+    if names.iter().any(|name| name == Path::new(UNFINISHED_MARK)) {
+        return Ok(ModelReason::Unfinished);
+    }
     let of_kind = |endings: &[&str]| {
         names.iter().find(|name| name.extension().is_some_and(|e| endings.iter().any(|end| e == *end))).cloned()
     };

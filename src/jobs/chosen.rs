@@ -59,14 +59,31 @@ pub(crate) fn notes_on(source: &Checkpoint, inferred: &Inferred, may_code_all: b
         let cost = source.tensors.get(tensor).map_or(0, |place| place.info.bytes()) / 100 * SAVED;
         notes.push(Note::TiedKept { tensor: tensor.clone(), cost });
     }
+    notes.extend(too_large(source, inferred));
     notes.extend(much_raw(source, inferred, may_code_all));
     Ok(notes)
 }
 
-/// The note on patterns that match nothing.
-pub(crate) fn notes_on_patterns(source: &Checkpoint, patterns: Option<&PatternDict>) -> Option<Note> {
-    let patterns = unmatched(source, patterns?);
-    (!patterns.is_empty()).then_some(Note::PatternsUnmatched { patterns })
+/// The note on patterns that match nothing in any model of a job.
+///
+/// # Errors
+/// No pattern matches anything.
+pub(crate) fn note_on_patterns<'a>(
+    models: impl Iterator<Item = &'a Checkpoint>,
+    patterns: Option<&PatternDict>,
+) -> Result<Option<Note>, Error> {
+    let Some(patterns) = patterns else { return Ok(None) };
+    let patterns = unmatched(models, patterns)?;
+    Ok((!patterns.is_empty()).then_some(Note::PatternsUnmatched { patterns }))
+}
+
+/// The note on tensors that no unit can hold.
+fn too_large(source: &Checkpoint, inferred: &Inferred) -> Option<Note> {
+    let mut names = inferred.raw.iter().filter(|(_, reason)| **reason == RawReason::TooLarge).map(|(name, _)| name);
+    let size = |name: &String| source.tensors.get(name).map_or(0, |place| place.info.bytes());
+    let bytes = names.clone().map(size).fold(0, u64::saturating_add);
+    let first = names.next()?.clone();
+    Some(Note::TooLarge { first, more: names.count(), bytes })
 }
 
 fn much_raw(source: &Checkpoint, inferred: &Inferred, may_code_all: bool) -> Option<Note> {
@@ -78,7 +95,7 @@ fn much_raw(source: &Checkpoint, inferred: &Inferred, may_code_all: bool) -> Opt
         let bytes = count.saturating_mul(size_of::<bf16>() as u64);
         all += bytes;
         let reason = inferred.raw.get(name);
-        if !coded.contains(name) && reason != Some(&RawReason::Tied) {
+        if !coded.contains(name) && !matches!(reason, Some(RawReason::Tied | RawReason::TooLarge)) {
             raw += bytes;
             codable += if (MIN_LONE_WEIGHTS..=MAX_WEIGHTS).contains(&count) { bytes } else { 0 };
             let reason = reason.unwrap_or(&RawReason::NoPattern).to_string();

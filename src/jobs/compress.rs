@@ -59,8 +59,7 @@ use std::path::Path;
 
 use crate::Error;
 use crate::files::weight_files;
-use crate::jobs::chosen::nothing_gained;
-use crate::naming::by_pattern::refuse_unmatched;
+use crate::jobs::chosen::{note_on_patterns, nothing_gained};
 use crate::progress::Progress;
 use crate::writer::copies::Copied;
 use crate::writer::output::{Form, Output};
@@ -88,9 +87,10 @@ pub fn compress(
     if !parts.is_empty() {
         return compress_parts(input, output, &parts, options, progress);
     }
-    let model = ToCode::open(input, options)?;
+    let mut model = ToCode::open(input, options)?;
     refuse_without_bf16(&model.source)?;
-    refuse_unmatched(&model.specs, options.pattern_dict.as_ref())?;
+    let unmatched = note_on_patterns(std::iter::once(&model.source), options.pattern_dict.as_ref())?;
+    model.source.notes.extend(unmatched);
     let model = model.pass(options)?;
     let form = if model.model.source.is_dir { Form::Directory } else { Form::File };
     let output = begin(output, input, form, options, &[(Path::new(""), &model)], progress)?;

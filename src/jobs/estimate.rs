@@ -17,19 +17,20 @@ mod report;
 mod sample;
 mod total;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::chosen::{find_units, notes_on, notes_on_patterns, nothing_gained};
+use super::chosen::{note_on_patterns, nothing_gained};
 use super::compress::gate::Gate;
 use super::compress::layout::{FileLayout, layout_of};
-use super::compress::options::CodeKind;
-use super::compress::source::{refuse_coded, refuse_without_bf16};
-use crate::Error;
+use super::compress::options::{CodeKind, check_exclusive};
+use super::compress::source::{ToCode, refuse_coded, refuse_without_bf16};
 use crate::files::checkpoint::Checkpoint;
 use crate::files::sampling::runs;
 use crate::files::shapes::is_shapes;
 use crate::files::weight_files::parts;
-use crate::naming::infer::Inferred;
+use crate::naming::owners::RawReason;
+use crate::{Error, Note};
 pub use options::EstimateOptions;
 pub use report::{EstimateReport, EstimatedPatterns, EstimatedRaw, EstimatedUnit};
 use total::Total;
@@ -44,18 +45,33 @@ const DISGUISE_SAMPLE: u64 = 64;
 /// # Errors
 /// INPUT is not a readable BF16 model.
 pub fn estimate(input: &Path, options: &EstimateOptions) -> Result<EstimateReport, Error> {
+    check_exclusive(options.code, options.all, false)?;
     if is_shapes(input) {
         let source = Checkpoint::of_shapes(input)?;
-        return estimate_one(&source, &EstimateOptions { headers_only: true, ..options.clone() });
+        return estimate_one(source, &EstimateOptions { headers_only: true, ..options.clone() });
     }
     let parts = parts(input)?;
     if parts.is_empty() {
-        return estimate_one(&open(input, options)?, options);
+        return estimate_one(open(input, options)?, options);
     }
+    let models = parts.iter().map(|part| Ok((part, chosen(open(&input.join(part), options)?, options)?)));
+    let models = models.collect::<Result<Vec<_>, Error>>()?;
     let mut all = EstimateReport::of_parts();
-    for part in parts {
-        all.add(&part, estimate_one(&open(&input.join(&part), options)?, options)?);
+    let sources = models.iter().map(|(_, (model, _))| &model.source);
+    all.notes.extend(note_on_patterns(sources, options.pattern_dict.as_ref())?);
+    for (part, (model, reasons)) in &models {
+        let mut report = report_of(model, reasons, options)?;
+        if model.specs.is_empty() {
+            // Such a part is copied.
+            report.output_bytes = report.source_bytes;
+            report.notes = Vec::new();
+            all.notes.push(Note::NothingToCode { part: part.to_string_lossy().into_owned() });
+        } else {
+            refuse_without_bf16(&model.source)?;
+        }
+        all.add(part, report);
     }
+    all.notes.extend(nothing_gained(all.source_bytes, all.output_bytes, all.units.len()));
     Ok(all)
 }
 
@@ -69,20 +85,30 @@ fn open(input: &Path, options: &EstimateOptions) -> Result<Checkpoint, Error> {
     Ok(source)
 }
 
+/// The units of a model, and why its other tensors stay raw.
+fn chosen(source: Checkpoint, options: &EstimateOptions) -> Result<(ToCode, BTreeMap<String, RawReason>), Error> {
+    refuse_coded(&source)?;
+    ToCode::choose(source, options.code, options.pattern_dict.as_ref(), options.all)
+}
+
 /// Estimates one model.
-pub(super) fn estimate_one(source: &Checkpoint, options: &EstimateOptions) -> Result<EstimateReport, Error> {
-    refuse_coded(source)?;
-    refuse_without_bf16(source)?;
-    let inferred = find_units(source, options.pattern_dict.as_ref(), options.all)?;
-    let may_code_all = options.code == CodeKind::Canonical && options.pattern_dict.is_none() && !options.all;
-    let notes = notes_on(source, &inferred, may_code_all)?;
-    let Inferred { units: specs, raw: reasons } = inferred;
-    let layout = layout_of(source, &specs, options.code, options.pattern_dict.as_ref(), options.single_file);
-    let layout: &dyn FileLayout = &*layout;
-    Gate { layout, specs: &specs }.check()?;
-    let mut report = Total::new(layout, &specs, options).report(&reasons)?;
-    report.notes.extend(notes);
-    report.notes.extend(notes_on_patterns(source, options.pattern_dict.as_ref()));
+pub(super) fn estimate_one(source: Checkpoint, options: &EstimateOptions) -> Result<EstimateReport, Error> {
+    let (mut model, reasons) = chosen(source, options)?;
+    refuse_without_bf16(&model.source)?;
+    let unmatched = note_on_patterns(std::iter::once(&model.source), options.pattern_dict.as_ref())?;
+    model.source.notes.extend(unmatched);
+    let mut report = report_of(&model, &reasons, options)?;
     report.notes.extend(nothing_gained(report.source_bytes, report.output_bytes, report.units.len()));
     Ok(report)
+}
+
+fn report_of(
+    ToCode { source, specs }: &ToCode,
+    reasons: &BTreeMap<String, RawReason>,
+    options: &EstimateOptions,
+) -> Result<EstimateReport, Error> {
+    let layout = layout_of(source, specs, options.code, options.pattern_dict.as_ref(), options.single_file);
+    let layout: &dyn FileLayout = &*layout;
+    Gate { layout, specs }.check()?;
+    Total::new(layout, specs, options).report(reasons)
 }

@@ -14,17 +14,22 @@ use self::counts::UnitCounts;
 pub use self::report::{Entropy, FlatReport, UnitReport};
 use super::chosen::find_units;
 use super::completeness::{self, Completeness};
+use super::compress::source::refuse_without_bf16;
 use super::restoration::Restoration;
-use crate::Error;
 use crate::backend::Choice;
 use crate::files::checkpoint::Checkpoint;
 use crate::files::words;
 use crate::naming::units::UnitSpec;
-use crate::progress::Progress;
+use crate::note::words as words_of;
+use crate::progress::{Early, Progress};
 use crate::record::coded::CodedModel;
 use crate::record::matrices::Naming;
 use crate::record::tiles::{Decoding, decode_tiles};
 use crate::safetensors::{TensorInfo, total};
+use crate::{Error, Note};
+
+/// Steps of a unit that move the progress: reading, decoding.
+const STEPS: u64 = 2;
 
 /// How to inspect.
 #[derive(Clone, Debug, Default)]
@@ -44,6 +49,9 @@ pub struct InspectReport {
     pub raw: Vec<RawReport>,
     /// Whether the model is complete.
     pub completeness: Completeness,
+    /// What the user should know.
+    #[serde(serialize_with = "words_of")]
+    pub notes: Vec<Note>,
 }
 
 /// A tensor that is not coded.
@@ -84,32 +92,45 @@ fn inspect_coded(
     let mut tile = Vec::new();
     let units = model.units.iter().map(|unit| {
         progress.unit(&unit.name);
-        let arrays = model.read(unit, progress)?;
+        let early = Early::new(progress, STEPS);
+        let arrays = model.read(unit, &early)?;
         let proven = model.validate(unit, &arrays)?;
         let mut counts = UnitCounts::new(proven.code(), proven.matrices());
         decode_tiles(&proven, Decoding::Fast(&options.backend), &mut tile, |_, weights| {
             counts.add(weights);
-            progress.advance(size_of_val(weights) as u64);
+            early.advance(size_of_val(weights) as u64);
             Ok(())
         })
         .map_err(|stopped| model.stopped(unit, stopped))?;
+        early.done(unit.weights.saturating_mul(size_of::<bf16>() as u64));
         Ok(counts.report(&unit.name, unit.bytes))
     });
     let units = units.collect::<Result<_, Error>>()?;
     let raw = model.raw.iter().map(|name| raw_report(name, &model.checkpoint.tensors[name].info));
-    Ok(InspectReport { units, raw: raw.collect(), completeness: completeness_of(model)? })
+    let notes = model.checkpoint.notes.clone();
+    Ok(InspectReport { units, raw: raw.collect(), completeness: completeness_of(model)?, notes })
 }
 
 /// Whether a DFloat11 model is complete.
 fn completeness_of(model: &CodedModel) -> Result<Completeness, Error> {
-    if !matches!(&model.record, Ok(None)) {
-        return match Restoration::plan(model, None, None) {
-            Ok(plan) => Ok(Completeness::by_record(&plan.judgement.faults)),
-            Err(error) if error.is_failed_check() => Ok(Completeness::by_record(&[error])),
-            Err(error) => Err(error),
-        };
+    let written = match &model.record {
+        Ok(None) => {
+            let naming = Naming::of(model, None);
+            return Ok(naming.map_or(Completeness::Unknown, |naming| completeness::of_coded(model, naming)));
+        }
+        Ok(Some(record)) => record.written.iter().flat_map(|written| &written.files),
+        Err(error) => return Ok(Completeness::by_record(std::slice::from_ref(error))),
+    };
+    match Restoration::plan(model, None, None) {
+        Ok(Restoration { mut judgement, .. }) => {
+            if model.checkpoint.is_dir {
+                judgement.sizes_of_copies(model.checkpoint.folder(), written)?;
+            }
+            Ok(Completeness::by_record(&judgement.faults))
+        }
+        Err(error) if error.is_failed_check() => Ok(Completeness::by_record(&[error])),
+        Err(error) => Err(error),
     }
-    Ok(Naming::of(model, None).map_or(Completeness::Unknown, |naming| completeness::of_coded(model, naming)))
 }
 
 fn inspect_source(
@@ -146,7 +167,18 @@ fn inspect_source(
     let coded: BTreeSet<&String> = specs.iter().flat_map(|spec| &spec.tensors).collect();
     let raw = source.tensors.iter().filter(|(name, _)| !coded.contains(name));
     let raw = raw.map(|(name, place)| raw_report(name, &place.info)).collect();
-    Ok(InspectReport { units, raw, completeness: completeness::of_source(source)? })
+    let completeness = completeness::of_source(source)?;
+    Ok(InspectReport { units, raw, completeness, notes: notes_on_source(source, &specs) })
+}
+
+/// What was not read of a BF16 model, and why it has no units.
+fn notes_on_source(source: &Checkpoint, specs: &[UnitSpec]) -> Vec<Note> {
+    let model = source.path.to_string_lossy().into_owned();
+    let nothing = specs.is_empty().then(|| match refuse_without_bf16(source) {
+        Err(Error::NotAModel { reason, .. }) => Note::NoBf16 { model, reason: reason.to_string() },
+        _ => Note::NoUnits { model },
+    });
+    source.notes.iter().cloned().chain(nothing).collect()
 }
 
 fn raw_report(name: &str, info: &TensorInfo) -> RawReport {

@@ -69,6 +69,24 @@ impl Judgement {
         Ok(())
     }
 
+    /// Judges copied files by their sizes alone.
+    ///
+    /// # Errors
+    /// A file cannot be looked up.
+    pub fn sizes_of_copies<'a>(
+        &mut self,
+        folder: &Path,
+        files: impl IntoIterator<Item = &'a OurFile>,
+    ) -> Result<(), Error> {
+        for file in files {
+            if let OurFile::Copied { name, size, .. } = file {
+                let path = folder.join(name);
+                self.note(find(&path).and_then(|found| same_size(&path, found, *size)))?;
+            }
+        }
+        Ok(())
+    }
+
     /// Adds a result. An error that is not a fault of the model ends the job.
     pub fn note(&mut self, result: Result<(), Error>) -> Result<(), Error> {
         match result {

@@ -289,7 +289,7 @@ fn from_record(model: &CodedModel, record: &Record) -> Result<Restoration, Error
 
 /// One new file, in the order of the reference writer.
 fn from_shapes(model: &CodedModel, matrices: &[Vec<Matrix>], like: Option<&Path>) -> Result<Restoration, Error> {
-    let mut like = like.map(Checkpoint::open).transpose()?;
+    let mut like = like.map(Checkpoint::open_bf16).transpose()?;
     if let Some(like) = &mut like {
         let matrices = matrices.iter().flatten().map(|matrix| matrix.tensor.clone());
         like.match_prefix(&matrices.chain(model.raw.iter().cloned()).collect());

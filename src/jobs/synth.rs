@@ -25,6 +25,7 @@ use crate::error::{Fitting, JsonReason};
 use crate::files::dotted::is_decimal;
 use crate::files::file_names::{CONFIG_FILE, MAIN_FILES};
 use crate::files::folder::read_whole;
+use crate::files::python;
 use crate::files::sampling::scatter;
 use crate::files::shapes::read_shapes;
 use crate::files::words;
@@ -166,7 +167,7 @@ fn small_files(shards: &[Shard], shapes: &Path, options: &SynthOptions) -> Resul
     }
     small.extend(config_of(shapes, options)?.map(|config| (CONFIG_FILE, config)));
     let written = small.into_iter().map(|(name, value)| {
-        let text = format!("{value:#}\n");
+        let text = python::to_python(format!("{value:#}\n"));
         if text.len() as u64 > MAX_HEADER_BYTES {
             let reason = JsonReason::MakesTooLarge { file: name, most: MAX_HEADER_BYTES };
             return Err(Error::Json { path: shapes.to_path_buf(), reason });
@@ -198,7 +199,8 @@ fn config_of(shapes: &Path, options: &SynthOptions) -> Result<Option<Value>, Err
     struct Config {
         config: Option<Value>,
     }
-    let json = read_whole(open::regular(shapes)?, shapes)?;
+    let text = read_whole(open::regular(shapes)?, shapes)?;
+    let json = python::to_json(&text);
     let Config { mut config } = serde_json::from_slice(&json).map_err(|error| Error::Json {
         path: shapes.to_path_buf(),
         reason: JsonReason::NoConfig { message: error.to_string() },

@@ -15,7 +15,7 @@ use crate::files::checkpoint::Checkpoint;
 use crate::files::our_files::OurFile;
 use crate::files::spelling::Spelling;
 use crate::naming::pattern::PatternDict;
-use crate::progress::Progress;
+use crate::progress::{Early, Progress};
 use crate::record::checksum::TensorHash;
 use crate::record::coded::{CodedModel, CodedUnit};
 use crate::record::manifest::{Input, Part, Pipeline};
@@ -63,6 +63,9 @@ pub struct VerifyReport {
     pub notes: Vec<Note>,
 }
 
+/// Steps of a unit that move the progress: reading, decoding.
+const STEPS: u64 = 2;
+
 /// Verifies the model at `input`, a file or a directory. Decodes plainly, in parallel on the
 /// current rayon pool.
 ///
@@ -74,6 +77,7 @@ pub fn verify(input: &Path, options: &VerifyOptions, progress: &dyn Progress) ->
     let Pipeline { parts, files, fault } = match Input::open(input)? {
         Input::Model(model) => {
             let source = options.against.as_deref();
+            progress.begin(work(&model));
             return verify_model(*model, source, options, progress);
         }
         Input::Pipeline(pipeline) => pipeline,
@@ -83,11 +87,19 @@ pub fn verify(input: &Path, options: &VerifyOptions, progress: &dyn Progress) ->
     if let Some(files) = files {
         all.judge_top(input, &files, &parts)?;
     }
+    progress.begin(total(parts.iter().map(|part| work(&part.model))));
     for Part { folder, model } in parts {
         let source = options.against.as_ref().map(|source| source.join(&folder));
         all.add(verify_model(model, source.as_deref(), options, progress)?);
     }
     Ok(all)
+}
+
+/// The bytes of work that verifying a model announces.
+fn work(model: &CodedModel) -> u64 {
+    let unit_bytes = model.units.iter().map(|unit| unit.weights.saturating_mul(size_of::<bf16>() as u64));
+    let raw_bytes = model.raw.iter().map(|name| model.checkpoint.tensors[name].info.bytes());
+    total(unit_bytes.chain(raw_bytes))
 }
 
 /// Verifies one model, and compares it with its source if there is one.
@@ -98,8 +110,9 @@ fn verify_model(
     progress: &dyn Progress,
 ) -> Result<VerifyReport, Error> {
     check_units(&model, options.memory)?;
-    let mut report = VerifyReport { raw_tensors: model.raw.len(), ..VerifyReport::default() };
-    let mut source = source.map(Checkpoint::open).transpose()?;
+    let notes = model.checkpoint.notes.clone();
+    let mut report = VerifyReport { raw_tensors: model.raw.len(), notes, ..VerifyReport::default() };
+    let mut source = source.map(Checkpoint::open_bf16).transpose()?;
     let record = match std::mem::replace(&mut model.record, Ok(None)) {
         Ok(record) => record,
         Err(error) => report.fail(error).map(|()| None)?,
@@ -125,9 +138,6 @@ fn verify_model(
         source.match_prefix(&names.unwrap_or_else(planned));
     }
     report.compared = source.as_ref().map(|_| 0);
-    let unit_bytes = model.units.iter().map(|unit| unit.weights.saturating_mul(size_of::<bf16>() as u64));
-    let raw_bytes = model.raw.iter().map(|name| model.checkpoint.tensors[name].info.bytes());
-    progress.begin(total(unit_bytes.chain(raw_bytes)));
     let (model, plan) = (&model, plan.as_ref());
     let mut job = Job {
         model,
@@ -163,9 +173,20 @@ fn verify_model(
     }
     job.all_named();
     job.judge_completeness(has_record, options.pattern_dict.as_ref());
+    if !has_record && job.report.failures.is_empty() {
+        job.report.notes.extend(when_restored(model, options.pattern_dict.as_ref()));
+    }
     model.checkpoint.check_unchanged()?;
     source.iter().try_for_each(Checkpoint::check_unchanged)?;
     Ok(job.report)
+}
+
+/// What restoring a model without a record will say: what is unknown, and what is needed.
+fn when_restored(model: &CodedModel, patterns: Option<&PatternDict>) -> Vec<Note> {
+    match Restoration::plan(model, patterns, None) {
+        Ok(plan) => plan.notes.into_iter().map(|note| Note::WhenRestored { note: Box::new(note) }).collect(),
+        Err(error) => vec![Note::NotEnough { reason: error.to_string() }],
+    }
 }
 
 impl VerifyReport {
@@ -282,7 +303,8 @@ impl<'a> Job<'a> {
             (None, None) => Vec::new(),
         };
         self.named.extend(matrices.iter().map(|matrix| matrix.tensor.clone()));
-        let arrays = self.model.read(unit, self.progress)?;
+        let early = Early::new(self.progress, STEPS);
+        let arrays = self.model.read(unit, &early)?;
         let proven = self.model.validate(unit, &arrays)?;
         let mut comparisons = Vec::with_capacity(matrices.len());
         let mut spellings = Vec::with_capacity(matrices.len());
@@ -298,10 +320,11 @@ impl<'a> Job<'a> {
                 let spelling = spellings[index];
                 comparisons[index].take(offset * spelling.bytes() as u64, &spelling.write(weights))?;
             }
-            self.progress.advance(size_of_val(weights) as u64);
+            early.advance(size_of_val(weights) as u64);
             Ok(())
         };
         decode_tiles(&proven, Decoding::Plain, tile, take).map_err(|stopped| self.model.stopped(unit, stopped))?;
+        early.done(unit.weights.saturating_mul(size_of::<bf16>() as u64));
         self.report.units += 1;
         self.report.weights += unit.weights;
         let failures = self.report.failures.len();

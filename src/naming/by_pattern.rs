@@ -30,7 +30,7 @@ pub(crate) fn units_by_pattern(source: &Checkpoint, patterns: &PatternDict) -> R
                 return Err(Error::TensorMissing { path: source.path.clone(), tensor: tensor.clone(), promised_by });
             };
             let unfit = |expected: &str| Error::TensorUnfit {
-                path: source.reader(place).path().to_path_buf(),
+                path: source.path_of(place),
                 tensor: tensor.clone(),
                 found: format!("{} {:?}", place.info.dtype, place.info.shape),
                 expected: format!("{expected}; change the pattern that matches module `{}`", shown(module)),
@@ -48,16 +48,18 @@ pub(crate) fn units_by_pattern(source: &Checkpoint, patterns: &PatternDict) -> R
     Ok(units)
 }
 
-/// The patterns that match no module of the model.
-pub(crate) fn unmatched(source: &Checkpoint, patterns: &PatternDict) -> Vec<String> {
-    patterns.unmatched(modules(source).into_iter())
-}
-
-/// Refuses patterns of which none matched.
-pub(crate) fn refuse_unmatched(units: &[UnitSpec], patterns: Option<&PatternDict>) -> Result<(), Error> {
-    match patterns {
-        Some(_) if units.is_empty() => Err(Error::Pattern { pattern: None, reason: PatternReason::NothingMatched }),
-        _ => Ok(()),
+/// The patterns that match no module of these models.
+///
+/// # Errors
+/// No pattern matches one.
+pub(crate) fn unmatched<'a>(
+    models: impl Iterator<Item = &'a Checkpoint>,
+    patterns: &PatternDict,
+) -> Result<Vec<String>, Error> {
+    let unmatched = patterns.unmatched(models.flat_map(modules));
+    match unmatched.len() == patterns.len() {
+        true => Err(Error::Pattern { pattern: None, reason: PatternReason::NothingMatched }),
+        false => Ok(unmatched),
     }
 }
 

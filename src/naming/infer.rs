@@ -101,8 +101,15 @@ impl Inferred {
     fn code_the_rest(&mut self, tree: &Tree<'_>) {
         let taken: BTreeSet<String> = self.units.iter().map(|unit| unit.name.clone()).collect();
         for (name, info) in tree.tensors() {
-            let size = weights(&info.shape).filter(|size| (MIN_LONE_WEIGHTS..=MAX_WEIGHTS).contains(size));
-            if let Some(weights) = size
+            let size = weights(&info.shape);
+            // Tables, experts and so on are not too small or of the wrong kind for the extension.
+            if size.is_none_or(|size| size > MAX_WEIGHTS)
+                && info.dtype.is_bf16()
+                && let Some(reason) = self.raw.get_mut(name)
+            {
+                *reason = RawReason::TooLarge;
+            }
+            if let Some(weights) = size.filter(|size| (MIN_LONE_WEIGHTS..=MAX_WEIGHTS).contains(size))
                 && info.dtype.is_bf16()
                 && !taken.contains(name)
                 && self.raw.remove(name).is_some()

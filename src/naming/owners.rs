@@ -45,9 +45,12 @@ pub enum RawReason {
         /// How many dimensions it has.
         dimensions: usize,
     },
-    /// It has no weights, or more than a unit can hold.
-    #[error("empty, or larger than the {MAX_WEIGHTS} weights that a unit can hold")]
-    Size,
+    /// It has no weights.
+    #[error("empty")]
+    Empty,
+    /// It has more weights than a unit can hold.
+    #[error("larger than the {MAX_WEIGHTS} weights that a unit can hold")]
+    TooLarge,
     /// It lies outside blocks and is too small for a unit.
     #[error("smaller than {MIN_LONE_WEIGHTS} weights")]
     Small,
@@ -183,7 +186,11 @@ impl<'a> Tree<'a> {
         let &[rows, _] = info.shape.as_slice() else {
             return Err(RawReason::NotMatrix { dimensions: info.shape.len() });
         };
-        let size = weights(&info.shape).filter(|size| (1..=MAX_WEIGHTS).contains(size)).ok_or(RawReason::Size)?;
+        let size = match weights(&info.shape) {
+            Some(0) => return Err(RawReason::Empty),
+            Some(size) if size <= MAX_WEIGHTS => size,
+            _ => return Err(RawReason::TooLarge),
+        };
         let last = parent_and_last(module).1;
         if self.is_router(module, rows) {
             return Err(RawReason::Router);

@@ -34,8 +34,9 @@ use super::pattern_cost;
 use super::units::UnitSpec;
 use crate::error::{JsonReason, PatternReason};
 use crate::files::dotted::{is_decimal, natural_order, parent_and_last, prefixes};
-use crate::files::folder::read_whole;
-use crate::files::values;
+use crate::files::folder::{not_json, read_whole};
+use crate::files::python;
+use crate::files::values::{self, Pairs};
 use crate::{Error, open};
 
 /// Most bytes that one compiled pattern may take.
@@ -60,13 +61,21 @@ impl PatternDict {
     /// `{"model\\.layers\\.\\d+": ["self_attn.q_proj", ...], "lm_head": []}`.
     ///
     /// # Errors
-    /// The file cannot be read, or does not have that form, or has a pattern that a linear-time
-    /// engine cannot express.
+    /// The file cannot be read, or does not have that form, or has a pattern twice, or one that a
+    /// linear-time engine cannot express.
     pub fn read(path: &Path) -> Result<PatternDict, Error> {
         let bytes = read_whole(open::regular_or_pipe(path)?, path)?;
-        let value = values::parse(&bytes)
-            .map_err(|error| not_patterns(JsonReason::NotJson { message: error.to_string() }, path))?;
-        let patterns = PatternDict::from_json(&value, path)?;
+        let json = python::to_json(&bytes);
+        let pairs = values::check(&json).and_then(|()| serde_json::from_slice(&json));
+        let Pairs(pairs) = pairs.map_err(|error: serde_json::Error| match error.is_data() {
+            true => not_patterns(JsonReason::NotPatterns, path),
+            false => not_patterns(not_json(&bytes, JsonReason::NotJson { message: error.to_string() }), path),
+        })?;
+        let mut seen = HashSet::new();
+        if let Some((pattern, _)) = pairs.iter().find(|(pattern, _)| !seen.insert(pattern)) {
+            return Err(not_patterns(JsonReason::PatternTwice { pattern: pattern.clone() }, path));
+        }
+        let patterns = PatternDict::from_pairs(pairs.iter().map(|(pattern, list)| (pattern, list)), path)?;
         // A pipe is not a file that could be lost.
         Ok(PatternDict { given: Some(path.to_path_buf()).filter(|path| path.is_file()), ..patterns })
     }
@@ -78,16 +87,16 @@ impl PatternDict {
 
     /// Takes the value of `pattern_dict` found in the file at `path`.
     pub(crate) fn from_json(value: &Value, path: &Path) -> Result<PatternDict, Error> {
+        let pairs = value.as_object().ok_or_else(|| not_patterns(JsonReason::NotPatterns, path))?;
+        PatternDict::from_pairs(pairs.iter(), path)
+    }
+
+    fn from_pairs<'a>(pairs: impl Iterator<Item = (&'a String, &'a Value)>, path: &Path) -> Result<PatternDict, Error> {
         let strings = |list: &Value| -> Option<Vec<String>> {
             list.as_array()?.iter().map(|attribute| Some(attribute.as_str()?.to_owned())).collect()
         };
-        let patterns = value
-            .as_object()
-            .and_then(|patterns| {
-                patterns.iter().map(|(pattern, list)| Some((pattern.clone(), strings(list)?))).collect()
-            })
-            .ok_or_else(|| not_patterns(JsonReason::NotPatterns, path))?;
-        PatternDict::new(patterns)
+        let patterns: Option<_> = pairs.map(|(pattern, list)| Some((pattern.clone(), strings(list)?))).collect();
+        PatternDict::new(patterns.ok_or_else(|| not_patterns(JsonReason::NotPatterns, path))?)
     }
 
     /// Compiles patterns with their attribute lists, in order.
@@ -118,6 +127,11 @@ impl PatternDict {
             let refused = |reason| Error::Pattern { pattern: Some(pattern.clone()), reason };
             common::check(pattern, are_plain).map_err(refused)
         })
+    }
+
+    /// The number of patterns.
+    pub(crate) fn len(&self) -> usize {
+        self.patterns.len()
     }
 
     /// The patterns that match none of these modules.

@@ -50,7 +50,7 @@ impl Opened {
             return Ok(Opened::plain(checkpoint));
         }
         let model = with_sound_record(CodedModel::of(checkpoint)?)?;
-        let mut like = like.map(Checkpoint::open).transpose()?;
+        let mut like = like.map(Checkpoint::open_bf16).transpose()?;
         if let Some(like) = &mut like {
             like.match_prefix(&Naming::of(&model, patterns)?.names(&model));
         }

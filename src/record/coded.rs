@@ -11,18 +11,19 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::checksum::TensorHash;
 use super::config::{ConfigFile, DFLOAT11_CONFIG, check_layout};
-use super::source::{Record, config_inside};
+use super::source::{Record, config_inside, is_version_1};
 use super::tiles::Stopped;
-use crate::Error;
-use crate::error::{ModelReason, Promise};
+use crate::error::{ModelReason, Promise, RecordReason};
 use crate::files::checkpoint::{Checkpoint, Place};
 use crate::files::dotted::natural_order;
 use crate::files::file_names::CONFIG_FILE;
-use crate::files::folder::SmallFile;
+use crate::files::folder::{SmallFile, has};
 use crate::files::leaves::{LEAVES, LUTS, SIGN_MANTISSA, SPLIT_POSITIONS, is_leaf, unit_names};
 use crate::files::our_files::{Digits, OurFile};
+use crate::files::own::VERSION_KEY;
 use crate::progress::{PIECE_BYTES, Progress, check_between};
 use crate::safetensors::{MAX_TENSORS, total};
+use crate::{Error, Note};
 
 /// Bytes of one split position.
 const SPLIT_BYTES: usize = size_of::<i64>();
@@ -39,8 +40,8 @@ pub(crate) struct CodedModel {
     /// The config.json in its folder. `None` if there is none, or if it is not the one that the
     /// record names.
     pub config: Option<ConfigFile>,
-    /// `dfloat11_config`, from config.json or from the metadata.
-    pub dfloat11_config: Option<Value>,
+    /// `dfloat11_config`, and the file that holds it: config.json, or a file alone.
+    pub dfloat11_config: Option<(Value, PathBuf)>,
     /// The record of its source, or what is wrong with the record.
     pub record: Result<Option<Record>, Error>,
 }
@@ -89,25 +90,42 @@ impl CodedModel {
             Record::from_metadata(&metadata, None, &main).ok().flatten().filter(|record| record.written.is_some());
         let config = match &newer {
             Some(record) if !is_as_written(&checkpoint, record) => None,
-            _ => ConfigFile::of(&checkpoint)?,
+            Some(_) => ConfigFile::of(&checkpoint)?,
+            None => {
+                // A folder or a broken link with this name is not a model without config.json.
+                has(&folder.join(CONFIG_FILE))?;
+                ConfigFile::of(&checkpoint)?
+            }
         };
-        let outside = config.as_ref().and_then(|config| Some((config.get(DFLOAT11_CONFIG)?, config.path())));
+        let outside =
+            config.as_ref().and_then(|config| Some((config.get(DFLOAT11_CONFIG)?, config.path().to_path_buf())));
         let inside = config_inside(&metadata, &main)?;
         let dfloat11_config = match (inside, outside) {
-            (Some(inside), _) => Some((inside, main.as_path())),
+            (Some(inside), _) => Some((inside, main.clone())),
             (None, outside) => outside,
         };
         if let Some((value, path)) = &dfloat11_config {
-            check_layout(value, path)?;
+            let lacking = check_layout(value, path)?;
+            if !lacking.is_empty() {
+                let file = path.to_string_lossy().into_owned();
+                checkpoint.notes.push(Note::ConfigLacks { file, fields: lacking });
+            }
         } else if config.as_ref().is_some_and(|config| config.get("dfloat11_version").is_some()) {
             return Err(Error::NotAModel { path, reason: ModelReason::PickledUnits });
         }
-        let dfloat11_config = dfloat11_config.map(|(value, _)| value);
         let record = match (newer, checkpoint.record_file, checkpoint.main_promised()) {
             (Some(record), ..) => Ok(Some(record)),
-            (None, None, Some(name)) if checkpoint.is_dir => Err(Error::FileMissing { path: path.join(name) }),
-            _ => Record::from_metadata(&metadata, dfloat11_config.as_ref(), &main),
+            (None, None, Some(name)) if checkpoint.is_dir => Err(without_record(&checkpoint, name)),
+            // A record of version 1 is sealed together with `dfloat11_config`.
+            (None, Some(_), _) if config.is_none() && checkpoint.is_dir && is_version_1(&metadata) => {
+                Err(Error::FileMissing { path: folder.join(CONFIG_FILE) })
+            }
+            _ => Record::from_metadata(&metadata, dfloat11_config.as_ref().map(|(value, _)| value), &main),
         };
+        if let (Some(main), false, None) = (checkpoint.main_promised(), checkpoint.is_dir, checkpoint.record_file) {
+            let (file, main) = (path.to_string_lossy().into_owned(), main.to_owned());
+            checkpoint.notes.push(Note::OneOfFolder { file, main });
+        }
         let names = unit_names(checkpoint.tensors.keys().map(String::as_str));
         // Of a published model, the files of all units may be missing.
         let says_so = checkpoint.is_dir && dfloat11_config.is_some();
@@ -138,7 +156,7 @@ impl CodedModel {
         each.collect()
     }
 
-    /// Reads the six arrays of a unit.
+    /// Reads the six arrays of a unit. The progress is that of reading alone.
     pub fn read(&self, unit: &CodedUnit, progress: &dyn Progress) -> Result<Arrays<'static>, Error> {
         unit.read(&self.checkpoint, progress)
     }
@@ -182,6 +200,15 @@ impl CodedModel {
             }
         });
         ranges.collect()
+    }
+}
+
+/// The error for a directory whose file `main` should hold the record.
+fn without_record(checkpoint: &Checkpoint, main: &str) -> Error {
+    let path = checkpoint.path.join(main);
+    match checkpoint.files.iter().any(|file| file.name == main) {
+        true => Error::Record { path, key: VERSION_KEY.into(), reason: RecordReason::Lost },
+        false => Error::FileMissing { path },
     }
 }
 
@@ -282,6 +309,7 @@ impl CodedUnit {
             check_between(progress, offset)?;
             checkpoint.reader(place).read(&name, &place.info, offset, piece)?;
             offset += piece.len() as u64;
+            progress.advance(piece.len() as u64);
         }
         Ok(())
     }

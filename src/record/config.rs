@@ -2,11 +2,10 @@
 //! it was. Also finds the shapes that the fields of a known architecture imply.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::{Path, PathBuf};
 
 use df11_core::limits::{BLOCK_CHUNKS, CHUNK_BYTES};
-use serde::de::{Deserializer, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value, json};
 
@@ -16,11 +15,13 @@ use crate::error::JsonReason;
 use crate::files::checkpoint::Checkpoint;
 use crate::files::dotted::WEIGHT_SUFFIX;
 use crate::files::file_names::CONFIG_FILE;
-use crate::files::folder::{has, read_small};
+use crate::files::folder::{has, not_json, read_small};
 use crate::files::{python, values};
 
 /// The field of config.json that makes a directory a DFloat11 model.
 pub(crate) const DFLOAT11_CONFIG: &str = "dfloat11_config";
+/// The field of `dfloat11_config` that holds the patterns.
+pub(crate) const PATTERN_DICT: &str = "pattern_dict";
 /// The version of the published package whose layout is written.
 const LAYOUT_VERSION: &str = "0.5.0";
 
@@ -54,7 +55,7 @@ impl ConfigFile {
         let fields = values::check(&json).and_then(|()| serde_json::from_slice(&json));
         let Fields(fields) = fields.map_err(|error| Error::Json {
             path: path.to_path_buf(),
-            reason: JsonReason::NotAnObject { message: error.to_string() },
+            reason: not_json(bytes, JsonReason::NotAnObject { message: error.to_string() }),
         })?;
         Ok(ConfigFile { path: path.to_path_buf(), fields })
     }
@@ -146,14 +147,19 @@ pub(crate) fn dfloat11_config(pattern_dict: Value) -> Value {
         "version": LAYOUT_VERSION,
         "threads_per_block": [BLOCK_CHUNKS],
         "bytes_per_thread": CHUNK_BYTES,
-        "pattern_dict": pattern_dict,
+        PATTERN_DICT: pattern_dict,
     })
 }
 
-/// Refuses a `dfloat11_config`, found in the file at `path`, whose layout cannot be read.
-pub(crate) fn check_layout(config: &Value, path: &Path) -> Result<(), Error> {
+/// Refuses a `dfloat11_config`, found in the file at `path`, whose layout cannot be read. Returns
+/// the fields that it lacks: what the published tool writes is assumed for them.
+pub(crate) fn check_layout(config: &Value, path: &Path) -> Result<Vec<String>, Error> {
+    let Some(fields) = config.as_object() else {
+        let reason = JsonReason::NotAnObject { message: format!("{DFLOAT11_CONFIG} is {config}") };
+        return Err(Error::Json { path: path.to_path_buf(), reason });
+    };
     let check = |field: &'static str, expected: Value| match &config[field] {
-        found if *found == expected => Ok(()),
+        found if found.is_null() || *found == expected => Ok(()),
         found => Err(Error::Config {
             path: path.to_path_buf(),
             field,
@@ -172,7 +178,10 @@ pub(crate) fn check_layout(config: &Value, path: &Path) -> Result<(), Error> {
         });
     }
     check("threads_per_block", json!([BLOCK_CHUNKS]))?;
-    check("bytes_per_thread", json!(CHUNK_BYTES))
+    check("bytes_per_thread", json!(CHUNK_BYTES))?;
+    let is_lacking = |field: &&str| fields.get(*field).is_none_or(Value::is_null);
+    let lacking = ["threads_per_block", "bytes_per_thread", PATTERN_DICT].into_iter().filter(is_lacking);
+    Ok(lacking.map(str::to_owned).collect())
 }
 
 /// JSON without spaces and with sorted keys: equal content gives equal text.
@@ -246,28 +255,19 @@ impl LlamaSizes {
 /// as in Python.
 pub(crate) struct Fields(pub Vec<(String, Box<RawValue>)>);
 
-impl<'de> serde::Deserialize<'de> for Fields {
+impl<'de> Deserialize<'de> for Fields {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct FieldsVisitor;
-        impl<'de> Visitor<'de> for FieldsVisitor {
-            type Value = Fields;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
-                let (mut fields, mut places) = (Vec::new(), BTreeMap::new());
-                while let Some((name, value)) = map.next_entry::<String, Box<RawValue>>()? {
-                    let place = *places.entry(name.clone()).or_insert(fields.len());
-                    if place == fields.len() {
-                        fields.push((name, value));
-                    } else {
-                        fields[place].1 = value;
-                    }
-                }
-                Ok(Fields(fields))
+        let values::Pairs(pairs) = values::Pairs::deserialize(deserializer)?;
+        let (mut fields, mut places) = (Vec::new(), BTreeMap::new());
+        for (name, value) in pairs {
+            let place = *places.entry(String::clone(&name)).or_insert(fields.len());
+            if place == fields.len() {
+                fields.push((name, value));
+            } else {
+                fields[place].1 = value;
             }
         }
-        deserializer.deserialize_map(FieldsVisitor)
+        Ok(Fields(fields))
     }
 }
 
@@ -309,7 +309,23 @@ mod tests {
             let message = check_layout(&other, path).expect_err("refused").to_string();
             assert!(message.contains(field) && message.contains(&value.to_string().replace('"', "")), "{message}");
         }
-        assert!(check_layout(&json!(3), path).is_err());
+        for no_object in [json!(3), json!(null), json!([])] {
+            assert!(check_layout(&no_object, path).is_err(), "{no_object}");
+        }
+    }
+
+    #[test]
+    fn what_a_configuration_lacks_is_told_and_not_refused() {
+        let path = Path::new("config.json");
+        let ours = dfloat11_config(json!({}));
+        assert_eq!(check_layout(&ours, path).expect("ours"), [""; 0]);
+        for field in ["threads_per_block", "bytes_per_thread", "pattern_dict"] {
+            let mut less = ours.clone();
+            less[field] = Value::Null;
+            assert_eq!(check_layout(&less, path).expect("read"), [field]);
+            less.as_object_mut().expect("an object").remove(field);
+            assert_eq!(check_layout(&less, path).expect("read"), [field]);
+        }
     }
 
     #[test]

@@ -10,7 +10,7 @@
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::coded::CodedModel;
@@ -21,6 +21,7 @@ use crate::error::{FileReason, ModelReason, RecordReason};
 use crate::files::checkpoint::Checkpoint;
 use crate::files::folder::read_small;
 use crate::files::our_files::{Digits, OurFile, check_names};
+use crate::files::values;
 use crate::files::weight_files::parts;
 use crate::safetensors::Reader;
 
@@ -73,7 +74,7 @@ fn read(folder: &Path) -> Result<Option<Vec<OurFile>>, Error> {
     }
     let damaged = |reason| Error::Record { path: path.clone(), key: MANIFEST_FILE.into(), reason };
     let not_json = |error: serde_json::Error| damaged(RecordReason::Json { message: error.to_string() });
-    let value: Value = serde_json::from_slice(&read_small(&path)?).map_err(not_json)?;
+    let value = values::parse(&read_small(&path)?).map_err(not_json)?;
     if let Some(found) = value["version"].as_str().filter(|found| found.parse::<u64>().is_ok_and(|found| found > 2)) {
         return Err(Error::RecordVersion { path, found: found.to_owned() });
     }

@@ -10,6 +10,7 @@ use std::ops::Range;
 use df11_core::bf16;
 
 use super::coded::{CodedModel, CodedUnit};
+use super::config::PATTERN_DICT;
 use super::source::Record;
 use crate::Error;
 use crate::error::{MatricesReason, PatternReason, RecordReason};
@@ -54,8 +55,8 @@ impl<'a> Naming<'a> {
         let by = match (&model.record, given, &model.dfloat11_config) {
             (Ok(Some(record)), ..) => By::Record(record),
             (_, Some(given), _) => By::Patterns(given.clone()),
-            (.., Some(config)) => {
-                By::Patterns(PatternDict::from_json(&config["pattern_dict"], &model.checkpoint.main_path())?)
+            (.., Some((config, path))) if !config[PATTERN_DICT].is_null() => {
+                By::Patterns(PatternDict::from_json(&config[PATTERN_DICT], path)?)
             }
             _ => By::Guess,
         };

@@ -176,7 +176,11 @@ impl Record {
         let value = |key: &str| metadata.get(key).ok_or_else(|| damaged(key, RecordReason::Missing));
         let (found, expected) = (checksum(metadata, sealed_config).to_string(), value(CHECKSUM_KEY)?);
         if found != *expected {
-            let sealed = if sealed_config.is_some() { "the record and dfloat11_config have" } else { "the record has" };
+            let sealed = if sealed_config.is_some() {
+                "the record and the dfloat11_config of config.json have"
+            } else {
+                "the record has"
+            };
             let reason = RecordReason::Checksum { sealed, found, expected: expected.clone() };
             return Err(damaged(CHECKSUM_KEY, reason));
         }
@@ -219,6 +223,11 @@ impl Record {
         };
         Ok(Some(Record { units, tensors, sources, written }))
     }
+}
+
+/// Whether these metadata are a record of version 1.
+pub(crate) fn is_version_1(metadata: &BTreeMap<String, String>) -> bool {
+    metadata.get(VERSION_KEY).is_some_and(|version| version == VERSION_1)
 }
 
 /// The checksum of the record, as these metadata state it.

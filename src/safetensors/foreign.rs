@@ -10,7 +10,7 @@ use super::length::{LENGTH_BYTES, MAX_HEADER_BYTES};
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Most bytes of a file that are looked at.
-pub(super) const FIRST_BYTES: u64 = 64;
+pub(crate) const FIRST_BYTES: usize = 64;
 
 /// A kind of file that is not safetensors, with the next step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -18,12 +18,12 @@ pub(super) const FIRST_BYTES: u64 = 64;
 pub enum Foreign {
     /// The text that stands for a file in a clone without Git LFS.
     #[error(
-        "it is a Git LFS pointer, a text in place of the weights; run `git lfs pull` in its folder, or download it"
+        "it is a Git LFS pointer, a text in place of the content; run `git lfs pull` in its folder, or download it"
     )]
     GitLfsPointer,
     /// HTML or XML.
     #[error(
-        "it is a web page, saved in place of the weights; open its address in a browser to see what it asks for (to log \
+        "it is a web page, saved in place of the file; open its address in a browser to see what it asks for (to log \
          in, to accept terms), then download the file again"
     )]
     WebPage,
@@ -55,7 +55,7 @@ pub enum Foreign {
 
 impl Foreign {
     /// Tells what begins with these bytes; `None` if it may be safetensors.
-    pub(super) fn of(first: &[u8]) -> Option<Foreign> {
+    pub(crate) fn of(first: &[u8]) -> Option<Foreign> {
         let (length, rest) = first.split_first_chunk::<{ LENGTH_BYTES as usize }>()?;
         // The date in gzip's fifth to eighth byte may be 0. XFL and not `{` follows it.
         let is_gzip = first.starts_with(&[0x1f, 0x8b, 8]) && matches!(rest, [0 | 2 | 4, ..]);

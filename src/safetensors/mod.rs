@@ -25,6 +25,7 @@ mod witness;
 mod write;
 
 pub use dtype::Dtype;
+pub(crate) use foreign::FIRST_BYTES;
 pub use foreign::Foreign;
 pub use header::Header;
 pub use length::MAX_HEADER_BYTES;

@@ -39,7 +39,7 @@ impl Reader {
         let unreadable = |fault| Error::Unreadable { path: path.to_path_buf(), fault };
         let (file, witness) = Witness::open(path)?;
         let bytes = witness.bytes();
-        let mut first = vec![0; FIRST_BYTES.min(bytes) as usize];
+        let mut first = vec![0; bytes.min(FIRST_BYTES as u64) as usize];
         read_at(&file, &mut first, 0).map_err(Error::io("read", path))?;
         if let Some(kind) = Foreign::of(&first) {
             return Err(unreadable(Fault::Foreign(kind)));

@@ -1,5 +1,7 @@
 //! Which tensors are coded and which stay, and what is said about it.
 
+use std::fs;
+
 use df11::Model;
 use df11::cpu::Level;
 use serde_json::json;
@@ -99,6 +101,19 @@ fn one_fused_expert_is_decoded_alone() {
         assert!(experts.part(16).is_err(), "there is no 17th expert");
         let row = experts.part(0).and_then(|expert| expert.part(0)).expect("a row");
         assert!(row.part(0).is_err(), "a row has no parts");
+    }
+}
+
+#[test]
+fn a_tensor_that_no_unit_holds_is_told_with_its_size_and_the_reason() {
+    let place = Place::new();
+    let shapes = place.at("shapes.json");
+    let layer = json!(["model.layers.{0..3}.mlp.up_proj.weight", "BF16", [4096, 4096]]);
+    for (name, shape) in [("embed.weight", json!([65536, 65536])), ("experts", json!([65536, 256, 256]))] {
+        fs::write(&shapes, json!({"tensors": [layer, [name, "BF16", shape]]}).to_string()).expect("written");
+        let run = df11(["estimate", "--all", text(&shapes)]).ends(0, &[name, "stays as it is, 8589934592 bytes"]);
+        assert!(run.stderr.contains("a unit holds at most 4294967295 weights"), "{}", run.stderr);
+        df11(["estimate", "--all", "-v", text(&shapes)]).ends(0, &["larger than the 4294967295 weights"]);
     }
 }
 

@@ -139,3 +139,36 @@ fn a_bf16_model_is_complete_by_its_index_or_by_the_tensors_of_a_llama() {
     let source = place.source(&beside().with_weights("model.safetensors", &less));
     df11(["inspect", text(&source)]).ends(0, &["not complete: missing ", "model.layers.1.mlp.up_proj.weight"]);
 }
+
+#[test]
+fn what_is_not_the_model_that_a_verb_needs_is_called_by_its_name() {
+    let place = Place::new();
+    let source = place.source(&beside().with_weights("model.safetensors", &llama()));
+    let (coded, out) = (place.at("coded"), place.at("out"));
+    df11(["compress", text(&source), "-o", text(&coded)]).ends(0, &[]);
+    let other = Place::new();
+    // A BF16 model where a coded one is needed, and the other way round.
+    df11(["verify", text(&source)]).ends(2, &["holds no DFloat11 unit", "compress this one first"]);
+    for flag in ["--against", "--like"] {
+        let to = ["-o", text(&out)];
+        let (verb, to) = if flag == "--like" { ("decompress", &to[..]) } else { ("verify", &[][..]) };
+        let coded = if flag == "--like" { published(&other) } else { coded.clone() };
+        df11([verb, text(&coded), flag, text(&coded)].iter().chain(to)).ends(2, &["give the BF16 model here"]);
+    }
+    // One file of a folder.
+    let main = coded.join("model.safetensors");
+    let alone = ["holds the record of a model of several files; give the folder", "--partial"];
+    df11(["decompress", text(&main), "-o", text(&out)]).ends(2, &alone);
+    df11(["decompress", text(&main), "-o", text(&out), "--partial"]).ends(0, &["NOT the whole source"]);
+    let unit = coded.join("model_layers_1.safetensors");
+    let note = "is one of the files of a model, whose record is in model.safetensors";
+    df11(["verify", text(&unit)]).ends(0, &[note]);
+    df11(["decompress", text(&unit), "-o", text(&place.at("unit"))]).ends(0, &[note]);
+    // What an interrupted run has left.
+    let partial = place.at("other.partial");
+    fs::create_dir_all(partial.join("made")).expect("created");
+    fs::write(partial.join("df11.lock"), b"").expect("written");
+    for verb in ["verify", "inspect", "estimate"] {
+        df11([verb, text(&partial)]).ends(2, &["an interrupted run has left", "--resume continues"]);
+    }
+}

@@ -2,6 +2,7 @@
 //! tied models, fused experts. For each: the exit code, the words that help, and what comes back.
 //!
 //! - [`makers`]: small models as public tools lay them out; all weights are invented;
+//! - [`blame`]: damaged files, each named by every verb;
 //! - [`sources`]: which files of a BF16 folder are the model, and what happens to the others;
 //! - [`coded`]: whether a DFloat11 folder is complete;
 //! - [`choices`]: tied embeddings, fused experts, what stays raw and what is gained;
@@ -11,6 +12,7 @@
 //! - [`python`]: JSON as Python writes it;
 //! - [`reports`]: what `--json` prints.
 
+mod blame;
 mod choices;
 mod coded;
 mod foreign;

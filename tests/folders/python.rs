@@ -74,3 +74,16 @@ fn metadata_that_is_null_is_read_and_restored() {
     place.there_and_back(&source, &[]);
     assert_same_tree(&source, &place.at("back"));
 }
+
+#[test]
+fn our_own_small_files_are_read_as_python_writes_json() {
+    let place = Place::new();
+    let shapes = place.at("shapes.json");
+    let json =
+        "\u{feff}{\"tensors\": [[\"a.weight\", \"BF16\", [8, 8]]], \"x\": NaN, \"config\": {\"limit\": [0, Infinity]}}";
+    fs::write(&shapes, json).expect("written");
+    crate::df11(["estimate", text(&shapes)]).ends(0, &[]);
+    crate::df11(["synth", text(&shapes), "-o", text(&place.at("made"))]).ends(0, &[]);
+    let written = fs::read_to_string(place.at("made/config.json")).expect("read").replace([' ', '\n'], "");
+    assert_eq!(written, r#"{"limit":[0,Infinity]}"#);
+}

@@ -103,3 +103,70 @@ fn a_dry_run_tells_what_the_job_would() {
     assert_eq!(foretold["notes"], done["notes"]);
     assert!(done["notes"].to_string().contains("stay as they are"), "{done}");
 }
+
+#[test]
+fn stdout_is_no_place_for_a_model() {
+    let place = Place::new();
+    let source = place.source(&files());
+    for verb in ["compress", "decompress", "synth"] {
+        df11([verb, text(&source), "-o", "-"])
+            .ends(2, &["a model is not written to stdout", "give the name of a file"]);
+    }
+}
+
+#[test]
+fn with_verbose_each_unit_is_printed_once() {
+    let place = Place::new();
+    let source = place.source(&files());
+    for more in [&[][..], &["--single-file"]] {
+        let (coded, back) = (place.at("coded"), place.at("back"));
+        let compressed =
+            df11(["compress", "-v", "-f", text(&source), "-o", text(&coded)].iter().chain(more)).ends(0, &[]);
+        let restored = df11(["decompress", "-v", "-f", text(&coded), "-o", text(&back), "--partial"]).ends(0, &[]);
+        let verified = df11(["verify", "-v", text(&coded)]).ends(0, &[]);
+        for run in [compressed, restored, verified] {
+            let lines = run.stderr.lines().filter(|line| *line == "model.layers.1").count();
+            assert_eq!(lines, 1, "{}", run.stderr);
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_report_that_cannot_be_written_says_that_output_is_complete() {
+    let place = Place::new();
+    let source = place.source(&files());
+    let (coded, back) = (place.at("coded"), place.at("back"));
+    for (verb, input, output) in [("compress", &source, &coded), ("decompress", &coded, &back)] {
+        for json in [&[][..], &["--json"]] {
+            let full = std::fs::File::options().write(true).open("/dev/full").expect("a full device");
+            let run = std::process::Command::new(env!("CARGO_BIN_EXE_df11"))
+                .args([verb, "-f", text(input), "-o", text(output)].iter().chain(json))
+                .stdout(full)
+                .output()
+                .expect("it starts");
+            let said = String::from_utf8_lossy(&run.stderr);
+            assert!(run.status.code() == Some(2) && said.contains(&format!("{} is complete", text(output))), "{said}");
+        }
+    }
+}
+
+#[test]
+fn force_replaces_what_the_record_in_output_names() {
+    let place = Place::new();
+    let source = place.source(&files());
+    let coded = place.at("coded");
+    df11(["compress", text(&source), "-o", text(&coded)]).ends(0, &[]);
+    // The sidecar is in the record of OUTPUT, and in INPUT no longer.
+    std::fs::remove_file(source.join("mtp.safetensors")).expect("removed");
+    std::fs::write(coded.join("mine.bin"), b"precious").expect("written");
+    df11(["compress", "-f", text(&source), "-o", text(&coded)]).ends(2, &["mine.bin"]);
+    std::fs::remove_file(coded.join("mine.bin")).expect("removed");
+    std::fs::write(coded.join("mtp.safetensors"), b"of another size").expect("written");
+    df11(["compress", "-f", text(&source), "-o", text(&coded)]).ends(2, &["mtp.safetensors"]);
+    std::fs::remove_dir_all(&coded).expect("removed");
+    std::fs::write(source.join("mtp.safetensors"), &files().0["mtp.safetensors"]).expect("written");
+    df11(["compress", text(&source), "-o", text(&coded)]).ends(0, &[]);
+    std::fs::remove_file(source.join("mtp.safetensors")).expect("removed");
+    df11(["compress", "-f", text(&source), "-o", text(&coded)]).ends(0, &[]);
+}

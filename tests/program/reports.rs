@@ -35,7 +35,7 @@ fn inspect_gives_the_same_facts_of_a_source_and_of_what_it_became() {
     df11(["compress", text(&source), "-o", text(&coded)]).fine();
     let mut of_source = df11(["inspect", text(&source), "--json"]).fine().json();
     let mut of_coded = df11(["inspect", text(&coded), "--json"]).fine().json();
-    assert_eq!(keys(&of_coded), ["completeness", "raw", "units"]);
+    assert_eq!(keys(&of_coded), ["completeness", "notes", "raw", "units"]);
     // Only the record of the coded model tells whether all is there.
     let complete = [&mut of_source, &mut of_coded].map(|report| report["completeness"].take()["state"].take());
     assert_eq!(complete, ["completeness unknown", "complete"]);

@@ -43,6 +43,8 @@ fn of_error(error: &Error) -> Option<String> {
         Error::Unwritable { fitting: Fitting::FileForEachUnit, .. } => "run without --single-file".into(),
         Error::BackendFailed { .. } => "choose it with --backend cpu".into(),
         Error::NotAModel { reason: ModelReason::HasKeptReadme { .. }, .. } => "or run without --model-card".into(),
+        Error::NotAModel { reason: ModelReason::MainFileAlone, .. } => "--partial restores what it holds".into(),
+        Error::NotAModel { reason: ModelReason::Unfinished, .. } => "--resume continues, --force starts over".into(),
         Error::NotAModel { reason: ModelReason::NothingPublished | ModelReason::PatternsTooLarge, .. } => {
             "leave --code published out".into()
         }
@@ -57,7 +59,7 @@ fn of_output(reason: &OutputReason) -> Option<String> {
             format!("--force replaces it, and removes {} too", shown(partial))
         }
         OutputReason::NoModel | OutputReason::Foreign { .. } => "--force replaces only a model".into(),
-        OutputReason::LeftFiles { .. } => "--resume continues with them, --force removes them".into(),
+        OutputReason::LeftFiles { .. } => "--resume continues with it, --force removes it".into(),
         OutputReason::LeftWork { .. } | OutputReason::LeftReplaced { .. } => "--force removes it".into(),
         OutputReason::OtherJob { difference } => format!("{}--force starts over", repeated(difference)),
         OutputReason::JournalUnreadable { .. } | OutputReason::OtherTensor { .. } => "--force does that".into(),
@@ -80,7 +82,9 @@ fn repeated(difference: &JobDifference) -> String {
 
 fn of_note(note: &Note) -> Option<String> {
     match note {
-        Note::OfPart { note, .. } => of_note(note),
+        Note::OfPart { note, .. } | Note::WhenRestored { note } => of_note(note),
+        Note::NotEnough { .. } => Some("--pattern-dict takes patterns".into()),
+        Note::NoUnits { .. } => Some("compress --dry-run says why each of them stays as it is".into()),
         Note::Flat { .. } => Some("give the BF16 model with --like to restore their shapes".into()),
         Note::MuchRaw { all_helps: true, .. } => {
             Some("--all codes those that are large enough; then only df11 reads the model".into())
@@ -129,15 +133,15 @@ mod tests {
         let kept = Error::Kept { error: Box::new(Error::Stopped), partial: "out.partial".into(), files: 3 };
         assert_eq!(
             error(&kept),
-            "stopped before the end; 3 finished files are kept in out.partial, and the same job can continue with \
-             them; the same command with --resume continues, with --force it starts over"
+            "stopped before the end; 3 finished files kept in out.partial, and the same job can continue with what \
+             is there; the same command with --resume continues, with --force it starts over"
         );
         assert_eq!(error(&Error::Stopped), "stopped before the end");
         let begun = refused(OutputReason::OtherJob { difference: JobDifference::Verification { begun: false } });
         assert_eq!(flags(&error(&begun)), BTreeSet::from(["force".to_owned(), "no-verify".to_owned()]));
         let flat = Note::Flat { tensors: 1, first: "w\n".into() };
         let flat = note(&Note::OfPart { part: "vae".into(), note: Box::new(flat) });
-        assert!(flat.starts_with("vae: the shapes of 1 tensors") && flat.contains("--like"), "{flat}");
+        assert!(flat.starts_with("vae: the shapes of 1 tensor are") && flat.contains("--like"), "{flat}");
         assert!(!flat.contains('\n'), "{flat}");
     }
 }

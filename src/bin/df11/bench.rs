@@ -78,6 +78,9 @@ impl Bench {
         }
         let all = self.machine.pool()?;
         let weights = all.install(|| weights_of(&Model::open(&self.input)?, backend.level()))?;
+        if weights.is_empty() {
+            return Err(Failure::NothingToMeasure { input: self.input.clone() });
+        }
         let levels: Vec<Level> =
             if self.machine.is_forced() { vec![backend.level()] } else { Level::available().collect() };
         let show = |text: &str| if self.json { Ok(()) } else { terminal.result(text) };

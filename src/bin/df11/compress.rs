@@ -10,7 +10,7 @@ use crate::advice;
 use crate::estimate::tell;
 use crate::exit::{Failure, Outcome, Verdict};
 use crate::json;
-use crate::options::{Machine, Memory, pattern_dict};
+use crate::options::{Machine, Memory, not_stdout, pattern_dict};
 use crate::progress::Progress;
 use crate::terminal::{Terminal, count, size};
 
@@ -26,7 +26,7 @@ pub struct Compress {
     /// A .safetensors file, or a model directory as downloaded from a hub
     input: PathBuf,
     /// The file or directory to write; it appears only when it is complete
-    #[arg(short, long, value_name = "OUTPUT", required_unless_present = "dry_run")]
+    #[arg(short, long, value_name = "OUTPUT", required_unless_present = "dry_run", value_parser = not_stdout())]
     output: Option<PathBuf>,
     /// Replace OUTPUT if it exists, and remove what an interrupted run has left of it. A directory
     /// is replaced only if it is a model and holds nothing else
@@ -109,7 +109,7 @@ impl Compress {
         let report = self.machine.pool()?.install(|| jobs::compress(&self.input, output, &options, &progress))?;
         drop(progress);
         if self.json {
-            terminal.json(&json::compressed(output, &report, options.verify))?;
+            terminal.json_of_output(output, &json::compressed(output, &report, options.verify))?;
             return Ok(Verdict::Fine);
         }
         for kept in &report.kept_raw {

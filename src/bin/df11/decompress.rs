@@ -59,7 +59,7 @@ impl Decompress {
         let report = self.machine.pool()?.install(|| jobs::decompress(&self.input, output, &options, &progress))?;
         drop(progress);
         if self.json {
-            terminal.json(&json::restored(output, &report))?;
+            terminal.json_of_output(output, &json::restored(output, &report))?;
             return Ok(Verdict::Fine);
         }
         for note in &report.notes {

@@ -42,6 +42,8 @@ pub enum Failure {
     Backend(df11_core::BackendError),
     /// A backend computed products that differ from the definition.
     WrongProduct { level: &'static str, form: &'static str, threads: usize },
+    /// INPUT of `bench` has no weights that it measures.
+    NothingToMeasure { input: PathBuf },
     /// `bench` measures the processor only.
     NotTimed { backend: String },
     /// The system does not let the program handle signals.
@@ -98,6 +100,13 @@ impl std::fmt::Display for Failure {
                 "level {level} with {threads} threads gave wrong products from the form {form}; this is a bug, please \
                  report it; until then choose another level with --backend"
             ),
+            Failure::NothingToMeasure { input } => {
+                write!(
+                    f,
+                    "{}: holds no DFloat11 unit and no BF16 matrix to measure; give a model of BF16 weights",
+                    shown(input)
+                )
+            }
             Failure::NotTimed { backend } => {
                 write!(f, "backend `{backend}`: bench times the levels of this processor; choose one of those")
             }
@@ -105,7 +114,7 @@ impl std::fmt::Display for Failure {
             Failure::Stdout { error, complete: None } => write!(f, "cannot write the result to stdout: {error}"),
             Failure::Stdout { error, complete: Some(output) } => write!(
                 f,
-                "cannot write the summary to stdout: {error}; the job itself is done, and {} is complete",
+                "cannot write the report to stdout: {error}; the job itself is done, and {} is complete",
                 shown(output)
             ),
         }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use df11::jobs::{self, InspectOptions, InspectReport, UnitReport};
 use df11::shown::shown;
 
+use crate::advice;
 use crate::exit::{Outcome, Verdict};
 use crate::options::Machine;
 use crate::progress::Progress;
@@ -29,7 +30,7 @@ pub struct Inspect {
     input: PathBuf,
     /// Print {units: [{name, weights, bits_per_weight, entropy, exponents_in_use, longest_code,
     /// bytes, flat: {least_bytes, escapes, kept_bf16}}], raw: [...], completeness: {state,
-    /// missing}} instead. `least_bytes` leaves out what depends on shapes: headers, starts of rows
+    /// missing}, notes} instead. `least_bytes` leaves out what depends on shapes: headers, starts of rows
     /// and padding of rows
     #[arg(long)]
     json: bool,
@@ -47,6 +48,9 @@ impl Inspect {
         if self.json {
             terminal.json(&report)?;
         } else {
+            for note in &report.notes {
+                terminal.note(advice::note(note));
+            }
             let complete = completeness(&report);
             terminal.result(&(describe(&report, terminal.verbose()) + &complete))?;
         }

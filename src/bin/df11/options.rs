@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use bytesize::ByteSize;
+use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::value_parser;
 use df11::backend::Choice;
 use df11::jobs::PatternDict;
@@ -13,12 +14,21 @@ use crate::exit::Failure;
 #[derive(Debug, clap::Args)]
 pub struct Destination {
     /// The file or directory to write; it appears only when it is complete
-    #[arg(short, long, value_name = "OUTPUT")]
+    #[arg(short, long, value_name = "OUTPUT", value_parser = not_stdout())]
     pub output: PathBuf,
     /// Replace OUTPUT if it exists, and remove what an interrupted run has left of it. A directory
     /// is replaced only if it is a model and holds nothing else
     #[arg(short, long)]
     pub force: bool,
+}
+
+/// Takes the path of OUTPUT. `-` would mean stdout, where no model can be written.
+pub fn not_stdout() -> impl TypedValueParser<Value = PathBuf> {
+    PathBufValueParser::new().try_map(|path| match path == Path::new("-") {
+        true => Err("a model is not written to stdout, since its parts are not written in order; give the name of a \
+                     file or directory (`./-` if it is really called so)"),
+        false => Ok(path),
+    })
 }
 
 /// Each thread costs memory; a larger number is a typing error.

@@ -1,11 +1,12 @@
 //! The progress of a job: a bar with total and time left on a terminal, an occasional line
 //! elsewhere.
 
-use std::sync::Mutex;
+use std::fmt::Write;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use df11::shown::shown;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 use crate::exit::Failure;
 use crate::signals::Stop;
@@ -13,9 +14,9 @@ use crate::terminal::{Terminal, size, to_stderr};
 
 /// Short jobs finish without a line; long ones leave a readable log.
 const BETWEEN_LINES: Duration = Duration::from_secs(10);
-/// The time left keeps counting down during a large unit.
+/// The time left keeps counting down while a step takes long.
 const REDRAW: Duration = Duration::from_millis(250);
-const TEMPLATE: &str = "{bar:24} {percent:>3} %  {decimal_bytes} of {decimal_total_bytes}  {eta} left  {wide_msg}";
+const TEMPLATE: &str = "{bar:24} {percent:>3} %  {decimal_bytes} of {decimal_total_bytes}  {left} left  {wide_msg}";
 
 /// Shows the user the progress that the library reports. Dropping it leaves the terminal clean.
 pub struct Progress {
@@ -26,16 +27,23 @@ pub struct Progress {
 
 enum How {
     Silent,
-    Drawn(ProgressBar),
+    Drawn(ProgressBar, Arc<Mutex<Pace>>),
     Told(Mutex<Log>),
 }
 
 struct Log {
-    began: Instant,
     last_line: Instant,
+    pace: Pace,
+    unit: String,
+}
+
+/// How fast the job is, and when it will end. The end is predicted anew only as something is done:
+/// while nothing is, the time left counts down, and never grows.
+struct Pace {
+    began: Instant,
     total: u64,
     done: u64,
-    unit: String,
+    end: Option<Instant>,
 }
 
 impl Progress {
@@ -46,10 +54,17 @@ impl Progress {
         } else if bar.is_hidden() {
             How::Told(Mutex::new(Log::new(Instant::now())))
         } else {
+            let pace = Arc::new(Mutex::new(Pace::new(Instant::now())));
             if let Ok(style) = ProgressStyle::with_template(TEMPLATE) {
-                bar.set_style(style.progress_chars("=> "));
+                let of_bar = Arc::clone(&pace);
+                let left = move |_: &ProgressState, text: &mut dyn Write| {
+                    let left = with(&of_bar, |pace| pace.left(Instant::now()));
+                    let words = left.map_or_else(|| "?".into(), |left| format!("{:#}", HumanDuration(left)));
+                    let _ = text.write_str(&words);
+                };
+                bar.set_style(style.progress_chars("=> ").with_key("left", left));
             }
-            How::Drawn(bar)
+            How::Drawn(bar, pace)
         };
         Progress { verbose: terminal.verbose(), how, stop: None }
     }
@@ -64,7 +79,7 @@ impl Progress {
 
 impl Drop for Progress {
     fn drop(&mut self) {
-        if let How::Drawn(bar) = &self.how {
+        if let How::Drawn(bar, _) = &self.how {
             bar.finish_and_clear();
         }
     }
@@ -77,12 +92,12 @@ impl df11::jobs::Progress for Progress {
         }
         match &self.how {
             How::Silent => {}
-            How::Drawn(bar) => {
+            How::Drawn(bar, pace) => {
+                with(pace, |pace| pace.begin(total_bytes, Instant::now()));
                 bar.set_length(total_bytes);
-                bar.reset_eta();
                 bar.enable_steady_tick(REDRAW);
             }
-            How::Told(log) => with(log, |log| log.total = total_bytes),
+            How::Told(log) => with(log, |log| log.pace.begin(total_bytes, Instant::now())),
         }
     }
 
@@ -94,7 +109,7 @@ impl df11::jobs::Progress for Progress {
         let name = shown(name).to_string();
         match &self.how {
             How::Silent => {}
-            How::Drawn(bar) => {
+            How::Drawn(bar, _) => {
                 if self.verbose {
                     bar.suspend(|| to_stderr(&name));
                 }
@@ -112,7 +127,10 @@ impl df11::jobs::Progress for Progress {
     fn advance(&self, bytes: u64) {
         match &self.how {
             How::Silent => {}
-            How::Drawn(bar) => bar.inc(bytes),
+            How::Drawn(bar, pace) => {
+                with(pace, |pace| pace.advance(bytes, Instant::now()));
+                bar.inc(bytes);
+            }
             How::Told(log) => with(log, |log| {
                 if let Some(line) = log.advance(bytes, Instant::now()) {
                     to_stderr(line);
@@ -122,26 +140,55 @@ impl df11::jobs::Progress for Progress {
     }
 }
 
-/// If another thread panicked while it held the log, the log is still good enough to continue with.
-fn with(log: &Mutex<Log>, change: impl FnOnce(&mut Log)) {
-    change(&mut log.lock().unwrap_or_else(|poisoned| poisoned.into_inner()));
+/// If another thread panicked while it held the lock, the value is still good enough to continue.
+fn with<T, R>(shared: &Mutex<T>, use_it: impl FnOnce(&mut T) -> R) -> R {
+    use_it(&mut shared.lock().unwrap_or_else(|poisoned| poisoned.into_inner()))
+}
+
+impl Pace {
+    fn new(now: Instant) -> Pace {
+        Pace { began: now, total: 0, done: 0, end: None }
+    }
+
+    fn begin(&mut self, total: u64, now: Instant) {
+        *self = Pace { total, ..Pace::new(now) };
+    }
+
+    fn advance(&mut self, bytes: u64, now: Instant) {
+        self.done += bytes;
+        if self.done > 0 {
+            let share = self.share();
+            let left = (now - self.began).as_secs_f64() * (1.0 - share) / share;
+            self.end = Duration::try_from_secs_f64(left).ok().and_then(|left| now.checked_add(left));
+        }
+    }
+
+    /// The share of the work that is done.
+    fn share(&self) -> f64 {
+        self.done as f64 / self.total.max(self.done).max(1) as f64
+    }
+
+    /// The time left; `None` if nothing tells it yet.
+    fn left(&self, now: Instant) -> Option<Duration> {
+        self.end.map(|end| end.saturating_duration_since(now))
+    }
 }
 
 impl Log {
     fn new(now: Instant) -> Log {
-        Log { began: now, last_line: now, total: 0, done: 0, unit: String::new() }
+        Log { last_line: now, pace: Pace::new(now), unit: String::new() }
     }
 
     /// The line that is due now, if there is one.
     fn advance(&mut self, bytes: u64, now: Instant) -> Option<String> {
-        self.done += bytes;
-        if now - self.last_line < BETWEEN_LINES || self.done == 0 {
+        self.pace.advance(bytes, now);
+        if now - self.last_line < BETWEEN_LINES {
             return None;
         }
+        let left = self.pace.left(now)?.as_secs_f64();
         self.last_line = now;
-        let share = self.done as f64 / self.total.max(self.done) as f64;
-        let left = (now - self.began).as_secs_f64() * (1.0 - share) / share;
-        Some(format!("{:>3.0} %  of {}, {left:.0} s left, {}", share * 100.0, size(self.total), self.unit))
+        let (percent, total) = (self.pace.share() * 100.0, size(self.pace.total));
+        Some(format!("{percent:>3.0} %  of {total}, {left:.0} s left, {}", self.unit))
     }
 }
 
@@ -153,12 +200,28 @@ mod tests {
     fn a_long_job_is_told_every_ten_seconds() {
         let began = Instant::now();
         let mut log = Log::new(began);
-        log.total = 4_000_000;
+        log.pace.begin(4_000_000, began);
         log.unit = "model.layers.1".into();
         assert_eq!(log.advance(500_000, began + Duration::from_secs(9)), None);
         let line = log.advance(500_000, began + Duration::from_secs(11));
         assert_eq!(line.as_deref(), Some(" 25 %  of 4.00 MB, 33 s left, model.layers.1"));
         assert_eq!(log.advance(500_000, began + Duration::from_secs(20)), None);
         assert!(log.advance(500_000, began + Duration::from_secs(22)).is_some_and(|line| line.starts_with(" 50 %")));
+    }
+    #[test]
+    fn the_time_left_counts_down_while_nothing_is_done() {
+        let began = Instant::now();
+        let after = |seconds| began + Duration::from_secs(seconds);
+        let mut pace = Pace::new(began);
+        pace.begin(100, began);
+        assert_eq!(pace.left(after(5)), None);
+        pace.advance(0, after(5));
+        assert_eq!(pace.left(after(5)), None);
+        pace.advance(50, after(10));
+        for (seconds, left) in [(10, 10), (14, 6), (20, 0), (300, 0)] {
+            assert_eq!(pace.left(after(seconds)), Some(Duration::from_secs(left)));
+        }
+        pace.advance(50, after(300));
+        assert_eq!(pace.left(after(300)), Some(Duration::ZERO));
     }
 }

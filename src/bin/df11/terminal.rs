@@ -51,15 +51,18 @@ impl Terminal {
     /// Prints on stdout how a job ended, unless the user chose quiet. A failure here is not one of
     /// the job: OUTPUT is complete.
     pub fn summary_of_output(&self, output: &Path, summary: &str) -> Result<(), Failure> {
-        self.summary(output, summary).map_err(|failure| match failure {
-            Failure::Stdout { error, .. } => Failure::Stdout { error, complete: Some(PathBuf::from(output)) },
-            failure => failure,
-        })
+        self.summary(output, summary).map_err(|failure| of_output(failure, output))
     }
 
     /// Prints on stdout what was found in INPUT, unless the user chose quiet.
     pub fn summary(&self, path: &Path, summary: &str) -> Result<(), Failure> {
         if self.talk.quiet { Ok(()) } else { self.result(&format!("{}: {}\n", shown(path), line(summary))) }
+    }
+
+    /// Writes the report of a job as JSON to stdout. A failure here is not one of the job: OUTPUT is
+    /// complete.
+    pub fn json_of_output(&self, output: &Path, value: &impl serde::Serialize) -> Result<(), Failure> {
+        self.json(value).map_err(|failure| of_output(failure, output))
     }
 
     /// Writes a value as JSON to stdout.
@@ -84,6 +87,14 @@ impl Terminal {
     /// Prints an error on stderr.
     pub fn error(&self, error: impl Display) {
         to_stderr(format_args!("error: {error}"));
+    }
+}
+
+/// Adds to a failure of stdout that OUTPUT is complete.
+fn of_output(failure: Failure, output: &Path) -> Failure {
+    match failure {
+        Failure::Stdout { error, .. } => Failure::Stdout { error, complete: Some(PathBuf::from(output)) },
+        failure => failure,
     }
 }
 

@@ -26,7 +26,7 @@ use super::file_names::{MAIN_FILES, shard_of};
 use super::own::has_record;
 use super::shapes::read_shapes;
 use super::superseded;
-use crate::error::Promise;
+use crate::error::{ModelReason, Promise};
 use crate::safetensors::Reader;
 use crate::{Error, Note};
 use folder::Folder;
@@ -45,6 +45,18 @@ impl Checkpoint {
         }
         let folder = Folder::open(path)?;
         if is_coded(&folder) { coded::open(folder) } else { open_source(folder) }
+    }
+
+    /// Opens the BF16 model at `path`, which a DFloat11 model is compared with, or which gives shapes.
+    ///
+    /// # Errors
+    /// As `open`; or it is a DFloat11 model.
+    pub fn open_bf16(path: &Path) -> Result<Checkpoint, Error> {
+        let checkpoint = Checkpoint::open(path)?;
+        if checkpoint.coded {
+            return Err(Error::NotAModel { path: path.to_path_buf(), reason: ModelReason::NotTheSource });
+        }
+        Ok(checkpoint)
     }
 
     /// A directory with the shapes of a file of shapes, and no files to read.

@@ -17,7 +17,7 @@ use super::folder::{Folder, is_marked};
 use crate::Error;
 use crate::error::{JsonReason, ModelReason};
 use crate::files::file_names::{MAIN_FILES, has_variant, is_consolidated, is_index, plain_name, shard_of};
-use crate::files::folder::SmallFile;
+use crate::files::folder::{SmallFile, not_json};
 use crate::files::python;
 use crate::files::weight_files::no_weights;
 
@@ -140,7 +140,8 @@ pub(crate) fn weight_map(bytes: &[u8], index: &Path) -> Result<WeightMap, Error>
         weight_map: WeightMap,
     }
     let refused = |reason| Error::Json { path: index.to_path_buf(), reason };
-    let not_an_index = |error: serde_json::Error| refused(JsonReason::NotAnIndex { message: error.to_string() });
+    let not_an_index =
+        |error: serde_json::Error| refused(not_json(bytes, JsonReason::NotAnIndex { message: error.to_string() }));
     let parsed: Index = serde_json::from_slice(&python::to_json(bytes)).map_err(not_an_index)?;
     if parsed.weight_map.is_empty() {
         return Err(refused(JsonReason::EmptyIndex));

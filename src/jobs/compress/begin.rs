@@ -32,7 +32,7 @@ pub(super) fn begin(
         let at_top = models.iter().find(|(folder, _)| *folder == Path::new(""));
         check_others(input, at_top.map_or(&BTreeSet::new(), |(_, passed)| &passed.model.source.carried))?;
     }
-    let work = models.iter().map(|(_, passed)| passed.model.work(options)).sum();
+    let work = models.iter().map(|(_, passed)| passed.work(options)).sum();
     if options.model_card && form == Form::Directory {
         refuse_source_readme(input)?;
     }

@@ -20,7 +20,7 @@ use crate::Error;
 use crate::backend::Choice;
 use crate::files::leaves::LEAVES;
 use crate::files::our_files::{Digits, OurFile};
-use crate::progress::{PIECE_BYTES, check_between, check_stopped};
+use crate::progress::{Early, PIECE_BYTES, Progress, check_between, check_stopped};
 use crate::record::checksum::{TensorHash, data_checksum};
 use crate::record::tiles::{Decoding, Stopped, decode_tiles};
 use crate::safetensors::{Layout, TensorInfo};
@@ -70,6 +70,10 @@ pub(super) fn write_data(
     let file = task.output.file(&task.place(name))?;
     let mut draft = Draft { file, data_begin, places, arrays: BTreeMap::new(), raw: BTreeMap::new() };
     for (index, plan) in units {
+        // A unit with a file of its own was named when it was planned.
+        if name == task.layout.main_file() {
+            task.progress.unit(&task.specs[*index].name);
+        }
         write_unit(task, unit, *index, plan, &mut draft)?;
         report.units += 1;
     }
@@ -87,22 +91,19 @@ fn write_unit(
     plan: &Plan,
     file: &mut Draft,
 ) -> Result<(), Error> {
-    let Task { source, options, progress, .. } = task;
+    let Task { source, options, .. } = task;
     let spec = &task.specs[index];
-    progress.unit(&spec.name);
     unit.load(index)?;
+    let (weights, parts, progress) = unit.loaded(index);
     check_stopped(progress)?;
-    let (weights, parts) = unit.loaded(index);
     let not_coded = |fault| Error::UnitNotCoded { path: source.path.clone(), unit: spec.name.clone(), fault };
     options.backend.encode(weights, plan, parts).map_err(not_coded)?;
     let split_positions = split_positions(source, spec);
     let view = parts.view(&split_positions);
     if options.verify {
-        verify_unit(&spec.name, view, weights, &options.backend, || check_stopped(progress)).map_err(|stopped| {
-            match stopped {
-                Stopped::Unit(fault) => not_coded(fault),
-                Stopped::Backend(error) | Stopped::Taker(error) => error,
-            }
+        verify_unit(&spec.name, view, weights, &options.backend, progress).map_err(|stopped| match stopped {
+            Stopped::Unit(fault) => not_coded(fault),
+            Stopped::Backend(error) | Stopped::Taker(error) => error,
         })?;
     }
     let arrays =
@@ -115,6 +116,7 @@ fn write_unit(
                 check_between(progress, offset)?;
                 file.write(&name, offset, piece)?;
                 offset += piece.len() as u64;
+                progress.advance(piece.len() as u64);
                 Ok(())
             })
         };
@@ -122,7 +124,7 @@ fn write_unit(
         written?;
         file.arrays.insert(name, checksum);
     }
-    progress.advance(size_of_val(weights) as u64);
+    progress.done(spec.tensors.iter().map(|tensor| source.tensors[tensor].info.bytes()).sum());
     Ok(())
 }
 
@@ -133,7 +135,7 @@ fn copy_raw(task: Task<'_>, unit: &mut UnitBuffer<'_>, raw: &[String], file: &mu
         task.source.reader(place).read_chunks(tensor, &place.info, |offset, bytes| {
             hash.update(bytes);
             file.write(tensor, offset, bytes)?;
-            task.progress.advance(bytes.len() as u64);
+            unit.early.done(bytes.len() as u64);
             check_stopped(task.progress)
         })?;
         unit.note_hash(tensor, hash.finish())?;
@@ -187,11 +189,12 @@ fn verify_unit(
     view: UnitView<'_>,
     weights: &[bf16],
     backend: &Choice,
-    check_stopped: impl Fn() -> Result<(), Error>,
+    progress: &Early<'_>,
 ) -> Result<(), Stopped<Error>> {
     let unit = view.validate().map_err(Stopped::Unit)?;
     decode_tiles(&unit, Decoding::Checked(backend), &mut Vec::new(), |first, tile| {
-        check_stopped()?;
+        check_stopped(progress)?;
+        progress.advance(size_of_val(tile) as u64);
         let expected = &weights[first as usize..][..tile.len()];
         let bits = |weight: &bf16| weight.to_bits();
         if bytemuck::cast_slice::<_, u8>(tile) == bytemuck::cast_slice::<_, u8>(expected) {

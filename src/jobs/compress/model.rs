@@ -61,10 +61,13 @@ impl Steps for Coding<'_, '_> {
         {
             return Ok(Fate::Finished);
         }
+        if file.is_some() {
+            self.task.progress.unit(&self.task.specs[index].name);
+        }
         let plan = plan(self.task, self.unit, &mut self.ledger.report, index)?;
         if file.is_none() {
-            // The unit is read once more when it is coded.
-            self.task.progress.advance(self.task.specs[index].weights * size_of::<bf16>() as u64);
+            // The unit is named, and read once more, when it is coded.
+            self.unit.early.done(self.task.specs[index].weights * size_of::<bf16>() as u64);
         }
         Ok(plan.map_or(Fate::Raw, Fate::Coded))
     }
@@ -86,6 +89,7 @@ impl Steps for Planning<'_, '_> {
 
     fn unit(&mut self, index: usize, _file: Option<&str>) -> Result<Fate<Plan>, Error> {
         let plan = plan(self.task, self.unit, &mut self.unreported, index)?;
+        self.unit.early.done(self.task.specs[index].weights * size_of::<bf16>() as u64);
         Ok(plan.map_or(Fate::Raw, Fate::Coded))
     }
 

@@ -87,18 +87,13 @@ impl Default for CompressOptions {
     }
 }
 
-impl CompressOptions {
-    /// Refuses options that exclude each other: the published code has no extension, and the
-    /// published tool writes no card.
-    pub(super) fn check(&self) -> Result<(), Error> {
-        match self {
-            CompressOptions { code: CodeKind::Canonical, .. } => Ok(()),
-            CompressOptions { all: true, .. } => Err(Error::OptionsExclude { which: Exclusive::PublishedAndAll }),
-            CompressOptions { model_card: true, .. } => {
-                Err(Error::OptionsExclude { which: Exclusive::PublishedAndCard })
-            }
-            _ => Ok(()),
-        }
+/// Refuses options that exclude each other: the published code has no extension, and the published
+/// tool writes no card.
+pub(crate) fn check_exclusive(code: CodeKind, all: bool, model_card: bool) -> Result<(), Error> {
+    match (code, all, model_card) {
+        (CodeKind::Published, true, _) => Err(Error::OptionsExclude { which: Exclusive::PublishedAndAll }),
+        (CodeKind::Published, _, true) => Err(Error::OptionsExclude { which: Exclusive::PublishedAndCard }),
+        _ => Ok(()),
     }
 }
 

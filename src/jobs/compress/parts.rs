@@ -10,7 +10,7 @@ use super::source::{Passed, ToCode, refuse_without_bf16};
 use super::task::Destination;
 use crate::files::our_files::{OurFile, check_names_in};
 use crate::jobs::card::{README, refuse_card};
-use crate::jobs::chosen::nothing_gained;
+use crate::jobs::chosen::{note_on_patterns, nothing_gained};
 use crate::progress::Progress;
 use crate::record::manifest::{MANIFEST_FILE, record_checksum, refuse_list, text_of};
 use crate::writer::copies::{Copied, copy_beside, portable};
@@ -28,9 +28,12 @@ pub(super) fn compress_parts(
     refuse_card(input)?;
     refuse_list(input)?;
     let mut all = CompressReport::default();
+    let models = parts.iter().map(|part| Ok((part, ToCode::open(&input.join(part), options)?)));
+    let models = models.collect::<Result<Vec<_>, Error>>()?;
+    let sources = models.iter().map(|(_, model)| &model.source);
+    all.notes.extend(note_on_patterns(sources, options.pattern_dict.as_ref())?);
     let mut coded = Vec::new();
-    for part in parts {
-        let model = ToCode::open(&input.join(part), options)?;
+    for (part, model) in models {
         if model.specs.is_empty() {
             all.notes.push(Note::NothingToCode { part: part.to_string_lossy().into_owned() });
             all.source_bytes += model.source.file_bytes();

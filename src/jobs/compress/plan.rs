@@ -21,7 +21,6 @@ pub(super) fn plan(
 ) -> Result<Option<Plan>, Error> {
     check_stopped(task.progress)?;
     let spec = &task.specs[index];
-    task.progress.unit(&spec.name);
     let raw_bytes = spec.weights * size_of::<bf16>() as u64;
     let reason = match try_plan(task, unit, report, index)? {
         Ok(plan) => {
@@ -49,7 +48,7 @@ fn try_plan(
         return Ok(Err(df11_core::Error::TooManyWeights { found: spec.weights }));
     }
     unit.load(index)?;
-    let (weights, _) = unit.loaded(index);
+    let (weights, ..) = unit.loaded(index);
     Ok(task.options.code.plan(&task.options.backend, weights).map(|(plan, fault)| {
         if task.options.code == CodeKind::Published {
             tell_published(&spec.name, weights, &plan, fault, &mut report.notes);

@@ -7,14 +7,16 @@ use df11_core::bf16;
 
 use super::gate::{Gate, Room};
 use super::layout::{FileLayout, layout_of};
-use super::options::{CodeKind, CompressOptions};
+use super::options::{CodeKind, CompressOptions, check_exclusive};
 use crate::error::ModelReason;
 use crate::files::checkpoint::Checkpoint;
 use crate::files::leaves::LEAVES;
 use crate::files::shapes::weights;
 use crate::jobs::card::refuse_card;
-use crate::jobs::chosen::{find_units, notes_on, notes_on_patterns};
+use crate::jobs::chosen::{find_units, notes_on};
 use crate::jobs::memory::check_specs;
+use crate::naming::owners::RawReason;
+use crate::naming::pattern::PatternDict;
 use crate::naming::units::{MIN_LONE_WEIGHTS, UnitSpec};
 use crate::safetensors::total;
 use crate::{Error, Note};
@@ -24,7 +26,7 @@ use crate::{Error, Note};
 fn open_source(input: &Path, options: &CompressOptions) -> Result<Checkpoint, Error> {
     /// Values that are checked before the next ones are read.
     const STEP: u64 = 1 << 20;
-    options.check()?;
+    check_exclusive(options.code, options.all, options.model_card)?;
     let mut source = Checkpoint::open(input)?;
     refuse_coded(&source)?;
     if options.code == CodeKind::Published {
@@ -53,7 +55,7 @@ fn open_source(input: &Path, options: &CompressOptions) -> Result<Checkpoint, Er
 
 /// A model that may be compressed, and its units.
 #[derive(Debug)]
-pub(super) struct ToCode {
+pub(crate) struct ToCode {
     pub source: Checkpoint,
     pub specs: Vec<UnitSpec>,
 }
@@ -61,32 +63,34 @@ pub(super) struct ToCode {
 impl ToCode {
     /// Opens the model at `input`, and checks whether it can be compressed with these options.
     pub fn open(input: &Path, options: &CompressOptions) -> Result<ToCode, Error> {
-        let mut source = open_source(input, options)?;
+        let source = open_source(input, options)?;
         if source.is_dir {
             refuse_card(&source.path)?;
         }
-        let inferred = find_units(&source, options.pattern_dict.as_ref(), options.all)?;
-        let may_code_all = options.code == CodeKind::Canonical && options.pattern_dict.is_none() && !options.all;
+        let (model, _) = ToCode::choose(source, options.code, options.pattern_dict.as_ref(), options.all)?;
+        check_specs(&model.source, &model.specs, options.memory)?;
+        Ok(model)
+    }
+
+    /// Finds the units of a model, and why its other tensors stay raw. Notes what the user should
+    /// know about the choice.
+    pub fn choose(
+        mut source: Checkpoint,
+        code: CodeKind,
+        patterns: Option<&PatternDict>,
+        all: bool,
+    ) -> Result<(ToCode, BTreeMap<String, RawReason>), Error> {
+        let inferred = find_units(&source, patterns, all)?;
+        let may_code_all = code == CodeKind::Canonical && patterns.is_none() && !all;
         let notes = notes_on(&source, &inferred, may_code_all)?;
         source.notes.extend(notes);
-        let unmatched = notes_on_patterns(&source, options.pattern_dict.as_ref());
-        source.notes.extend(unmatched);
-        let specs = inferred.units;
-        check_names_free(&source, &specs)?;
-        check_specs(&source, &specs, options.memory)?;
-        Ok(ToCode { source, specs })
+        check_names_free(&source, &inferred.units)?;
+        Ok((ToCode { source, specs: inferred.units }, inferred.raw))
     }
 
     /// The layout of what is written.
     pub fn layout<'a>(&'a self, options: &'a CompressOptions) -> Box<dyn FileLayout + 'a> {
         layout_of(&self.source, &self.specs, options.code, options.pattern_dict.as_ref(), options.single_file)
-    }
-
-    /// The bytes of work that coding will announce. In one file every unit is read twice.
-    pub fn work(&self, options: &CompressOptions) -> u64 {
-        let data = total(self.source.tensors.values().map(|place| place.info.bytes()));
-        let coded = total(self.specs.iter().map(|spec| spec.weights.saturating_mul(size_of::<bf16>() as u64)));
-        if self.layout(options).unit_files().is_some() { data } else { data.saturating_add(coded) }
     }
 }
 
@@ -96,9 +100,21 @@ pub(super) struct Passed {
     pub room: Room,
 }
 
+impl Passed {
+    /// The bytes of work that coding will announce. Every unit is read twice in one file, and if all
+    /// are planned before the first is coded.
+    pub fn work(&self, options: &CompressOptions) -> u64 {
+        let ToCode { source, specs } = &self.model;
+        let data = total(source.tensors.values().map(|place| place.info.bytes()));
+        let coded = total(specs.iter().map(|spec| spec.weights.saturating_mul(size_of::<bf16>() as u64)));
+        let is_read_once = self.room == Room::Enough && self.model.layout(options).unit_files().is_some();
+        if is_read_once { data } else { data.saturating_add(coded) }
+    }
+}
+
 impl ToCode {
     /// Passes the gate: readers will accept everything that is to be written.
-    pub fn pass(self, options: &CompressOptions) -> Result<Passed, Error> {
+    pub(super) fn pass(self, options: &CompressOptions) -> Result<Passed, Error> {
         let room = Gate { layout: &*self.layout(options), specs: &self.specs }.check()?;
         Ok(Passed { model: self, room })
     }
@@ -132,7 +148,7 @@ fn check_names_free(source: &Checkpoint, specs: &[UnitSpec]) -> Result<(), Error
         let arrays = LEAVES.iter().map(|(leaf, _)| format!("{}.{leaf}", spec.name));
         if let Some((tensor, place)) = arrays.filter_map(|name| source.tensors.get_key_value(&name)).next() {
             return Err(Error::TensorUnfit {
-                path: source.reader(place).path().to_path_buf(),
+                path: source.path_of(place),
                 tensor: tensor.clone(),
                 found: format!("{} {:?}", place.info.dtype, place.info.shape),
                 expected: format!("nothing of that name: an array of unit `{}` would be called so", spec.name),

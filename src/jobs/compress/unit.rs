@@ -11,14 +11,18 @@ use super::task::Task;
 use crate::Error;
 use crate::files::checkpoint::Checkpoint;
 use crate::naming::units::UnitSpec;
-use crate::progress::{PIECE_BYTES, Progress, check_between};
+use crate::progress::{Early, PIECE_BYTES, Progress, check_between};
 use crate::record::checksum::TensorHash;
+
+/// Steps of a unit that move the progress: reading, verifying, writing.
+const STEPS: u64 = 3;
 
 /// Room for the largest unit, reused from one unit to the next.
 pub(super) struct UnitBuffer<'a> {
     source: &'a Checkpoint,
     specs: &'a [UnitSpec],
-    progress: &'a dyn Progress,
+    /// The progress of the unit that is under way.
+    pub early: Early<'a>,
     /// The weights of the unit that `loaded` names, at the front.
     weights: Vec<bf16>,
     loaded: Option<usize>,
@@ -41,7 +45,8 @@ impl<'a> UnitBuffer<'a> {
             None => Vec::new(),
         };
         let (parts, hashes) = (Parts::default(), BTreeMap::new());
-        Ok(UnitBuffer { source, specs, progress, weights, loaded: None, parts, hashes })
+        let early = Early::new(progress, STEPS);
+        Ok(UnitBuffer { source, specs, early, weights, loaded: None, parts, hashes })
     }
 
     /// Reads the weights of a unit, unless they are already there.
@@ -57,8 +62,9 @@ impl<'a> UnitBuffer<'a> {
             let mut hash = TensorHash::new(tensor, info.dtype.name(), &info.shape);
             let mut first = 0;
             for weights in self.weights[begin..end].chunks_mut(PIECE_BYTES / size_of::<bf16>()) {
-                check_between(self.progress, first)?;
+                check_between(&self.early, first)?;
                 self.source.read_weights(tensor, first, weights, |bytes| hash.update(bytes))?;
+                self.early.advance(size_of_val(weights) as u64);
                 first += weights.len() as u64;
             }
             self.note_hash(tensor, hash.finish())?;
@@ -68,9 +74,9 @@ impl<'a> UnitBuffer<'a> {
         Ok(())
     }
 
-    /// The weights of the loaded unit, and room for its arrays.
-    pub fn loaded(&mut self, index: usize) -> (&[bf16], &mut Parts) {
-        (&self.weights[..self.specs[index].weights as usize], &mut self.parts)
+    /// The weights of the loaded unit, room for its arrays, and its progress.
+    pub fn loaded(&mut self, index: usize) -> (&[bf16], &mut Parts, &Early<'a>) {
+        (&self.weights[..self.specs[index].weights as usize], &mut self.parts, &self.early)
     }
 
     /// Keeps a tensor's checksum. A tensor that is read twice must be the same both times.

@@ -6,6 +6,7 @@ use std::path::Path;
 use super::options::{DecompressOptions, DecompressReport};
 use super::partial::find_unsound;
 use super::pass::Pass;
+use crate::error::{ModelReason, RecordReason};
 use crate::files::our_files::{OurFile, check_names_in};
 use crate::jobs::card::without_card;
 use crate::jobs::completeness::{self, Completeness};
@@ -29,14 +30,30 @@ pub(super) fn inputs<'a>(input: &'a Path, options: &'a DecompressOptions) -> Vec
 
 /// Plans the restoration of a model.
 pub(super) fn plan(model: &mut CodedModel, options: &DecompressOptions) -> Result<Restoration, Error> {
-    let mut lost = None;
+    let mut lost = Vec::new();
     match std::mem::replace(&mut model.record, Ok(None)) {
         // Without the record, the remaining tensors come back as from the published tool's files.
-        Err(error @ Error::FileMissing { .. }) if options.partial => lost = Some(error),
+        Err(error @ (Error::FileMissing { .. } | Error::Record { reason: RecordReason::Lost, .. })) => {
+            lost.push(error);
+            refuse(&model.checkpoint.path, &mut lost, options)?;
+        }
         record => model.record = Ok(record?),
     }
     check_units(model, options.memory)?;
     let mut plan = Restoration::plan(model, options.pattern_dict.as_ref(), options.like.as_deref())?;
+    let needs_others = |record: &Record| {
+        let files = record.written.iter().flat_map(|written| &written.files);
+        files.into_iter().any(|file| matches!(file, OurFile::Weights { .. }))
+    };
+    if let Ok(Some(record)) = &model.record
+        && !model.checkpoint.is_dir
+        && !options.partial
+        && !plan.judgement.faults.is_empty()
+        && needs_others(record)
+    {
+        let (path, reason) = (model.checkpoint.path.clone(), ModelReason::MainFileAlone);
+        return Err(Error::NotAModel { path, reason });
+    }
     plan.judgement.faults.extend(lost);
     if matches!(&model.record, Ok(None)) {
         let naming = Naming::of(model, options.pattern_dict.as_ref())?;
@@ -136,6 +153,7 @@ pub(super) fn restore(
     report.tensors = plan.targets.len();
     report.output_bytes = headers.saturating_add(plan.data_bytes());
     report.files += plan.files.len() + plan.verbatim.len();
+    report.notes.extend(model.checkpoint.notes.iter().cloned());
     report.notes.extend(plan.judgement.notes.into_iter().chain(plan.notes));
     report.notes.extend(copied.into_iter().flat_map(|copied| copied.notes));
     Ok(report)

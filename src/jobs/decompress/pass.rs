@@ -10,12 +10,15 @@ use super::options::DecompressOptions;
 use crate::Error;
 use crate::files::spelling::Spelling;
 use crate::jobs::restoration::{Restoration, Target};
-use crate::progress::{Progress, check_stopped};
+use crate::progress::{Early, Progress, check_stopped};
 use crate::record::checksum::TensorHash;
 use crate::record::coded::{CodedModel, CodedUnit};
 use crate::record::matrices::{Matrix, matrices_of_tile};
 use crate::record::tiles::{Decoding, decode_tiles};
 use crate::writer::output::NewFiles;
+
+/// Steps of a unit that move the progress: reading, decoding.
+const STEPS: u64 = 2;
 
 /// One pass over a model's units and tensors. Each is read, compared with its checksum, and written
 /// if there are files to write to.
@@ -42,8 +45,12 @@ impl<'a> Pass<'a> {
     }
 
     pub fn restore_unit(&self, unit: &CodedUnit, matrices: &[Matrix], tile: &mut Vec<bf16>) -> Result<(), Error> {
-        self.progress.unit(&unit.name);
-        let arrays = self.model.read(unit, self.progress)?;
+        // The pass that only checks comes first, and names nothing.
+        if self.files.is_some() {
+            self.progress.unit(&unit.name);
+        }
+        let early = Early::new(self.progress, STEPS);
+        let arrays = self.model.read(unit, &early)?;
         let proven = self.model.validate(unit, &arrays)?;
         let mut hashes: Vec<TensorHash> = matrices.iter().map(|matrix| self.hash(&matrix.tensor)).collect();
         let take = |first: u64, weights: &[bf16]| {
@@ -55,11 +62,12 @@ impl<'a> Pass<'a> {
                 hashes[index].update(&bytes);
                 self.write(tensor, offset * spelling.bytes() as u64, &bytes)?;
             }
-            self.progress.advance(size_of_val(weights) as u64);
+            early.advance(size_of_val(weights) as u64);
             Ok(())
         };
         decode_tiles(&proven, Decoding::Fast(&self.options.backend), tile, take)
             .map_err(|stopped| self.model.stopped(unit, stopped))?;
+        early.done(matrices.iter().map(|matrix| self.target(&matrix.tensor).bytes).sum());
         let path = self.model.unit_path(unit);
         matrices.iter().zip(&hashes).try_for_each(|(matrix, hash)| self.check(&path, &matrix.tensor, hash))?;
         if matches!(self.model.record, Ok(Some(_))) {

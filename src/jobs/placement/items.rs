@@ -36,7 +36,7 @@ enum Place {
 
 /// The items of a model in the order in which it computes: embeddings, blocks, and what follows
 /// them. A name with `norm` or `head` is taken for the latter.
-pub(super) fn items_of(input: &Path, source: &Checkpoint) -> Result<Vec<Item>, Error> {
+pub(super) fn items_of(input: &Path, source: Checkpoint) -> Result<Vec<Item>, Error> {
     let mut items: BTreeMap<String, Item> = BTreeMap::new();
     match source.coded {
         true => of_coded(&Model::open(input)?, &mut items),
@@ -69,13 +69,15 @@ fn of_coded(model: &Model, items: &mut BTreeMap<String, Item>) {
     }
 }
 
-fn of_source(source: &Checkpoint, items: &mut BTreeMap<String, Item>) -> Result<(), Error> {
+fn of_source(source: Checkpoint, items: &mut BTreeMap<String, Item>) -> Result<(), Error> {
+    let shapes = source.tensors.iter().map(|(name, place)| (name.clone(), place.info.shape.clone()));
+    let shapes: BTreeMap<String, Vec<u64>> = shapes.collect();
     let estimate = estimate_one(source, &EstimateOptions { headers_only: true, ..EstimateOptions::default() })?;
     for unit in &estimate.units {
         let item = item_of(items, &unit.name);
         add_unit(item, unit.weights, unit.bytes);
         for tensor in &unit.tensors {
-            add_matrix(item, &source.tensors[tensor].info.shape);
+            add_matrix(item, &shapes[tensor]);
         }
     }
     for raw in &estimate.raw {

@@ -25,9 +25,10 @@ use super::mode::Mode;
 use super::tidy::{is_empty_folder, refused};
 use crate::Error;
 use crate::error::OutputReason;
+use crate::files::file_names::UNFINISHED_MARK;
 
 /// The file that marks the folder of a run.
-pub(super) const MARK: &str = "df11.lock";
+pub(super) const MARK: &str = UNFINISHED_MARK;
 
 /// The text in it.
 const MARK_TEXT: &[u8] =

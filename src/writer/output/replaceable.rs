@@ -10,6 +10,7 @@
 //!                                                            weight file, what an index lists
 //! a list of shards, config.json, a tokenizer, README.md ...  what models usually have too
 //! a file that INPUT has too, by the same name                what an earlier job copied from there
+//! a file that the record in the directory names, as large    what the job copied that wrote it
 //! ```
 //!
 //! A mark of ours could not tell: the published form has none, and a decompressed model has none.
@@ -17,16 +18,19 @@
 //! link is not replaced: whoever made it meant something by it.
 
 use std::collections::BTreeSet;
-use std::fs::FileType;
-use std::path::Path;
+use std::fs::{self, FileType};
+use std::path::{Path, PathBuf};
 
-use super::tidy::{exists, refused, walk};
+use super::tidy::{exists, parent, refused, walk};
 use crate::Error;
 use crate::error::OutputReason;
 use crate::files::account::weight_map;
 use crate::files::checkpoint::Checkpoint;
 use crate::files::file_names::{MAIN_FILES, is_consolidated, is_index, is_weights_file, shard_of};
 use crate::files::folder::{replaced_files, weights_files};
+use crate::files::our_files::OurFile;
+use crate::files::own::FILES_KEY;
+use crate::safetensors::Reader;
 
 /// Files that models usually have beside weights and lists of shards.
 const USUAL: [&str; 26] = [
@@ -72,15 +76,36 @@ pub(super) fn refuse_all_but_a_model(folder: &Path, input: &Path) -> Result<(), 
 /// Refuses a directory with a file that belongs to no model. Returns whether it holds weights.
 pub(super) fn refuse_strangers(folder: &Path, input: &Path) -> Result<bool, Error> {
     let mut has_weights = false;
+    let recorded = recorded(folder);
     walk(folder, &mut |name, kind| {
         has_weights |= is_weights_file(name);
-        if kind.is_dir() || !is_special(kind) && (is_usual(folder, name) || input.is_dir() && exists(&input.join(name)))
-        {
+        let is_ours = || is_usual(folder, name) || recorded.contains(name);
+        if kind.is_dir() || !is_special(kind) && (is_ours() || input.is_dir() && exists(&input.join(name))) {
             return Ok(());
         }
         Err(refused(folder, OutputReason::Foreign { name: name.to_path_buf() }))
     })?;
     Ok(has_weights)
+}
+
+/// The files that a record in the directory, or in a part of a pipeline, says were copied there. A
+/// file of another size is not the one that was copied.
+fn recorded(root: &Path) -> BTreeSet<PathBuf> {
+    let parts = fs::read_dir(root).into_iter().flatten().flatten().map(|entry| entry.file_name().into());
+    let mains = parts.chain([PathBuf::new()]).flat_map(|part: PathBuf| MAIN_FILES.map(|main| part.join(main)));
+    let records = mains.filter_map(|main| {
+        let reader = Reader::open(&root.join(&main)).ok()?;
+        let files: Vec<OurFile> = serde_json::from_str(reader.header().metadata.get(FILES_KEY)?).ok()?;
+        Some((main.parent()?.to_path_buf(), files))
+    });
+    let copied = records.flat_map(|(part, files)| {
+        files.into_iter().filter_map(move |file| match file {
+            OurFile::Copied { name, size, .. } => Some((part.join(name), size)),
+            _ => None,
+        })
+    });
+    let is_as_large = |name: &PathBuf, size| fs::metadata(root.join(name)).is_ok_and(|found| found.len() == size);
+    copied.filter(|(name, size)| is_as_large(name, *size)).map(|(name, _)| name).collect()
 }
 
 /// Whether it is a device, a pipe or a socket.
@@ -99,7 +124,7 @@ fn is_usual(root: &Path, name: &Path) -> bool {
 /// Whether a weight file is coded, or is part of the model in its folder. Any folder can hold
 /// .safetensors files: a collection of them is not a model.
 fn is_of_a_model(path: &Path, file: &str) -> bool {
-    let folder = super::tidy::parent(path);
+    let folder = parent(path);
     MAIN_FILES.contains(&file)
         || shard_of(file).is_some()
         || is_consolidated(file)
