@@ -193,8 +193,8 @@ fn a_job_whose_source_changed_goes_on_only_with_the_source_that_it_began_with() 
     sharded(&source);
     let shard = source.join("model-00002-of-00002.safetensors");
     let sound = fs::read(&shard).expect("read");
-    // When both units are finished.
-    let at = At { unit: 4, asked: AtomicUsize::new(0), act: &|| fs::write(&shard, changed(&shard)).expect("written") };
+    // When both units are finished, and the main file begins.
+    let at = At { unit: 2, asked: AtomicUsize::new(0), act: &|| fs::write(&shard, changed(&shard)).expect("written") };
     let error = compress(&source, &output, &CompressOptions::default(), &at).expect_err("changed");
     assert!(
         matches!(&error, Error::Kept { error, .. } if matches!(**error, Error::ChangedMeanwhile { .. })),

@@ -226,7 +226,7 @@ fn difference(work: &Work, options: &CompressOptions, word: &str) -> JobDifferen
 #[test]
 fn what_is_left_is_in_the_way_until_it_is_resumed_or_replaced() {
     let work = stopped();
-    let reason = refused(&work, &CompressOptions::default(), "continue with them");
+    let reason = refused(&work, &CompressOptions::default(), "continue from there");
     assert!(matches!(reason, OutputReason::LeftFiles { files: 1.., .. }), "{reason:?}");
     let force = with!(CompressOptions::default(), force: true);
     compress(&work.at("source"), &work.at("out"), &force, &()).expect("begun anew");

@@ -104,7 +104,7 @@ pub enum OutputReason {
     },
     /// An interrupted run left finished files.
     #[error(
-        "{} holds {} of an interrupted run; continue with that if the job is the same, or let it be removed and start \
+        "{} holds {} of an interrupted run; continue from there if the job is the same, or let it be removed and start \
          over",
         shown(partial),
         count(*files, "finished file")
