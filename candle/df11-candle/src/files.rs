@@ -18,7 +18,7 @@ const MOST_BYTES: u64 = 16 << 20;
 /// `File`.
 pub(crate) fn read_json(path: &Path) -> Result<Value, Error> {
     let failed = |reason: String| Error::File { path: path.into(), reason };
-    let bytes = read(path).map_err(|error| failed(error.to_string()))?;
+    let bytes = read_file(path, MOST_BYTES).map_err(|error| failed(error.to_string()))?;
     serde_json::from_slice(&bytes).map_err(|error| failed(format!("it is not JSON: {error}")))
 }
 
@@ -33,16 +33,21 @@ pub(crate) fn read_json_if_there(path: &Path) -> Result<Option<Value>, Error> {
     }
 }
 
+/// Reads a file that lies beside a model's weights: a regular one, of at most `most` bytes. A pipe or
+/// a device is not waited for.
+///
+/// # Errors
+/// What the operating system said; another kind of file, or a larger one.
 #[allow(clippy::disallowed_methods, reason = "this is the gate")]
-fn read(path: &Path) -> std::io::Result<Vec<u8>> {
+pub fn read_file(path: &Path, most: u64) -> std::io::Result<Vec<u8>> {
     // Looked at by name first: opening a pipe waits for its writer.
     if !path.metadata()?.is_file() {
         return Err(std::io::Error::other("it is not a regular file"));
     }
     let mut bytes = Vec::new();
-    File::open(path)?.take(MOST_BYTES + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > MOST_BYTES {
-        return Err(std::io::Error::other(format!("it is larger than {MOST_BYTES} bytes")));
+    File::open(path)?.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > most {
+        return Err(std::io::Error::other(format!("it is larger than {most} bytes")));
     }
     Ok(bytes)
 }

@@ -85,6 +85,7 @@ pub use df11::backend::Choice;
 pub use df11::{Form, Model};
 pub use embedding::Embedding;
 pub use error::Error;
+pub use files::read_file;
 pub use linear::Linear;
 pub use var_builder::var_builder;
 pub use weights::{Matrix, Weights};

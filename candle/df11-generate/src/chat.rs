@@ -1,9 +1,9 @@
 //! The chat template of a model: Jinja, as transformers renders it.
 
-use std::fs;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::path::Path;
 
+use df11_candle::read_file;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{Environment, ErrorKind as TemplateError, context};
 use serde_json::Value;
@@ -12,17 +12,19 @@ use crate::error::Error;
 
 /// Steps of a template, which comes from anyone: a real one takes thousands.
 const MOST_STEPS: u64 = 1 << 24;
+/// Most bytes of tokenizer_config.json, and of a template. Real ones have less than 1 MiB.
+const MOST_BYTES: u64 = 16 << 20;
 
 /// The text of a conversation in which the user says `said` and the model is to answer.
 pub fn render(folder: &Path, said: &str) -> Result<String, Error> {
     let path = folder.join("tokenizer_config.json");
     let failed = |reason: String| Error::Template { path: path.clone(), reason };
-    let text = fs::read_to_string(&path).map_err(|error| failed(error.to_string()))?;
+    let text = read_text(&path).map_err(|error| failed(error.to_string()))?;
     let config: Value = serde_json::from_str(&text).map_err(|error| failed(format!("it is not JSON: {error}")))?;
     let template = match template_of(&config) {
         Some(template) => template,
         // Newer models have it in a file of its own.
-        None => match fs::read_to_string(folder.join("chat_template.jinja")) {
+        None => match read_text(&folder.join("chat_template.jinja")) {
             Ok(template) => template,
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 return Err(failed("it has no field chat_template, so this is not a model to talk with".into()));
@@ -31,6 +33,10 @@ pub fn render(folder: &Path, said: &str) -> Result<String, Error> {
         },
     };
     evaluate(&template, &config, said).map_err(|error| failed(format!("chat_template: {error:#}")))
+}
+
+fn read_text(path: &Path) -> io::Result<String> {
+    String::from_utf8(read_file(path, MOST_BYTES)?).map_err(|_| io::Error::other("it is not UTF-8"))
 }
 
 /// The template, or the one named `default` of several.
@@ -74,7 +80,7 @@ mod tests {
 
     fn rendered(config: &str) -> Result<String, String> {
         let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join("tokenizer_config.json"), config).unwrap();
+        std::fs::write(folder.path().join("tokenizer_config.json"), config).unwrap();
         render(folder.path(), "Hi ").map_err(|error| error.to_string())
     }
 

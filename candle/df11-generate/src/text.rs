@@ -2,10 +2,14 @@
 
 use std::path::Path;
 
+use df11_candle::read_file;
 use tokenizers::Tokenizer;
 
 use crate::chat;
 use crate::error::Error;
+
+/// Most bytes of tokenizer.json. The largest of released models have about 35 MB.
+const MOST_BYTES: u64 = 256 << 20;
 
 /// The tokenizer of a model, from tokenizer.json.
 pub struct Text(Tokenizer);
@@ -13,10 +17,9 @@ pub struct Text(Tokenizer);
 impl Text {
     pub fn open(folder: &Path) -> Result<Self, Error> {
         let path = folder.join("tokenizer.json");
-        match Tokenizer::from_file(&path) {
-            Ok(tokenizer) => Ok(Self(tokenizer)),
-            Err(error) => Err(Error::Tokenizer { path, reason: error.to_string() }),
-        }
+        let read = read_file(&path, MOST_BYTES).map_err(|error| error.to_string());
+        let tokenizer = read.and_then(|bytes| Tokenizer::from_bytes(bytes).map_err(|error| error.to_string()));
+        tokenizer.map(Self).map_err(|reason| Error::Tokenizer { path, reason })
     }
 
     /// The tokens of a text to continue, after the token that begins a text, if the model has one.

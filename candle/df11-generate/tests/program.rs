@@ -183,3 +183,18 @@ fn ctrl_c_ends_the_text_with_its_report() {
     let stderr = text_of(&output.stderr);
     assert!(stderr.starts_with("stopped\n") && stderr.contains("a second"), "{stderr}");
 }
+
+/// Who makes a model's folder may put a pipe there, which would be waited for for ever.
+#[test]
+#[cfg(unix)]
+fn a_pipe_in_the_place_of_a_small_file_is_refused_at_once() {
+    for (name, arguments) in [("tokenizer.json", &["-p", "w1"][..]), ("tokenizer_config.json", &["-p", "w1", "--chat"])]
+    {
+        let copy = with_tokenizer("llama", json!({}));
+        let path = copy.path().join(name);
+        let _ = fs::remove_file(&path);
+        assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
+        let message = refused(copy.path(), arguments);
+        assert!(message.contains(name) && message.contains("not a regular file"), "{message}");
+    }
+}
