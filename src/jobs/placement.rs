@@ -60,7 +60,7 @@ pub fn place_model(input: &Path, options: &PlacementOptions) -> Result<Placement
     let source = if is_shapes(input) { Checkpoint::of_shapes(input)? } else { Checkpoint::open(input)? };
     let config = if is_shapes(input) { config_of_shapes(input)? } else { ConfigFile::of(&source)? };
     let cache = config.as_ref().and_then(Cache::of);
-    let items = items_of(input, source)?;
+    let items = items_of(source)?;
     let forms = [Form::Bf16, Form::Flat, Form::Df11].map(|form| in_form(form, &items, cache.as_ref(), options));
     Ok(PlacementReport {
         context: options.context,

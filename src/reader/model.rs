@@ -6,6 +6,7 @@ use super::opened::{Found, Opened};
 use super::tensor::Tensor;
 use super::unit_entry::UnitEntry;
 use crate::Error;
+use crate::files::checkpoint::Checkpoint;
 use crate::naming::pattern::PatternDict;
 
 /// A model opened for use: DFloat11 or BF16, a directory or a file, written by us or by the
@@ -40,7 +41,12 @@ impl Model {
     /// # Errors
     /// As `open`; also the errors of opening `options.like`.
     pub fn open_with(path: impl AsRef<Path>, options: &OpenOptions) -> Result<Model, Error> {
-        let opened = Opened::open(path.as_ref(), options.like.as_deref(), options.pattern_dict.as_ref())?;
+        Model::of(Checkpoint::open(path.as_ref())?, options)
+    }
+
+    /// A model whose files are open.
+    pub(crate) fn of(checkpoint: Checkpoint, options: &OpenOptions) -> Result<Model, Error> {
+        let opened = Opened::of(checkpoint, options.like.as_deref(), options.pattern_dict.as_ref())?;
         Ok(Model(Arc::new(opened)))
     }
 

@@ -44,8 +44,7 @@ pub(super) enum Found {
 }
 
 impl Opened {
-    pub fn open(path: &Path, like: Option<&Path>, patterns: Option<&PatternDict>) -> Result<Opened, Error> {
-        let checkpoint = Checkpoint::open(path)?;
+    pub fn of(checkpoint: Checkpoint, like: Option<&Path>, patterns: Option<&PatternDict>) -> Result<Opened, Error> {
         if !checkpoint.coded {
             return Ok(Opened::plain(checkpoint));
         }

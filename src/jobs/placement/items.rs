@@ -1,7 +1,6 @@
 //! The pieces of a model that are placed: each block, and what is before and after the blocks.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use df11_core::{Sections, Shape, bf16};
 
@@ -10,7 +9,7 @@ use crate::files::checkpoint::Checkpoint;
 use crate::files::dotted::{is_decimal, natural_order, parent_and_last, prefixes};
 use crate::jobs::completeness::is_decoder_list;
 use crate::jobs::estimate::{EstimateOptions, estimate_one};
-use crate::reader::Model;
+use crate::reader::{Model, OpenOptions};
 
 /// Tensors that are placed together.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -36,10 +35,10 @@ enum Place {
 
 /// The items of a model in the order in which it computes: embeddings, blocks, and what follows
 /// them. A name with `norm` or `head` is taken for the latter.
-pub(super) fn items_of(input: &Path, source: Checkpoint) -> Result<Vec<Item>, Error> {
+pub(super) fn items_of(source: Checkpoint) -> Result<Vec<Item>, Error> {
     let mut items: BTreeMap<String, Item> = BTreeMap::new();
     match source.coded {
-        true => of_coded(&Model::open(input)?, &mut items),
+        true => of_coded(&Model::of(source, &OpenOptions::default())?, &mut items),
         false => of_source(source, &mut items)?,
     }
     let mut items: Vec<Item> = items.into_values().collect();
