@@ -1,21 +1,9 @@
 #!/usr/bin/env bash
 # Writes the JSON files of this folder anew: tests/vectors/architectures/make.sh [OUT]
-#
-# The first run installs the pinned packages from PyPI (PyTorch's Linux wheel brings CUDA along: 5.4 GB on disk) into a
-# folder outside the checkout that later runs find again: $DF11_ARCHITECTURES_VENV, else under the user's cache folder.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
 out=${1:-$here}
-venv=${DF11_ARCHITECTURES_VENV:-${XDG_CACHE_HOME:-$HOME/.cache}/df11/architectures-1}
-if [ ! -e "$venv/complete" ]; then
-    rm -rf "$venv"
-    python3 -m venv "$venv"
-    # Modules of transformers 4 hold a matrix an expert, as released checkpoints do; those of 5 hold all experts in one tensor.
-    "$venv/bin/pip" install --quiet --no-cache-dir torch==2.15.0 transformers==4.57.6 diffusers==0.36.0
-    "$venv/bin/pip" install --quiet --no-cache-dir --target "$venv/transformers-5" transformers==5.23.0
-    touch "$venv/complete"
-fi
-export HF_HUB_OFFLINE=1 PYTHONWARNINGS=ignore PYTHONDONTWRITEBYTECODE=1
-"$venv/bin/python" "$here/make.py" "$out"
-PYTHONPATH=$venv/transformers-5 "$venv/bin/python" "$here/make.py" "$out"
+. "$here/../transformers.sh"
+with_transformers_4 "$here/make.py" "$out"
+with_transformers_5 "$here/make.py" "$out"
