@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Another reader of the format, `mlx-dfloat` 0.2.0 of PyPI, reads what we write, and we read the
-# units that it carries. Its reference decoder is numpy alone; Apple's `mlx`, on which its GPU decoder
-# runs, is stubbed.
+# units that it carries. Its reference decoder is numpy alone; Apple's `mlx`, on which its GPU
+# decoder runs, is stubbed.
 #
 #   ci/peers_read.sh
 #

@@ -69,8 +69,8 @@ pub(crate) fn read_whole(file: fs::File, path: &Path) -> Result<Vec<u8>, Error> 
     Ok(bytes)
 }
 
-/// Why these bytes of a small file are not the JSON that was expected: what it is instead, or `else`
-/// this reason.
+/// Why these bytes of a small file are not the JSON that was expected: what it is instead, or
+/// else this reason.
 pub(crate) fn not_json(bytes: &[u8], otherwise: JsonReason) -> JsonReason {
     if bytes.trim_ascii().is_empty() {
         return JsonReason::Empty;

@@ -33,8 +33,8 @@ pub(crate) fn read_json_if_there(path: &Path) -> Result<Option<Value>, Error> {
     }
 }
 
-/// Reads a file that lies beside a model's weights: a regular one, of at most `most` bytes. A pipe or
-/// a device is not waited for.
+/// Reads a file that lies beside a model's weights: a regular one, of at most `most` bytes. A
+/// pipe or a device is not waited for.
 ///
 /// # Errors
 /// What the operating system said; another kind of file, or a larger one.

@@ -38,12 +38,12 @@
 //! | form | memory for each weight | speed |
 //! |---|---|---|
 //! | [`Form::Df11`] | about 11 bits | the slowest: each product decodes |
-//! | [`Form::Flat`] | 12 bits, and what escapes | the fastest |
-//! | [`Form::Bf16`] | 16 bits | between them |
+//! | [`Form::Flat`] | 12 bits, and what escapes | as BF16; a single product can be faster |
+//! | [`Form::Bf16`] | 16 bits | as the memory allows |
 //!
 //! The form changes memory and speed, never a result: every logit has the same bits in each form,
-//! for any number of threads, on every level of the processor, for a text alone or beside others, at
-//! once or token by token. `tests/identity.rs` compares them.
+//! for any number of threads, on every level of the processor, for a text alone or beside others,
+//! at once or token by token. `tests/identity.rs` compares them.
 //!
 //! # What is the same as what
 //!

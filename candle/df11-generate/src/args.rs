@@ -24,7 +24,7 @@ pub struct Args {
     /// Put the text into the model's chat template, as what a user says
     #[arg(long)]
     pub chat: bool,
-    /// How the weights are kept: df11 (least memory), flat (fastest) or bf16
+    /// How the weights are kept: df11 (least memory, slowest), flat or bf16 (most memory)
     #[arg(long, value_name = "FORM", default_value_t = Form::Df11)]
     pub form: Form,
     /// Threads; by default as many as the machine runs at once

@@ -30,8 +30,8 @@ pub struct Inspect {
     input: PathBuf,
     /// Print {units: [{name, weights, bits_per_weight, entropy, exponents_in_use, longest_code,
     /// bytes, flat: {least_bytes, escapes, kept_bf16}}], raw: [...], completeness: {state,
-    /// missing}, notes} instead. `least_bytes` leaves out what depends on shapes: headers, starts of rows
-    /// and padding of rows
+    /// missing}, notes} instead. `least_bytes` leaves out what depends on shapes: headers, starts
+    /// of rows and padding of rows
     #[arg(long)]
     json: bool,
     #[command(flatten)]

@@ -59,8 +59,8 @@ impl Terminal {
         if self.talk.quiet { Ok(()) } else { self.result(&format!("{}: {}\n", shown(path), line(summary))) }
     }
 
-    /// Writes the report of a job as JSON to stdout. A failure here is not one of the job: OUTPUT is
-    /// complete.
+    /// Writes the report of a job as JSON to stdout. A failure here is not one of the job: OUTPUT
+    /// is complete.
     pub fn json_of_output(&self, output: &Path, value: &impl serde::Serialize) -> Result<(), Failure> {
         self.json(value).map_err(|failure| of_output(failure, output))
     }

@@ -47,7 +47,8 @@ impl Checkpoint {
         if is_coded(&folder) { coded::open(folder) } else { open_source(folder) }
     }
 
-    /// Opens the BF16 model at `path`, which a DFloat11 model is compared with, or which gives shapes.
+    /// Opens the BF16 model at `path`, which a DFloat11 model is compared with, or which gives
+    /// shapes.
     ///
     /// # Errors
     /// As `open`; or it is a DFloat11 model.

@@ -101,8 +101,8 @@ pub(super) struct Passed {
 }
 
 impl Passed {
-    /// The bytes of work that coding will announce. Every unit is read twice in one file, and if all
-    /// are planned before the first is coded.
+    /// The bytes of work that coding will announce. Every unit is read twice in one file, and if
+    /// all are planned before the first is coded.
     pub fn work(&self, options: &CompressOptions) -> u64 {
         let ToCode { source, specs } = &self.model;
         let data = total(source.tensors.values().map(|place| place.info.bytes()));

@@ -14,8 +14,8 @@ const MOST_LAYERS: u64 = 4096;
 pub(super) struct Cache {
     /// Bytes that one block keeps of a token.
     token_bytes: u64,
-    /// For each block, the most tokens that it keeps: none for a block without attention, `u64::MAX`
-    /// for one that sees all.
+    /// For each block, the most tokens that it keeps: none for a block without attention,
+    /// `u64::MAX` for one that sees all.
     windows: Vec<u64>,
 }
 

@@ -62,7 +62,7 @@ def memorise(model, tokens):
     optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3, weight_decay=0.0)
     noise = torch.randint(3, VOCABULARY, (400, 3, TOKENS))
     for step in range(400):
-        # Other texts beside it, so that attention over the whole context keeps a part in the result.
+        # Other texts beside it, so that attention over the whole context keeps a part in it.
         copies = torch.cat([noise[step, :, : TOKENS // 2]] * 2, dim=1)
         loss = model(input_ids=tokens[None], labels=tokens[None]).loss + 0.3 * model(input_ids=copies, labels=copies).loss
         optimizer.zero_grad()
