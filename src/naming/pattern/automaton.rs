@@ -273,7 +273,9 @@ mod tests {
             vec![format!(r"model\.layers\.(?:{all_alternatives})\.mlp\.experts\.(?:{all_alternatives})")],
             each_expert,
             each(|layer, expert| format!(r"model\.layers\.{layer}\.mlp\.experts\.{expert}")),
-            each(|layer, expert| format!(r"model.layers.{layer}.mlp.experts.{expert}.(gate_proj|up_proj|down_proj)")),
+            each(|layer, expert| {
+                format!(r"model\.layers\.{layer}\.mlp\.experts\.{expert}\.(gate_proj|up_proj|down_proj)")
+            }),
         ] {
             let steps = steps(&patterns, &paths).expect("within the bound");
             println!("{} patterns, the first of {} bytes: {steps} steps", patterns.len(), patterns[0].len());
