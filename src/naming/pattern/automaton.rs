@@ -17,7 +17,7 @@
 use std::collections::BTreeSet;
 use std::mem::{replace, take};
 
-use regex_automata::nfa::thompson::{BuildError, Compiler, NFA, State, WhichCaptures};
+use regex_automata::nfa::thompson::{Compiler, NFA, State, WhichCaptures};
 use regex_automata::util::primitives::StateID;
 use regex_syntax::hir::Hir;
 
@@ -35,10 +35,11 @@ pub(super) struct TooMuchWork;
 pub(super) struct Automaton(NFA);
 
 impl Automaton {
-    /// Compiles patterns into at most `most_bytes`.
-    pub fn new(patterns: &[Hir], most_bytes: usize) -> Result<Automaton, BuildError> {
+    /// Compiles patterns into at most `most_bytes`. The error is the compiler's message.
+    pub fn new(patterns: &[Hir], most_bytes: usize) -> Result<Automaton, String> {
         let config = NFA::config().which_captures(WhichCaptures::None).nfa_size_limit(Some(most_bytes));
-        Compiler::new().configure(config).build_many_from_hir(patterns).map(Automaton)
+        let built = Compiler::new().configure(config).build_many_from_hir(patterns);
+        built.map(Automaton).map_err(|error| error.to_string())
     }
 
     /// Calls `found` with each path that is matched as a whole, and with the numbers of the
