@@ -16,7 +16,7 @@ committed=df11-kernels/hsaco
 # most, as its lane masks take two each. No scratch, and only the LDS that the launch asks for.
 registers=128 scalars=108 moved=64 scratch=0 static_lds=0
 # Products keep what they have loaded ahead in registers: 256 work items on a compute unit.
-product_registers=384 product_moved=96 kernels=12
+product_registers=384 product_moved=160 kernels=14
 
 # bounds TARGET WIDTH OBJECT COMPILER
 bounds() {

@@ -227,14 +227,16 @@ pub const PRODUCT_THREADS: u32 = 128;
 const CHUNK_VALUES: u32 = 8192;
 /// Vectors that the kernels take at a time, ascending. For more of them, the last kernel reads the
 /// weights again.
-const VECTORS: [u32; 3] = [1, 4, 8];
+const VECTORS: [u32; 4] = [1, 2, 4, 8];
 /// Entry points: `(Product product)`. For flat matrices, then for BF16 words; in the order of
 /// `VECTORS`.
-pub const PRODUCTS: [&str; 6] = [
+pub const PRODUCTS: [&str; 8] = [
     "df11_product_flat_1",
+    "df11_product_flat_2",
     "df11_product_flat_4",
     "df11_product_flat_8",
     "df11_product_bf16_1",
+    "df11_product_bf16_2",
     "df11_product_bf16_4",
     "df11_product_bf16_8",
 ];

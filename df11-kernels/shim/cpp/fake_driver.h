@@ -273,11 +273,13 @@ Function functions[] = {
     {"df11_flat_count", 4, {FLATTEN}, {{0, false}, {8, true}}},
     {"df11_flat_write", 5, {FLATTEN}, {{0, false}, {16, true}}},
     {"df11_product_flat_1", 6, {PRODUCT}, of_product},
-    {"df11_product_flat_4", 7, {PRODUCT}, of_product},
-    {"df11_product_flat_8", 8, {PRODUCT}, of_product},
-    {"df11_product_bf16_1", 9, {PRODUCT}, of_product},
-    {"df11_product_bf16_4", 10, {PRODUCT}, of_product},
-    {"df11_product_bf16_8", 11, {PRODUCT}, of_product},
+    {"df11_product_flat_2", 7, {PRODUCT}, of_product},
+    {"df11_product_flat_4", 8, {PRODUCT}, of_product},
+    {"df11_product_flat_8", 9, {PRODUCT}, of_product},
+    {"df11_product_bf16_1", 10, {PRODUCT}, of_product},
+    {"df11_product_bf16_2", 11, {PRODUCT}, of_product},
+    {"df11_product_bf16_4", 12, {PRODUCT}, of_product},
+    {"df11_product_bf16_8", 13, {PRODUCT}, of_product},
     {"decode", 2, {8, 8, 8, 8, 8, 8, 4, 4, 4}, {{0, false}, {40, true}}},
 };
 Function& published = functions[sizeof functions / sizeof functions[0] - 1];

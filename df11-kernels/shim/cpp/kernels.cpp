@@ -71,9 +71,11 @@ void (*const kernels[])(const void*) = {
     run_one<const Flatten, df11_flat_count>,
     run_one<const Flatten, df11_flat_write>,
     run_one<const Product, df11_product_flat_1>,
+    run_one<const Product, df11_product_flat_2>,
     run_one<const Product, df11_product_flat_4>,
     run_one<const Product, df11_product_flat_8>,
     run_one<const Product, df11_product_bf16_1>,
+    run_one<const Product, df11_product_bf16_2>,
     run_one<const Product, df11_product_bf16_4>,
     run_one<const Product, df11_product_bf16_8>,
 };

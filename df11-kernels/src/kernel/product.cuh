@@ -442,12 +442,15 @@ DF11_DEVICE void multiply(const Product& product) {
   }
 }
 
-// The kernels, by the vectors that they take at a time. flat.rs mirrors these lines.
-#define PRODUCT(name, Row, rows, vectors, ahead) \
-  DF11_WIDE_KERNEL(PRODUCT_THREADS, name)(DF11_PARAMETER Product product) { multiply<Row, rows, vectors, ahead>(product); }
-PRODUCT(df11_product_flat_1, FlatRow, 1, 1, 8)
-PRODUCT(df11_product_flat_4, FlatRow, 1, 4, 4)
-PRODUCT(df11_product_flat_8, FlatRow, 1, 8, 4)
-PRODUCT(df11_product_bf16_1, WordRow, 1, 1, 8)
-PRODUCT(df11_product_bf16_4, WordRow, 1, 4, 4)
-PRODUCT(df11_product_bf16_8, WordRow, 1, 8, 4)
+// The kernels, by the vectors that they take at a time, and the thread blocks that a multiprocessor
+// must have room for. flat.rs mirrors these lines.
+#define PRODUCT(name, Row, rows, vectors, ahead, blocks) \
+  DF11_WIDE_KERNEL(PRODUCT_THREADS, blocks, name)(DF11_PARAMETER Product product) { multiply<Row, rows, vectors, ahead>(product); }
+PRODUCT(df11_product_flat_1, FlatRow, 1, 1, 8, 3)
+PRODUCT(df11_product_flat_2, FlatRow, 1, 2, 4, 4)
+PRODUCT(df11_product_flat_4, FlatRow, 1, 4, 4, 3)
+PRODUCT(df11_product_flat_8, FlatRow, 1, 8, 2, 3)
+PRODUCT(df11_product_bf16_1, WordRow, 1, 1, 8, 3)
+PRODUCT(df11_product_bf16_2, WordRow, 1, 2, 4, 4)
+PRODUCT(df11_product_bf16_4, WordRow, 1, 4, 4, 3)
+PRODUCT(df11_product_bf16_8, WordRow, 1, 8, 2, 3)

@@ -15,7 +15,7 @@ typedef u32 u32x4 __attribute__((ext_vector_type(4)));
 #define DF11_DEVICE_MEMBER __attribute__((device, always_inline)) inline
 #define DF11_DEVICE static DF11_DEVICE_MEMBER
 #define DF11_KERNEL(threads, name) extern "C" __attribute__((global, amdgpu_flat_work_group_size(threads, threads))) void name
-#define DF11_WIDE_KERNEL DF11_KERNEL
+#define DF11_WIDE_KERNEL(threads, blocks, name) DF11_KERNEL(threads, name)
 #define DF11_PARAMETER const
 #define DF11_AT(region, step)
 #define DF11_RUN(region)

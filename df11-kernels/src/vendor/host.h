@@ -4,7 +4,7 @@
 
 #define DF11_DEVICE static inline
 #define DF11_DEVICE_MEMBER inline
-#define DF11_WIDE_KERNEL DF11_KERNEL
+#define DF11_WIDE_KERNEL(threads, blocks, name) DF11_KERNEL(threads, name)
 #define DF11_PARAMETER const
 #define DF11_KERNEL(threads, name) static void name
 #define DF11_AT(region, step) machine::at(step);
