@@ -27,9 +27,9 @@ ptx() {
 }
 
 # Most registers of a thread: 1024 threads on a multiprocessor; for products, which keep what they
-# have loaded ahead in registers, 256 threads. Most bytes spilled: some at the edges of the loop of
+# have loaded ahead in registers, 384 threads. Most bytes spilled: some at the edges of the loop of
 # the decoding kernels, none in others.
-registers=64 spilled=64 product_registers=255 kernels=14
+registers=64 spilled=64 product_registers=168 kernels=14
 
 resources() {
   nvcc
