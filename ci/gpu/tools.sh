@@ -43,5 +43,5 @@ nvcc_13_0() {
 # source.rs joins it.
 kernel_source() {
   mkdir -p target/gpu
-  (cd df11-kernels/src && cat "vendor/$1.h" kernel/job.cuh kernel/lane.cuh kernel/decode.cuh kernel/launch.cuh kernel/plain.cuh) >"target/gpu/$1.cu"
+  (cd df11-kernels/src && cat "vendor/$1.h" kernel/job.cuh kernel/lane.cuh kernel/decode.cuh kernel/launch.cuh kernel/plain.cuh kernel/flat.cuh kernel/product.cuh) >"target/gpu/$1.cu"
 }

@@ -16,6 +16,9 @@ use crate::stream::Stream;
 /// that many side by side, and they take some 1.5 MB of scratch.
 const GROUP_BLOCKS: usize = 64;
 
+/// Bytes that are copied to the device at a time.
+const UPLOADED: usize = 64 << 20;
+
 /// Decodes units of host memory into host memory: copies, launches, waits. Whoever uses the weights
 /// on the device launches `Kernels` itself. Clones share all.
 #[derive(Clone, Debug)]
@@ -59,6 +62,36 @@ impl<D: Driver> Decoder<D> {
 
     fn stream(&self) -> MutexGuard<'_, Stream<D>> {
         self.stream.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Has work launched on the stream, and waits for it, whatever comes of it. So what the work
+    /// uses may be freed after it.
+    pub(crate) fn wait_for(&self, launch: impl FnOnce(RawStream) -> Result<(), Error>) -> Result<(), Error> {
+        let stream = self.stream();
+        let launched = launch(stream.raw());
+        stream.wait().and(launched)
+    }
+
+    /// New memory of the device that holds a copy of `bytes`.
+    pub(crate) fn upload(&self, bytes: &[u8]) -> Result<DeviceMemory<D>, Error> {
+        let memory = DeviceMemory::new(self.kernels.device(), bytes.len())?;
+        self.upload_to(&memory, 0, bytes)?;
+        Ok(memory)
+    }
+
+    /// Copies `bytes` to the memory, after its first `at` bytes.
+    pub(crate) fn upload_to(&self, memory: &DeviceMemory<D>, at: usize, bytes: &[u8]) -> Result<(), Error> {
+        for (number, part) in bytes.chunks(UPLOADED).enumerate() {
+            let part = part.to_vec();
+            // SAFETY: the memory lives until the stream has been waited for, and so does the part:
+            // else it is never freed.
+            let copied = self.wait_for(|stream| unsafe { memory.write_at(at + number * UPLOADED, &part, stream) });
+            if copied.is_err() && !self.kernels.device().is_settled() {
+                std::mem::forget(part);
+            }
+            copied?;
+        }
+        Ok(())
     }
 
     /// Has work launched, on a stream, that decodes to an output as large as `weights` and reports
@@ -139,6 +172,32 @@ impl<'u, D: Driver> LoadedUnit<'u, D> {
         // The plain decoder says what it is that the kernel found wrong.
         df11_core::decode_range(&self.unit, first, weights)?;
         Err(Error::Faults { job: 0, status })
+    }
+
+    /// Decodes `count` weights from `first` on to memory of the device, which has room for them.
+    pub(crate) fn decode_to(&self, first: u64, count: u64, output: &DeviceMemory<D>) -> Result<(), Error> {
+        let blocks = self.unit.blocks_of(first, count as usize)?;
+        let status = self.decoder.upload(&[0; 4])?;
+        let job = Job::window(&self.on_device(), first..first + count, blocks, output.address(), status.address());
+        // SAFETY: as above.
+        self.decoder.wait_for(|stream| unsafe { self.decoder.kernels.decode(stream, &[job], self.stage_bytes()) })?;
+        let mut word = [0; 4];
+        status.read(&mut word)?;
+        self.check(u32::from_le_bytes(word), first, count)
+    }
+
+    /// What the plain decoder says of these weights, if the kernel has found something wrong.
+    pub(crate) fn check(&self, status: u32, first: u64, count: u64) -> Result<(), Error> {
+        if status == 0 {
+            return Ok(());
+        }
+        df11_core::decode_range(&self.unit, first, &mut vec![bf16::ZERO; count as usize])?;
+        Err(Error::Faults { job: 0, status })
+    }
+
+    /// The decoder that loaded it.
+    pub(crate) fn decoder(&self) -> &Decoder<D> {
+        &self.decoder
     }
 
     /// Decodes rows of a matrix, as `df11_core::Loaded` has it: by one launch of the gathering

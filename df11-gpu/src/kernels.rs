@@ -10,6 +10,7 @@ use crate::compiler::{Compiler, c_text};
 use crate::device::Device;
 use crate::driver::{Driver, Image, call};
 use crate::error::Error;
+use crate::flat_kernels::FlatKernels;
 use crate::functions::{Handle, RawStream};
 
 /// The kernels, loaded on a device.
@@ -18,10 +19,11 @@ pub struct Kernels<D: Driver> {
     module: Module<D>,
     decode: Kernel,
     gather: Kernel,
+    flat: FlatKernels,
 }
 
 #[derive(Debug)]
-struct Module<D: Driver> {
+pub(crate) struct Module<D: Driver> {
     device: Arc<Device<D>>,
     raw: Handle,
     // AMD's runtime does not promise to have read all of it once it has loaded it: it goes with the
@@ -30,10 +32,11 @@ struct Module<D: Driver> {
 }
 
 #[derive(Debug)]
-struct Kernel {
+pub(crate) struct Kernel {
     raw: Handle,
-    /// Thread blocks that the device holds at a time, by the stage's bytes: the driver takes long
-    /// to say it. Stages of units that are right have some two thousand sizes.
+    threads: u32,
+    /// Thread blocks that the device holds at a time, by their bytes of shared memory: the driver
+    /// takes long to say it. Units that are right have some two thousand sizes.
     resident: Mutex<BTreeMap<u32, u32>>,
 }
 
@@ -71,8 +74,14 @@ impl<D: Driver> Kernels<D> {
         // SAFETY: a whole image, as `Driver` promises, which lives as long as the module.
         unsafe { call!(device.bind()?, module_load(&mut raw, image.as_ptr().cast()))? };
         let module = Module { device: device.clone(), raw: Handle(raw), image: ManuallyDrop::new(image) };
-        let (decode, gather) = (module.kernel(DECODE)?, module.kernel(GATHER)?);
-        Ok(Self { module, decode, gather })
+        let (decode, gather) = (module.kernel(DECODE, BLOCK_THREADS)?, module.kernel(GATHER, BLOCK_THREADS)?);
+        let flat = FlatKernels::of(&module)?;
+        Ok(Self { module, decode, gather, flat })
+    }
+
+    /// The module, and its kernels of the flat form and of products.
+    pub(crate) fn flat(&self) -> (&Module<D>, &FlatKernels) {
+        (&self.module, &self.flat)
     }
 
     /// The device.
@@ -101,7 +110,7 @@ impl<D: Driver> Kernels<D> {
         let mut stage = stage_bytes;
         let mut parameters = [pointer(&mut jobs), pointer(&mut count), pointer(&mut blocks), pointer(&mut stage)];
         // SAFETY: the parameters are those of the entry point; the rest is the caller's promise.
-        unsafe { self.module.launch(&self.decode, blocks, stage_bytes, stream, &mut parameters) }
+        unsafe { self.module.launch_blocks(&self.decode, blocks, stage_bytes, stream, &mut parameters) }
     }
 
     /// Gathers rows of a matrix into the output of `job`, one after the other, on `stream`. Returns
@@ -121,36 +130,40 @@ impl<D: Driver> Kernels<D> {
         let mut parameters =
             [pointer(&mut job), pointer(&mut numbers), pointer(&mut count), pointer(&mut weights), pointer(&mut stage)];
         // SAFETY: as above.
-        unsafe { self.module.launch(&self.gather, rows.count, stage_bytes, stream, &mut parameters) }
+        unsafe { self.module.launch_blocks(&self.gather, rows.count, stage_bytes, stream, &mut parameters) }
     }
 }
 
 impl<D: Driver> Module<D> {
-    fn kernel(&self, name: &str) -> Result<Kernel, Error> {
+    /// The kernel of this name, in thread blocks of so many threads.
+    pub(crate) fn kernel(&self, name: &str, threads: u32) -> Result<Kernel, Error> {
         let mut raw = null_mut();
         // SAFETY: the module is loaded, the name ends with a byte of 0.
         unsafe { call!(self.device.bind()?, module_function(&mut raw, self.raw.0, c_text(name).as_ptr()))? };
-        Ok(Kernel { raw: Handle(raw), resident: Mutex::default() })
+        Ok(Kernel { raw: Handle(raw), threads, resident: Mutex::default() })
     }
 
-    /// Thread blocks with such a stage that the device holds at a time. An error is not kept.
-    fn resident(&self, kernel: &Kernel, stage_bytes: u32) -> Result<u32, Error> {
+    /// Thread blocks with so many bytes of shared memory that the device holds at a time. An error
+    /// is not kept.
+    pub(crate) fn resident(&self, kernel: &Kernel, shared_bytes: u32) -> Result<u32, Error> {
         let mut known = kernel.resident.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(&resident) = known.get(&stage_bytes) {
+        if let Some(&resident) = known.get(&shared_bytes) {
             return Ok(resident);
         }
-        let (threads, shared) = (BLOCK_THREADS as c_int, Geometry::shared_bytes(stage_bytes) as usize);
         let mut each = 0;
         // SAFETY: the kernel is of this module, which is loaded.
-        unsafe { call!(self.device.bind()?, occupancy(&mut each, kernel.raw.0, threads, shared))? };
+        unsafe {
+            let (threads, shared) = (kernel.threads as c_int, shared_bytes as usize);
+            call!(self.device.bind()?, occupancy(&mut each, kernel.raw.0, threads, shared))?;
+        }
         let resident = (each.max(1) as u32).saturating_mul(self.device.multiprocessors());
-        known.insert(stage_bytes, resident);
+        known.insert(shared_bytes, resident);
         Ok(resident)
     }
 
     /// # Safety
-    /// `parameters` are those of the kernel's entry point, and as `Kernels::decode`.
-    unsafe fn launch(
+    /// As `launch`.
+    unsafe fn launch_blocks(
         &self,
         kernel: &Kernel,
         blocks: u32,
@@ -158,13 +171,25 @@ impl<D: Driver> Module<D> {
         stream: RawStream,
         parameters: &mut [*mut c_void],
     ) -> Result<(), Error> {
-        let Geometry { grid, shared_bytes } = Geometry::new(blocks, stage_bytes, self.resident(kernel, stage_bytes)?);
-        let (kernel, parameters, threads) = (kernel.raw.0, parameters.as_mut_ptr(), BLOCK_THREADS);
+        let resident = self.resident(kernel, Geometry::shared_bytes(stage_bytes))?;
+        // SAFETY: the caller's.
+        unsafe { self.launch(kernel, Geometry::new(blocks, stage_bytes, resident), stream, parameters) }
+    }
+
+    /// # Safety
+    /// `kernel` is one of the module, `parameters` are those of its entry point, and as
+    /// `Kernels::decode`.
+    pub(crate) unsafe fn launch(
+        &self,
+        kernel: &Kernel,
+        Geometry { grid, shared_bytes }: Geometry,
+        stream: RawStream,
+        parameters: &mut [*mut c_void],
+    ) -> Result<(), Error> {
+        let (raw, threads, parameters) = (kernel.raw.0, kernel.threads, parameters.as_mut_ptr());
         let driver = self.device.bind()?;
         // SAFETY: the caller's.
-        unsafe {
-            call!(driver, launch(kernel, grid, 1, 1, threads, 1, 1, shared_bytes, stream, parameters, null_mut()))
-        }
+        unsafe { call!(driver, launch(raw, grid, 1, 1, threads, 1, 1, shared_bytes, stream, parameters, null_mut())) }
     }
 }
 
@@ -183,6 +208,6 @@ impl<D: Driver> Drop for Module<D> {
     }
 }
 
-fn pointer<T>(value: &mut T) -> *mut c_void {
+pub(crate) fn pointer<T>(value: &mut T) -> *mut c_void {
     std::ptr::from_mut(value).cast()
 }

@@ -34,11 +34,16 @@ mod device;
 mod driver;
 mod error;
 mod find;
+mod flat_kernels;
+mod flatten;
 mod functions;
 mod kernels;
 mod memory;
 mod offload;
+mod product;
+mod slab;
 mod stream;
+mod weights;
 
 pub use compiler::Compiler;
 pub use decoder::{Decoder, LoadedUnit};

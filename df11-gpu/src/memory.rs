@@ -55,9 +55,31 @@ impl<D: Driver> DeviceMemory<D> {
     /// # Safety
     /// As `clear`; and `bytes` live until that is done.
     pub unsafe fn write(&self, bytes: &[u8], stream: RawStream) -> Result<(), Error> {
-        assert!(bytes.len() <= self.bytes, "{} bytes given for {}", bytes.len(), self.bytes);
-        // SAFETY: the memory has that many bytes; the rest is the caller's promise.
-        unsafe { call!(self.device.bind()?, copy_to_device(self.address, bytes.as_ptr().cast(), bytes.len(), stream)) }
+        // SAFETY: the caller's.
+        unsafe { self.write_at(0, bytes, stream) }
+    }
+
+    /// Copies `bytes` to the place after the first `at` bytes, on `stream`. Returns at once.
+    ///
+    /// # Panics
+    /// If the memory ends before.
+    ///
+    /// # Safety
+    /// As `write`.
+    pub unsafe fn write_at(&self, at: usize, bytes: &[u8], stream: RawStream) -> Result<(), Error> {
+        let to = self.place(at, bytes.len());
+        // SAFETY: the memory has that many bytes there; the rest is the caller's promise.
+        unsafe { call!(self.device.bind()?, copy_to_device(to, bytes.as_ptr().cast(), bytes.len(), stream)) }
+    }
+
+    /// The address after the first `at` bytes, where `bytes` more are.
+    fn place(&self, at: usize, bytes: usize) -> u64 {
+        assert!(
+            at.checked_add(bytes).is_some_and(|end| end <= self.bytes),
+            "{bytes} bytes from {at} on of {}",
+            self.bytes
+        );
+        self.address + at as u64
     }
 
     /// Copies from the front into `bytes`, once the streams that write there have been waited for.
@@ -69,10 +91,21 @@ impl<D: Driver> DeviceMemory<D> {
     /// # Panics
     /// If there are more bytes than the memory has.
     pub fn read(&self, bytes: &mut [u8]) -> Result<(), Error> {
-        assert!(bytes.len() <= self.bytes, "{} bytes wanted of {}", bytes.len(), self.bytes);
-        // SAFETY: the memory has that many bytes. What a stream still writes there comes out as
-        // anything.
-        unsafe { call!(self.device.bind()?, copy_to_host_now(bytes.as_mut_ptr().cast(), self.address, bytes.len())) }
+        self.read_at(0, bytes)
+    }
+
+    /// As `read`, from the place after the first `at` bytes.
+    ///
+    /// # Errors
+    /// As `read`.
+    ///
+    /// # Panics
+    /// If the memory ends before.
+    pub fn read_at(&self, at: usize, bytes: &mut [u8]) -> Result<(), Error> {
+        let from = self.place(at, bytes.len());
+        // SAFETY: the memory has that many bytes there. What a stream still writes there comes out
+        // as anything.
+        unsafe { call!(self.device.bind()?, copy_to_host_now(bytes.as_mut_ptr().cast(), from, bytes.len())) }
     }
 }
 

@@ -18,12 +18,17 @@
 #[cfg(test)]
 extern crate std;
 
+mod flat;
 mod geometry;
 mod jobs;
 mod layout;
 mod source;
 mod tables;
 
+pub use flat::{
+    DeviceArray, DeviceFlat, DeviceMatrix, FLAT_COUNT, FLAT_EXPAND, FLAT_THREADS, FLAT_WRITE, Flatten, PRODUCT_THREADS,
+    PRODUCTS, Product, flat_geometry,
+};
 pub use geometry::{BLOCK_THREADS, Geometry, PLAIN_THREADS, fullest_block, stage_bytes};
 pub use jobs::{DeviceUnit, Job, Jobs, LAUNCH_JOBS, TooManyJobs, fault};
 pub use layout::Layout;

@@ -10,6 +10,8 @@ macro_rules! source {
             include_str!("kernel/decode.cuh"),
             include_str!("kernel/launch.cuh"),
             include_str!("kernel/plain.cuh"),
+            include_str!("kernel/flat.cuh"),
+            include_str!("kernel/product.cuh"),
         )
     };
 }

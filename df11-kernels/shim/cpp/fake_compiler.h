@@ -43,7 +43,9 @@ std::string option(int count, const char** options, const std::string& name) {
 
 // The file: its header, `note`, and the names of the entry points in the source.
 int compile(Program* program, bool known, Header header, std::string note) {
-  for (const char* entry : {"df11_decode", "df11_gather", "df11_plain"}) {
+  for (const char* entry : {"df11_decode", "df11_gather", "df11_plain", "df11_flat_expand", "df11_flat_count", "df11_flat_write", "df11_product_flat_1",
+                            "df11_product_flat_2", "df11_product_flat_4", "df11_product_flat_8", "df11_product_bf16_1", "df11_product_bf16_2",
+                            "df11_product_bf16_4", "df11_product_bf16_8"}) {
     known = known && program->source.find(entry) != std::string::npos;
     note += std::string("\0", 1) + entry;
   }

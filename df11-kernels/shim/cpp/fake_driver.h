@@ -249,30 +249,63 @@ Result launch_graph(void* executable, void* stream) {
   return SUCCESS;
 }
 
+// What a launch touches: addresses among its arguments, by their place. An address of 0 is none.
+struct Touch {
+  size_t at;
+  bool is_written;
+};
 struct Function {
   const char* name;
   unsigned number;
   std::array<size_t, 9> sizes;  // of its parameters, which follow each other in its arguments
+  std::vector<Touch> touches;   // empty for jobs
 };
+// A flat matrix, rows to make flat, a product: sizes, and places within them.
+const size_t MATRIX = 64, FLATTEN = 16 + MATRIX, PRODUCT = MATRIX + 56, WORDS = MATRIX, X = WORDS + 8, BIAS = X + 8, Y = BIAS + 8;
+const std::vector<Touch> of_product = {{0, false}, {WORDS, false}, {X, false}, {BIAS, false}, {Y, true}};
 // The last is the published kernel's name. The plain kernel plays it. The published kernel counts
 // the row of lengths among the tables, the plain one does not.
-Function functions[] = {{"df11_decode", 0, {40 * 88, 4, 4, 4}}, {"df11_gather", 1, {88, 8, 4, 4, 4}}, {"df11_plain", 2, {8, 8, 8, 8, 8, 8, 4, 4, 4}}, {"decode", 2, {8, 8, 8, 8, 8, 8, 4, 4, 4}}};
-Function& published = functions[3];
+Function functions[] = {
+    {"df11_decode", 0, {40 * 88, 4, 4, 4}, {}},
+    {"df11_gather", 1, {88, 8, 4, 4, 4}, {}},
+    {"df11_plain", 2, {8, 8, 8, 8, 8, 8, 4, 4, 4}, {{0, false}, {40, true}}},
+    {"df11_flat_expand", 3, {MATRIX, 8, 8, 8}, {{0, false}, {MATRIX, true}}},
+    {"df11_flat_count", 4, {FLATTEN}, {{0, false}, {8, true}}},
+    {"df11_flat_write", 5, {FLATTEN}, {{0, false}, {16, true}}},
+    {"df11_product_flat_1", 6, {PRODUCT}, of_product},
+    {"df11_product_flat_2", 7, {PRODUCT}, of_product},
+    {"df11_product_flat_4", 8, {PRODUCT}, of_product},
+    {"df11_product_flat_8", 9, {PRODUCT}, of_product},
+    {"df11_product_bf16_1", 10, {PRODUCT}, of_product},
+    {"df11_product_bf16_2", 11, {PRODUCT}, of_product},
+    {"df11_product_bf16_4", 12, {PRODUCT}, of_product},
+    {"df11_product_bf16_8", 13, {PRODUCT}, of_product},
+    {"decode", 2, {8, 8, 8, 8, 8, 8, 4, 4, 4}, {{0, false}, {40, true}}},
+};
+Function& published = functions[sizeof functions / sizeof functions[0] - 1];
 const size_t PLAIN_TABLES = 6 * 8;  // place of the number of tables in the arguments
-// In a job and in the plain kernel's addresses, the unit's is first. OUT is where its weights go.
+// In a job the unit's address is first. OUT is where its weights go.
 const size_t JOB = 88, JOB_COUNT = 40 * JOB, OUT = 40;
+
+u64 address_at(const char* arguments, size_t at) {
+  u64 address;
+  std::memcpy(&address, arguments + at, sizeof address);
+  return address;
+}
 
 // What a launch reads and writes.
 std::vector<Touched> touched_by(const Function& function, const char* arguments) {
   std::vector<Touched> touched;
+  for (const Touch& touch : function.touches) {
+    const u64 address = address_at(arguments, touch.at);
+    if (address != 0) touched.push_back({address, touch.is_written});
+  }
+  if (!touched.empty()) return touched;
   u32 jobs = 1;
   if (function.number == 0) std::memcpy(&jobs, arguments + JOB_COUNT, sizeof jobs);
   for (u32 i = 0; i < jobs; ++i) {
-    u64 unit, out;
-    std::memcpy(&unit, arguments + i * JOB, sizeof unit);
-    std::memcpy(&out, arguments + i * JOB + OUT, sizeof out);
-    touched.push_back({unit, false});
-    touched.push_back({out, true});
+    touched.push_back({address_at(arguments, i * JOB), false});
+    touched.push_back({address_at(arguments, i * JOB + OUT), true});
   }
   return touched;
 }

@@ -3,6 +3,8 @@
 
 #include "machine.h"
 
+#include <type_traits>
+
 namespace {
 #ifdef DF11_HIP
 #include "hip_on_host.h"
@@ -14,6 +16,8 @@ namespace {
 #include "../../src/kernel/decode.cuh"
 #include "../../src/kernel/launch.cuh"
 #include "../../src/kernel/plain.cuh"
+#include "../../src/kernel/flat.cuh"
+#include "../../src/kernel/product.cuh"
 
 struct Decode {
   Jobs jobs;
@@ -44,6 +48,38 @@ void run_plain(const void* given) {
              arguments.stream_bytes, arguments.weights);
 }
 
+struct Expand {
+  FlatMatrix matrix;
+  u64 out, first, end;
+};
+void run_expand(const void* given) {
+  const Expand& arguments = *static_cast<const Expand*>(given);
+  df11_flat_expand(arguments.matrix, arguments.out, arguments.first, arguments.end);
+}
+
+// A kernel of one parameter.
+template <class Parameter, void (*kernel)(Parameter)>
+void run_one(const void* given) {
+  kernel(*static_cast<const std::remove_const_t<Parameter>*>(given));
+}
+
+void (*const kernels[])(const void*) = {
+    run_decode,
+    run_gather,
+    run_plain,
+    run_expand,
+    run_one<const Flatten, df11_flat_count>,
+    run_one<const Flatten, df11_flat_write>,
+    run_one<const Product, df11_product_flat_1>,
+    run_one<const Product, df11_product_flat_2>,
+    run_one<const Product, df11_product_flat_4>,
+    run_one<const Product, df11_product_flat_8>,
+    run_one<const Product, df11_product_bf16_1>,
+    run_one<const Product, df11_product_bf16_2>,
+    run_one<const Product, df11_product_bf16_4>,
+    run_one<const Product, df11_product_bf16_8>,
+};
+
 #define JOINED(name, width) name##width
 #define NAME(name, width) JOINED(name, width)
 
@@ -57,5 +93,5 @@ void run_plain(const void* given) {
 
 // The kernel of this number for this warp width, or null.
 extern "C" void (*NAME(PREFIX, DF11_WARP)(unsigned number))(const void*) {
-  return number == 0 ? run_decode : number == 1 ? run_gather : number == 2 ? run_plain : nullptr;
+  return number < sizeof(kernels) / sizeof(kernels[0]) ? kernels[number] : nullptr;
 }

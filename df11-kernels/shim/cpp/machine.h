@@ -25,6 +25,7 @@
 //    branches are included, as they are issued.
 
 #pragma once
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>

@@ -8,6 +8,8 @@
 mod device;
 mod fake;
 #[cfg(not(df11_no_machine))]
+mod flat;
+#[cfg(not(df11_no_machine))]
 mod guarded;
 #[cfg(not(df11_no_machine))]
 mod machine;
@@ -15,6 +17,8 @@ mod machine;
 #[cfg(not(df11_no_machine))]
 pub use device::{Outcome, Uploaded, decode, gather, plain};
 pub use fake::Fake;
+#[cfg(not(df11_no_machine))]
+pub use flat::{OnDevice, flatten};
 #[cfg(not(df11_no_machine))]
 pub use guarded::Guarded;
 #[cfg(not(df11_no_machine))]

@@ -2,7 +2,7 @@
 
 use std::ffi::c_void;
 
-use df11_kernels::{BLOCK_THREADS, PLAIN_THREADS};
+use df11_kernels::{BLOCK_THREADS, PLAIN_THREADS, PRODUCT_THREADS};
 
 /// The header that the kernels are compiled through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +62,11 @@ pub(crate) enum Kernel {
     Decode = 0,
     Gather = 1,
     Plain = 2,
+    FlatExpand = 3,
+    FlatCount = 4,
+    FlatWrite = 5,
+    /// The first of `PRODUCTS`, which follow one another.
+    Products = 6,
 }
 
 type Entry = unsafe extern "C" fn(*const c_void);
@@ -170,17 +175,39 @@ pub(crate) fn launch<T>(
     shared_bytes: u32,
     order: Order,
 ) -> Result<Counts, Fault> {
+    let threads = if matches!(kernel, Kernel::Plain) { PLAIN_THREADS } else { BLOCK_THREADS };
+    launch_number(kernel as u32, arguments, threads, grid, shared_bytes, order)
+}
+
+/// As `launch`, for the product of this number among `PRODUCTS`.
+pub(crate) fn launch_product<T>(
+    product: usize,
+    arguments: &T,
+    grid: u32,
+    shared_bytes: u32,
+    order: Order,
+) -> Result<Counts, Fault> {
+    launch_number(Kernel::Products as u32 + product as u32, arguments, PRODUCT_THREADS, grid, shared_bytes, order)
+}
+
+fn launch_number<T>(
+    number: u32,
+    arguments: &T,
+    threads: u32,
+    grid: u32,
+    shared_bytes: u32,
+    order: Order,
+) -> Result<Counts, Fault> {
     // SAFETY: the functions read nothing but their number.
     let entry = unsafe {
         match (order.vendor, order.warp) {
-            (Vendor::Host, 32) => df11_shim_kernel_32(kernel as u32),
-            (Vendor::Host, 64) => df11_shim_kernel_64(kernel as u32),
-            (Vendor::Hip, 32) => df11_shim_kernel_hip_32(kernel as u32),
-            (Vendor::Hip, 64) => df11_shim_kernel_hip_64(kernel as u32),
+            (Vendor::Host, 32) => df11_shim_kernel_32(number),
+            (Vendor::Host, 64) => df11_shim_kernel_64(number),
+            (Vendor::Hip, 32) => df11_shim_kernel_hip_32(number),
+            (Vendor::Hip, 64) => df11_shim_kernel_hip_64(number),
             (_, warp) => return Err(Fault(format!("warps of {warp} lanes, only 32 and 64 are built"))),
         }
     };
-    let threads = if matches!(kernel, Kernel::Plain) { PLAIN_THREADS } else { BLOCK_THREADS };
     run(entry, arguments, threads, grid, shared_bytes, order)
 }
 
@@ -211,8 +238,8 @@ fn run<T>(
         shuffles: 0,
         message: [0; 256],
     };
-    // SAFETY: the kernel's arguments have the type that its number stands for (the three callers in
-    // device.rs see to it; mistakes and patterns read no arguments). What they point to is memory
+    // SAFETY: the kernel's arguments have the type that its number stands for (the callers in device.rs and
+    // flat.rs see to it; mistakes and patterns read no arguments). What they point to is memory
     // that the callers borrow. `counts` has room for `most_counts`.
     let ended_well = unsafe { df11_shim_launch(&mut launch) };
     if !ended_well {

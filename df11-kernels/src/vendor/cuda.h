@@ -15,6 +15,8 @@ typedef uint4 u32x4;
 #define DF11_DEVICE_MEMBER __device__ __forceinline__
 // 64 registers per thread, which lets 1024 threads run on every multiprocessor.
 #define DF11_KERNEL(threads, name) extern "C" __global__ void __launch_bounds__(threads, 1024 / threads) name
+// Registers for so many thread blocks on every multiprocessor.
+#define DF11_WIDE_KERNEL(threads, blocks, name) extern "C" __global__ void __launch_bounds__(threads, blocks) name
 #define DF11_PARAMETER const __grid_constant__
 #define DF11_AT(region, step)
 #define DF11_RUN(region)
@@ -24,6 +26,7 @@ extern __shared__ u32 df11_shared[];
 DF11_DEVICE u32 thread_index() { return threadIdx.x; }
 DF11_DEVICE u32 block_index() { return blockIdx.x; }
 DF11_DEVICE u32 grid_size() { return gridDim.x; }
+DF11_DEVICE u32 thread_count() { return blockDim.x; }
 #define barrier(name) __syncthreads()
 
 // funnel_left: the high word of (high:low << n), n modulo 32; funnel_left_long the same, n up to
@@ -60,7 +63,50 @@ DF11_DEVICE u32 select_bits(u32 mask, u32 ones, u32 zeros) {
 DF11_DEVICE u32 swap_bytes(u32 word) { return __byte_perm(word, 0, 0x0123); }
 DF11_DEVICE u32 count_bits(u32 word) { return __popc(word); }
 
-DF11_DEVICE u32 value_of(u32 value, u32 lane) { return __shfl_sync(DF11_ALL, value, lane); }
+// A table of 16 bytes, by number. The instruction that selects a byte of eight takes a fourth bit:
+// then it gives eight times the sign bit of the byte. So the bytes of a half, with their numbers'
+// fourth bit turned for the upper half, give the byte in one half and its partner's sign bit, eight
+// times, in the other. `low` is as it is. `high` is turned where its partner in `low` has the sign
+// bit, and has none itself. So low ^ high is right but for the sign bit of a byte of the upper
+// half, where it differs from its partner's: `odd` has the bit below it there.
+struct Sixteen {
+  u32 low[2], high[2], odd[2];
+};
+DF11_DEVICE Sixteen sixteen_of(const u32 (&bytes)[4]) {
+  Sixteen table;
+#pragma unroll
+  for (u32 i = 0; i < 2; ++i) {
+    table.low[i] = bytes[i];
+    table.high[i] = (bytes[i + 2] ^ select_bytes(bytes[i], bytes[i], 0xBA98)) & 0x7F7F7F7F;
+    table.odd[i] = ((bytes[i] ^ bytes[i + 2]) & 0x80808080) >> 1;
+  }
+  return table;
+}
+// The bytes that the low nibbles of `numbers` select, and those of the high nibbles.
+DF11_DEVICE void look_up(const Sixteen& table, u32 numbers, u32& low, u32& high) {
+  u32 found[2];
+  const u32 turned = numbers ^ 0x88888888;
+#pragma unroll
+  for (u32 i = 0; i < 2; ++i) {
+    const u32 of_low = numbers >> 16 * i, of_high = turned >> 16 * i;
+    found[i] = select_bytes(table.low[0], table.low[1], of_low) ^ select_bytes(table.high[0], table.high[1], of_high)
+#ifndef DF11_REGULAR
+               ^ select_bytes(table.odd[0], table.odd[1], of_high) << 1
+#endif
+        ;
+  }
+  low = select_bytes(found[0], found[1], 0x6420);
+  high = select_bytes(found[0], found[1], 0x7531);
+}
+
+DF11_DEVICE float as_float(u32 word) { return __uint_as_float(word); }
+DF11_DEVICE u32 as_word(float value) { return __float_as_uint(value); }
+// left * right + sum, rounded once.
+DF11_DEVICE float fused(float left, float right, float sum) { return __fmaf_rn(left, right, sum); }
+DF11_DEVICE float add(float left, float right) { return __fadd_rn(left, right); }
+
+DF11_DEVICE u32 shuffle(u32 value, u32 lane) { return __shfl_sync(DF11_ALL, value, lane); }
+DF11_DEVICE u32 shuffle_xor(u32 value, u32 by) { return __shfl_xor_sync(DF11_ALL, value, by); }
 DF11_DEVICE u32 shuffle_down(u32 value, u32 by) { return __shfl_down_sync(DF11_ALL, value, by); }
 DF11_DEVICE bool warp_any(bool is) { return __any_sync(DF11_ALL, is); }
 // The sum over the warp. From 8.0 on, one instruction computes it and leaves the shuffle pipe free.
@@ -87,6 +133,7 @@ DF11_DEVICE u32 warp_sum(u32 value) {
 #define shared_load(site, at) (df11_shared[(at) / 4])
 #define shared_load64(site, at) (*(const u32x2*)((const u8*)df11_shared + (at)))
 #define shared_load128(site, at) load_shared128(at)
+#define shared_quad(site, at) (*(const u32x4*)((const u8*)df11_shared + (at)))
 #define shared_store(site, at, word) (df11_shared[(at) / 4] = (word))
 #define shared_store16(site, at, word) (*(u16*)((u8*)df11_shared + (at)) = (u16)(word))
 #define shared_store128(site, at, words) (*(u32x4*)((u8*)df11_shared + (at)) = (words))
@@ -130,12 +177,38 @@ DF11_DEVICE u32x4 load_global128(u64 at) {
   asm("ld.global.v4.u32 {%0, %1, %2, %3}, [%4];" : "=r"(words.x), "=r"(words.y), "=r"(words.z), "=r"(words.w) : "l"(at));
   return words;
 }
+DF11_DEVICE u32 load_global16(u64 at) {
+  u16 word;
+  asm("ld.global.u16 %0, [%1];" : "=h"(word) : "l"(at));
+  return word;
+}
+#ifndef DF11_STREAM
+#define DF11_STREAM ".nc.L1::no_allocate.L2::128B"
+#endif
+// Read once, and not kept in the multiprocessor's cache.
+DF11_DEVICE u32 stream_global32(u64 at) {
+  u32 word;
+  asm volatile("ld.global" DF11_STREAM ".u32 %0, [%1];" : "=r"(word) : "l"(at));
+  return word;
+}
+DF11_DEVICE u32x2 stream_global64(u64 at) {
+  u32x2 pair;
+  asm volatile("ld.global" DF11_STREAM ".v2.u32 {%0, %1}, [%2];" : "=r"(pair.x), "=r"(pair.y) : "l"(at));
+  return pair;
+}
+DF11_DEVICE void store_global8(u64 at, u32 byte) { asm volatile("st.global.u8 [%0], %1;" ::"l"(at), "r"(byte) : "memory"); }
+DF11_DEVICE void store_global32(u64 at, u32 word) { asm volatile("st.global.u32 [%0], %1;" ::"l"(at), "r"(word) : "memory"); }
 DF11_DEVICE void store_global16(u64 at, u32 word) { asm volatile("st.global.u16 [%0], %1;" ::"l"(at), "h"((u16)word) : "memory"); }
 // Written once: first to leave the caches. With plain stores, an H100 is 5 % slower.
 DF11_DEVICE void store_global128(u64 at, u32x4 words) {
   asm volatile("st.global.cs.v4.u32 [%0], {%1, %2, %3, %4};" ::"l"(at), "r"(words.x), "r"(words.y), "r"(words.z), "r"(words.w) : "memory");
 }
 #define global_load8(site, at) load_global8(at)
+#define global_load16(site, at) load_global16(at)
+#define stream_load32(site, at) stream_global32(at)
+#define stream_load64(site, at) stream_global64(at)
+#define global_store8(site, at, word) store_global8(at, word)
+#define global_store32(site, at, word) store_global32(at, word)
 #define global_load32(site, at) load_global32(at)
 #define global_load64(site, at) load_global64(at)
 #define global_load128(site, at) load_global128(at)

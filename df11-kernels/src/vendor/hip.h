@@ -15,6 +15,7 @@ typedef u32 u32x4 __attribute__((ext_vector_type(4)));
 #define DF11_DEVICE_MEMBER __attribute__((device, always_inline)) inline
 #define DF11_DEVICE static DF11_DEVICE_MEMBER
 #define DF11_KERNEL(threads, name) extern "C" __attribute__((global, amdgpu_flat_work_group_size(threads, threads))) void name
+#define DF11_WIDE_KERNEL(threads, blocks, name) DF11_KERNEL(threads, name)
 #define DF11_PARAMETER const
 #define DF11_AT(region, step)
 #define DF11_RUN(region)
@@ -28,6 +29,9 @@ DF11_DEVICE u32 block_index() { return __builtin_amdgcn_workgroup_id_x(); }
 DF11_DEVICE u32 grid_size() {
   auto packet = (const __attribute__((address_space(4))) u32*)__builtin_amdgcn_dispatch_ptr();
   return packet[3] / (packet[1] & 0xFFFF);
+}
+DF11_DEVICE u32 thread_count() {
+  return ((const __attribute__((address_space(4))) u32*)__builtin_amdgcn_dispatch_ptr())[1] & 0xFFFF;
 }
 DF11_DEVICE void group_barrier() {
   __builtin_amdgcn_fence(__ATOMIC_RELEASE, "workgroup");
@@ -55,10 +59,35 @@ DF11_DEVICE u32 select_bits(u32 mask, u32 ones, u32 zeros) { return (mask & ones
 DF11_DEVICE u32 swap_bytes(u32 word) { return __builtin_amdgcn_perm(0, word, 0x00010203); }
 DF11_DEVICE u32 count_bits(u32 word) { return __builtin_popcount(word); }
 
+// A table of 16 bytes, by number.
+struct Sixteen {
+  u32 words[4];
+};
+DF11_DEVICE Sixteen sixteen_of(const u32 (&words)[4]) { return Sixteen{{words[0], words[1], words[2], words[3]}}; }
+// The bytes that the bytes of `numbers` select, each below 16. The selector 12 gives a byte of
+// zeros, 13 one of ones.
+DF11_DEVICE u32 select_sixteen(const Sixteen& table, u32 numbers) {
+  const u32 within = numbers & 0x07070707, upper = __builtin_amdgcn_perm(0, 0, (numbers >> 3 & 0x01010101) | 0x0C0C0C0C);
+  return select_bits(upper, __builtin_amdgcn_perm(table.words[3], table.words[2], within), __builtin_amdgcn_perm(table.words[1], table.words[0], within));
+}
+// The bytes that the low nibbles of `numbers` select, and those of the high nibbles.
+DF11_DEVICE void look_up(const Sixteen& table, u32 numbers, u32& low, u32& high) {
+  low = select_sixteen(table, numbers & 0x0F0F0F0F);
+  high = select_sixteen(table, numbers >> 4 & 0x0F0F0F0F);
+}
+
+DF11_DEVICE float as_float(u32 word) { return __builtin_bit_cast(float, word); }
+DF11_DEVICE u32 as_word(float value) { return __builtin_bit_cast(u32, value); }
+// left * right + sum, rounded once.
+DF11_DEVICE float fused(float left, float right, float sum) { return __builtin_fmaf(left, right, sum); }
+DF11_DEVICE float add(float left, float right) { return left + right; }
+
 DF11_DEVICE u32 lane_index() { return thread_index() & (DF11_WARP - 1); }
 // The value of a lane of this wavefront. Why not __shfl: older compilers know it without a mask,
 // newer ones with a mask of 64 bits.
 DF11_DEVICE u32 value_of(u32 value, u32 lane) { return (u32)__builtin_amdgcn_ds_bpermute((int)(4 * lane), (int)value); }
+DF11_DEVICE u32 shuffle(u32 value, u32 lane) { return value_of(value, lane); }
+DF11_DEVICE u32 shuffle_xor(u32 value, u32 by) { return value_of(value, lane_index() ^ by); }
 DF11_DEVICE u32 shuffle_down(u32 value, u32 by) {
   const u32 lane = lane_index();
   return value_of(value, lane + by < DF11_WARP ? lane + by : lane);
@@ -89,11 +118,17 @@ DF11_DEVICE u32 warp_total(u32 value) {
 #define shared_load(site, at) shared_at(u32, at)
 #define shared_load64(site, at) shared_at(u32x2, at)
 #define shared_load128(site, at) shared_at(u32x4, at)
+#define shared_quad(site, at) shared_at(u32x4, at)
 #define shared_store(site, at, word) (shared_at(u32, at) = (word))
 #define shared_store16(site, at, word) (shared_at(u16, at) = (u16)(word))
 #define shared_store128(site, at, words) (shared_at(u32x4, at) = (words))
 
 #define global_load8(site, at) ((u32)*DF11_GLOBAL(const u8, at))
+#define global_load16(site, at) ((u32)*DF11_GLOBAL(const u16, at))
+#define stream_load32(site, at) __builtin_nontemporal_load(DF11_GLOBAL(const u32, at))
+#define stream_load64(site, at) __builtin_nontemporal_load(DF11_GLOBAL(const u32x2, at))
+#define global_store8(site, at, byte) (*DF11_GLOBAL(u8, at) = (u8)(byte))
+#define global_store32(site, at, word) (*DF11_GLOBAL(u32, at) = (word))
 #define global_load32(site, at) (*DF11_GLOBAL(const u32, at))
 #define global_load64(site, at) __builtin_nontemporal_load(DF11_GLOBAL(const u32x2, at))
 #define global_load128(site, at) (*DF11_GLOBAL(const u32x4, at))

@@ -4,6 +4,7 @@
 
 #define DF11_DEVICE static inline
 #define DF11_DEVICE_MEMBER inline
+#define DF11_WIDE_KERNEL(threads, blocks, name) DF11_KERNEL(threads, name)
 #define DF11_PARAMETER const
 #define DF11_KERNEL(threads, name) static void name
 #define DF11_AT(region, step) machine::at(step);
@@ -20,6 +21,7 @@ struct u32x4 {
 DF11_DEVICE u32 thread_index() { return machine::thread(); }
 DF11_DEVICE u32 block_index() { return machine::block(); }
 DF11_DEVICE u32 grid_size() { return machine::grid(); }
+DF11_DEVICE u32 thread_count() { return machine::threads(); }
 #define barrier(name) machine::barrier(DF11_SITE(name))
 
 DF11_DEVICE u32 funnel_left(u32 low, u32 high, u32 n) { return (u32)((((u64)high << 32 | low) << (n & 31)) >> 32); }
@@ -37,7 +39,40 @@ DF11_DEVICE u32 select_bits(u32 mask, u32 ones, u32 zeros) { return (mask & ones
 DF11_DEVICE u32 swap_bytes(u32 word) { return __builtin_bswap32(word); }
 DF11_DEVICE u32 count_bits(u32 word) { return (u32)__builtin_popcount(word); }
 
-#define value_of(value, lane) machine::exchange(DF11_SITE(value_of), value, lane)
+// A table of 16 bytes, by number.
+struct Sixteen {
+  u8 bytes[16];
+};
+DF11_DEVICE Sixteen sixteen_of(const u32 (&words)[4]) {
+  Sixteen table;
+  std::memcpy(table.bytes, words, 16);
+  return table;
+}
+// The bytes that the low nibbles of `numbers` select, and those of the high nibbles.
+DF11_DEVICE void look_up(const Sixteen& table, u32 numbers, u32& low, u32& high) {
+  low = high = 0;
+  for (u32 i = 0; i < 32; i += 8) {
+    low |= (u32)table.bytes[numbers >> i & 0xF] << i;
+    high |= (u32)table.bytes[numbers >> (i + 4) & 0xF] << i;
+  }
+}
+
+DF11_DEVICE float as_float(u32 word) {
+  float value;
+  std::memcpy(&value, &word, 4);
+  return value;
+}
+DF11_DEVICE u32 as_word(float value) {
+  u32 word;
+  std::memcpy(&word, &value, 4);
+  return word;
+}
+// left * right + sum, rounded once.
+DF11_DEVICE float fused(float left, float right, float sum) { return std::fma(left, right, sum); }
+DF11_DEVICE float add(float left, float right) { return left + right; }
+
+#define shuffle(value, lane) machine::exchange(DF11_SITE(shuffle), value, (lane) % DF11_WARP)
+#define shuffle_xor(value, by) machine::exchange(DF11_SITE(shuffle_xor), value, (thread_index() & (DF11_WARP - 1)) ^ (by))
 #define shuffle_down(value, by) machine::exchange(DF11_SITE(shuffle_down), value, machine::down(by))
 #define warp_any(is) machine::any(DF11_SITE(any), is)
 #define warp_total(value) machine::total(DF11_SITE(total), value)
@@ -55,11 +90,17 @@ DF11_DEVICE u32 warp_sum(u32 value) {
 #define shared_load(site, at) machine::shared_load<u32>(DF11_SITE(site), at)
 #define shared_load64(site, at) machine::shared_load<u32x2>(DF11_SITE(site), at)
 #define shared_load128(site, at) machine::shared_load<u32x4>(DF11_SITE(site), at)
+#define shared_quad(site, at) machine::shared_load<u32x4>(DF11_SITE(site), at)
 #define shared_store(site, at, word) machine::shared_store<u32>(DF11_SITE(site), at, word)
 #define shared_store16(site, at, word) machine::shared_store<u16>(DF11_SITE(site), at, (u16)(word))
 #define shared_store128(site, at, words) machine::shared_store<u32x4>(DF11_SITE(site), at, words)
 
 #define global_load8(site, at) ((u32)machine::global_load<u8>(DF11_SITE(site), at))
+#define global_load16(site, at) ((u32)machine::global_load<u16>(DF11_SITE(site), at))
+#define stream_load32(site, at) machine::global_load<u32>(DF11_SITE(site), at)
+#define stream_load64(site, at) machine::global_load<u32x2>(DF11_SITE(site), at)
+#define global_store8(site, at, word) machine::global_store<u8>(DF11_SITE(site), at, (u8)(word))
+#define global_store32(site, at, word) machine::global_store<u32>(DF11_SITE(site), at, word)
 #define global_load32(site, at) machine::global_load<u32>(DF11_SITE(site), at)
 #define global_load64(site, at) machine::global_load<u32x2>(DF11_SITE(site), at)
 #define global_load128(site, at) machine::global_load<u32x4>(DF11_SITE(site), at)

@@ -11,6 +11,7 @@ use df11_kernels::{DeviceUnit, Job, LAUNCH_JOBS, fault};
 use crate::cases::{self, Case};
 use crate::graph::capture;
 use crate::lies::{self, Truth};
+use crate::products;
 use crate::random::Random;
 use crate::rig::{Memory, OnDevice, Rig, assert_same};
 use crate::subject::Subject;
@@ -28,6 +29,7 @@ pub fn all<S: Subject>(ordinal: usize, cases: &[Case]) {
     rows_cost_the_blocks_that_they_are_in(&rig);
     units_that_lie_are_judged_as_core_judges(&rig);
     arguments_at_the_ends_of_their_types_are_errors(&rig);
+    products::check_all(&rig.decoder);
     kernels_compiled_at_run_time(&rig);
     S::on_any_device(ordinal);
     any_window_lands_anywhere(&rig);

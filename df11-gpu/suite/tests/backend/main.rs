@@ -15,6 +15,9 @@ mod lies;
 #[path = "../../../../df11-cuda/examples/cuda_on_your_stream.rs"]
 #[allow(dead_code, reason = "its main")]
 mod on_your_stream;
+#[path = "../../../../tests/support/products.rs"]
+#[allow(dead_code)]
+mod products;
 #[path = "../../../../tests/support/random.rs"]
 #[allow(dead_code)]
 mod random;
@@ -25,6 +28,7 @@ mod cuda;
 mod device;
 mod graph;
 mod hip;
+mod library;
 mod played;
 mod rig;
 mod subject;

@@ -1,6 +1,7 @@
 //! What only a played device can be made to do: fail at every call, be several, count its calls.
 
-use df11_core::bf16;
+use df11_core::product::{Bias, Output};
+use df11_core::{BackendError, Linear, Loaded, Rows as MatrixRows, Shape, Work, bf16};
 use df11_gpu::{Decoder, Device, DeviceMemory, Driver, Error, Kernels, Library, Offload, PinnedUnit, Rows, Stream};
 use df11_gpu_shim::Fake;
 use df11_kernels::Job;
@@ -136,6 +137,7 @@ fn round<D: Driver>(words: &[u16], ordinal: usize, keeps: bool) -> Result<(), Er
     kept::<D, _>(keeps, || loaded.decode_range(0, &mut found))?;
     assert_same("round", words, &found);
     kept::<D, _>(keeps, || loaded.decode_rows(0..3000, 30, &[1], &mut found[..30]))?;
+    products::<D>(&loaded, words.len(), keeps)?;
     let pinned = kept::<D, _>(keeps, || PinnedUnit::new(device, &parts.unit()))?;
     let stream = kept::<D, _>(keeps, || Stream::new(device))?;
     let memory = |bytes| kept::<D, _>(keeps, || DeviceMemory::new(device, bytes));
@@ -155,6 +157,31 @@ fn round<D: Driver>(words: &[u16], ordinal: usize, keeps: bool) -> Result<(), Er
     kept::<D, _>(keeps, || drop((offload, pinned, output, stream)));
     kept::<D, _>(keeps, || drop((loaded, numbers, decoder)));
     waited.and(launched)
+}
+
+/// A product from a unit, and from the flat form of its one matrix.
+fn products<D: Driver>(loaded: &dyn Loaded, weights: usize, keeps: bool) -> Result<(), Error> {
+    const ROWS: usize = 10;
+    let shape = Shape::new(ROWS as u64, (weights / ROWS) as u64).expect("a shape");
+    let x = vec![bf16::ONE; weights / ROWS];
+    let mut y = [[0.0; ROWS]; 2];
+    let flat = kept::<D, _>(keeps, || loaded.flatten(&[shape], Work::Pool)).map_err(ours)?;
+    for (from, y) in [loaded, &*flat.loaded].into_iter().zip(&mut y) {
+        let rows = MatrixRows { first: 0, shape };
+        let mut linear = [Linear { rows, bias: Some(Bias::F32(&[1.0; ROWS])), y: Output::F32(y) }];
+        kept::<D, _>(keeps, || from.product(&x, &mut linear, &mut [], Work::Pool)).map_err(ours)?;
+    }
+    assert_eq!(y[0].map(f32::to_bits), y[1].map(f32::to_bits));
+    kept::<D, _>(keeps, || drop(flat));
+    Ok(())
+}
+
+/// The error of the backend that the contract wraps.
+fn ours(error: BackendError) -> Error {
+    match error {
+        BackendError::Device { error, .. } => *error.downcast().expect("an error of this backend"),
+        error => panic!("{error}"),
+    }
 }
 
 /// With nothing current, as the thread begins; with another device; with the very one.
