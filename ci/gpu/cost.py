@@ -93,7 +93,7 @@ def main() -> int:
     copies |= {"walk": 2, "walk_start": 2, "short_lane": 2}
     copies["long_search"] = steps // 4 + 3  # to count, to cut, and to write
     copies |= {"load": 2, "load_side": 2, "load_unaligned": 4}  # the first block's, and the next one's
-    copies["load_words"] = 4  # and before each walk
+    copies |= {"load_words": 4, "load_bytes": 20}  # and before each walk
     static = static_instructions(sass, os.path.basename(sys.argv[1]), "df11_decode", source)
     wrong = []
     for data in dict.fromkeys(row[0] for row in rows):

@@ -9,7 +9,7 @@ mod unit;
 
 use df11_core::Code;
 use df11_core::limits::{BLOCK_BYTES, MAX_BLOCK_WEIGHTS, MAX_STREAM_BYTES, MAX_WEIGHTS};
-use df11_gpu_shim::{Order, Uploaded, Vendor, decode};
+use df11_gpu_shim::{Order, Uploaded, Vendor, decode, gather};
 use random::Random;
 use unit::Parts;
 
@@ -78,5 +78,25 @@ fn the_end_of_the_longest_stream_survives() {
             let found = outcome.weights[0].iter().map(|weight| weight.to_bits());
             assert!(found.eq(expected[(from - first) as usize..].iter().copied()), "{form:?} from {from}");
         }
+    }
+}
+
+/// All output positions are overwritten with zeros after validation, and the window is at the other
+/// end: numbers of weights near 2^32 must not wrap round into the arrays. The guard pages tell.
+#[test]
+fn zeroed_positions_of_the_longest_stream_touch_nothing_else() {
+    let (stream_bytes, blocks) = (MAX_STREAM_BYTES as usize, MAX_STREAM_BYTES as usize / BLOCK_BYTES);
+    let (each, weights) = (2 * BLOCK_BYTES, 2 * MAX_STREAM_BYTES);
+    let mut lengths = [0; 256];
+    lengths[96..112].fill(4);
+    let code = Code::canonical(&lengths).expect("16 codes of 4 bits");
+    let uploaded = Uploaded::zeros(&code, stream_bytes as u32, weights as u32, each as u32);
+    for form in FORMS {
+        for first in [weights - 1, weights - 100, weights - 1000, weights - 8000] {
+            let outcome = decode(&[(&uploaded, first..weights, blocks - 1..blocks)], 2, 16, order(form));
+            assert_ne!(outcome.expect("it runs").status, [0], "{form:?} from {first}");
+        }
+        let outcome = gather(&uploaded, weights - 64..weights, &[0], 64, 1, order(form)).expect("it runs");
+        assert_ne!(outcome.status, [0], "{form:?}, a row");
     }
 }

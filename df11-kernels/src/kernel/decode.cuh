@@ -337,7 +337,10 @@ DF11_DEVICE void decode_block(const Job& job, const Lanes& lanes, u32 block, u32
   DF11_RUN(ready)
   const u32 phase = (u32)(job.out >> 1) - job.first, margin = (position + phase) & 127;
   const u32 from = position > job.first ? position : job.first, to = last < job.end ? last : job.end;
-  const Span span = span_of(job, margin - position, from, to > from ? to : from);
+  // If positions lie, a window without weights of this block may begin anywhere. So an empty span is
+  // at the block's first weight, where no sum of numbers passes 2^32.
+  const bool any = to > from;
+  const Span span = span_of(job, margin - position, any ? from : position, any ? to : position);
   Packer packer = {0, 8 * (margin + start), thread == 0 ? 0 : (8 * (margin + start) + 31) & ~31u};
   if (decoded.walk) {
     DF11_RUN(walk_again)

@@ -211,10 +211,16 @@ DF11_DEVICE void load_words(const Job& job, u32 number, u32 (&word)[5]) {
   const u64 first = 16ull * number;
 #pragma unroll
   for (u32 i = 0; i < 5; ++i) {
+    const u64 at = first + 4 * i;
     word[i] = 0;
+    if ((job.stream & 3) == 0 && at + 4 <= job.stream_bytes) {
+      word[i] = global_load32(stream_word, job.stream + at);
+    } else {
+      DF11_RUN(load_bytes)
 #pragma unroll
-    for (u32 k = 4 * i; k < 4 * i + 4; ++k) {
-      if (first + k < job.stream_bytes) word[i] |= global_load8(stream_bytes, job.stream + first + k) << (8 * k & 31);
+      for (u32 k = 0; k < 4; ++k) {
+        if (at + k < job.stream_bytes) word[i] |= global_load8(stream_byte, job.stream + at + k) << (8 * k);
+      }
     }
   }
 }
