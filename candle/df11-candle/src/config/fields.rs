@@ -7,7 +7,7 @@ use crate::Error;
 /// The fields of an object of config.json. A field that is `null` is as good as absent, unless the
 /// caller asks by `is_null`.
 #[derive(Clone, Copy)]
-pub(super) struct Fields<'a> {
+pub(crate) struct Fields<'a> {
     path: &'a Path,
     /// The field that holds the object; empty for the outermost one.
     within: &'a str,

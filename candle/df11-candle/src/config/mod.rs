@@ -1,5 +1,6 @@
-//! What config.json says about a decoder, in the spelling of transformers 4 and 5.
+//! What config.json says about a model, in the spelling of transformers 4 and 5.
 
+mod encoder;
 mod family;
 mod fields;
 mod rope;
@@ -8,8 +9,9 @@ use std::path::Path;
 
 use serde_json::Value;
 
+pub use encoder::EncoderConfig;
 pub use family::Family;
-use fields::Fields;
+pub(crate) use fields::Fields;
 pub use rope::{Rope, Scaling};
 
 use crate::Error;
@@ -93,7 +95,11 @@ impl Config {
         let fields = outer.object("text_config")?.unwrap_or(outer);
         let model_type = fields.text("model_type")?.or(outer.text("model_type")?).unwrap_or_default();
         let family = Family::of_model_type(model_type)
-            .ok_or_else(|| Error::Architecture { path: path.into(), found: model_type.to_owned() })?;
+            .ok_or_else(|| Error::Architecture {
+            path: path.into(),
+            found: model_type.to_owned(),
+            known: Family::ALL.map(Family::model_type).join(", "),
+        })?;
         fields.must_be_absent("quantization_config")?;
         fields.must_be_absent("attn_logit_softcapping")?;
         fields.must_be_absent("final_logit_softcapping")?;

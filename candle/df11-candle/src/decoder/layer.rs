@@ -5,8 +5,8 @@ use super::Run;
 use super::positions::Turns;
 use crate::Error;
 use crate::config::{Config, Family, LayerConfig};
-use crate::linear::Linear;
-use crate::ops::{Activation, Attention, RmsNorm, attend, gated};
+use crate::linear::{Linear, linears};
+use crate::ops::{Activation, Attention, RmsNorm, Sees, attend, gated};
 use crate::weights::Weights;
 
 /// One layer: attention, then two matrices up and one down.
@@ -66,6 +66,7 @@ impl Layer {
         let names = [format!("{prefix}.mlp.down_proj")];
         let [down] = linears(weights, &names, [[hidden, config.intermediate]], config.mlp_bias)?;
         let (kv_heads, scale) = (config.kv_heads, config.score_scale);
+        let sees = layer.window.map_or(Sees::Before, Sees::Window);
         Ok(Self {
             before_attention,
             after_attention,
@@ -77,7 +78,7 @@ impl Layer {
             gate_up,
             down,
             activation: if gemma { Activation::GeluTanh } else { Activation::Silu },
-            attention: Attention { head_dim, kv_heads, first: 0, window: layer.window, scale },
+            attention: Attention { head_dim, kv_heads, first: 0, sees, scale },
             heads: config.heads,
         })
     }
@@ -118,28 +119,4 @@ impl Layer {
 
 fn normed(norm: &Option<RmsNorm>, x: Tensor) -> Result<Tensor> {
     norm.as_ref().map_or(Ok(x.clone()), |norm| norm.forward(&x))
-}
-
-/// Loads matrices that are multiplied with the same vectors, and their biases.
-fn linears<const N: usize>(
-    weights: &mut Weights,
-    modules: &[String; N],
-    shapes: [[usize; 2]; N],
-    biased: bool,
-) -> std::result::Result<[Linear; N], Error> {
-    let names = modules.each_ref().map(|module| format!("{module}.weight"));
-    let asked: Vec<_> = names.iter().map(String::as_str).zip(shapes).collect();
-    let mut linears = Vec::with_capacity(N);
-    for (matrix, module) in weights.matrices(&asked)?.into_iter().zip(modules) {
-        let linear = Linear::new(matrix);
-        linears.push(match biased {
-            true => {
-                let rows = linear.matrix().rows();
-                linear.with_bias(weights.vector(&format!("{module}.bias"), rows)?)?
-            }
-            false => linear,
-        });
-    }
-    // As many matrices as were asked for.
-    Ok(linears.try_into().unwrap_or_else(|_| unreachable!()))
 }
