@@ -65,9 +65,12 @@ fn vectors_of_tokens_are_within_the_bound_of_those_of_transformers() {
     assert!(f32s <= BOUND && bf16s <= BOUND, "{f32s} from F32, {bf16s} from BF16");
 }
 
+/// A change of the configuration that a reader of config.json could get wrong.
+type Mistake = (&'static str, fn(&mut EncoderConfig));
+
 #[test]
 fn every_part_of_the_configuration_moves_vectors_past_the_bound() {
-    let mistakes: [(&str, fn(&mut EncoderConfig)); 4] = [
+    let mistakes: [Mistake; 4] = [
         ("activation", |c| c.activation = Activation::Silu),
         ("heads", |c| c.heads = 2),
         ("layers", |c| c.layers = 1),

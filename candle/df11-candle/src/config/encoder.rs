@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::MOST_LAYERS;
 use super::fields::Fields;
 use crate::Error;
-use crate::files::read_json;
+use crate::files::{read_json, read_json_if_there};
 use crate::ops::Activation;
 
 /// The `model_type` of the encoders that run here.
@@ -26,6 +26,8 @@ pub struct EncoderConfig {
     pub layers: usize,
     /// The most tokens of a text.
     pub context: usize,
+    /// The most tokens of a sentence, where sentence-transformers has set fewer than `context`.
+    pub sentence: usize,
     /// Kinds of sentences that the model tells apart. Every text here is of the first kind.
     pub kinds: usize,
     /// What norms add to the variance.
@@ -35,13 +37,19 @@ pub struct EncoderConfig {
 }
 
 impl EncoderConfig {
-    /// Reads config.json of the model in `folder`.
+    /// Reads config.json of the model in `folder`, and sentence_bert_config.json if it is there.
     ///
     /// # Errors
     /// `File`, `Config`, `Architecture`.
     pub fn read(folder: &Path) -> Result<Self, Error> {
         let path = folder.join("config.json");
-        Self::of_json(&path, &read_json(&path)?)
+        let mut config = Self::of_json(&path, &read_json(&path)?)?;
+        let path = folder.join("sentence_bert_config.json");
+        if let Some(value) = read_json_if_there(&path)? {
+            let most = Fields::of(&path, &value)?.size("max_seq_length")?;
+            config.sentence = most.unwrap_or(config.context).min(config.context);
+        }
+        Ok(config)
     }
 
     fn of_json(path: &Path, value: &Value) -> Result<Self, Error> {
@@ -68,13 +76,15 @@ impl EncoderConfig {
             Some("gelu_new" | "gelu_pytorch_tanh") => Activation::GeluTanh,
             Some(_) => return Err(fields.wrong("hidden_act", "gelu, gelu_new or gelu_pytorch_tanh is expected")),
         };
+        let context = or("max_position_embeddings", 512)?;
         Ok(Self {
             vocabulary: or("vocab_size", 30_522)?,
             hidden,
             intermediate: or("intermediate_size", 3072)?,
             heads,
             layers,
-            context: or("max_position_embeddings", 512)?,
+            context,
+            sentence: context,
             kinds: or("type_vocab_size", 2)?,
             epsilon: fields.number("layer_norm_eps")?.unwrap_or(1e-12) as f32,
             activation,

@@ -94,8 +94,7 @@ impl Config {
         // A model of texts and pictures: its text model runs here.
         let fields = outer.object("text_config")?.unwrap_or(outer);
         let model_type = fields.text("model_type")?.or(outer.text("model_type")?).unwrap_or_default();
-        let family = Family::of_model_type(model_type)
-            .ok_or_else(|| Error::Architecture {
+        let family = Family::of_model_type(model_type).ok_or_else(|| Error::Architecture {
             path: path.into(),
             found: model_type.to_owned(),
             known: Family::ALL.map(Family::model_type).join(", "),

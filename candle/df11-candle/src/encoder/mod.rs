@@ -11,7 +11,7 @@ mod pooling;
 
 use std::path::Path;
 
-use candle_core::Tensor;
+use candle_core::{DType, Tensor};
 use df11::Form;
 
 use self::layer::Layer;
@@ -120,7 +120,7 @@ impl Encoder {
         let vectors = self.forward(texts)?;
         let mut start = 0;
         let pooled = texts.iter().map(|text| {
-            let own = vectors.narrow(0, start, text.len())?.to_dtype(candle_core::DType::F32)?.to_vec2()?;
+            let own = vectors.narrow(0, start, text.len())?.to_dtype(DType::F32)?.to_vec2()?;
             start += text.len();
             Ok(pooling.pool(&own))
         });

@@ -4,11 +4,10 @@ use std::io::{self, ErrorKind};
 use std::path::Path;
 
 use df11_candle::read_file;
+use df11_generate::Error;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{Environment, ErrorKind as TemplateError, context};
 use serde_json::Value;
-
-use crate::error::Error;
 
 /// Steps of a template, which comes from anyone: a real one takes thousands.
 const MOST_STEPS: u64 = 1 << 24;
