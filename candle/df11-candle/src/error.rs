@@ -84,6 +84,17 @@ pub enum Error {
         /// Tokens that fit.
         context: usize,
     },
+    /// A text cannot go back that far.
+    #[error(
+        "the text cannot be cut after {tokens} tokens: layers with a window remember enough only from {least} on; begin \
+         with an empty cache"
+    )]
+    Forgotten {
+        /// Tokens that were to be left.
+        tokens: usize,
+        /// The least that can be left.
+        least: usize,
+    },
     /// candle failed.
     #[error(transparent)]
     Candle(#[from] candle_core::Error),

@@ -2,6 +2,7 @@ use candle_core::{Module, Result, Tensor};
 use candle_nn::rotary_emb::rope_thd;
 
 use super::Run;
+use super::cache::Written;
 use super::positions::Turns;
 use crate::Error;
 use crate::config::{Config, Family, LayerConfig};
@@ -108,8 +109,8 @@ impl Layer {
         let mut start = 0;
         for Run { tokens, cache } in runs {
             let own = |tensor: &Tensor| tensor.narrow(0, start, tokens.len());
-            let [keys, values] = cache.write(index, &own(&k)?, &own(&v)?)?;
-            let attention = Attention { first: cache.tokens(), ..self.attention };
+            let Written { keys, values, row } = cache.write(index, &own(&k)?, &own(&v)?)?;
+            let attention = Attention { first: row, ..self.attention };
             results.push(attend(attention, &own(&q)?, keys, values)?);
             start += tokens.len();
         }
