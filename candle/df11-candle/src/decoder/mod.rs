@@ -68,6 +68,7 @@ impl Decoder {
         let has = |[prefix, _]: &&[&str; 2]| weights.model().tensor(&format!("{prefix}.embed_tokens.weight")).is_ok();
         let [prefix, head] = PREFIXES.iter().find(has).unwrap_or(&PREFIXES[0]);
         let shape = [config.vocabulary, config.hidden];
+        let ahead = weights.load_ahead(&[prefix, head])?;
         let embedding = Embedding::new(weights.matrix(&format!("{prefix}.embed_tokens.weight"), shape)?);
         let mut layers = Vec::with_capacity(config.layers.len());
         for (index, layer) in config.layers.iter().enumerate() {
@@ -80,6 +81,7 @@ impl Decoder {
             true => embedding.matrix().clone(),
             false => weights.matrix(&format!("{head}.weight"), shape)?,
         };
+        drop(ahead);
         Ok(Self {
             embedding,
             embedding_scale: gemma.then(|| f64::from(df11::bf16::from_f64(libm::sqrt(config.hidden as f64)))),
