@@ -2,7 +2,7 @@
 
     make.py OUT [MINILM]    under transformers 5: models, their config.json, logits and tokens. MINILM is the file
                             of all-MiniLM-L6-v2 in BF16: what it computes is written, its weights are not
-                            under transformers 4: only config-4.json, the same hyper-parameters as it writes them
+                            under transformers 4: config-4.json, the same hyper-parameters as it writes them; and blocks of FLUX
 """
 
 import json
@@ -140,11 +140,47 @@ def write_minilm(folder, weights):
     save_file(tensors, folder / "expected.safetensors", metadata=versions)
 
 
+def write_flux(folder):
+    """One double and one single block of FLUX with random weights, and what diffusers computes with them in F32."""
+    import diffusers
+    from diffusers.models.transformers import transformer_flux as flux
+
+    hidden, heads, words, patches = 64, 2, 5, 12
+    torch.manual_seed(23)
+    blocks = {"transformer_blocks.0": flux.FluxTransformerBlock(hidden, heads, hidden // heads),
+              "single_transformer_blocks.0": flux.FluxSingleTransformerBlock(hidden, heads, hidden // heads)}
+    weights = {}
+    for path, block in blocks.items():
+        for name, parameter in block.named_parameters():
+            parameter.data.normal_(std=0.15).add_(float("norm_" in name and "linear" not in name))
+            parameter.data = parameter.data.bfloat16().float()
+            weights[f"{path}.{name}"] = parameter.data.bfloat16()
+    given = {"patches": torch.randn(patches, hidden), "words": torch.randn(words, hidden), "time": torch.randn(hidden)}
+    given = {name: tensor.bfloat16() for name, tensor in given.items()}
+    angles = torch.rand(words + patches, hidden // heads // 2) * 6
+    turns = [function(angles).repeat_interleave(2, dim=1) for function in (torch.cos, torch.sin)]
+    with torch.no_grad():
+        rest = dict(temb=given["time"].float()[None], image_rotary_emb=turns)
+        pair = dict(hidden_states=given["patches"].float()[None], encoder_hidden_states=given["words"].float()[None])
+        found = {}
+        for path, block in blocks.items():
+            both = dict(zip(("words", "patches"), block(**pair, **rest)))
+            found |= {f"{path}.{name}": tensor[0].contiguous() for name, tensor in both.items()}
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file(weights, folder / "model.safetensors")
+    (folder / "config.json").write_text(json.dumps({"_class_name": "FluxTransformer2DModel"}) + "\n")
+    versions = {package.__name__: package.__version__ for package in (torch, diffusers)}
+    tensors = given | found | {"angles": angles}
+    save_file(tensors, folder / "expected.safetensors", metadata=versions)
+
+
 def main():
     torch.set_num_threads(1)
     out = pathlib.Path(sys.argv[1])
     if NEWER:
         write_encoder(out / "bert")
+    else:
+        write_flux(out / "flux")
     if NEWER and len(sys.argv) > 2:
         write_minilm(out / "minilm", sys.argv[2])
     for name, (kind, parameters) in MODELS.items():
