@@ -182,24 +182,21 @@ impl Weights {
         self.bytes += bytes;
     }
 
-    /// Loads the units whose names begin so, on all threads, where the form keeps units. The caller
-    /// holds the result until it has asked for their matrices.
+    /// Loads the units within the module `prefix`, on all threads, where the form keeps units. The
+    /// caller holds the result until it has asked for their matrices.
     ///
     /// # Errors
     /// As `matrices`.
-    pub(crate) fn load_ahead(&mut self, prefixes: &[impl AsRef<str>]) -> Result<Vec<Arc<dyn Loaded>>, Error> {
-        let is_asked = |unit: &UnitEntry| prefixes.iter().any(|prefix| unit.name().starts_with(prefix.as_ref()));
+    pub(crate) fn load_ahead(&mut self, prefix: &str) -> Result<Vec<Arc<dyn Loaded>>, Error> {
+        let is_new = |unit: &UnitEntry| self.held.get(unit.name()).is_none_or(|held| held.strong_count() == 0);
+        let is_asked = |unit: &UnitEntry| unit.name().starts_with(prefix) && is_new(unit);
         let units: Vec<_> = self.model.units().filter(|unit| is_asked(unit) && stays_whole(unit, self.form)).collect();
         let (form, backend) = (self.form, self.units.backend.backend());
         let loaded: Vec<_> = units.par_iter().map(|unit| load_unit(unit, form, backend)).collect::<Result<_, _>>()?;
-        Ok(units
-            .iter()
-            .zip(loaded)
-            .map(|(unit, (loaded, bytes))| {
-                self.hold(unit, &loaded, bytes);
-                loaded
-            })
-            .collect())
+        for (unit, (loaded, bytes)) in units.iter().zip(&loaded) {
+            self.hold(unit, loaded, *bytes);
+        }
+        Ok(loaded.into_iter().map(|(loaded, _)| loaded).collect())
     }
 
     /// Matrices one after another in memory of their own, in the form that was asked for.

@@ -68,8 +68,14 @@ impl Decoder {
         let has = |[prefix, _]: &&[&str; 2]| weights.model().tensor(&format!("{prefix}.embed_tokens.weight")).is_ok();
         let [prefix, head] = PREFIXES.iter().find(has).unwrap_or(&PREFIXES[0]);
         let shape = [config.vocabulary, config.hidden];
-        let ahead = weights.load_ahead(&[prefix, head])?;
         let embedding = Embedding::new(weights.matrix(&format!("{prefix}.embed_tokens.weight"), shape)?);
+        let head = match config.tied {
+            true => embedding.matrix().clone(),
+            false => weights.matrix(&format!("{head}.weight"), shape)?,
+        };
+        // After the largest matrices: those that the files hold in BF16 take twice their memory
+        // while they are brought into the form.
+        let ahead = weights.load_ahead(prefix)?;
         let mut layers = Vec::with_capacity(config.layers.len());
         for (index, layer) in config.layers.iter().enumerate() {
             layers.push(Layer::load(&mut weights, &format!("{prefix}.layers.{index}"), &config, layer)?);
@@ -77,10 +83,6 @@ impl Decoder {
         let norm = weights.vector(&format!("{prefix}.norm.weight"), config.hidden)?;
         let gemma = config.family == Family::Gemma3;
         let norm = if gemma { RmsNorm::plus_one } else { RmsNorm::new }(norm, config.epsilon);
-        let head = match config.tied {
-            true => embedding.matrix().clone(),
-            false => weights.matrix(&format!("{head}.weight"), shape)?,
-        };
         drop(ahead);
         Ok(Self {
             embedding,

@@ -55,7 +55,7 @@ impl Encoder {
         let is_there = |prefix: &&&str| weights.model().tensor(&format!("{prefix}{words}")).is_ok();
         // Without any, the error names the tensor as a model alone has it.
         let prefix = PREFIXES.iter().find(is_there).unwrap_or(&PREFIXES[0]);
-        let ahead = weights.load_ahead(&["embeddings", "encoder"].map(|name| format!("{prefix}{name}")))?;
+        let ahead = weights.load_ahead(&format!("{prefix}encoder"))?;
         let mut rows = |name: &str, rows: usize| {
             let matrix = weights.matrix(&format!("{prefix}embeddings.{name}.weight"), [rows, config.hidden])?;
             Ok::<_, Error>(Embedding::new(matrix))
