@@ -37,6 +37,7 @@ DF11_DEVICE u32 select_bits(u32 mask, u32 ones, u32 zeros) { return (mask & ones
 DF11_DEVICE u32 swap_bytes(u32 word) { return __builtin_bswap32(word); }
 DF11_DEVICE u32 count_bits(u32 word) { return (u32)__builtin_popcount(word); }
 
+#define value_of(value, lane) machine::exchange(DF11_SITE(value_of), value, lane)
 #define shuffle_down(value, by) machine::exchange(DF11_SITE(shuffle_down), value, machine::down(by))
 #define warp_any(is) machine::any(DF11_SITE(any), is)
 #define warp_total(value) machine::total(DF11_SITE(total), value)
