@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # A Llama of invented weights that generates: speed, memory, and what happens where BF16 does not fit.
 #
-#   run.sh prepare FOLDER    builds the programs and makes the models mid, 1b (7 GB); 3b by SIZES="mid 1b 3b"
+#   run.sh prepare FOLDER    builds the programs and makes the models mid, 1b (6 GB); 3b by SIZES="mid 1b 3b"
 #   run.sh speed FOLDER      tokens a second of each form beside torch and candle, 1 and 8 texts at once
 #   run.sh offload FOLDER    in a memory cgroup that BF16 does not fit: DF11 and flat in memory, BF16 from disk
 #   run.sh tokens FOLDER     tokens of 16 texts until the memory of a cgroup is used up
@@ -106,7 +106,7 @@ tokens() {
   for form in bf16 flat df11; do
     # The system kills it when the memory is used up.
     last=$( (within "$bytes" ours "$size" "$form" --batch 16 --tokens 100000 --steps || true) 2>/dev/null | tail -n 1)
-    echo "{\"form\": \"$form\", \"limit_bytes\": $bytes, \"batch\": 16, \"tokens_of_each\": $last}" >>"$results"
+    echo "{\"form\": \"$form\", \"limit_bytes\": $bytes, \"batch\": 16, \"tokens_of_each\": ${last:-0}}" >>"$results"
   done
 }
 

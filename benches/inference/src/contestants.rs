@@ -22,7 +22,10 @@ pub struct Ours {
 impl Ours {
     pub fn open(model: &Path, form: Form, batch: usize) -> Result<Self, Box<dyn Error>> {
         let decoder = Decoder::open(model, form)?;
-        let caches = (0..batch).map(|_| decoder.cache()).collect::<Result<_, _>>()?;
+        let mut caches = Vec::with_capacity(batch);
+        for _ in 0..batch {
+            caches.push(decoder.cache()?);
+        }
         Ok(Self { decoder, caches })
     }
 }

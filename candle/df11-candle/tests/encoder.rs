@@ -13,7 +13,7 @@ use df11_candle::{Activation, Choice, Encoder, EncoderConfig, Error, Form, Model
 use serde_json::{Value, json};
 use support::{compressed, compressed_from, folder};
 
-/// How far an element of a token's vector may be from the same one of transformers: they are between
+/// How far an element of a token's vector may be from the one of transformers: they are between
 /// -4 and 4. transformers' own F32 and BF16 are up to 0.033 apart.
 const BOUND: f32 = 0.0625;
 /// The same of a text's vector, which has the length 1.

@@ -49,7 +49,10 @@ impl Report<'_> {
         let from = if self.read.is_some() { "as modules.json says" } else { "as there is no modules.json" };
         let cut = match self.cut {
             0 => String::new(),
-            cut => format!("{cut} sentences were cut: they have more tokens than the model takes\n"),
+            cut => {
+                let all = self.texts.len();
+                format!("{cut} of {all} sentences were cut: more tokens than the model takes\n")
+            }
         };
         format!(
             "{cut}{} sentences, {} tokens, {:.1} sentences a second; pooling {}, {}, {from}\n{}; loaded in {:.2} s",
