@@ -74,8 +74,10 @@ pub use df11_core as core;
 pub use df11_core::{Backend, BackendError, Form, Loaded, Unit, Work, bf16};
 pub use df11_cpu as cpu;
 pub use error::Error;
+pub use files::python::to_json as json_of_python;
 pub use note::Note;
 pub use reader::Model;
+pub use record::attention::{AttentionShape, LookBack};
 
 /// The examples of the README run as tests.
 #[cfg(doctest)]

@@ -202,6 +202,14 @@ pub enum JsonReason {
         /// What the JSON reader said.
         message: String,
     },
+    /// A field of a config.json has a value that no model has.
+    #[error("field {}: {reason}", shown(field))]
+    Field {
+        /// The field.
+        field: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// It is an index that does not say which file holds each tensor.
     #[error("expected an index with a `weight_map` of tensor to file: {message}; get the file again")]
     NotAnIndex {

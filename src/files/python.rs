@@ -15,8 +15,9 @@ const WORDS: [&str; 3] = ["-Infinity", "Infinity", "NaN"];
 const MARK: &str = "\"\\u0000";
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// The same values as JSON that every parser takes.
-pub(crate) fn to_json(text: &[u8]) -> Cow<'_, [u8]> {
+/// Python's JSON, such as a model's config.json, as JSON that every parser takes: without a byte
+/// order mark, and with strings in place of the words `NaN`, `Infinity` and `-Infinity`.
+pub fn to_json(text: &[u8]) -> Cow<'_, [u8]> {
     let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
     let is_marked = text.windows(MARK.len()).any(|window| window == MARK.as_bytes());
     let (mut json, mut copied, mut at) = (Vec::new(), 0, 0);

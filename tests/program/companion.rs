@@ -52,6 +52,8 @@ fn own_verbs_win_and_other_names_are_not_looked_for() {
 #[test]
 fn typos_are_still_recognised_and_what_is_not_installed_is_named() {
     df11(["compres", "model"]).fails(2, &["compress"]);
-    let run = ended(program().args(["generate", "m"]).env("PATH", "/usr/bin:/bin").output().expect("starts"));
-    run.fails(2, &["df11-generate", "cargo install --path candle/df11-generate"]);
+    for name in ["generate", "embed"] {
+        let run = ended(program().args([name, "m"]).env("PATH", "/usr/bin:/bin").output().expect("starts"));
+        run.fails(2, &[&format!("df11-{name}"), "cargo install --path candle/df11-generate"]);
+    }
 }

@@ -29,6 +29,17 @@ fn the_largest_llama_fits_one_node_only_when_coded() {
     assert_eq!(number(&report["cache_bytes"]), 4096 * 126 * 2 * 8 * 128 * 2);
 }
 
+/// The paper's diffusion transformer: arXiv 2504.11651, "28 % less memory".
+#[test]
+fn flux_takes_28_percent_less_memory_when_coded() {
+    let report = plan(&format!("{ARCHITECTURES}flux/flux.1-dev.json"), "1x80GB", &[]);
+    let memory = |name| {
+        let device = &form(&report, name)["devices"][0];
+        number(&device["weight_bytes"]) + number(&device["buffer_bytes"])
+    };
+    assert!((memory("df11") as f64) < 0.72 * memory("bf16") as f64, "{} of {}", memory("df11"), memory("bf16"));
+}
+
 #[test]
 fn every_item_has_one_place_and_no_device_holds_more_than_its_memory() {
     let report = plan(&format!("{ARCHITECTURES}llama/llama-3.3-70b.json"), "40GB,3x48GB", &["-b", "3"]);

@@ -3,8 +3,6 @@ use std::path::PathBuf;
 use df11::BackendError;
 use df11::shown::{Shown, shown};
 
-use crate::config::Family;
-
 /// Why a model was not loaded, or did not run.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -58,18 +56,15 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
-    /// No decoder of this crate runs this architecture.
-    #[error(
-        "{}: model type {:?} is not one that runs here: {} are",
-        show(path),
-        found,
-        Family::ALL.map(Family::model_type).join(", ")
-    )]
+    /// What was asked for does not run this architecture.
+    #[error("{}: model type {found:?} does not run here; these do: {known}", show(path))]
     Architecture {
         /// config.json.
         path: PathBuf,
         /// Its model type.
         found: String,
+        /// The model types that run.
+        known: String,
     },
     /// The model has no such token.
     #[error("token {token} is not in the vocabulary, which has {vocabulary} tokens")]
@@ -88,6 +83,17 @@ pub enum Error {
         asked: usize,
         /// Tokens that fit.
         context: usize,
+    },
+    /// A text cannot go back that far.
+    #[error(
+        "the text cannot be cut after {tokens} tokens: layers with a window remember enough only from {least} on; begin \
+         with an empty cache"
+    )]
+    Forgotten {
+        /// Tokens that were to be left.
+        tokens: usize,
+        /// The least that can be left.
+        least: usize,
     },
     /// candle failed.
     #[error(transparent)]

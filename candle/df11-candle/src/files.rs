@@ -17,9 +17,24 @@ const MOST_BYTES: u64 = 16 << 20;
 /// # Errors
 /// `File`.
 pub(crate) fn read_json(path: &Path) -> Result<Value, Error> {
-    let failed = |reason: String| Error::File { path: path.into(), reason };
-    let bytes = read_file(path, MOST_BYTES).map_err(|error| failed(error.to_string()))?;
-    serde_json::from_slice(&bytes).map_err(|error| failed(format!("it is not JSON: {error}")))
+    parse_json(path, &read_text(path)?)
+}
+
+/// Reads the bytes of a JSON file.
+///
+/// # Errors
+/// `File`.
+pub(crate) fn read_text(path: &Path) -> Result<Vec<u8>, Error> {
+    read_file(path, MOST_BYTES).map_err(|error| Error::File { path: path.into(), reason: error.to_string() })
+}
+
+/// Parses JSON as Python writes it. `path` is for messages.
+///
+/// # Errors
+/// `File`.
+pub(crate) fn parse_json(path: &Path, json: &[u8]) -> Result<Value, Error> {
+    let failed = |error| Error::File { path: path.into(), reason: format!("it is not JSON: {error}") };
+    serde_json::from_slice(&df11::json_of_python(json)).map_err(failed)
 }
 
 /// Reads a JSON file; `None` if there is no such file.

@@ -20,6 +20,7 @@
 //! | you want | begin with |
 //! |---|---|
 //! | to run Llama, Mistral, Qwen 2 and 2.5, Qwen 3 or Gemma 3 | [`Decoder::open`] |
+//! | vectors of sentences, by a BERT such as MiniLM | [`Encoder::open`] |
 //! | layers for a model of your own | [`Weights::open`], [`Linear`], [`Embedding`] |
 //! | a model of candle-transformers, from DFloat11 files | [`var_builder`] |
 //!
@@ -57,6 +58,7 @@
 //!
 //! ```text
 //! decoder           one decoder for all families: layers, positions, cache
+//! encoder           BERT: layers, and pooling as sentence-transformers has it
 //! config            what config.json says, in the spelling of transformers 4 and 5
 //! linear, embedding products and rows of a matrix that stays in its form
 //! ops               norms, activations and attention in BF16, in a fixed order
@@ -70,6 +72,7 @@
 mod config;
 mod decoder;
 mod embedding;
+mod encoder;
 mod error;
 mod files;
 mod linear;
@@ -79,13 +82,15 @@ mod units;
 mod var_builder;
 mod weights;
 
-pub use config::{Config, Family, LayerConfig, Rope, Scaling};
+pub use config::{Config, EncoderConfig, Family, LayerConfig, Rope, Scaling};
 pub use decoder::{Cache, Decoder, Run};
 pub use df11::backend::Choice;
 pub use df11::{Form, Model};
 pub use embedding::Embedding;
+pub use encoder::{Encoder, Pooling, PoolingMode};
 pub use error::Error;
 pub use files::read_file;
 pub use linear::Linear;
+pub use ops::Activation;
 pub use var_builder::var_builder;
 pub use weights::{Matrix, Weights};

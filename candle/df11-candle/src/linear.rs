@@ -6,7 +6,7 @@ use df11::shown::shown;
 use df11::{Work, bf16, core};
 
 use crate::Error;
-use crate::weights::Matrix;
+use crate::weights::{Matrix, Weights};
 
 /// `y = x W^T + bias`, from weights that stay in their form. x is BF16 on the CPU.
 ///
@@ -136,6 +136,31 @@ impl Product<'_> {
         let done = first.matrix.scratch.with(scratch, |scratch| loaded.product(x, &mut requests, scratch, work));
         Ok(done.map_err(|error| Error::weights(&first.matrix.name, error))?)
     }
+}
+
+/// Loads matrices that are multiplied with the same vectors, and their biases: the tensors `weight`
+/// and `bias` of these modules.
+pub(crate) fn linears<const N: usize>(
+    weights: &mut Weights,
+    modules: &[String; N],
+    shapes: [[usize; 2]; N],
+    biased: bool,
+) -> std::result::Result<[Linear; N], Error> {
+    let names = modules.each_ref().map(|module| format!("{module}.weight"));
+    let asked: Vec<_> = names.iter().map(String::as_str).zip(shapes).collect();
+    let mut linears = Vec::with_capacity(N);
+    for (matrix, module) in weights.matrices(&asked)?.into_iter().zip(modules) {
+        let linear = Linear::new(matrix);
+        linears.push(match biased {
+            true => {
+                let rows = linear.matrix().rows();
+                linear.with_bias(weights.vector(&format!("{module}.bias"), rows)?)?
+            }
+            false => linear,
+        });
+    }
+    // As many matrices as were asked for.
+    Ok(linears.try_into().unwrap_or_else(|_| unreachable!()))
 }
 
 /// The elements of a contiguous BF16 tensor.

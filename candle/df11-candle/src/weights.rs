@@ -3,10 +3,13 @@
 //! ```text
 //! files     form   what is kept
 //! unit      df11   the unit, loaded once for all of its matrices
-//! unit      flat   matrices asked for together: decoded, made flat, the BF16 words dropped
-//! unit      bf16   the same, without the step in the middle
+//! unit      flat   all its matrices, made flat from the unit, without BF16 words between
+//! unit      bf16   matrices asked for together, decoded
 //! raw BF16  df11   matrices asked for together, encoded as one unit
-//! raw BF16  flat, bf16   as from a unit
+//! raw BF16  flat   matrices asked for together, made flat, the BF16 words dropped
+//! raw BF16  bf16   matrices asked for together
+//!
+//! A unit with a matrix whose shape no file states is made flat as raw BF16 is.
 //! ```
 
 use std::collections::HashMap;
@@ -17,7 +20,8 @@ use df11::backend::Choice;
 use df11::core::{Bytes, Rows, Shape};
 use df11::cpu::{Encoder, buffer};
 use df11::reader::{self, UnitEntry};
-use df11::{Form, Loaded, Model, Work, bf16};
+use df11::{Backend, Form, Loaded, Model, Work, bf16};
+use rayon::prelude::*;
 
 use crate::Error;
 use crate::scratch::Scratch;
@@ -50,7 +54,7 @@ pub struct Weights {
     model: Model,
     form: Form,
     units: Units,
-    /// The units that matrices hold, for the form `df11`.
+    /// The units that matrices hold, in the forms `df11` and `flat`.
     held: HashMap<String, Weak<dyn Loaded>>,
     bytes: u64,
     scratch: Arc<Scratch>,
@@ -114,9 +118,10 @@ impl Weights {
         });
         let shapes = shapes.collect::<Result<Vec<_>, _>>()?;
         let coded = found.iter().map(reader::Matrix::unit).collect::<Option<Vec<_>>>();
-        let held = match (self.form, coded) {
-            (Form::Df11, Some(units)) => self.units_of(&found, &units)?,
-            _ => self.together(&found, &shapes)?,
+        let whole = coded.filter(|units| units.iter().all(|unit| stays_whole(unit, self.form)));
+        let held = match whole {
+            Some(units) => self.units_of(&found, &units)?,
+            None => self.together(&found, &shapes)?,
         };
         let matrix = |((asked, (loaded, first)), shape): ((&(&str, _), _), _)| {
             let rows = Rows { first, shape };
@@ -162,15 +167,36 @@ impl Weights {
             let loaded = match self.held.get(unit.name()).and_then(Weak::upgrade) {
                 Some(loaded) => loaded,
                 None => {
-                    let loaded = self.units.load(unit)?;
-                    self.held.insert(unit.name().to_owned(), Arc::downgrade(&loaded));
-                    self.bytes += unit.bytes();
+                    let (loaded, bytes) = load_unit(unit, self.form, self.units.backend.backend())?;
+                    self.hold(unit, &loaded, bytes);
                     loaded
                 }
             };
             held.push((loaded, matrix.range().start));
         }
         Ok(held)
+    }
+
+    fn hold(&mut self, unit: &UnitEntry, loaded: &Arc<dyn Loaded>, bytes: u64) {
+        self.held.insert(unit.name().to_owned(), Arc::downgrade(loaded));
+        self.bytes += bytes;
+    }
+
+    /// Loads the units within the module `prefix`, on all threads, where the form keeps units. The
+    /// caller holds the result until it has asked for their matrices.
+    ///
+    /// # Errors
+    /// As `matrices`.
+    pub(crate) fn load_ahead(&mut self, prefix: &str) -> Result<Vec<Arc<dyn Loaded>>, Error> {
+        let is_new = |unit: &UnitEntry| self.held.get(unit.name()).is_none_or(|held| held.strong_count() == 0);
+        let is_asked = |unit: &UnitEntry| unit.name().starts_with(prefix) && is_new(unit);
+        let units: Vec<_> = self.model.units().filter(|unit| is_asked(unit) && stays_whole(unit, self.form)).collect();
+        let (form, backend) = (self.form, self.units.backend.backend());
+        let loaded: Vec<_> = units.par_iter().map(|unit| load_unit(unit, form, backend)).collect::<Result<_, _>>()?;
+        for (unit, (loaded, bytes)) in units.iter().zip(&loaded) {
+            self.hold(unit, loaded, *bytes);
+        }
+        Ok(loaded.into_iter().map(|(loaded, _)| loaded).collect())
     }
 
     /// Matrices one after another in memory of their own, in the form that was asked for.
@@ -212,6 +238,37 @@ impl Weights {
         }
         Ok(())
     }
+}
+
+/// Whether a unit is kept as one: compressed, or all its matrices flat.
+fn stays_whole(unit: &UnitEntry, form: Form) -> bool {
+    match form {
+        Form::Df11 => true,
+        Form::Flat => shapes_of(unit).is_some(),
+        _ => false,
+    }
+}
+
+/// Loads a unit that stays whole. Returns its bytes in memory too.
+fn load_unit(unit: &UnitEntry, form: Form, backend: &dyn Backend) -> Result<(Arc<dyn Loaded>, u64), Error> {
+    let loaded = unit.load(backend)?;
+    match shapes_of(unit).filter(|_| form == Form::Flat) {
+        None => Ok((loaded.into(), unit.bytes())),
+        Some(shapes) => {
+            let flat = loaded.flatten(&shapes, Work::Pool).map_err(|error| unit.error(error))?;
+            Ok((flat.loaded.into(), flat.bytes))
+        }
+    }
+}
+
+/// The shapes of a unit's matrices, rows and columns, if the files state all.
+fn shapes_of(unit: &UnitEntry) -> Option<Vec<Shape>> {
+    let shapes = unit.matrices().map(|matrix| {
+        let columns = *matrix.shape()?.last()?;
+        Shape::new(matrix.weights().checked_div(columns)?, columns).ok()
+    });
+    let shapes: Vec<Shape> = shapes.collect::<Option<_>>()?;
+    (shapes.iter().map(|shape| shape.weights()).sum::<u64>() == unit.weights()).then_some(shapes)
 }
 
 /// Bytes of the arrays of a unit.

@@ -3,15 +3,17 @@
 #[allow(dead_code)]
 mod support;
 
-use df11_candle::{Choice, Config, Decoder, Form, Model, Run, Scaling, Weights};
+use df11_candle::{Choice, Config, Decoder, Form, LayerConfig, Model, Run, Scaling, Weights};
 
-use serde_json::Value;
 use support::{MODELS, expected, first, folder, logits, step};
 
 /// How far a logit may be from the same one of transformers. They are between -6 and 12. In F32 the
 /// distance is what rounding x to BF16 costs, in BF16 it is that of two orders of rounding:
 /// transformers' own F32 and BF16 are up to 0.09 apart.
 const BOUND: f32 = 0.125;
+
+/// Models with a window of 24 tokens in some layers.
+const WINDOWED: [&str; 3] = ["gemma3", "mistral", "qwen2"];
 
 fn distance(one: &[Vec<f32>], other: &[Vec<f32>]) -> f32 {
     assert_eq!(one.len(), other.len());
@@ -67,8 +69,8 @@ fn every_part_of_the_configuration_moves_logits_past_the_bound() {
         ("scaling", &["llama", "llama-biases", "gemma3"], |c| {
             c.layers.iter_mut().for_each(|layer| layer.rope.scaling = Scaling::None);
         }),
-        ("window", &["mistral", "qwen2", "gemma3"], |c| c.layers.iter_mut().for_each(|layer| layer.window = None)),
-        ("longer window", &["mistral", "qwen2", "gemma3"], |c| {
+        ("window", &WINDOWED, |c| c.layers.iter_mut().for_each(|layer| layer.window = None)),
+        ("longer window", &WINDOWED, |c| {
             c.layers.iter_mut().filter_map(|layer| layer.window.as_mut()).for_each(|window| *window += 1);
         }),
         ("order of layers", &["qwen2", "gemma3"], |c| c.layers.rotate_left(1)),
@@ -93,10 +95,23 @@ fn config_json_of_transformers_4_and_5_says_the_same() {
     for model in MODELS {
         let read = |name: &str| {
             let path = folder(model).join(name);
-            let value: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
-            Config::of_json(&path, &value).unwrap()
+            Config::of_json(&path, &std::fs::read(&path).unwrap()).unwrap()
         };
         assert_eq!(read("config.json"), read("config-4.json"), "{model}");
+    }
+}
+
+#[test]
+fn config_json_is_read_as_python_writes_it() {
+    for model in MODELS {
+        let path = folder(model).join("config.json");
+        let json = std::fs::read_to_string(&path).unwrap();
+        let python = format!("\u{feff}{}", json.replacen('{', "{\"a_scale\": [NaN, -Infinity],", 1));
+        assert_eq!(
+            Config::of_json(&path, python.as_bytes()).unwrap(),
+            Config::of_json(&path, json.as_bytes()).unwrap(),
+            "{model}"
+        );
     }
 }
 
@@ -116,8 +131,43 @@ fn a_text_has_the_same_logits_at_once_token_by_token_and_beside_others() {
             let found: Vec<Vec<f32>> = decoder.forward(&mut runs).unwrap().to_vec2().unwrap();
             assert!(found[0] == at_once[0][at] && found[1] == at_once[1][at + 1], "{model}, token {at}");
         }
-        a.truncate(10);
-        assert_eq!(step(&decoder, &one[10..20], &mut a), at_once[0][19], "{model}: after truncate");
+        let end = one.len() - 1;
+        match WINDOWED.contains(&model) {
+            false => {
+                a.truncate(10).unwrap();
+                assert_eq!(step(&decoder, &one[10..20], &mut a), at_once[0][19], "{model}: after truncate");
+            }
+            true => {
+                let error = a.truncate(10).unwrap_err().to_string();
+                assert!(error.contains("cannot be cut after 10 tokens"), "{model}: {error}");
+                assert_eq!(step(&decoder, &one[end..], &mut a), at_once[0][end], "{model}: nothing has changed");
+            }
+        }
+    }
+}
+
+#[test]
+fn layers_with_a_window_remember_no_more_than_it_and_give_the_same_logits() {
+    for model in WINDOWED {
+        let config = Config::read(&folder(model)).unwrap();
+        let decoder = Decoder::open(folder(model), Form::Flat).unwrap();
+        let text = &expected(model).texts[1];
+        let at_once = logits(&decoder, text);
+        let row = 2 * 2 * config.kv_heads * config.head_dim;
+        let rows = |layer: &LayerConfig| layer.window.map_or(config.context, |window| window + 31);
+        let most: usize = config.layers.iter().map(|layer| row * rows(layer)).sum();
+        // The first part of a text may be longer than a window.
+        for part in [1, 7, 40] {
+            let mut cache = decoder.cache().unwrap();
+            let mut last = 0;
+            for part in text.chunks(part) {
+                last += part.len();
+                assert!(step(&decoder, part, &mut cache) == at_once[last - 1], "{model}, token {last}");
+            }
+            let longest = row * config.layers.len() * part;
+            assert!(cache.bytes() as usize <= most + longest, "{model}: {} of {most}", cache.bytes());
+        }
+        assert!(most < row * config.layers.len() * config.context, "{model}: a window saves memory");
     }
 }
 

@@ -98,16 +98,18 @@ fn resident_bytes_are_smallest_compressed() {
 
 #[test]
 fn a_unit_is_counted_and_held_once_for_all_its_matrices() {
-    let mut weights = Weights::open(fixture("df11"), Form::Df11).unwrap();
-    let q = weights.matrix(Q.0, Q.1).unwrap();
-    let once = weights.resident_bytes();
-    let k = weights.matrix(K.0, K.1).unwrap();
-    weights.matrix(EMBEDDING.0, EMBEDDING.1).unwrap();
-    let more = weights.resident_bytes();
-    weights.matrix(Q.0, Q.1).unwrap();
-    assert!(once > 0 && more > once);
-    assert_eq!(weights.resident_bytes(), more);
-    drop((q, k));
+    for form in [Form::Df11, Form::Flat] {
+        let mut weights = Weights::open(fixture("df11"), form).unwrap();
+        let q = weights.matrix(Q.0, Q.1).unwrap();
+        let once = weights.resident_bytes();
+        let k = weights.matrix(K.0, K.1).unwrap();
+        assert!(once > 0 && weights.resident_bytes() == once, "{form}: both are in one unit");
+        weights.matrix(EMBEDDING.0, EMBEDDING.1).unwrap();
+        let more = weights.resident_bytes();
+        weights.matrix(Q.0, Q.1).unwrap();
+        assert!(more > once && weights.resident_bytes() == more, "{form}");
+        drop((q, k));
+    }
 }
 
 #[test]

@@ -12,8 +12,8 @@ use std::process::{Command, ExitCode};
 use crate::exit::COULD_NOT_RUN;
 use crate::terminal::{Talk, Terminal};
 
-/// The program that the project has, in the workspace `candle/`.
-const OURS: &str = "generate";
+/// The programs that the project has, in the workspace `candle/`.
+const OURS: [&str; 2] = ["generate", "embed"];
 
 /// Runs the program that the first argument names, if there is one. `None` if the word is no verb
 /// of anybody.
@@ -29,7 +29,7 @@ pub fn run() -> Option<ExitCode> {
             Ok(code) => Some(code),
             Err(fault) => error(format!("cannot start {}: {fault}", df11::shown::shown(&path))),
         },
-        None if name == OURS => error(format!(
+        None if OURS.contains(&&*name) => error(format!(
             "`df11 {name}` is a program of its own, df11-{name}, which is neither beside this one nor in PATH. In a \
              checkout, `cargo install --path candle/df11-generate` installs it"
         )),

@@ -1,74 +1,40 @@
 //! The KV cache: what each block keeps of every token.
 
-use serde_json::Value;
-
+use crate::record::attention::{AttentionShape, LookBack};
 use crate::record::config::ConfigFile;
 
 /// Bytes of a cached number; caches are BF16 as the weights are.
 const NUMBER_BYTES: u64 = 2;
-/// Most blocks that config.json may promise, as in `completeness`.
-const MOST_LAYERS: u64 = 4096;
 
 /// What each block of a decoder caches, by the fields of config.json.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Cache {
     /// Bytes that one block keeps of a token.
     token_bytes: u64,
-    /// For each block, the most tokens that it keeps: none for a block without attention,
-    /// `u64::MAX` for one that sees all.
-    windows: Vec<u64>,
+    blocks: Vec<LookBack>,
 }
 
 impl Cache {
     /// `None` if config.json does not tell, or the model is not a decoder alone.
     pub fn of(config: &ConfigFile) -> Option<Cache> {
-        let number = |names: &[&str]| names.iter().find_map(|name| config.of_text(name)?.as_u64());
         if config.of_text("is_encoder_decoder").is_some_and(|value| value == true) {
             return None;
         }
-        let layers = number(&["num_hidden_layers", "n_layer"]).filter(|layers| *layers <= MOST_LAYERS)?;
-        let token_bytes = match (number(&["kv_lora_rank"]), number(&["qk_rope_head_dim"])) {
-            // multi-head latent attention keeps one compressed vector, and one for positions
-            (Some(latent), Some(rope)) => latent.checked_add(rope)?,
-            _ => {
-                let heads = number(&["num_attention_heads", "n_head"])?;
-                let key_value_heads = match config.of_text("multi_query") {
-                    Some(Value::Bool(true)) => 1,
-                    _ => number(&["num_key_value_heads"]).unwrap_or(heads),
-                };
-                let of_hidden = || number(&["hidden_size", "n_embd"])?.checked_div(heads);
-                let head = number(&["head_dim"]).or_else(of_hidden)?;
-                key_value_heads.checked_mul(head)?.checked_mul(2)?
-            }
-        };
-        let token_bytes = token_bytes.checked_mul(NUMBER_BYTES)?;
-        Some(Cache { token_bytes, windows: windows(config, layers as usize) })
+        let attention = AttentionShape::of(config).ok()?;
+        Some(Cache { token_bytes: attention.kept.saturating_mul(NUMBER_BYTES), blocks: attention.layers })
     }
 
     /// Bytes that a block keeps of a sequence. `layer` is its number, if it is a block of the
     /// decoder.
     pub fn bytes(&self, layer: Option<u64>, tokens: u64) -> u64 {
-        let window = layer.and_then(|layer| self.windows.get(usize::try_from(layer).ok()?));
-        window.map_or(0, |window| self.token_bytes.saturating_mul(tokens.min(*window)))
+        let block = layer.and_then(|layer| self.blocks.get(usize::try_from(layer).ok()?));
+        let kept = match block {
+            None | Some(LookBack::Nothing) => 0,
+            Some(LookBack::All) => tokens,
+            Some(LookBack::Window(window)) => tokens.min(*window),
+        };
+        self.token_bytes.saturating_mul(kept)
     }
-}
-
-/// The most tokens that each block keeps.
-fn windows(config: &ConfigFile, layers: usize) -> Vec<u64> {
-    let is_off = config.of_text("use_sliding_window").is_some_and(|value| value == false);
-    let window = config.of_text("sliding_window").and_then(|value| value.as_u64()).filter(|_| !is_off);
-    let pattern = ["sliding_window_pattern", "_sliding_window_pattern"];
-    let pattern = pattern.iter().find_map(|name| config.of_text(name)?.as_u64()).filter(|pattern| *pattern > 0);
-    let types = config.of_text("layer_types");
-    let of_layer = |layer: usize| match types.as_ref().and_then(|types| types.get(layer)?.as_str()) {
-        Some("full_attention") => u64::MAX,
-        Some("sliding_attention" | "chunked_attention") => window.unwrap_or(u64::MAX),
-        Some(_) => 0,
-        // of each `pattern` blocks the last sees all
-        None if pattern.is_some_and(|pattern| (layer as u64 + 1).is_multiple_of(pattern)) => u64::MAX,
-        None => window.unwrap_or(u64::MAX),
-    };
-    (0..layers).map(of_layer).collect()
 }
 
 #[cfg(test)]

@@ -1,6 +1,3 @@
-use super::fields::Fields;
-use crate::Error;
-
 /// An architecture that a decoder of this crate runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Family {
@@ -16,12 +13,10 @@ pub enum Family {
     Gemma3,
 }
 
-/// What a field means if config.json does not have it.
+/// What a field means if config.json does not have it. Those of attention are in
+/// `df11::AttentionShape`.
 pub(super) struct Defaults {
     pub vocabulary: usize,
-    pub heads: Option<usize>,
-    pub kv_heads: Option<usize>,
-    pub head_dim: Option<usize>,
     pub context: usize,
     pub activation: &'static str,
     pub query_scalar: Option<f64>,
@@ -33,9 +28,6 @@ pub(super) struct Defaults {
 /// Those of Llama, from which the others differ.
 const DEFAULTS: Defaults = Defaults {
     vocabulary: 32_000,
-    heads: None,
-    kv_heads: None,
-    head_dim: None,
     context: 2048,
     activation: "silu",
     query_scalar: None,
@@ -43,13 +35,6 @@ const DEFAULTS: Defaults = Defaults {
     local_rope_theta: 1e4,
     tied: false,
 };
-
-/// The window of Mistral and Gemma 3, unless config.json says otherwise.
-const WINDOW: usize = 4096;
-/// Gemma 3: every sixth layer sees all.
-const GEMMA_PATTERN: usize = 6;
-/// Qwen: the layers from this one on have a window, if they are to have one.
-const QWEN_FIRST_WINDOW: usize = 28;
 
 impl Family {
     /// Every architecture.
@@ -79,16 +64,10 @@ impl Family {
     pub(super) const fn defaults(self) -> Defaults {
         match self {
             Self::Llama => DEFAULTS,
-            Self::Mistral => Defaults { kv_heads: Some(8), context: 131_072, ..DEFAULTS },
-            Self::Qwen2 => Defaults { vocabulary: 151_936, kv_heads: Some(32), context: 32_768, ..DEFAULTS },
-            Self::Qwen3 => {
-                Defaults { vocabulary: 151_936, kv_heads: Some(32), head_dim: Some(128), context: 32_768, ..DEFAULTS }
-            }
+            Self::Mistral => Defaults { context: 131_072, ..DEFAULTS },
+            Self::Qwen2 | Self::Qwen3 => Defaults { vocabulary: 151_936, context: 32_768, ..DEFAULTS },
             Self::Gemma3 => Defaults {
                 vocabulary: 262_208,
-                heads: Some(8),
-                kv_heads: Some(4),
-                head_dim: Some(256),
                 context: 131_072,
                 activation: "gelu_pytorch_tanh",
                 query_scalar: Some(256.0),
@@ -97,29 +76,5 @@ impl Family {
                 ..DEFAULTS
             },
         }
-    }
-
-    /// Tokens that a layer with a window sees.
-    pub(super) fn window(self, fields: Fields<'_>) -> Result<Option<usize>, Error> {
-        let window = fields.size("sliding_window")?;
-        let used = fields.flag("use_sliding_window")?.unwrap_or(false);
-        Ok(match self {
-            Self::Llama => None,
-            Self::Mistral | Self::Gemma3 if fields.is_null("sliding_window") => None,
-            Self::Mistral | Self::Gemma3 => window.or(Some(WINDOW)),
-            Self::Qwen2 | Self::Qwen3 => window.filter(|_| used),
-        })
-    }
-
-    /// Which layers have a window, if config.json does not list them.
-    pub(super) fn slides(self, fields: Fields<'_>) -> Result<impl Fn(usize) -> bool, Error> {
-        let pattern = fields.size("sliding_window_pattern")?.unwrap_or(GEMMA_PATTERN);
-        let first = fields.count("max_window_layers")?.unwrap_or(QWEN_FIRST_WINDOW);
-        Ok(move |layer: usize| match self {
-            Self::Llama => false,
-            Self::Mistral => true,
-            Self::Qwen2 | Self::Qwen3 => layer >= first,
-            Self::Gemma3 => !(layer + 1).is_multiple_of(pattern),
-        })
     }
 }

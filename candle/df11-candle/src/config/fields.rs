@@ -4,10 +4,9 @@ use serde_json::{Map, Value};
 
 use crate::Error;
 
-/// The fields of an object of config.json. A field that is `null` is as good as absent, unless the
-/// caller asks by `is_null`.
+/// The fields of an object of config.json. A field that is `null` is as good as absent.
 #[derive(Clone, Copy)]
-pub(super) struct Fields<'a> {
+pub(crate) struct Fields<'a> {
     path: &'a Path,
     /// The field that holds the object; empty for the outermost one.
     within: &'a str,
@@ -31,11 +30,6 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// Whether the field is there, and says that there is nothing.
-    pub fn is_null(&self, name: &str) -> bool {
-        self.object.get(name).is_some_and(Value::is_null)
-    }
-
     /// A number of things: not 0, and small enough to be one.
     pub fn size(&self, name: &str) -> Result<Option<usize>, Error> {
         let Some(value) = self.get(name) else { return Ok(None) };
@@ -43,12 +37,6 @@ impl<'a> Fields<'a> {
             Some(size @ 1..=0xffff_ffff) => Ok(Some(size as usize)),
             _ => Err(self.wrong(name, "a whole number from 1 to 4294967295 is expected")),
         }
-    }
-
-    /// A number of things, or 0.
-    pub fn count(&self, name: &str) -> Result<Option<usize>, Error> {
-        let zero = self.get(name).is_some_and(|value| value.as_u64() == Some(0));
-        if zero { Ok(Some(0)) } else { self.size(name) }
     }
 
     pub fn needed(&self, name: &str) -> Result<usize, Error> {

@@ -1,19 +1,21 @@
-//! What config.json says about a decoder, in the spelling of transformers 4 and 5.
+//! What config.json says about a model, in the spelling of transformers 4 and 5.
 
+mod encoder;
 mod family;
 mod fields;
 mod rope;
 
 use std::path::Path;
 
-use serde_json::Value;
+use df11::{AttentionShape, LookBack};
 
+pub use encoder::EncoderConfig;
 pub use family::Family;
-use fields::Fields;
+pub(crate) use fields::Fields;
 pub use rope::{Rope, Scaling};
 
 use crate::Error;
-use crate::files::{read_json, read_json_if_there};
+use crate::files::{parse_json, read_json_if_there, read_text};
 
 /// More layers than any model has. A hostile number asks for no memory.
 const MOST_LAYERS: usize = 4096;
@@ -71,7 +73,7 @@ impl Config {
     /// `File`, `Config`, `Architecture`.
     pub fn read(folder: &Path) -> Result<Self, Error> {
         let path = folder.join("config.json");
-        let mut config = Self::of_json(&path, &read_json(&path)?)?;
+        let mut config = Self::of_json(&path, &read_text(&path)?)?;
         let path = folder.join("generation_config.json");
         if let Some(value) = read_json_if_there(&path)? {
             for token in Fields::of(&path, &value)?.tokens("eos_token_id")? {
@@ -83,30 +85,28 @@ impl Config {
         Ok(config)
     }
 
-    /// Reads what config.json says. `path` is for messages.
+    /// Reads the text of a config.json. `path` is for messages.
     ///
     /// # Errors
-    /// `Config`, `Architecture`.
-    pub fn of_json(path: &Path, value: &Value) -> Result<Self, Error> {
-        let outer = Fields::of(path, value)?;
+    /// `File`, `Config`, `Architecture`; `Model` for heads and layers that no model has.
+    pub fn of_json(path: &Path, json: &[u8]) -> Result<Self, Error> {
+        let value = parse_json(path, json)?;
+        let outer = Fields::of(path, &value)?;
         // A model of texts and pictures: its text model runs here.
         let fields = outer.object("text_config")?.unwrap_or(outer);
         let model_type = fields.text("model_type")?.or(outer.text("model_type")?).unwrap_or_default();
-        let family = Family::of_model_type(model_type)
-            .ok_or_else(|| Error::Architecture { path: path.into(), found: model_type.to_owned() })?;
+        let family = Family::of_model_type(model_type).ok_or_else(|| Error::Architecture {
+            path: path.into(),
+            found: model_type.to_owned(),
+            known: Family::ALL.map(Family::model_type).join(", "),
+        })?;
         fields.must_be_absent("quantization_config")?;
         fields.must_be_absent("attn_logit_softcapping")?;
         fields.must_be_absent("final_logit_softcapping")?;
         let defaults = family.defaults();
         let hidden = fields.needed("hidden_size")?;
-        let heads = fields.size("num_attention_heads")?.or(defaults.heads);
-        let heads = heads.ok_or_else(|| fields.wrong("num_attention_heads", "it is missing"))?;
-        let kv_heads = fields.size("num_key_value_heads")?.or(defaults.kv_heads).unwrap_or(heads);
-        if heads % kv_heads != 0 {
-            let reason = format!("{kv_heads} heads cannot be shared evenly by {heads} heads of queries");
-            return Err(fields.wrong("num_key_value_heads", reason));
-        }
-        let head_dim = fields.size("head_dim")?.or(defaults.head_dim).unwrap_or(hidden / heads);
+        let attention = AttentionShape::of_json(json, path)?;
+        let [heads, kv_heads, head_dim] = [attention.heads, attention.kv_heads, attention.head_dim].map(|n| n as usize);
         if head_dim == 0 || head_dim % 2 != 0 {
             return Err(fields.wrong("head_dim", format!("{head_dim}: an even number is expected")));
         }
@@ -131,36 +131,27 @@ impl Config {
             qkv_bias: attention_bias || family == Family::Qwen2,
             output_bias: attention_bias && family != Family::Qwen2,
             mlp_bias: fields.flag("mlp_bias")?.unwrap_or(false),
-            layers: layers(family, fields)?,
+            layers: layers(family, fields, &attention)?,
             end_tokens: outer.tokens("eos_token_id")?,
         })
     }
 }
 
-fn layers(family: Family, fields: Fields<'_>) -> Result<Vec<LayerConfig>, Error> {
-    let count = fields.needed("num_hidden_layers")?;
-    if count > MOST_LAYERS {
-        return Err(fields.wrong("num_hidden_layers", format!("more than {MOST_LAYERS} layers do not run here")));
-    }
-    let window = family.window(fields)?;
+fn layers(family: Family, fields: Fields<'_>, attention: &AttentionShape) -> Result<Vec<LayerConfig>, Error> {
     let theta = family.defaults();
-    let full = LayerConfig { window: None, rope: Rope::read(fields, "full_attention", false, theta.rope_theta)? };
+    let full = Rope::read(fields, "full_attention", false, theta.rope_theta)?;
     let local = family == Family::Gemma3;
     let theta = if local { theta.local_rope_theta } else { theta.rope_theta };
-    let sliding = LayerConfig { window, rope: Rope::read(fields, "sliding_attention", local, theta)? };
-    let Some(kinds) = fields.texts("layer_types")? else {
-        let pattern = family.slides(fields)?;
-        return Ok((0..count).map(|layer| if window.is_some() && pattern(layer) { sliding } else { full }).collect());
-    };
-    if kinds.len() != count {
-        return Err(fields.wrong("layer_types", format!("{} kinds for {count} layers", kinds.len())));
-    }
-    let kinds = kinds.into_iter().map(|kind| match kind {
-        "full_attention" => Ok(full),
-        "sliding_attention" => Ok(sliding),
-        other => {
-            Err(fields.wrong("layer_types", format!("{other:?}: full_attention or sliding_attention is expected")))
+    let sliding = Rope::read(fields, "sliding_attention", local, theta)?;
+    let kinds = fields.texts("layer_types")?;
+    let layers = attention.layers.iter().enumerate().map(|(index, look_back)| match look_back {
+        LookBack::Window(window) => Ok(LayerConfig { window: Some(*window as usize), rope: sliding }),
+        // A layer of the other kind whose window config.json leaves out.
+        LookBack::All if kinds.as_ref().is_some_and(|kinds| kinds[index] == "sliding_attention") => {
+            Ok(LayerConfig { window: None, rope: sliding })
         }
+        LookBack::All => Ok(LayerConfig { window: None, rope: full }),
+        LookBack::Nothing => Err(fields.wrong("layer_types", "full_attention or sliding_attention is expected")),
     });
-    kinds.collect()
+    layers.collect()
 }

@@ -2,11 +2,12 @@ use candle_core::{Module, Result, Tensor};
 use candle_nn::rotary_emb::rope_thd;
 
 use super::Run;
+use super::cache::Written;
 use super::positions::Turns;
 use crate::Error;
 use crate::config::{Config, Family, LayerConfig};
-use crate::linear::Linear;
-use crate::ops::{Activation, Attention, RmsNorm, attend, gated};
+use crate::linear::{Linear, linears};
+use crate::ops::{Activation, Attention, RmsNorm, Sees, attend, gated};
 use crate::weights::Weights;
 
 /// One layer: attention, then two matrices up and one down.
@@ -66,6 +67,7 @@ impl Layer {
         let names = [format!("{prefix}.mlp.down_proj")];
         let [down] = linears(weights, &names, [[hidden, config.intermediate]], config.mlp_bias)?;
         let (kv_heads, scale) = (config.kv_heads, config.score_scale);
+        let sees = layer.window.map_or(Sees::Before, Sees::Window);
         Ok(Self {
             before_attention,
             after_attention,
@@ -77,7 +79,7 @@ impl Layer {
             gate_up,
             down,
             activation: if gemma { Activation::GeluTanh } else { Activation::Silu },
-            attention: Attention { head_dim, kv_heads, first: 0, window: layer.window, scale },
+            attention: Attention { head_dim, kv_heads, first: 0, sees, scale },
             heads: config.heads,
         })
     }
@@ -107,8 +109,8 @@ impl Layer {
         let mut start = 0;
         for Run { tokens, cache } in runs {
             let own = |tensor: &Tensor| tensor.narrow(0, start, tokens.len());
-            let [keys, values] = cache.write(index, &own(&k)?, &own(&v)?)?;
-            let attention = Attention { first: cache.tokens(), ..self.attention };
+            let Written { keys, values, row } = cache.write(index, &own(&k)?, &own(&v)?)?;
+            let attention = Attention { first: row, ..self.attention };
             results.push(attend(attention, &own(&q)?, keys, values)?);
             start += tokens.len();
         }
@@ -118,28 +120,4 @@ impl Layer {
 
 fn normed(norm: &Option<RmsNorm>, x: Tensor) -> Result<Tensor> {
     norm.as_ref().map_or(Ok(x.clone()), |norm| norm.forward(&x))
-}
-
-/// Loads matrices that are multiplied with the same vectors, and their biases.
-fn linears<const N: usize>(
-    weights: &mut Weights,
-    modules: &[String; N],
-    shapes: [[usize; 2]; N],
-    biased: bool,
-) -> std::result::Result<[Linear; N], Error> {
-    let names = modules.each_ref().map(|module| format!("{module}.weight"));
-    let asked: Vec<_> = names.iter().map(String::as_str).zip(shapes).collect();
-    let mut linears = Vec::with_capacity(N);
-    for (matrix, module) in weights.matrices(&asked)?.into_iter().zip(modules) {
-        let linear = Linear::new(matrix);
-        linears.push(match biased {
-            true => {
-                let rows = linear.matrix().rows();
-                linear.with_bias(weights.vector(&format!("{module}.bias"), rows)?)?
-            }
-            false => linear,
-        });
-    }
-    // As many matrices as were asked for.
-    Ok(linears.try_into().unwrap_or_else(|_| unreachable!()))
 }

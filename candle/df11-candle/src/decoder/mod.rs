@@ -69,6 +69,13 @@ impl Decoder {
         let [prefix, head] = PREFIXES.iter().find(has).unwrap_or(&PREFIXES[0]);
         let shape = [config.vocabulary, config.hidden];
         let embedding = Embedding::new(weights.matrix(&format!("{prefix}.embed_tokens.weight"), shape)?);
+        let head = match config.tied {
+            true => embedding.matrix().clone(),
+            false => weights.matrix(&format!("{head}.weight"), shape)?,
+        };
+        // After the largest matrices: those that the files hold in BF16 take twice their memory
+        // while they are brought into the form.
+        let ahead = weights.load_ahead(prefix)?;
         let mut layers = Vec::with_capacity(config.layers.len());
         for (index, layer) in config.layers.iter().enumerate() {
             layers.push(Layer::load(&mut weights, &format!("{prefix}.layers.{index}"), &config, layer)?);
@@ -76,10 +83,7 @@ impl Decoder {
         let norm = weights.vector(&format!("{prefix}.norm.weight"), config.hidden)?;
         let gemma = config.family == Family::Gemma3;
         let norm = if gemma { RmsNorm::plus_one } else { RmsNorm::new }(norm, config.epsilon);
-        let head = match config.tied {
-            true => embedding.matrix().clone(),
-            false => weights.matrix(&format!("{head}.weight"), shape)?,
-        };
+        drop(ahead);
         Ok(Self {
             embedding,
             embedding_scale: gemma.then(|| f64::from(df11::bf16::from_f64(libm::sqrt(config.hidden as f64)))),

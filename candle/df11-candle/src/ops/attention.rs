@@ -1,3 +1,5 @@
+use std::ops::Range;
+
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
 use df11::bf16;
 use rayon::prelude::*;
@@ -16,18 +18,28 @@ const WORTH_A_THREAD: usize = 1 << 15;
 pub(crate) struct Attention {
     pub head_dim: usize,
     pub kv_heads: usize,
-    /// The position of the first query.
+    /// The row of the first query among the keys.
     pub first: usize,
-    /// Tokens that a query sees, itself among them.
-    pub window: Option<usize>,
+    pub sees: Sees,
     /// What scores are multiplied with.
     pub scale: f32,
 }
 
-/// `softmax(scale * q k^T) v`, each query over the keys up to its own position.
+/// Which tokens a query sees.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Sees {
+    /// All of the text.
+    All,
+    /// Those before it, and itself.
+    Before,
+    /// The last ones of those, this many.
+    Window(usize),
+}
+
+/// `softmax(scale * q k^T) v`, each query over the keys that it sees.
 ///
 /// q is `[tokens, heads, head_dim]`, k and v are `[room, kv_heads, head_dim]`, of which the
-/// positions up to the last query are used. The result is `[tokens, heads * head_dim]`.
+/// rows up to that of the last query are used. The result is `[tokens, heads * head_dim]`.
 pub(crate) fn attend(attention: Attention, q: &Tensor, k: &Tensor, v: &Tensor) -> Result<Tensor> {
     q.apply_op3_no_bwd(k, v, &attention)
 }
@@ -60,9 +72,8 @@ impl CustomOp3 for Attention {
         each.for_each_init(Vec::new, |scores, (index, (y, q))| {
             let (token, head) = (index / heads, index % heads);
             let kv_head = head / (heads / kv_heads);
-            let end = self.first + token + 1;
-            let start = self.window.map_or(0, |window| end.saturating_sub(window));
-            let rows = |all| rows(all, start..end, kv_heads, kv_head, head_dim);
+            let seen = self.sees.rows(self.first + token, self.first + tokens);
+            let rows = |all| rows(all, seen.clone(), kv_heads, kv_head, head_dim);
             self.one(q, rows(k), rows(v), scores, y);
         });
         Ok((CpuStorage::BF16(y), (tokens, heads * head_dim).into()))
@@ -94,10 +105,21 @@ impl Attention {
     }
 }
 
-/// The vectors of one head at some positions.
+impl Sees {
+    /// The keys that the query in row `own` of `all` sees.
+    fn rows(self, own: usize, all: usize) -> Range<usize> {
+        match self {
+            Self::All => 0..all,
+            Self::Before => 0..own + 1,
+            Self::Window(tokens) => (own + 1).saturating_sub(tokens)..own + 1,
+        }
+    }
+}
+
+/// The vectors of one head in some rows.
 fn rows(
     all: &[bf16],
-    positions: std::ops::Range<usize>,
+    positions: Range<usize>,
     heads: usize,
     head: usize,
     head_dim: usize,

@@ -55,12 +55,16 @@ pub fn expected(model: &str) -> Expected {
 
 /// A model as DFloat11, in a folder that is removed with the result.
 pub fn compressed(model: &str) -> tempfile::TempDir {
+    compressed_from(&folder(model).join("config.json"), &folder(model).join("model.safetensors"))
+}
+
+/// The same of a model whose files lie elsewhere.
+pub fn compressed_from(config: &Path, weights: &Path) -> tempfile::TempDir {
     let outside = tempfile::tempdir().unwrap();
     let source = outside.path().join("source");
     fs::create_dir(&source).unwrap();
-    for file in ["config.json", "model.safetensors"] {
-        fs::copy(folder(model).join(file), source.join(file)).unwrap();
-    }
+    fs::copy(config, source.join("config.json")).unwrap();
+    fs::copy(weights, source.join("model.safetensors")).unwrap();
     compress(&source, &outside.path().join("df11"), &CompressOptions::default(), &()).unwrap();
     outside
 }

@@ -1,7 +1,8 @@
 """Writes the small models of this folder, and what transformers computes with them: see README.md.
 
-    make.py OUT      under transformers 5: models, their config.json, logits and tokens
-                     under transformers 4: only config-4.json, the same hyper-parameters as it writes them
+    make.py OUT [MINILM]    under transformers 5: models, their config.json, logits and tokens. MINILM is the file
+                            of all-MiniLM-L6-v2 in BF16: what it computes is written, its weights are not
+                            under transformers 4: config-4.json, the same hyper-parameters as it writes them; and blocks of FLUX
 """
 
 import json
@@ -10,7 +11,7 @@ import sys
 
 import torch
 import transformers
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 NEWER = int(transformers.__version__.split(".")[0]) >= 5
 VOCABULARY, TOKENS, PROMPT = 128, 96, 16
@@ -81,9 +82,107 @@ def greedy(model, prompt):
     return tokens, least
 
 
+def write_encoder(folder):
+    """A BERT, and the vectors that it gives every token of two texts, and each text by the mean."""
+    config = transformers.BertConfig(
+        vocab_size=VOCABULARY, hidden_size=64, intermediate_size=128, num_hidden_layers=2, num_attention_heads=4,
+        max_position_embeddings=64, layer_norm_eps=1e-12, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0,
+        # Large enough for attention and biases to do real work.
+        initializer_range=0.15, dtype="bfloat16",
+    )
+    torch.manual_seed(21)
+    model = transformers.BertModel(config, add_pooling_layer=False).float()
+    for name, parameter in model.named_parameters():
+        if name.endswith("bias"):
+            torch.nn.init.normal_(parameter, std=0.1)
+    model.bfloat16().save_pretrained(folder)
+    texts = [torch.randint(3, VOCABULARY, (tokens,)) for tokens in (48, 20)]
+    tensors = {}
+    for dtype in (torch.float32, torch.bfloat16):
+        loaded = transformers.BertModel.from_pretrained(
+            folder, dtype=dtype, attn_implementation="eager", add_pooling_layer=False).eval()
+        for number, text in enumerate(texts):
+            with torch.no_grad():
+                vectors = loaded(input_ids=text[None]).last_hidden_state[0]
+            tensors[f"text.{number}"] = text.to(torch.uint32)
+            tensors[f"vectors.{number}.{str(dtype).removeprefix('torch.')}"] = vectors.contiguous()
+            mean = torch.nn.functional.normalize(vectors.float().mean(0), dim=0)
+            tensors[f"mean.{number}.{str(dtype).removeprefix('torch.')}"] = mean.contiguous()
+    for number in range(2):
+        exact, rounded = (tensors[f"vectors.{number}.{dtype}"].float() for dtype in ("float32", "bfloat16"))
+        print(f"bert, text {number}: F32 and BF16 apart {(exact - rounded).abs().max():.3f}")
+    versions = {package.__name__: package.__version__ for package in (torch, transformers)}
+    save_file(tensors, folder / "expected.safetensors", metadata=versions)
+
+
+def write_minilm(folder, weights):
+    """The vectors of 100 sentences of random words, each by the mean, in F32."""
+    config = transformers.BertConfig(hidden_size=384, num_hidden_layers=6, intermediate_size=1536)
+    model = transformers.BertModel(config)
+    model.load_state_dict(load_file(weights), strict=False)
+    model = model.float().eval()
+    torch.manual_seed(22)
+    folder.mkdir(parents=True, exist_ok=True)
+    config.save_pretrained(folder)
+    begin, end = 101, 102
+    texts = [[begin, *torch.randint(1000, 30000, (int(torch.randint(1, 40, ())),)).tolist(), end] for _ in range(100)]
+    with torch.no_grad():
+        means = [
+            torch.stack([model.to(dtype)(input_ids=torch.tensor([text])).last_hidden_state[0].float().mean(0)
+                         for text in texts])
+            for dtype in (torch.float32, torch.bfloat16)
+        ]
+    vectors, rounded = (torch.nn.functional.normalize(mean, dim=1) for mean in means)
+    print(f"minilm: F32 and BF16 apart {(vectors - rounded).abs().max():.4f}")
+    tensors = dict(tokens=torch.tensor(sum(texts, []), dtype=torch.uint32),
+                   lengths=torch.tensor([len(text) for text in texts], dtype=torch.uint32), mean=vectors.half())
+    versions = {package.__name__: package.__version__ for package in (torch, transformers)}
+    save_file(tensors, folder / "expected.safetensors", metadata=versions)
+
+
+def write_flux(folder):
+    """One double and one single block of FLUX with random weights, and what diffusers computes with them in F32."""
+    import diffusers
+    from diffusers.models.transformers import transformer_flux as flux
+
+    hidden, heads, words, patches = 64, 2, 5, 12
+    torch.manual_seed(23)
+    blocks = {"transformer_blocks.0": flux.FluxTransformerBlock(hidden, heads, hidden // heads),
+              "single_transformer_blocks.0": flux.FluxSingleTransformerBlock(hidden, heads, hidden // heads)}
+    weights = {}
+    for path, block in blocks.items():
+        for name, parameter in block.named_parameters():
+            parameter.data.normal_(std=0.15).add_(float("norm_" in name and "linear" not in name))
+            parameter.data = parameter.data.bfloat16().float()
+            weights[f"{path}.{name}"] = parameter.data.bfloat16()
+    given = {"patches": torch.randn(patches, hidden), "words": torch.randn(words, hidden), "time": torch.randn(hidden)}
+    given = {name: tensor.bfloat16() for name, tensor in given.items()}
+    angles = torch.rand(words + patches, hidden // heads // 2) * 6
+    turns = [function(angles).repeat_interleave(2, dim=1) for function in (torch.cos, torch.sin)]
+    with torch.no_grad():
+        rest = dict(temb=given["time"].float()[None], image_rotary_emb=turns)
+        pair = dict(hidden_states=given["patches"].float()[None], encoder_hidden_states=given["words"].float()[None])
+        found = {}
+        for path, block in blocks.items():
+            both = dict(zip(("words", "patches"), block(**pair, **rest)))
+            found |= {f"{path}.{name}": tensor[0].contiguous() for name, tensor in both.items()}
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file(weights, folder / "model.safetensors")
+    (folder / "config.json").write_text(json.dumps({"_class_name": "FluxTransformer2DModel"}) + "\n")
+    versions = {package.__name__: package.__version__ for package in (torch, diffusers)}
+    tensors = given | found | {"angles": angles}
+    save_file(tensors, folder / "expected.safetensors", metadata=versions)
+
+
 def main():
     torch.set_num_threads(1)
     out = pathlib.Path(sys.argv[1])
+    if NEWER:
+        write_encoder(out / "bert")
+    else:
+        write_flux(out / "flux")
+    if NEWER and len(sys.argv) > 2:
+        write_minilm(out / "minilm", sys.argv[2])
     for name, (kind, parameters) in MODELS.items():
         config_class, model_class = classes(kind)
         config = config_class(**parameters, dtype="bfloat16")

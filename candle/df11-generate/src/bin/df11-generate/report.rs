@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use df11_candle::{Decoder, Form};
+use df11_generate::memory;
 use serde_json::json;
 
 use crate::generate::{End, Generated};
@@ -27,7 +28,6 @@ impl Report<'_> {
     /// Lines for stderr.
     pub fn lines(&self) -> String {
         let [prompt, generation] = self.speeds();
-        let peak = peak_memory().map_or_else(String::new, |bytes| format!(", {:.2} GB at the peak", gigabytes(bytes)));
         let end = match self.generated.end {
             End::Context => {
                 format!("the context is full: it ends after {} tokens\n", self.decoder.config().context)
@@ -37,11 +37,10 @@ impl Report<'_> {
         };
         format!(
             "{end}{} tokens of prompt, {prompt:.1} a second; {} generated, {generation:.1} a second\n\
-             weights in form {}: {:.2} GB in memory{peak}; loaded in {:.2} s",
+             {}; loaded in {:.2} s",
             self.prompt_tokens,
             self.generated.tokens.len(),
-            self.form,
-            gigabytes(self.decoder.resident_bytes()),
+            memory::words(self.form, self.decoder.resident_bytes()),
             self.load_time.as_secs_f64(),
         )
     }
@@ -62,7 +61,7 @@ impl Report<'_> {
             "end": end,
             "logits_hash": format!("{:016x}", self.generated.logits_hash),
             "weight_bytes_resident": self.decoder.resident_bytes(),
-            "peak_memory_bytes": peak_memory(),
+            "peak_memory_bytes": memory::peak(),
             "load_s": self.load_time.as_secs_f64(),
             "prompt_tokens": self.prompt_tokens,
             "prompt_tokens_per_s": prompt,
@@ -70,15 +69,4 @@ impl Report<'_> {
         })
         .to_string()
     }
-}
-
-fn gigabytes(bytes: u64) -> f64 {
-    bytes as f64 / 1e9
-}
-
-/// The most memory that this process had at once, where the system says it.
-fn peak_memory() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    Some(1024 * line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?)
 }

@@ -4,11 +4,10 @@ use std::io::{self, ErrorKind};
 use std::path::Path;
 
 use df11_candle::read_file;
+use df11_generate::Error;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{Environment, ErrorKind as TemplateError, context};
 use serde_json::Value;
-
-use crate::error::Error;
 
 /// Steps of a template, which comes from anyone: a real one takes thousands.
 const MOST_STEPS: u64 = 1 << 24;
@@ -20,7 +19,8 @@ pub fn render(folder: &Path, said: &str) -> Result<String, Error> {
     let path = folder.join("tokenizer_config.json");
     let failed = |reason: String| Error::Template { path: path.clone(), reason };
     let text = read_text(&path).map_err(|error| failed(error.to_string()))?;
-    let config: Value = serde_json::from_str(&text).map_err(|error| failed(format!("it is not JSON: {error}")))?;
+    let config = serde_json::from_slice(&df11::json_of_python(text.as_bytes()));
+    let config: Value = config.map_err(|error| failed(format!("it is not JSON: {error}")))?;
     let template = match template_of(&config) {
         Some(template) => template,
         // Newer models have it in a file of its own.

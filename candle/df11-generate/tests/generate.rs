@@ -1,17 +1,16 @@
-//! The program, on the small models of df11-candle.
+//! The program `df11-generate`, on the small models of df11-candle.
+
+mod support;
 
 use std::collections::HashMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output};
 
 use candle_core::{Device, Tensor};
 use df11_candle::Form;
 use serde_json::{Value, json};
-
-fn folder(model: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../df11-candle/tests/vectors").join(model)
-}
+use support::{folder, text_of, with_tokenizer};
 
 /// The prompt and what follows, by transformers.
 fn greedy(model: &str) -> (String, Vec<u32>) {
@@ -30,40 +29,12 @@ fn run(model: &Path, arguments: &[&str]) -> Output {
     program().arg(model).args(arguments).output().unwrap()
 }
 
-fn text_of(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).unwrap()
-}
-
 fn json_of(model: &Path, arguments: &[&str]) -> Value {
-    let output = run(model, &[arguments, &["--json"]].concat());
-    assert!(output.status.success(), "{}", text_of(&output.stderr));
-    serde_json::from_slice(&output.stdout).unwrap()
+    support::json_of(run(model, &[arguments, &["--json"]].concat()))
 }
 
-/// The message of a run that must fail.
 fn refused(model: &Path, arguments: &[&str]) -> String {
-    let output = run(model, arguments);
-    assert_eq!((output.status.code(), text_of(&output.stdout)), (Some(2), String::new()), "{arguments:?}");
-    let message = text_of(&output.stderr);
-    assert!(message.starts_with("error: ") && message.lines().count() == 1, "{message}");
-    message
-}
-
-/// A copy of a model with a tokenizer whose words are `w0` to `w127`, and other fields in
-/// config.json.
-fn with_tokenizer(model: &str, fields: Value) -> tempfile::TempDir {
-    let copy = tempfile::tempdir().unwrap();
-    let words: serde_json::Map<_, _> = (0..128).map(|word| (format!("w{word}"), word.into())).collect();
-    let tokenizer = json!({
-        "version": "1.0", "added_tokens": [], "pre_tokenizer": { "type": "WhitespaceSplit" },
-        "model": { "type": "WordLevel", "vocab": words, "unk_token": "w3" },
-    });
-    fs::write(copy.path().join("tokenizer.json"), tokenizer.to_string()).unwrap();
-    fs::copy(folder(model).join("model.safetensors"), copy.path().join("model.safetensors")).unwrap();
-    let mut config: Value = serde_json::from_slice(&fs::read(folder(model).join("config.json")).unwrap()).unwrap();
-    config.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
-    fs::write(copy.path().join("config.json"), config.to_string()).unwrap();
-    copy
+    support::refused(run(model, arguments))
 }
 
 #[test]
@@ -152,7 +123,7 @@ fn what_cannot_run_is_refused_in_one_sentence_that_lists_what_can() {
     let model = with_tokenizer("llama", json!({ "model_type": "mamba" }));
     let message = refused(model.path(), &["-p", "w5"]);
     assert!(
-        message.contains("\"mamba\"") && message.contains("llama, mistral, qwen2, qwen3, gemma3_text"),
+        message.contains("\"mamba\"") && message.contains("these do: llama, mistral, qwen2, qwen3, gemma3_text"),
         "{message}"
     );
     let message = refused(model.path(), &["-p", ""]);

@@ -2,13 +2,10 @@
 
 mod args;
 mod chat;
-mod error;
 mod generate;
 mod report;
 mod sampler;
-mod text;
 
-use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,46 +13,34 @@ use std::time::Instant;
 
 use clap::Parser;
 use df11_candle::Decoder;
+use df11_generate::program::{begin, end, print};
+use df11_generate::{Error, Text};
 use signal_hook::consts::SIGINT;
 use signal_hook::flag;
 
 use args::Args;
-use error::Error;
 use report::Report;
 use sampler::Sampler;
-use text::Text;
 
-/// As `df11` says: wrong usage, or the job could not run.
-const COULD_NOT_RUN: u8 = 2;
 /// What a shell reports of a program that Ctrl-C ended.
 const INTERRUPTED: u8 = 130;
 
 fn main() -> ExitCode {
-    match run(&Args::parse()) {
-        Ok(code) => code,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::from(COULD_NOT_RUN)
-        }
-    }
+    end(run(&Args::parse()))
 }
 
 fn run(args: &Args) -> Result<ExitCode, Error> {
-    if let Some(threads) = args.threads {
-        rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
-    }
-    if !args.model.is_dir() {
-        return Err(Error::NoFolder(args.model.clone()));
-    }
-    let text = match (Text::open(&args.model), &args.prompt) {
+    begin(&args.model, args.threads)?;
+    let text = match (Text::open(&args.model, "--prompt-ids"), &args.prompt) {
         (Ok(text), _) => Some(text),
         // Tokens in, tokens out.
         (Err(_), None) => None,
         (Err(error), Some(_)) => return Err(error),
     };
     let prompt = match (&text, &args.prompt) {
-        (Some(text), Some(said)) if args.chat => text.chat(&args.model, said)?,
-        (Some(text), Some(prompt)) => text.tokens(&args.model, prompt)?,
+        // The template has the tokens that begin a text.
+        (Some(text), Some(said)) if args.chat => text.encode(&chat::render(&args.model, said)?, false)?.0,
+        (Some(text), Some(prompt)) => text.encode(prompt, true)?.0,
         _ => args.prompt_ids.clone(),
     };
     if prompt.is_empty() {
@@ -96,14 +81,4 @@ fn run(args: &Args) -> Result<ExitCode, Error> {
         return Ok(ExitCode::from(INTERRUPTED));
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// Writes to stdout at once. `false` if nobody reads it any more.
-fn print(text: &str) -> Result<bool, Error> {
-    let mut stdout = io::stdout().lock();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-        Ok(()) => Ok(true),
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
-        Err(error) => Err(Error::System { what: "stdout", error }),
-    }
 }

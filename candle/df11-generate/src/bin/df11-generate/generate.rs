@@ -4,9 +4,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use df11_candle::{Decoder, Run};
+use df11_generate::Error;
 use xxhash_rust::xxh3::Xxh3;
 
-use crate::error::Error;
 use crate::sampler::Sampler;
 
 /// Tokens of a prompt that run at once. The logits are the same for any number; more take more
