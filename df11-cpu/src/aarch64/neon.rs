@@ -10,7 +10,7 @@ use crate::decode::{Job, Kernel, Tables, run};
 use crate::encode::{Shard, Words};
 use crate::flat::Rows;
 use crate::portable;
-use crate::product::{Task, prepare, run_task};
+use crate::product::{Task, prepare_inputs, run_task};
 
 /// Lanes decoded side by side.
 const LANES: usize = 4;
@@ -62,13 +62,20 @@ impl Neon {
     }
 
     pub fn prepare(self, x: &[bf16], columns: usize, prepared: &mut [f32]) {
-        prepare::<Self, 16>(x, columns, prepared);
+        // SAFETY: `self` proves the feature.
+        unsafe { prepare(x, columns, prepared) }
     }
 
     pub fn multiply(self, task: Task<'_>) {
         // SAFETY: `self` proves the feature.
         unsafe { multiply(task) }
     }
+}
+
+#[target_feature(enable = "neon")]
+fn prepare(x: &[bf16], columns: usize, prepared: &mut [f32]) {
+    // SAFETY: the feature is there.
+    unsafe { prepare_inputs::<Neon, 16>(x, columns, prepared) }
 }
 
 #[target_feature(enable = "neon")]

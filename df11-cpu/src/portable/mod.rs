@@ -4,7 +4,7 @@ use df11_core::{Error, Flat, bf16, bf16_word};
 
 use crate::decode::{Job, Kernel, Tables, run};
 use crate::flat::{Rows, pack_rows_portably, unpack_portably};
-use crate::product::{self, Arrays, Task};
+use crate::product::{self, Task};
 
 mod encode;
 
@@ -46,7 +46,7 @@ pub(crate) fn expand(flat: &Flat<'_>, first: u64, weights: &mut [bf16]) {
 }
 
 pub(crate) fn prepare(x: &[bf16], columns: usize, prepared: &mut [f32]) {
-    product::prepare::<Arrays, 16>(x, columns, prepared);
+    product::prepare_inputs_portably(x, columns, prepared);
 }
 
 pub(crate) fn multiply(task: Task<'_>) {

@@ -22,8 +22,7 @@ mod stream;
 mod tile;
 mod vectors;
 
-pub(crate) use arrays::Arrays;
-pub(crate) use prepared::{Layout, prepare};
+pub(crate) use prepared::{Layout, prepare_inputs, prepare_inputs_portably};
 pub(crate) use results::Results;
 pub(crate) use rows::Bf16Rows;
 pub(crate) use run::{Source, Task, run_task, run_task_portably};

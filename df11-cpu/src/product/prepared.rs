@@ -2,7 +2,8 @@
 
 use df11_core::bf16;
 
-use super::vectors::{GROUP, Vectors, is_permutation};
+use super::arrays::Arrays;
+use super::vectors::{GROUP, Vectors};
 
 /// Inputs that a tile is multiplied with at a time.
 pub(super) const INPUTS: usize = 4;
@@ -54,22 +55,38 @@ impl Layout {
 /// Columns past the last are -0. The weights there are finite and have no sign: +0 in BF16, the
 /// value of code 0 in the flat form. So their product is -0, and adding -0 changes no sum, not even
 /// -0.
+///
+/// # Safety
+/// The processor has the level's features.
 #[inline(always)]
-pub(crate) fn prepare<V: Vectors<N>, const N: usize>(inputs: &[bf16], columns: usize, prepared: &mut [f32]) {
-    const { assert!(is_permutation(&V::ORDER) && N <= MOST_VECTORS) };
+pub(crate) unsafe fn prepare_inputs<V: Vectors<N>, const N: usize>(
+    inputs: &[bf16],
+    columns: usize,
+    prepared: &mut [f32],
+) {
+    const { assert!(N <= MOST_VECTORS) };
     let layout = Layout::new(columns, inputs.len() / columns);
-    let (groups, lanes) = (layout.groups, GROUP / N);
+    let lanes = const { GROUP / N };
     for (input, x) in inputs.chunks_exact(columns).enumerate() {
-        for group in 0..groups {
-            let x = &x[group * GROUP..];
-            for (column, &lane) in V::ORDER.iter().enumerate() {
-                let (vector, lane) = (usize::from(lane) / lanes, usize::from(lane) % lanes);
+        for (group, x) in x.chunks(GROUP).enumerate() {
+            let mut words = [bf16::NEG_ZERO.to_le_bytes(); GROUP];
+            words.iter_mut().zip(x).for_each(|(word, value)| *word = value.to_le_bytes());
+            // SAFETY: `words` has 64 words; the caller's promise.
+            let vectors = unsafe { V::bf16_group(words.as_ptr().cast()) };
+            for (at, vector) in vectors.into_iter().enumerate() {
                 let at = match layout.inputs {
-                    1 => group * GROUP + vector * lanes,
-                    _ => layout.place::<N>(input - input % INPUTS, vector, group) + input % INPUTS * lanes,
+                    1 => group * GROUP + at * lanes,
+                    _ => layout.place::<N>(input - input % INPUTS, at, group) + input % INPUTS * lanes,
                 };
-                prepared[at + lane] = x.get(column).map_or(-0.0, |value| value.to_f32());
+                // SAFETY: the slice is as long as a vector; the caller's promise.
+                unsafe { V::store(prepared[at..][..lanes].as_mut_ptr(), vector) };
             }
         }
     }
+}
+
+/// The same for a level without features.
+pub(crate) fn prepare_inputs_portably(inputs: &[bf16], columns: usize, prepared: &mut [f32]) {
+    // SAFETY: there are no features.
+    unsafe { prepare_inputs::<Arrays, 16>(inputs, columns, prepared) }
 }

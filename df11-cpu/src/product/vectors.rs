@@ -14,24 +14,10 @@ pub(crate) const IN_ORDER: [u8; GROUP] = {
     order
 };
 
-/// Whether each lane is that of one column.
-pub(super) const fn is_permutation(order: &[u8; GROUP]) -> bool {
-    let (mut seen, mut column) = (0u64, 0);
-    while column < GROUP {
-        if order[column] as usize >= GROUP {
-            return false;
-        }
-        seen |= 1 << order[column];
-        column += 1;
-    }
-    seen == u64::MAX
-}
-
 /// The vectors of one level: `N` of them hold a group.
 ///
 /// The lanes of a group, counted over its vectors, stand in an order that suits the level: column
-/// `c` is lane `ORDER[c]`. Prepared inputs and partial sums have the same order. `prepare` makes
-/// the compiler check that it is a permutation of 0 to 63.
+/// `c` is lane `ORDER[c]`. Prepared inputs and partial sums have the same order.
 ///
 /// # Safety
 /// Every function reads and writes as much as its text says, at any alignment, and nothing else.

@@ -15,7 +15,7 @@ use crate::decode::{Job, Kernel, LINE, Round, Tables, run};
 use crate::encode::{Shard, Words};
 use crate::flat::{Rows, pack_rows, unpack};
 use crate::portable;
-use crate::product::{Task, prepare, run_task};
+use crate::product::{Task, prepare_inputs, run_task};
 use crate::x86_64::look_up::look_up_round;
 
 /// Lanes decoded side by side.
@@ -58,7 +58,8 @@ impl Avx2 {
     }
 
     pub fn prepare(self, x: &[bf16], columns: usize, prepared: &mut [f32]) {
-        prepare::<Self, 8>(x, columns, prepared);
+        // SAFETY: `self` proves the features.
+        unsafe { prepare(x, columns, prepared) }
     }
 
     pub fn multiply(self, task: Task<'_>) {
@@ -78,6 +79,13 @@ with_features!(
     fn expand(level: Avx2, flat: &Flat<'_>, first: u64, weights: &mut [bf16]) {
         // SAFETY: the features are there.
         unsafe { unpack(level, flat, first, weights) }
+    }
+);
+
+with_features!(
+    fn prepare(x: &[bf16], columns: usize, prepared: &mut [f32]) {
+        // SAFETY: the features are there.
+        unsafe { prepare_inputs::<Avx2, 8>(x, columns, prepared) }
     }
 );
 

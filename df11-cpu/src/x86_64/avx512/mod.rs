@@ -17,7 +17,7 @@ use df11_core::{Error, Flat, bf16};
 use crate::decode::{Job, Tables, run};
 use crate::encode::{Shard, Words};
 use crate::flat::{Rows, pack_rows, unpack};
-use crate::product::{Task, prepare, run_task};
+use crate::product::{Task, prepare_inputs, run_task};
 pub(crate) use features::Avx512;
 
 /// Lanes decoded side by side.
@@ -60,7 +60,8 @@ impl Avx512 {
     }
 
     pub fn prepare(self, x: &[bf16], columns: usize, prepared: &mut [f32]) {
-        prepare::<Self, 4>(x, columns, prepared);
+        // SAFETY: `self` proves the features.
+        unsafe { prepare(x, columns, prepared) }
     }
 
     pub fn multiply(self, task: Task<'_>) {
@@ -80,6 +81,13 @@ with_features!(
     fn expand(level: Avx512, flat: &Flat<'_>, first: u64, weights: &mut [bf16]) {
         // SAFETY: the features are there.
         unsafe { unpack(level, flat, first, weights) }
+    }
+);
+
+with_features!(
+    fn prepare(x: &[bf16], columns: usize, prepared: &mut [f32]) {
+        // SAFETY: the features are there.
+        unsafe { prepare_inputs::<Avx512, 4>(x, columns, prepared) }
     }
 );
 
