@@ -25,7 +25,7 @@ fuzz() { bash ci/fuzz/smoke.sh; }
 candle() { bash ci/candle.sh; }
 # Sends the GPU kernel through the vendors' compilers, counts its cost, and rehearses the proof on a
 # GPU. Needs no GPU.
-gpu() { bash ci/gpu/compile_cuda.sh && bash ci/gpu/cost.sh && bash ci/gpu/compile_hip.sh && bash ci/gpu/proof.sh rehearse; }
+gpu() { bash ci/gpu/compile_cuda.sh && bash ci/gpu/cost.sh && bash ci/gpu/compile_hip.sh && bash ci/gpu.sh rehearse; }
 
 steps=("$@")
 [ $# -gt 0 ] || steps=(formatting arrows clippy tests release docs candle cross fuzz gpu)

@@ -2,44 +2,59 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use df11_core::{Unit, Work, bf16};
+use df11_cpu::{Encoder, Level};
 use df11_cuda::cudarc::driver::result;
 use df11_cuda::{Device, DeviceMemory, Error, PinnedUnit, Stream};
 use df11_kernels::{DeviceUnit, fullest_block};
 
-use crate::unit::Parts;
 use crate::{Failure, MI, cases};
 
 /// Bytes of a table, and of the lengths after the last table.
 const ROW_BYTES: usize = 256;
 
-/// A unit on the host: `weights` weights of N(0, 0.02).
+/// What weights are like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// N(0, 0.02).
+    Gauss,
+    /// Rows of differing scale, outliers and zeros: long codes are commoner.
+    RealLike,
+}
+
+/// A unit on the host.
 pub struct Source {
-    pub words: Vec<u16>,
-    parts: Parts,
+    pub weights: Vec<bf16>,
+    unit: Unit<'static>,
 }
 
 impl Source {
-    pub fn gauss(weights: usize) -> Self {
-        let mut words = vec![0; weights];
+    pub fn new(kind: Kind, number: usize) -> Result<Self, Failure> {
+        let generate = match kind {
+            Kind::Gauss => cases::gauss,
+            Kind::RealLike => cases::real_like,
+        };
+        let mut weights = vec![bf16::ZERO; number];
         let threads = std::thread::available_parallelism().map_or(1, |threads| threads.get());
-        let chunks: Mutex<_> = Mutex::new(words.chunks_mut(MI).enumerate());
+        let chunks: Mutex<_> = Mutex::new(weights.chunks_mut(MI).enumerate());
         let next = || chunks.lock().unwrap_or_else(PoisonError::into_inner).next();
         std::thread::scope(|scope| {
             for _ in 0..threads {
                 scope.spawn(|| {
                     while let Some((seed, chunk)) = next() {
-                        chunk.copy_from_slice(&cases::gauss(chunk.len(), seed as u64));
+                        let words = generate(chunk.len(), seed as u64);
+                        chunk.iter_mut().zip(words).for_each(|(weight, word)| *weight = bf16::from_bits(word));
                     }
                 });
             }
         });
-        let parts = Parts::new(&words);
-        Self { words, parts }
+        let unit = Encoder::new(Level::best(), Work::Pool).unit(&weights, &[])?;
+        Ok(Self { weights, unit })
     }
 
     /// Bytes that a decoder reads, without the tables.
     pub fn coded_bytes(&self) -> usize {
-        let view = self.parts.view();
+        let view = self.unit.view();
         [view.encoded_exponent, view.sign_mantissa, view.gaps, view.output_positions]
             .iter()
             .map(|array| array.len())
@@ -48,8 +63,8 @@ impl Source {
 
     /// `number` copies on the device.
     pub fn upload(&self, device: &Arc<Device>, number: usize, stream: &Stream) -> Result<Vec<Tensor>, Failure> {
-        let unit = self.parts.view().validate()?;
-        let pinned = PinnedUnit::new(device, &unit)?;
+        let unit = &self.unit;
+        let pinned = PinnedUnit::new(device, unit)?;
         let luts = unit.view().luts;
         let tensor = || -> Result<Tensor, Error> {
             let memory = DeviceMemory::new(device, pinned.layout().bytes())?;
@@ -61,10 +76,10 @@ impl Source {
                 _memory: memory,
                 luts: DeviceMemory::new(device, luts.len())?,
                 rows_of_luts: (luts.len() / ROW_BYTES) as u32,
-                out: DeviceMemory::new(device, 2 * self.words.len())?,
+                out: DeviceMemory::new(device, 2 * self.weights.len())?,
                 status: DeviceMemory::new(device, size_of::<u32>())?,
                 stage_bytes: pinned.layout().stage_bytes(),
-                fullest: fullest_block(&unit),
+                fullest: fullest_block(unit),
             })
         };
         let tensors = (0..number).map(|_| tensor()).collect::<Result<Vec<_>, _>>();

@@ -33,6 +33,12 @@ nvcc() {
   cuda=$DF11_TOOLS/nvcc-13.5.37/nvidia/cu13/bin
 }
 
+# The nvcc whose machine code drivers of CUDA 13.0 take. It has no disassembler.
+nvcc_13_0() {
+  pip_folder nvcc-13.0.88 nvidia-cuda-nvcc==13.0.88 nvidia-nvvm==13.0.88 nvidia-cuda-crt==13.0.88 nvidia-cuda-runtime==13.0.96
+  cuda_13_0=$DF11_TOOLS/nvcc-13.0.88/nvidia/cu13/bin
+}
+
 # kernel_source VENDOR: writes the text of that vendor's kernel to target/gpu/VENDOR.cu, joined as
 # source.rs joins it.
 kernel_source() {

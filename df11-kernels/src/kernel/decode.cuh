@@ -23,33 +23,29 @@
 // What a lane reads of a block.
 struct Chunks {
   u32 word[5];  // as bytes in memory; the last word only in the last lane of the warp
-  u32 gaps;     // three bytes, the first highest: the lane's two gaps and the next lane's first
-  u32 end;      // the first weight after the block
+  u32 side;     // lane i < SIDE_WORDS: word i of the warp's gaps, as in memory; lane SIDE_END: the
+                // first weight after the block
 };
+// A warp has 10 bits of gaps per lane, and the first gap of the next warp.
+#define SIDE_WORDS (10 * DF11_WARP / 32 + 1)
+#define SIDE_END SIDE_WORDS
 
-DF11_DEVICE u32 load_bytes(const Job& job, u64 at, u32 number) {
-  DF11_RUN(load_bytes)
+
+// A word at an address that is no multiple of 4.
+DF11_DEVICE u32 load_unaligned(u64 at) {
+  DF11_RUN(load_unaligned)
   u32 word = 0;
 #pragma unroll 1
-  for (u32 i = 0; i < number; ++i) {
-    if (at + i < job.stream_bytes) word |= global_load8(stream_bytes, job.stream + at + i) << (8 * i);
-  }
+  for (u32 i = 0; i < 4; ++i) word |= global_load8(unaligned, at + i) << (8 * i);
   return word;
 }
 
-// The first weight of the block after `block`.
-DF11_DEVICE u32 load_end(const Job& job, u32 block) {
-  if (block + 1 >= job.blocks) return job.weights;
-  u64 at = job.positions + 4ull * block + 4;
-  if ((job.positions & 3) == 0) return global_load32(position, at);
-  DF11_RUN(load_bytes)
-  u32 word = 0;
-#pragma unroll 1
-  for (u32 i = 0; i < 4; ++i) word |= global_load8(position, at + i) << (8 * i);
-  return word;
+// The first weight of a block.
+DF11_DEVICE u32 load_position(const Job& job, u32 block) {
+  if (block == 0) return 0;
+  const u64 at = job.positions + 4ull * block;
+  return (job.positions & 3) == 0 ? global_load32(position, at) : load_unaligned(at);
 }
-
-DF11_DEVICE u32 load_position(const Job& job, u32 block) { return block == 0 ? 0 : load_end(job, block - 1); }
 
 // Lanes of a unit, counted from its first lane.
 struct Lanes {
@@ -69,8 +65,7 @@ DF11_DEVICE Chunks load_chunks(const Job& job, const Lanes& lanes, u32 block) {
   Chunks chunks;
   const u32 thread = thread_index(), number = block * BLOCK_THREADS + thread;
   const bool last_lane = (thread & (DF11_WARP - 1)) == DF11_WARP - 1;
-  const u64 at = job.stream + 16ull * number, gaps = job.gaps + (5 * number >> 2);
-  u32 third = 0;
+  const u64 at = job.stream + 16ull * number;
   if (number < lanes.aligned) {
     const u32x4 words = global_load128(stream, at);
     chunks.word[0] = words.x;
@@ -79,15 +74,17 @@ DF11_DEVICE Chunks load_chunks(const Job& job, const Lanes& lanes, u32 block) {
     chunks.word[3] = words.w;
     chunks.word[4] = 0;
     if (last_lane) chunks.word[4] = global_load32(stream_next, at + 16);
-    third = global_load8(gap, gaps + 2);
   } else {
-    DF11_RUN(load_slow)
-    for (u32 i = 0; i < 5; ++i) chunks.word[i] = load_bytes(job, 16ull * number + 4 * i, 4);
-    if ((5 * number >> 2) + 2 < job.blocks * BLOCK_GAP_BYTES) third = global_load8(gap, gaps + 2);
+    load_words(job, number, chunks.word);
   }
-  DF11_RUN(load_gaps)
-  chunks.gaps = global_load8(gap, gaps) << 16 | global_load8(gap, gaps + 1) << 8 | third;
-  chunks.end = load_end(job, block);
+  DF11_RUN(load_side)
+  const u32 lane = thread & (DF11_WARP - 1), first = (number - lane) / 16 * 20 + 4 * lane;
+  const bool is_end = lane == SIDE_END, aligned = ((job.gaps | job.positions) & 3) == 0;
+  const u64 side = is_end ? job.positions + 4ull * block + 4 : job.gaps + first;
+  chunks.side = job.weights;
+  if (is_end ? block + 1 < job.blocks : lane < SIDE_WORDS && first < job.blocks * BLOCK_GAP_BYTES) {
+    chunks.side = aligned ? global_load32(side, side) : load_unaligned(side);
+  }
   return chunks;
 }
 
@@ -123,7 +120,7 @@ struct Packer {
   DF11_DEVICE_MEMBER void finish(u32 behind) {
     if ((bit & 31) != 0 && bit >= owned) shared_store(stage_last, SHARED_STAGE + ((bit >> 5) << 2), funnel_left(latest, behind, bit));
   }
-  DF11_DEVICE_MEMBER void operator()(u32 exponent) { append<true>(exponent, 8); }
+  DF11_DEVICE_MEMBER void operator()(u32 exponents, u32 number) { append<true>(exponents, 8 * number); }
 };
 
 // The exponents of the first CHECKED entries may end before the first word that starts in this
@@ -150,9 +147,9 @@ DF11_DEVICE void write_entries(const Decoded& decoded, const Common& common, Pac
 // Takes the first exponents of a chunk that is walked.
 struct Firsts {
   u32 exponents, bits;
-  DF11_DEVICE_MEMBER void operator()(u32 exponent) {
-    if (bits < 32) exponents |= exponent << bits;
-    bits += 8;
+  DF11_DEVICE_MEMBER void operator()(u32 more, u32 number) {
+    if (bits < 32) exponents = join(exponents, bits, more);
+    bits += 8 * number;
   }
 };
 
@@ -174,32 +171,42 @@ DF11_DEVICE void merge_four(u32 exponents, u32 sign_mantissa, u32& low, u32& hig
   high = select_bytes(lower, upper, 0x7362);
 }
 
+// Bytes of the stage that the threads take in one round. Then the number of rounds whose
+// sign_mantissa is loaded before the stage is written, and the number loaded before it is read:
+// enough for blocks of usual weights.
+#define ROUND (8 * BLOCK_THREADS)
+#define EARLY 6
+#define LATE 1
+
 // The part of a block to write, in bytes of the stage. Weight w is at w + place, modulo 2^32.
 struct Span {
   u32 place, begin, end;
   u32 at;        // this thread's first eight; every eight begins at a multiple of 8
   bool aligned;  // whether eights of sign_mantissa begin at multiples of 8, too
-  u32x2 raw[2];  // its first two eights of sign_mantissa
+  u32x2 raw[EARLY];  // its first eights of sign_mantissa
 
   DF11_DEVICE_MEMBER u32 stop() const { return aligned ? end & ~7u : begin; }
 };
 
-// Bytes of the stage that the threads take in one round.
-#define ROUND (8 * BLOCK_THREADS)
-
-DF11_DEVICE void load_pair(const Job& job, const Span& span, u32 at, u32x2 (&raw)[2]) {
-  const u64 from = job.sign_mantissa + (at - span.place);
-  if (at < span.stop()) raw[0] = global_load64(sign_mantissa, from);
-  if (at + ROUND < span.stop()) raw[1] = global_load64(sign_mantissa, from + ROUND);
+template <u32 FIRST, u32 NUMBER>
+DF11_DEVICE void load_rounds(const Job& job, const Span& span, u32x2 (&raw)[NUMBER]) {
+  const u64 from = job.sign_mantissa + (span.at - span.place);
+#pragma unroll
+  for (u32 k = 0; k < NUMBER; ++k) {
+    DF11_AT(rounds, FIRST + k)
+    DF11_RUN(rounds)
+    raw[k] = u32x2{0, 0};
+    if (span.at + (FIRST + k) * ROUND < span.stop()) raw[k] = global_load64(sign_mantissa, from + (FIRST + k) * ROUND);
+  }
 }
 
 // Starts the first loads, which arrive while the stage is written. Threads before the first whole
 // eight begin one round later.
 DF11_DEVICE Span span_of(const Job& job, u32 place, u32 from, u32 to) {
-  Span span = {place, from + place, to + place, 0, ((job.sign_mantissa - place) & 7) == 0, {{0, 0}, {0, 0}}};
+  Span span = {place, from + place, to + place, 0, ((job.sign_mantissa - place) & 7) == 0, {}};
   span.at = (span.begin & ~127u) + 8 * thread_index();
   if (span.at < span.begin) span.at += ROUND;
-  load_pair(job, span, span.at, span.raw);
+  load_rounds<0>(job, span, span.raw);
   return span;
 }
 
@@ -222,21 +229,24 @@ DF11_DEVICE void merge_eight(u32 at, u32x2 raw, u64 place, const Sink& sink) {
 }
 
 template <class Sink>
-DF11_DEVICE void merge(const Job& job, const Span& span, const Sink& sink) {
+DF11_DEVICE void merge(const Job& job, const Span& span, const u32x2 (&late)[LATE], const Sink& sink) {
   const u32 stop = span.stop(), thread = thread_index();
-  u32x2 raw[2] = {span.raw[0], span.raw[1]};
-#pragma unroll 1
-  for (u32 at = span.at; at < stop; at += 2 * ROUND) {
-    DF11_AT(merge, 0)
+  const u64 place = sink.place(span.at - span.place);
+#pragma unroll
+  for (u32 k = 0; k < EARLY + LATE; ++k) {
+    DF11_AT(merge, k)
     DF11_RUN(merge)
-    const u32x2 now[2] = {raw[0], raw[1]};
-    load_pair(job, span, at + 2 * ROUND, raw);
-    const u64 place = sink.place(at - span.place);
-    merge_eight(at, now[0], place, sink);
-    if (at + ROUND < stop) {
-      DF11_RUN(merge_second)
-      merge_eight(at + ROUND, now[1], place + 2 * ROUND, sink);
+    const u32 at = span.at + k * ROUND;
+    if (at < stop) {
+      DF11_RUN(merge_eight)
+      merge_eight(at, k < EARLY ? span.raw[k] : late[k - EARLY], place + 2 * k * ROUND, sink);
     }
+  }
+#pragma unroll 1
+  for (u32 at = span.at + (EARLY + LATE) * ROUND; at < stop; at += ROUND) {
+    DF11_AT(merge_more, 0)
+    DF11_RUN(merge_more)
+    merge_eight(at, global_load64(sign_mantissa, job.sign_mantissa + (at - span.place)), sink.place(at - span.place), sink);
   }
   DF11_AT(edges, 0)
   DF11_RUN(edges)
@@ -252,15 +262,17 @@ DF11_DEVICE void merge(const Job& job, const Span& span, const Sink& sink) {
 }
 
 template <class Sink>
-DF11_DEVICE void decode_block(const Job& job, const Lanes& lanes, u32 block, u32 position, const Chunks& chunks, u32 stage_bytes, bool more, Chunks& next, const Sink& sink) {
+DF11_DEVICE void decode_block(const Job& job, const Lanes& lanes, u32 block, u32 position, const Chunks& chunks, u32 stage_bytes, bool more, Chunks& next, u32& end, const Sink& sink) {
   DF11_AT(start, 0)
   DF11_RUN(start)
   const u32 thread = thread_index(), lane = thread & (DF11_WARP - 1), warp = thread / DF11_WARP;
-  const u32 number = block * BLOCK_THREADS + thread, index = LANE_CHUNKS * number;
-  u32 end = chunks.end;
+  const u32 number = block * BLOCK_THREADS + thread;
   const bool last_lane = lane == DF11_WARP - 1;
+  end = warp_total(lane == SIDE_END ? chunks.side : 0);
   // Each lane has ten bits of gaps.
-  const u32 gaps = chunks.gaps << (8 + (2 * thread & 7)), gap = number == 0 ? 0 : gaps >> 27, next_gap = (gaps >> 17) & 31;
+  const u32 side = swap_bytes(chunks.side), of_lane = 10 * lane >> 5;
+  const u32 gaps = funnel_left(value_of(side, of_lane + 1), value_of(side, of_lane), 10 * lane);
+  const u32 gap = number == 0 ? 0 : gaps >> 27, next_gap = (gaps >> 17) & 31;
   const u32 word_of_next = shuffle_down(chunks.word[0], 1);
   Window window;
 #pragma unroll
@@ -276,7 +288,7 @@ DF11_DEVICE void decode_block(const Job& job, const Lanes& lanes, u32 block, u32
   u32 walked = 0;
   if (decoded.walk) {
     Firsts firsts = {0, 0};
-    decoded.count = number < lanes.all ? walk_lane(job, common, index, gap, LANE_BITS, walked, firsts) : 0;
+    decoded.count = number < lanes.all ? walk_lane(job, common, number, gap, LANE_BITS, walked, firsts) : 0;
     decoded.first = firsts.exponents;
   }
   DF11_AT(scan, 0)
@@ -298,10 +310,10 @@ DF11_DEVICE void decode_block(const Job& job, const Lanes& lanes, u32 block, u32
 
   DF11_AT(place, 0)
   DF11_RUN(place)
-  u32 expected = end - position, faults = 0;
+  u32 expected = end - position, faults = 0, last = end;
   if (position > end || end > job.weights || expected + STAGE_SLACK > stage_bytes) {
     faults = STATUS_POSITIONS;
-    end = position;
+    last = position;
     expected = 0;
   }
   if (held < expected) faults |= STATUS_STREAM;
@@ -310,7 +322,7 @@ DF11_DEVICE void decode_block(const Job& job, const Lanes& lanes, u32 block, u32
   if (decoded.walk || start + count > expected) {
     DF11_RUN(check)
     if (start + count > expected) {
-      if (end != job.weights) faults |= STATUS_STREAM;
+      if (last != job.weights) faults |= STATUS_STREAM;
       count = start < expected ? expected - start : 0;
       decoded.walk = true;
     } else if (start + count < job.weights - position && walked != LANE_BITS + next_gap) {
@@ -324,12 +336,12 @@ DF11_DEVICE void decode_block(const Job& job, const Lanes& lanes, u32 block, u32
   DF11_AT(ready, 0)
   DF11_RUN(ready)
   const u32 phase = (u32)(job.out >> 1) - job.first, margin = (position + phase) & 127;
-  const u32 from = position > job.first ? position : job.first, to = end < job.end ? end : job.end;
+  const u32 from = position > job.first ? position : job.first, to = last < job.end ? last : job.end;
   const Span span = span_of(job, margin - position, from, to > from ? to : from);
   Packer packer = {0, 8 * (margin + start), thread == 0 ? 0 : (8 * (margin + start) + 31) & ~31u};
   if (decoded.walk) {
     DF11_RUN(walk_again)
-    if (count != 0) walk_lane(job, common, index, gap, count, walked, packer);
+    if (count != 0) walk_lane(job, common, number, gap, count, walked, packer);
   } else if (decoded.waited) {
     write_entries<KEPT>(decoded, common, packer);
   } else {
@@ -338,6 +350,8 @@ DF11_DEVICE void decode_block(const Job& job, const Lanes& lanes, u32 block, u32
   DF11_AT(finish, 1)
   DF11_RUN(end)
   packer.finish(behind);
+  u32x2 late[LATE];
+  load_rounds<EARLY>(job, span, late);
   barrier(staged);
-  merge(job, span, sink);
+  merge(job, span, late, sink);
 }

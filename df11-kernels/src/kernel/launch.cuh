@@ -2,11 +2,12 @@
 
 // Copies a unit's tables into shared memory. The caller must follow with a barrier.
 DF11_DEVICE void load_tables(u64 tables) {
-#pragma unroll 1
-  for (u32 at = 16 * thread_index(); at < 4 * TABLE_WORDS; at += 16 * BLOCK_THREADS) {
-    DF11_AT(tables, 0)
+#pragma unroll
+  for (u32 k = 0; k < (4 * TABLE_WORDS + 16 * BLOCK_THREADS - 1) / (16 * BLOCK_THREADS); ++k) {
+    DF11_AT(tables, k)
     DF11_RUN(tables)
-    shared_store128(tables, at, global_load128(tables, tables + at));
+    const u32 at = 16 * thread_index() + k * 16 * BLOCK_THREADS;
+    if (at < 4 * TABLE_WORDS) shared_store128(tables, at, global_load128(tables, tables + at));
   }
 }
 
@@ -41,8 +42,9 @@ DF11_KERNEL(256, df11_decode)(DF11_PARAMETER Jobs jobs, u32 job_count, u32 block
     check_window(job, block == job.first_block && position > job.first);
     barrier(tables);
     for (; block < stop; ++block) {
-      decode_block(job, lanes, block, position, chunks, stage_bytes, block + 1 < stop, next, store);
-      position = chunks.end;
+      u32 end;
+      decode_block(job, lanes, block, position, chunks, stage_bytes, block + 1 < stop, next, end, store);
+      position = end;
       chunks = next;
     }
     check_window(job, block == job.end_block && position < job.end);
@@ -79,8 +81,9 @@ DF11_KERNEL(256, df11_gather)(DF11_PARAMETER Job all, u64 rows, u32 row_count, u
     Store store = {job.out, job.first};
     for (u32 block = low, position = load_position(job, low); block < job.blocks && position < job.end; ++block) {
       Chunks chunks = load_chunks(job, lanes, block), none = chunks;
-      decode_block(job, lanes, block, position, chunks, stage_bytes, false, none, store);
-      position = chunks.end;
+      u32 end;
+      decode_block(job, lanes, block, position, chunks, stage_bytes, false, none, end, store);
+      position = end;
     }
   }
 }
