@@ -39,7 +39,7 @@ HOUSE = {
     "df11-gpu-shim": {"knows": {"df11-core", "df11-kernels"}, "unsafe": ["src"]},
     "df11-gpu": {"knows": {"df11-core", "df11-kernels"}, "unsafe": ["src"]},
     # the tests of all vendors; not published
-    "df11-gpu-suite": {"knows": {"df11-core", "df11-cuda", "df11-gpu", "df11-hip", "df11-kernels"}, "unsafe": []},
+    "df11-gpu-suite": {"knows": {"df11-core", "df11-cpu", "df11-cuda", "df11-gpu", "df11-hip", "df11-kernels"}, "unsafe": []},
     "df11-cuda": VENDOR_ROOM,
     "df11-hip": VENDOR_ROOM,
     # a test crate, not published

@@ -23,9 +23,10 @@ i686() {
   test_on i686-unknown-linux-gnu i686-linux-gnu-gcc ""
 }
 
-# wasm has no threads. Debian's C library for it lacks two functions that join them. A call of
-# either would trap.
+# Core without std, and its tests. wasm has no threads. Debian's C library for it lacks two
+# functions that join them. A call of either would trap.
 wasm() {
+  bash ci/machines/cross.sh wasm32-unknown-unknown
   packages wasi-libc lld
   virtual_env venv-wasmtime wasmtime
   local library=/usr/lib/wasm32-wasi
@@ -101,6 +102,9 @@ every_bit_damaged() {
 # What we write at the limits of a file can be read again.
 extremes() { cargo test --locked --test extremes -- --ignored; }
 
+# The targets of the facade, which ci/check.sh does not build for the fuzzer.
+fuzz_files() { bash ci/fuzz/long.sh 10 safetensors_header model_directory; }
+
 resources() { bash ci/hostile/resources.sh; }
 
 # 500 kills at random moments, with and without --force, and one kill before each call that touches
@@ -156,11 +160,11 @@ peers_read() { bash ci/peers_read.sh; }
 declare -A limit_s=(
   [deny]=1200 [i686]=1200 [s390x]=2400 [aarch64]=2400 [wasm]=1200 [sse_only]=2400 [avx2_only]=2400
   [address_sanitizer]=2400 [valgrind]=3600 [careful]=2400 [published_loader]=1200 [published_tied]=1200 [published_bytes]=1200 [peers_read]=1200
-  [acceptance]=2400 [acceptance_asan]=2400 [every_bit_damaged]=2400 [extremes]=1200 [resources]=1200 [killed]=1200
+  [acceptance]=2400 [acceptance_asan]=2400 [every_bit_damaged]=2400 [extremes]=1200 [fuzz_files]=2400 [resources]=1200 [killed]=1200
   [candle_transformers]=2400
 )
 order=(deny i686 s390x aarch64 wasm sse_only avx2_only address_sanitizer valgrind careful published_loader published_tied published_bytes peers_read
-  acceptance acceptance_asan every_bit_damaged extremes resources killed candle_transformers)
+  acceptance acceptance_asan every_bit_damaged extremes fuzz_files resources killed candle_transformers)
 
 # A step runs this script again in its own process, so that `timeout` can end it and all it started.
 if [ "${1:-}" = --inside ]; then

@@ -22,6 +22,19 @@ pub trait Progress: Sync {
         let _ = bytes;
     }
 
+    /// `bytes` of the work were done by an earlier run, which this one resumes. They are among those
+    /// announced, and tell nothing about how fast this run is.
+    fn kept(&self, bytes: u64) {
+        self.advance(bytes);
+    }
+
+    /// The job reads something large that [`Progress::begin`] does not count: it copies a file,
+    /// compares a copy with its checksum, or searches a tensor for values that are not BF16. `bytes`
+    /// of `total` are read. It may come before `begin`.
+    fn reading(&self, name: &str, bytes: u64, total: u64) {
+        let _ = (name, bytes, total);
+    }
+
     /// Returns `true` to stop the job. After [`Progress::begin`], the job asks between any two
     /// pieces of a few MB that it reads or writes. It does not ask while it codes one unit.
     fn is_stopped(&self) -> bool {
@@ -58,6 +71,11 @@ impl<'a> Early<'a> {
         self.told.fetch_sub(told, Ordering::Relaxed);
         self.progress.advance(bytes - told);
     }
+
+    /// These bytes were done by an earlier run.
+    pub fn kept(&self, bytes: u64) {
+        self.progress.kept(bytes);
+    }
 }
 
 impl Progress for Early<'_> {
@@ -75,6 +93,14 @@ impl Progress for Early<'_> {
 /// Most bytes that a job reads or writes before it asks again whether to stop. A slow disk takes a
 /// fifth of a second for them.
 pub(crate) const PIECE_BYTES: usize = 16 << 20;
+
+/// Reports that something is being read that the work does not count, if it is large enough to be
+/// waited for.
+pub(crate) fn report_reading(progress: &dyn Progress, name: &str, bytes: u64, total: u64) {
+    if total > PIECE_BYTES as u64 {
+        progress.reading(name, bytes, total);
+    }
+}
 
 /// Stops the job if the caller asked for it. Called before the piece at `offset` of data that is
 /// read or written in pieces. At offset 0 it does not ask: the job has just asked.

@@ -10,11 +10,15 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use df11::core::{Error as Fault, Plain};
-use df11::jobs::{DecompressOptions, InspectOptions, VerifyOptions, decompress, inspect, verify};
+use df11::jobs::{
+    DecompressOptions, EstimateOptions, InspectOptions, PatternDict, VerifyOptions, decompress, estimate, inspect,
+    verify,
+};
 use df11::{Error, Model};
 use serde_json::{Map, Value, json};
 use support::models::{Contents, llama};
 use support::random::Random;
+use support::with;
 use tempfile::tempdir;
 
 const TERABYTE: u64 = 1 << 40;
@@ -193,6 +197,24 @@ fn a_tensor_both_coded_and_raw_is_named_with_its_one_file() {
     assert!(write_sparse(&work.path().join("raw.safetensors"), &vec![raw], &Map::new()));
     let message = Model::open(work.path()).expect_err("it is there twice").to_string();
     assert!(message.contains("unit.safetensors and ") && message.contains("raw.safetensors"), "{message}");
+}
+
+#[test]
+fn patterns_that_would_match_for_hours_are_refused_in_a_sentence() {
+    let work = tempdir().expect("a folder");
+    let (path, patterns) = (work.path().join("model.safetensors"), work.path().join("patterns.json"));
+    let tensor = |index| (format!("{index}.{}.weight", "ab".repeat(60)), "BF16".to_owned(), vec![1], 2);
+    let tensors: Tensors = (0..20_000).map(tensor).collect();
+    assert!(write_sparse(&path, &tensors, &Map::new()));
+    let dictionary: Map<String, Value> = (0..3000).map(|i| (format!("[^.]*.(?:a|b)*{i}"), json!([]))).collect();
+    fs::write(&patterns, Value::Object(dictionary).to_string()).expect("written");
+    let options =
+        with!(EstimateOptions::default(), pattern_dict: Some(PatternDict::read(&patterns).expect("patterns")));
+    let began = Instant::now();
+    let error = estimate(&path, &options).expect_err("too much work");
+    // Takes two seconds. It took minutes with an engine that is only linear in each name.
+    assert!(began.elapsed() < Duration::from_secs(60), "{:?}", began.elapsed());
+    assert!(error.to_string().contains("would take too long to match them with the paths of 40000"), "{error}");
 }
 
 /// A model of a few units and raw tensors whose sizes, names, records and patterns are drawn from

@@ -1,5 +1,5 @@
-//! What a job tells of its progress: the bytes that it announced, moving within a unit, and every
-//! unit once.
+//! What a job tells of its progress: the bytes that it announced, moving within a unit, every unit
+//! once, and apart from that what an earlier run did and what it reads beside its work.
 
 mod support;
 
@@ -20,10 +20,12 @@ enum Call {
     Begin(u64),
     Unit(String),
     Advance(u64),
+    Kept(u64),
+    Reading(String, u64, u64),
 }
 
-#[derive(Default)]
-struct Heard(Mutex<Vec<Call>>);
+/// The calls so far, and the number of named units at which the job is stopped.
+struct Heard(Mutex<Vec<Call>>, usize);
 
 impl Heard {
     fn note(&self, call: Call) {
@@ -41,15 +43,29 @@ impl Progress for Heard {
     fn advance(&self, bytes: u64) {
         self.note(Call::Advance(bytes));
     }
+    fn kept(&self, bytes: u64) {
+        self.note(Call::Kept(bytes));
+    }
+    fn reading(&self, name: &str, bytes: u64, total: u64) {
+        self.note(Call::Reading(name.to_owned(), bytes, total));
+    }
+    fn is_stopped(&self) -> bool {
+        self.0.lock().expect("no panic").iter().filter(|call| matches!(call, Call::Unit(_))).count() >= self.1
+    }
+}
+
+/// The calls of a job that is stopped once it has named so many units.
+fn calls(units: usize, job: impl FnOnce(&dyn Progress)) -> Vec<Call> {
+    let heard = Heard(Mutex::default(), units);
+    job(&heard);
+    heard.0.into_inner().expect("no panic")
 }
 
 /// Runs a job, and checks that it announced its work once, did all of it, and named each unit once.
 /// Returns the units, and the bytes of the longest step.
 #[track_caller]
 fn heard(job: impl FnOnce(&dyn Progress)) -> (Vec<String>, u64) {
-    let heard = Heard::default();
-    job(&heard);
-    let calls = heard.0.into_inner().expect("no panic");
+    let calls = calls(usize::MAX, job);
     let begun: Vec<u64> =
         calls.iter().filter_map(|call| if let Call::Begin(n) = call { Some(*n) } else { None }).collect();
     let steps: Vec<u64> =
@@ -133,4 +149,65 @@ fn the_progress_moves_within_a_unit() {
     let (_, longest) =
         heard(|progress| drop(verify(&at("coded"), &VerifyOptions::default(), progress).expect("verified")));
     assert!(longest <= bytes / 4, "{longest} of {bytes}");
+}
+
+#[test]
+fn a_resumed_run_tells_apart_what_was_done_before() {
+    let work = tempdir().expect("a folder");
+    let at = |name: &str| work.path().join(name);
+    source(&at("source"));
+    let stopped = calls(2, |progress| {
+        compress(&at("source"), &at("coded"), &CompressOptions::default(), progress).expect_err("stopped");
+    });
+    assert!(!stopped.iter().any(|call| matches!(call, Call::Kept(_))), "{stopped:?}");
+    let resumed = calls(usize::MAX, |progress| {
+        let options = with!(CompressOptions::default(), resume: true);
+        compress(&at("source"), &at("coded"), &options, progress).expect("resumed");
+    });
+    let kept: u64 = resumed.iter().map(|call| if let Call::Kept(bytes) = call { *bytes } else { 0 }).sum();
+    let done: u64 = resumed.iter().map(|call| if let Call::Advance(bytes) = call { *bytes } else { 0 }).sum();
+    // One block, of two matrices, was finished.
+    assert_eq!(kept, 2 * 2 * 128 * 64);
+    assert!(done > 0 && resumed.contains(&Call::Begin(kept + done)), "{resumed:?}");
+}
+
+#[test]
+fn what_is_read_beside_the_work_is_reported_as_it_goes() {
+    let work = tempdir().expect("a folder");
+    let at = |name: &str| work.path().join(name);
+    source(&at("source"));
+    let (rows, columns) = (5120, 2048);
+    let large = rows * columns * size_of::<f32>() as u64;
+    std::fs::write(at("source").join("vocab.bin"), vec![7; large as usize]).expect("written");
+    let as_f32 = (0..rows * columns).flat_map(|index| ((index as u32 % 512) << 16).to_le_bytes()).collect();
+    let wide =
+        Contents { tensors: vec![tensor("wide.weight", "F32", &[rows, columns], as_f32)], ..Contents::default() };
+    wide.write(&at("wide"), 0);
+
+    let own = CompressOptions::default();
+    let copied =
+        calls(usize::MAX, |progress| drop(compress(&at("source"), &at("coded"), &own, progress).expect("coded")));
+    let verified =
+        calls(usize::MAX, |progress| drop(verify(&at("coded"), &VerifyOptions::default(), progress).expect("sound")));
+    let restored = calls(usize::MAX, |progress| {
+        decompress(&at("coded"), &at("back"), &DecompressOptions::default(), progress).expect("restored");
+    });
+    let searched =
+        calls(usize::MAX, |progress| drop(compress(&at("wide"), &at("narrow"), &own, progress).expect("coded")));
+    for (calls, expected) in
+        [(copied, "vocab.bin"), (verified, "vocab.bin"), (restored, "vocab.bin"), (searched, "wide.weight")]
+    {
+        let steps: Vec<u64> = calls
+            .iter()
+            .filter_map(|call| match call {
+                Call::Reading(name, bytes, total) => Some((name, bytes, total)),
+                _ => None,
+            })
+            .map(|(name, bytes, total)| {
+                assert_eq!((name.as_str(), *total), (expected, large));
+                *bytes
+            })
+            .collect();
+        assert!(steps.len() > 2 && steps[0] < steps[1] && steps.is_sorted(), "{expected}: {steps:?}");
+    }
 }

@@ -11,8 +11,8 @@ use df11::jobs::{CodeKind, CompressOptions, compress};
 use df11::reader::{Matrix, OpenOptions, Tensor, UnitEntry};
 use df11::{Error, Model, Work, bf16};
 use support::library::backends;
-use support::models::{Contents, llama};
-use support::{safetensors, vectors};
+use support::models::{Contents, llama, weights};
+use support::{safetensors, vectors, with};
 use tempfile::{TempDir, tempdir};
 
 const FIXTURES: [&str; 3] = ["edge-long-codes", "llama-sharded", "llama-single-file"];
@@ -227,6 +227,55 @@ fn what_is_found_outlives_the_model_and_serves_several_threads() {
             scope.spawn(|| assert!(decode(&matrix) == expected));
         }
     });
+}
+
+/// Bytes that this thread has read from files so far; `None` where the system does not count them.
+fn bytes_read() -> Option<u64> {
+    let counts = fs::read_to_string("/proc/thread-self/io").ok()?;
+    counts.lines().find_map(|line| line.strip_prefix("rchar: "))?.parse().ok()
+}
+
+#[test]
+fn one_expert_is_decoded_from_the_blocks_that_hold_it() {
+    let work = folder();
+    let (source, coded) = (work.path().join("source"), work.path().join("coded"));
+    let (name, [experts, rows, columns]) = ("model.layers.0.mlp.experts.down_proj", [64, 256, 512]);
+    let tensors = vec![weights(name, &[experts, rows, columns], 3), weights("lm_head.weight", &[256, 256], 4)];
+    let expected = tensors[0].bytes.clone();
+    Contents { tensors, ..Contents::default() }.write(&source, 0);
+    compress(&source, &coded, &with!(CompressOptions::default(), all: true), &()).expect("it is compressed");
+    let model = opened(&coded);
+    let matrix = model.matrix(name).expect("a matrix");
+    let unit = matrix.unit().expect("coded");
+    let small =
+        unit.sizes().map(|sizes| sizes.parts.gaps + sizes.parts.output_positions + sizes.parts.luts).expect("a unit");
+    for backend in backends() {
+        for expert in [0, 1, 30, 63] {
+            let part = matrix.part(expert).expect("an expert");
+            let mut found = vec![bf16::ZERO; part.weights() as usize];
+            let before = bytes_read();
+            part.decode(&*backend, &mut found).expect("decoded");
+            let begin = expert as usize * size_of_val(&*found);
+            assert!(bytes_of(&found) == expected[begin..][..size_of_val(&*found)], "{}: {expert}", backend.name());
+            let Some(read) = before.and_then(|before| Some(bytes_read()? - before)) else {
+                eprintln!("SKIPPED: this system does not count the bytes that a thread reads");
+                continue;
+            };
+            // Coded it is smaller than BF16; two blocks at its ends are shared, at most 32,768 weights each.
+            let most = size_of_val(&*found) as u64 + small as u64 + 2 * 2 * 32_768 + 4096;
+            assert!(read < most && read < unit.bytes() / 4, "{}: {read} bytes of {}", backend.name(), unit.bytes());
+            println!("{}, expert {expert}: {read} of {} bytes, {small} in small arrays", backend.name(), unit.bytes());
+        }
+        // Rows from both ends and the middle, one twice.
+        let part = matrix.part(7).expect("an expert");
+        let rows = [255, 0, 128, 0];
+        let mut found = vec![bf16::ZERO; rows.len() * columns as usize];
+        part.decode_rows(&*backend, &rows, &mut found).expect("decoded");
+        for (row, found) in rows.iter().zip(found.chunks(columns as usize)) {
+            let begin = (7 * 256 + *row as usize) * size_of_val(found);
+            assert!(bytes_of(found) == expected[begin..][..size_of_val(found)], "{}: row {row}", backend.name());
+        }
+    }
 }
 
 #[test]

@@ -2,25 +2,25 @@
 # some seconds.
 . "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
 
-fuzz_targets=$(sed -n 's/^name = "\(.*\)"$/\1/p' fuzz/Cargo.toml | grep -vx df11-fuzz)
-fuzz_folder=fuzz/target/x86_64-unknown-linux-gnu/release
+fuzz_machine=x86_64-unknown-linux-gnu
+fuzz_folder=fuzz/target/$fuzz_machine/release
 # In memory if possible: models are written through to the disk, and would wait for it.
 [ ! -d /dev/shm ] || export TMPDIR=/dev/shm
 
-# Builds targets and seeds. Skips if the tools are missing; CI installs cargo-fuzz.
-# FUZZ_SANITIZER=none runs several times as many inputs per second, and misses nothing where no
-# unsafe code runs.
+# fuzz_build ARGUMENT...: builds targets and seeds by `cargo build ARGUMENT...`. Skips without a
+# nightly compiler. FUZZ_SANITIZER=none runs several times as many inputs per second, and misses
+# nothing where no unsafe code runs.
 fuzz_build() {
   cargo +nightly --version >/dev/null 2>&1 || skip "no nightly toolchain"
-  export PATH=$PWD/target/tools/bin:$PATH
-  if ! cargo fuzz --version >/dev/null 2>&1; then
-    [ "${CI:-}" = true ] || skip "no cargo-fuzz: cargo install cargo-fuzz"
-    CARGO_TARGET_DIR=target/tools cargo install --quiet --locked --root target/tools cargo-fuzz
-  fi
-  # Tracing comparisons took two thirds of the time. It does not help most inputs, which are choices
-  # of a generator.
-  # In one part, as cargo-fuzz has it, the facade keeps one processor busy while the others wait.
-  cargo +nightly fuzz build --no-trace-compares --codegen-units 16 --sanitizer "${FUZZ_SANITIZER:-address}"
+  # What libFuzzer asks of a compiler: it counts how often each edge was taken, and knows how deep
+  # the stack went. Traced comparisons took two thirds of the time. They do not help most inputs,
+  # which are choices of a generator.
+  local flags="--cfg fuzzing -Cpasses=sancov-module" part
+  for part in level=4 inline-8bit-counters pc-table stack-depth; do flags+=" -Cllvm-args=-sanitizer-coverage-$part"; done
+  # A branch that was folded away is not counted.
+  flags+=" -Cllvm-args=-simplifycfg-branch-fold-threshold=0"
+  [ "${FUZZ_SANITIZER:-address}" = none ] || flags+=" -Zsanitizer=${FUZZ_SANITIZER:-address}"
+  RUSTFLAGS=$flags cargo +nightly build --locked --release --manifest-path fuzz/Cargo.toml --target "$fuzz_machine" --bins "$@"
   "$fuzz_folder/seeds"
 }
 

@@ -9,7 +9,7 @@ readonly turn_seconds=60 record=fuzz/artifacts/executions.tsv
 turns() {
   local minutes=$1 target
   shift
-  [ $# -gt 0 ] || set -- $fuzz_targets
+  [ $# -gt 0 ] || set -- $(basename -s .rs fuzz/fuzz_targets/*.rs)
   fuzz_build
   while [ $((SECONDS / 60)) -lt "$minutes" ]; do
     for target in "$@"; do

@@ -92,15 +92,19 @@ impl<'a> UnitView<'a> {
         Arrays::from(self).validate()
     }
 
-    fn check(&self) -> Result<(Code, Lookup), Error> {
-        let sizes = PartSizes {
+    /// Bytes of each array but the split positions.
+    pub fn sizes(&self) -> PartSizes {
+        PartSizes {
             encoded_exponent: self.encoded_exponent.len(),
             sign_mantissa: self.sign_mantissa.len(),
             luts: self.luts.len(),
             gaps: self.gaps.len(),
             output_positions: self.output_positions.len(),
-        };
-        sizes.check_relations()?;
+        }
+    }
+
+    fn check(&self) -> Result<(Code, Lookup), Error> {
+        self.sizes().check_relations()?;
         let (blocks, weights) = (blocks(self.encoded_exponent), self.sign_mantissa.len() as u64);
         if gaps::read(self.gaps, 0) != 0 {
             return Err(Error::FirstGapNotZero { found: gaps::read(self.gaps, 0) });

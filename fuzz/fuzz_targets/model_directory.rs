@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| df11_fuzz::targets::model_directory(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| df11_fuzz::files::model_directory(data));

@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| df11_fuzz::targets::safetensors_header(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| df11_fuzz::files::safetensors_header(data));

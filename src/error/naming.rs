@@ -38,6 +38,15 @@ pub enum PatternReason {
         "they are too many, or too costly to compile (classes like \\w and repetitions like {{9}} cost most)"
     )]
     TooCostly,
+    /// Matching all patterns would take too long.
+    #[error(
+        "it would take too long to match them with the paths of {modules} modules; write fewer alternatives that \
+         begin alike, and fewer repetitions in repetitions"
+    )]
+    TooCostlyToMatch {
+        /// Number of modules.
+        modules: usize,
+    },
     /// No pattern matches a module of the model, so nothing would be coded.
     #[error(
         "none of them matches a module of the model; a pattern must match the whole path of a module, for example \

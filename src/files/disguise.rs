@@ -11,6 +11,7 @@ use super::spelling::Spelling;
 use super::superseded::is_superseded;
 use super::words;
 use crate::Error;
+use crate::progress::{Progress, report_reading};
 use crate::safetensors::{Dtype, TensorInfo};
 
 /// Buffer for the file's bytes of a tensor in disguise. It comes on top of the weights.
@@ -25,6 +26,7 @@ impl Checkpoint {
         &mut self,
         all: bool,
         runs: impl Fn(u64) -> R,
+        progress: &dyn Progress,
     ) -> Result<BTreeMap<String, u64>, Error> {
         let (mut found, mut others) = (BTreeMap::new(), BTreeMap::new());
         let mut buffer = Vec::new();
@@ -35,6 +37,7 @@ impl Checkpoint {
             let (Some(spelling), false) = (wide, info.bytes() == 0) else { continue };
             let mut other = None;
             for (first, length) in runs(info.bytes() / spelling.bytes() as u64) {
+                report_reading(progress, name, first * spelling.bytes() as u64, info.bytes());
                 buffer.resize(length as usize, bf16::ZERO);
                 let read = self.try_read_weights(name, first, &mut buffer, |_| {})?;
                 other = read.err().map(|index| first + index as u64);

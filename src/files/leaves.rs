@@ -15,6 +15,7 @@ pub(crate) const LEAVES: [(&str, &str); 6] = [
     ("split_positions", "I64"),
 ];
 /// Index in `LEAVES` of each array that is asked for by itself.
+pub(crate) const STREAM: usize = 0;
 pub(crate) const SIGN_MANTISSA: usize = 1;
 pub(crate) const LUTS: usize = 2;
 pub(crate) const SPLIT_POSITIONS: usize = 5;

@@ -87,7 +87,7 @@ pub fn compress(
     if !parts.is_empty() {
         return compress_parts(input, output, &parts, options, progress);
     }
-    let mut model = ToCode::open(input, options)?;
+    let mut model = ToCode::open(input, options, progress)?;
     refuse_without_bf16(&model.source)?;
     let unmatched = note_on_patterns(std::iter::once(&model.source), options.pattern_dict.as_ref())?;
     model.source.notes.extend(unmatched);

@@ -80,7 +80,7 @@ pub fn estimate(input: &Path, options: &EstimateOptions) -> Result<EstimateRepor
 fn open(input: &Path, options: &EstimateOptions) -> Result<Checkpoint, Error> {
     let mut source = Checkpoint::open(input)?;
     if !options.headers_only && options.code == CodeKind::Canonical {
-        source.find_disguised(options.all, |weights| runs(weights, weights.min(DISGUISE_SAMPLE)))?;
+        source.find_disguised(options.all, |weights| runs(weights, weights.min(DISGUISE_SAMPLE)), &())?;
     }
     Ok(source)
 }

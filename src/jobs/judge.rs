@@ -20,6 +20,7 @@ use crate::error::{FileReason, RecordReason};
 use crate::files::folder::names;
 use crate::files::our_files::{Digits, OurFile, check_names};
 use crate::files::own::FILES_KEY;
+use crate::progress::{Progress, report_reading};
 use crate::record::checksum::data_checksum;
 use crate::record::coded::CodedModel;
 use crate::record::manifest::{MANIFEST_FILE, Part};
@@ -60,10 +61,18 @@ impl Judgement {
     ///
     /// # Errors
     /// A file cannot be read.
-    pub fn copies<'a>(&mut self, folder: &Path, files: impl IntoIterator<Item = &'a OurFile>) -> Result<(), Error> {
+    pub fn copies<'a>(
+        &mut self,
+        folder: &Path,
+        files: impl IntoIterator<Item = &'a OurFile>,
+        progress: &dyn Progress,
+    ) -> Result<(), Error> {
         for file in files {
             if let OurFile::Copied { name, size, xxh3, .. } = file {
-                self.note(read_checked(&folder.join(name), *size, *xxh3, |_, _| Ok(())))?;
+                self.note(read_checked(&folder.join(name), *size, *xxh3, |offset, _| {
+                    report_reading(progress, name, offset, *size);
+                    Ok(())
+                }))?;
             }
         }
         Ok(())

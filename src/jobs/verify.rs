@@ -85,7 +85,7 @@ pub fn verify(input: &Path, options: &VerifyOptions, progress: &dyn Progress) ->
     let mut all = VerifyReport { completeness: Completeness::Complete, ..VerifyReport::default() };
     all.failures.extend(fault);
     if let Some(files) = files {
-        all.judge_top(input, &files, &parts)?;
+        all.judge_top(input, &files, &parts, progress)?;
     }
     progress.begin(total(parts.iter().map(|part| work(&part.model))));
     for Part { folder, model } in parts {
@@ -125,7 +125,7 @@ fn verify_model(
         Err(error) => report.fail(error).map(|()| None)?,
     };
     if let Some(plan) = &mut plan {
-        report.judge_files(&model, std::mem::take(&mut plan.judgement))?;
+        report.judge_files(&model, std::mem::take(&mut plan.judgement), progress)?;
         report.checksums = Some(0);
     }
     let mut naming = match (&plan, &source) {
@@ -208,10 +208,15 @@ impl VerifyReport {
     }
 
     /// Adds what the plan found about a model's files, and checks the copied ones.
-    fn judge_files(&mut self, model: &CodedModel, mut judgement: Judgement) -> Result<(), Error> {
+    fn judge_files(
+        &mut self,
+        model: &CodedModel,
+        mut judgement: Judgement,
+        progress: &dyn Progress,
+    ) -> Result<(), Error> {
         let mut files = None;
         if let (Ok(Some(Record { written: Some(written), .. })), true) = (&model.record, model.checkpoint.is_dir) {
-            judgement.copies(model.checkpoint.folder(), &written.files)?;
+            judgement.copies(model.checkpoint.folder(), &written.files, progress)?;
             // One more: the file that names them.
             files = Some(written.files.len() + 1);
         }
@@ -220,12 +225,18 @@ impl VerifyReport {
     }
 
     /// Records what is wrong with the files next to the parts of a pipeline.
-    fn judge_top(&mut self, folder: &Path, files: &[OurFile], parts: &[Part]) -> Result<(), Error> {
+    fn judge_top(
+        &mut self,
+        folder: &Path,
+        files: &[OurFile],
+        parts: &[Part],
+        progress: &dyn Progress,
+    ) -> Result<(), Error> {
         let mut judgement = match judge_manifest(folder, files, parts) {
             Err(error) => return self.fail(error),
             Ok(judgement) => judgement,
         };
-        judgement.copies(folder, files)?;
+        judgement.copies(folder, files, progress)?;
         // Each part counts its own files, one of which is named here. The list itself is one more.
         let own = files.iter().filter(|file| !matches!(file, OurFile::Part { .. })).count() + 1;
         self.take(judgement, Some(own));

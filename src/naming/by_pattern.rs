@@ -15,13 +15,12 @@ use crate::shown::shown;
 ///
 /// # Errors
 /// A pattern matches a module that lacks a matrix which the pattern lists, or two units share a
-/// matrix.
+/// matrix, or matching takes too long.
 pub(crate) fn units_by_pattern(source: &Checkpoint, patterns: &PatternDict) -> Result<Vec<UnitSpec>, Error> {
-    let modules = modules(source);
     let mut taken: BTreeSet<String> = BTreeSet::new();
     let mut units = Vec::new();
-    for module in modules {
-        let Some(attributes) = patterns.attributes(module) else { continue };
+    for (module, pattern) in patterns.first_matches(&modules(source))? {
+        let attributes = patterns.attributes(pattern);
         let tensors = UnitSpec::tensor_names(module, attributes);
         let mut all = 0_u64;
         for tensor in &tensors {
@@ -51,12 +50,12 @@ pub(crate) fn units_by_pattern(source: &Checkpoint, patterns: &PatternDict) -> R
 /// The patterns that match no module of these models.
 ///
 /// # Errors
-/// No pattern matches one.
+/// No pattern matches one, or matching takes too long.
 pub(crate) fn unmatched<'a>(
     models: impl Iterator<Item = &'a Checkpoint>,
     patterns: &PatternDict,
 ) -> Result<Vec<String>, Error> {
-    let unmatched = patterns.unmatched(models.flat_map(modules));
+    let unmatched = patterns.unmatched(&models.flat_map(modules).collect())?;
     match unmatched.len() == patterns.len() {
         true => Err(Error::Pattern { pattern: None, reason: PatternReason::NothingMatched }),
         false => Ok(unmatched),

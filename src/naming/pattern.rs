@@ -2,8 +2,9 @@
 //! over module paths.
 //!
 //! Reading: the first pattern that matches the whole path counts. Patterns come from unknown
-//! authors, so the engine is linear in time and bounded in memory. A pattern that it cannot express
-//! (look-around, back-references) is an error that names the pattern.
+//! authors, so compiling and matching them has a bound in time and memory (`pattern_cost`,
+//! `automaton`). A pattern that is not for such an engine (look-around, back-references) is an
+//! error that names the pattern.
 //!
 //! Writing: the published loader does not stop at the first match, and fails at a second one. So
 //! exactly one pattern matches each unit, and matches nothing else:
@@ -21,13 +22,18 @@
 //! not in the file, but the loader would try it. Few patterns matter because the loader tries all
 //! of them for each unit, and Python compiles each one again if there are more than 512.
 
+mod automaton;
 mod common;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
+use std::slice;
 
-use regex::{Regex, RegexBuilder, RegexSet, RegexSetBuilder};
+use regex_syntax::hir::Hir;
 use serde_json::{Map, Value};
+
+use automaton::{Automaton, TooMuchWork};
 
 use super::family::Families;
 use super::pattern_cost;
@@ -41,17 +47,14 @@ use crate::{Error, open};
 
 /// Most bytes that one compiled pattern may take.
 const MAX_PATTERN_BYTES: usize = 1 << 20;
-/// Most bytes that all compiled patterns together may take, and the same again for what the engine
-/// remembers of matching them. Tried: the 2 MB that the engine remembers by default. Over 1000
-/// patterns it then walks through all of them for every module: 1.5 ms a module with 4000 patterns,
-/// instead of 0.02.
+/// Most bytes that all compiled patterns together may take.
 const MAX_SET_BYTES: usize = 64 << 20;
 
 /// The patterns of a model, ready to match.
 #[derive(Clone, Debug)]
 pub struct PatternDict {
     patterns: Vec<(String, Vec<String>)>,
-    set: RegexSet,
+    automaton: Automaton,
     /// The file that the user gave.
     given: Option<PathBuf>,
 }
@@ -102,18 +105,9 @@ impl PatternDict {
     /// Compiles patterns with their attribute lists, in order.
     pub(crate) fn new(patterns: Vec<(String, Vec<String>)>) -> Result<PatternDict, Error> {
         pattern_cost::check(patterns.iter().map(|(pattern, _)| pattern.as_str()))?;
-        for (pattern, _) in &patterns {
-            compile(pattern)?;
-        }
-        let set = RegexSetBuilder::new(patterns.iter().map(|(pattern, _)| whole(pattern)))
-            .size_limit(MAX_SET_BYTES)
-            .dfa_size_limit(MAX_SET_BYTES)
-            .build()
-            .map_err(|error| Error::Pattern {
-                pattern: None,
-                reason: PatternReason::Engine { message: error.to_string() },
-            })?;
-        Ok(PatternDict { patterns, set, given: None })
+        let parsed: Vec<Hir> = patterns.iter().map(|(pattern, _)| parse(pattern)).collect::<Result<_, _>>()?;
+        let automaton = Automaton::new(&parsed, MAX_SET_BYTES).map_err(|error| refused(None, &error))?;
+        Ok(PatternDict { patterns, automaton, given: None })
     }
 
     /// Checks that Python's `re` reads the patterns as this program does, for the modules of the
@@ -135,24 +129,47 @@ impl PatternDict {
     }
 
     /// The patterns that match none of these modules.
-    pub(crate) fn unmatched<'a>(&self, modules: impl Iterator<Item = &'a str>) -> Vec<String> {
+    ///
+    /// # Errors
+    /// Matching takes too long.
+    pub(crate) fn unmatched(&self, modules: &BTreeSet<&str>) -> Result<Vec<String>, Error> {
         let mut matched = vec![false; self.patterns.len()];
-        for module in modules {
-            self.set.matches(module).iter().for_each(|pattern| matched[pattern] = true);
-        }
-        self.patterns.iter().zip(matched).filter(|(_, matched)| !matched).map(|((text, _), _)| text.clone()).collect()
+        self.each_match(modules, |_, by| by.iter().for_each(|&pattern| matched[pattern] = true))?;
+        let unmatched = self.patterns.iter().zip(matched).filter(|(_, matched)| !matched);
+        Ok(unmatched.map(|((text, _), _)| text.clone()).collect())
     }
 
-    /// The attributes of the module at `path`, from the first pattern that matches the whole path.
-    pub(crate) fn attributes(&self, path: &str) -> Option<&[String]> {
-        let first = self.set.matches(path).iter().next()?;
-        Some(&self.patterns[first].1)
+    /// The number of the first pattern that matches the whole path, for each of these modules that
+    /// has one.
+    ///
+    /// # Errors
+    /// Matching takes too long.
+    pub(crate) fn first_matches<'a>(&self, modules: &BTreeSet<&'a str>) -> Result<BTreeMap<&'a str, usize>, Error> {
+        let mut found = BTreeMap::new();
+        self.each_match(modules, |module, by| found.extend([(module, by[0])]))?;
+        Ok(found)
+    }
+
+    /// The attributes that a pattern lists, by its number.
+    pub(crate) fn attributes(&self, pattern: usize) -> &[String] {
+        &self.patterns[pattern].1
     }
 
     /// The dictionary as it was given, if each of `units` matches exactly one of its patterns.
-    pub(crate) fn as_given<'a>(&self, mut units: impl Iterator<Item = &'a str>) -> Option<Value> {
+    pub(crate) fn as_given(&self, units: &BTreeSet<&str>) -> Option<Value> {
+        let mut once = 0;
+        self.each_match(units, |_, by| once += usize::from(by.len() == 1)).ok()?;
         let patterns = self.patterns.iter().map(|(pattern, attributes)| (pattern.clone(), attributes.clone().into()));
-        units.all(|unit| self.set.matches(unit).iter().count() == 1).then(|| Value::Object(patterns.collect()))
+        (once == units.len()).then(|| Value::Object(patterns.collect()))
+    }
+
+    /// Calls `found` with each path that a pattern matches as a whole, and with the numbers of the
+    /// patterns that do, the first first.
+    fn each_match<'a>(&self, paths: &BTreeSet<&'a str>, found: impl FnMut(&'a str, &[usize])) -> Result<(), Error> {
+        self.automaton.each_match(paths, found).map_err(|TooMuchWork| Error::Pattern {
+            pattern: None,
+            reason: PatternReason::TooCostlyToMatch { modules: paths.len() },
+        })
     }
 
     /// The dictionary that makes the published loader find `units`, and nothing else among the
@@ -193,21 +210,18 @@ fn not_patterns(reason: JsonReason, path: &Path) -> Error {
     Error::Json { path: path.to_path_buf(), reason }
 }
 
-/// Turns a pattern into one that matches a whole path.
-fn whole(pattern: &str) -> String {
-    format!(r"\A(?:{pattern})\z")
+/// Parses a pattern, and checks that it is not too large.
+fn parse(pattern: &str) -> Result<Hir, Error> {
+    let parsed = regex_syntax::parse(pattern).map_err(|error| refused(Some(pattern), &error))?;
+    Automaton::new(slice::from_ref(&parsed), MAX_PATTERN_BYTES).map_err(|error| refused(Some(pattern), &error))?;
+    Ok(parsed)
 }
 
-fn compile(pattern: &str) -> Result<Regex, Error> {
-    let build = |text: &str| RegexBuilder::new(text).size_limit(MAX_PATTERN_BYTES).build();
-    // Compile it alone first: `a)|(b` is no pattern, but would be one between parentheses.
-    build(pattern).and_then(|_| build(&whole(pattern))).map_err(|error| {
-        let message = match error.to_string().lines().last() {
-            Some(line) => line.trim_start_matches("error: ").to_owned(),
-            None => "is not a pattern".to_owned(),
-        };
-        Error::Pattern { pattern: Some(pattern.to_owned()), reason: PatternReason::Engine { message } }
-    })
+/// The engine refuses a pattern, or all together. The last line of its message says why.
+fn refused(pattern: Option<&str>, error: &dyn Display) -> Error {
+    let message = error.to_string();
+    let message = message.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
+    Error::Pattern { pattern: pattern.map(str::to_owned), reason: PatternReason::Engine { message } }
 }
 
 /// A path with its numbers left out, place by place.
@@ -267,7 +281,7 @@ fn pattern_of<'a>(product: &[Vec<&'a str>], modules: &mut Families<'a>) -> Strin
 fn text(product: &[Vec<&str>], any: &[bool]) -> String {
     let component = |(set, &any): (&Vec<&str>, &bool)| match set.as_slice() {
         _ if any => r"\d+".to_owned(),
-        [one] => regex::escape(one),
+        [one] => regex_syntax::escape(one),
         several => format!("(?:{})", several.join("|")),
     };
     let components: Vec<_> = product.iter().zip(any).map(component).collect();
@@ -283,15 +297,21 @@ mod tests {
         UnitSpec { name: name.into(), tensors: UnitSpec::tensor_names(name, &attributes), attributes, weights: 1 }
     }
 
+    fn attributes(dictionary: &PatternDict, module: &str) -> Option<Vec<String>> {
+        let found = dictionary.first_matches(&[module].into()).expect("little work");
+        found.get(module).map(|&pattern| dictionary.attributes(pattern).to_vec())
+    }
+
     fn written(units: &[UnitSpec], others: &[&str]) -> String {
         let tensors: Vec<&str> =
             units.iter().flat_map(|u| &u.tensors).map(String::as_str).chain(others.iter().copied()).collect();
         let json = PatternDict::to_json(&units.iter().collect::<Vec<_>>(), tensors.iter().copied());
         let dictionary = PatternDict::from_json(&json, Path::new("config.json")).expect("our own patterns compile");
         for unit in units {
-            assert_eq!(dictionary.set.matches(&unit.name).iter().count(), 1, "{}", unit.name);
-            assert_eq!(dictionary.attributes(&unit.name), Some(unit.attributes.as_slice()));
+            assert_eq!(attributes(&dictionary, &unit.name), Some(unit.attributes.clone()));
         }
+        let names = units.iter().map(|unit| unit.name.as_str()).collect();
+        assert!(dictionary.as_given(&names).is_some(), "one pattern for each unit");
         json.to_string()
     }
 
@@ -341,9 +361,9 @@ mod tests {
     fn the_first_match_of_the_whole_path_counts() {
         let json = serde_json::json!({"a|b": [], "b.*": ["x"]});
         let dictionary = PatternDict::from_json(&json, Path::new("p")).expect("valid");
-        assert_eq!(dictionary.attributes("b"), Some(&[][..]));
-        assert_eq!(dictionary.attributes("bc"), Some(&["x".to_owned()][..]));
-        assert_eq!(dictionary.attributes("ab"), None);
+        assert_eq!(attributes(&dictionary, "b"), Some(Vec::new()));
+        assert_eq!(attributes(&dictionary, "bc"), Some(vec!["x".to_owned()]));
+        assert_eq!(attributes(&dictionary, "ab"), None);
     }
 
     #[test]

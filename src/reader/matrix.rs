@@ -1,3 +1,4 @@
+use std::iter;
 use std::ops::Range;
 
 use df11_core::{Backend, Work, bf16};
@@ -114,8 +115,9 @@ impl Matrix {
 
     /// Decodes all of it into `weights`, which must have exactly `self.weights()` elements.
     ///
-    /// Each call reads its whole unit. To decode several matrices of a unit, or one of them often,
-    /// load the unit once: `matrix.unit()`, `UnitEntry::load`.
+    /// Each call reads the blocks of its unit that hold these weights, and the unit's small arrays.
+    /// To decode several matrices of a unit, or one of them often, load the unit once:
+    /// `matrix.unit()`, `UnitEntry::load`.
     ///
     /// # Errors
     /// `TensorUnfit` for another number of elements; otherwise as `decode_range`.
@@ -141,8 +143,9 @@ impl Matrix {
         }
         match self.unit() {
             Some(unit) => {
-                let loaded = unit.load(backend)?;
-                let decoded = loaded.decode_range(range.start + first, weights, Work::Pool);
+                let first = range.start + first;
+                let loaded = unit.load_blocks(backend, iter::once(first..first + weights.len() as u64))?;
+                let decoded = loaded.decode_range(first, weights, Work::Pool);
                 decoded.map_err(|error| unit.error(error))
             }
             None => words::from_file(weights, |bytes| self.tensor.read_raw(2 * (range.start + first), bytes)),
@@ -171,7 +174,10 @@ impl Matrix {
         let columns = columns as usize;
         match self.unit() {
             Some(unit) => {
-                let loaded = unit.load(backend)?;
+                let starts =
+                    rows.iter().map(|row| self.range().start.saturating_add(row.saturating_mul(columns as u64)));
+                let loaded =
+                    unit.load_blocks(backend, starts.map(|first| first..first.saturating_add(columns as u64)))?;
                 let decoded = loaded.decode_rows(self.range(), columns, rows, weights, Work::Pool);
                 decoded.map_err(|error| unit.error(error))
             }

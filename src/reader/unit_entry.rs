@@ -1,3 +1,4 @@
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -97,7 +98,7 @@ impl UnitEntry {
         let PartsMut { encoded_exponent, sign_mantissa, luts, gaps, output_positions } = parts;
         let arrays = [encoded_exponent, sign_mantissa, luts, gaps, output_positions, split_positions];
         for (index, array) in arrays.into_iter().enumerate() {
-            unit.read_array(checkpoint, index, array, &())?;
+            unit.read_array(checkpoint, index, array, 0, &())?;
         }
         Ok(())
     }
@@ -107,7 +108,21 @@ impl UnitEntry {
     /// # Errors
     /// As `read`; `UnitDamaged`, `BackendFailed`.
     pub fn load(&self, backend: &dyn Backend) -> Result<Box<dyn Loaded>, Error> {
-        let unit = self.read()?.validate().map_err(|fault| self.error(fault.into()))?;
+        self.loaded(self.read()?, backend)
+    }
+
+    /// As `load`, for decoding these of its weights alone: it reads the blocks that hold them, and
+    /// `Loaded::decode_range` promises to read no others.
+    pub(super) fn load_blocks(
+        &self,
+        backend: &dyn Backend,
+        ranges: impl Iterator<Item = Range<u64>>,
+    ) -> Result<Box<dyn Loaded>, Error> {
+        self.loaded(self.coded().read_blocks(&self.opened.checkpoint, ranges)?, backend)
+    }
+
+    fn loaded(&self, arrays: Arrays<'static>, backend: &dyn Backend) -> Result<Box<dyn Loaded>, Error> {
+        let unit = arrays.validate().map_err(|fault| self.error(fault.into()))?;
         backend.load(unit).map_err(|error| self.error(error))
     }
 

@@ -4,6 +4,7 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use df11_core::limits::{BLOCK_BYTES, CHUNK_BYTES};
 use df11_core::{Arrays, PartSizes, Unit, UnitView};
 use rayon::prelude::*;
 use serde_json::Value;
@@ -18,7 +19,7 @@ use crate::files::checkpoint::{Checkpoint, Place};
 use crate::files::dotted::natural_order;
 use crate::files::file_names::CONFIG_FILE;
 use crate::files::folder::{SmallFile, has};
-use crate::files::leaves::{LEAVES, LUTS, SIGN_MANTISSA, SPLIT_POSITIONS, is_leaf, unit_names};
+use crate::files::leaves::{LEAVES, LUTS, SIGN_MANTISSA, SPLIT_POSITIONS, STREAM, is_leaf, unit_names};
 use crate::files::our_files::{Digits, OurFile};
 use crate::files::own::VERSION_KEY;
 use crate::progress::{PIECE_BYTES, Progress, check_between};
@@ -189,7 +190,8 @@ impl CodedModel {
     /// # Errors
     /// They cannot be read, or are not in ascending order.
     pub fn splits(&self, unit: &CodedUnit) -> Result<Vec<Range<u64>>, Error> {
-        let splits = unit.read_leaf(&self.checkpoint, SPLIT_POSITIONS, (unit.matrices - 1) * SPLIT_BYTES, &())?;
+        let mut splits = unit.zeros(&self.checkpoint, SPLIT_POSITIONS, (unit.matrices - 1) * SPLIT_BYTES)?;
+        unit.read_array(&self.checkpoint, SPLIT_POSITIONS, &mut splits, 0, &())?;
         let ends = splits.as_chunks().0.iter().map(|entry| i64::from_le_bytes(*entry));
         let mut begin = 0;
         let ranges = ends.chain([unit.weights as i64]).enumerate().map(|(index, found)| match u64::try_from(found) {
@@ -221,6 +223,19 @@ fn is_as_written(checkpoint: &Checkpoint, record: &Record) -> bool {
     });
     let found = checkpoint.small.iter().find(|file| file.name == CONFIG_FILE).map(|file| Digits(xxh3_64(&file.bytes)));
     expected.all(|expected| found == Some(expected))
+}
+
+/// Arrays in the order of `LEAVES`.
+fn arrays_of(arrays: [Vec<u8>; LEAVES.len()]) -> Arrays<'static> {
+    let [encoded_exponent, sign_mantissa, luts, gaps, output_positions, split_positions] = arrays.map(Into::into);
+    Arrays { encoded_exponent, sign_mantissa, luts, gaps, output_positions, split_positions }
+}
+
+/// The same, borrowed.
+fn view_of(arrays: &[Vec<u8>; LEAVES.len()]) -> UnitView<'_> {
+    let [encoded_exponent, sign_mantissa, luts, gaps, output_positions, split_positions] =
+        arrays.each_ref().map(Vec::as_slice);
+    UnitView { encoded_exponent, sign_mantissa, luts, gaps, output_positions, split_positions }
 }
 
 impl CodedUnit {
@@ -268,46 +283,87 @@ impl CodedUnit {
 
     /// Reads its six arrays.
     pub fn read(&self, checkpoint: &Checkpoint, progress: &dyn Progress) -> Result<Arrays<'static>, Error> {
-        let sizes = self.sizes(checkpoint)?;
-        let mut arrays: [Vec<u8>; LEAVES.len()] = Default::default();
+        let mut arrays = self.all_zeros(checkpoint)?;
         for (index, array) in arrays.iter_mut().enumerate() {
-            *array = self.read_leaf(checkpoint, index, sizes[index], progress)?;
+            self.read_array(checkpoint, index, array, 0, progress)?;
         }
-        let [encoded_exponent, sign_mantissa, luts, gaps, output_positions, split_positions] = arrays.map(Into::into);
-        Ok(Arrays { encoded_exponent, sign_mantissa, luts, gaps, output_positions, split_positions })
+        Ok(arrays_of(arrays))
     }
 
-    /// Reads an array that has this many bytes into new memory.
-    fn read_leaf(
+    /// Reads what decoding the weights in `ranges` needs: the small arrays, and the parts of the
+    /// stream and of the signs and mantissas that belong to the blocks of these weights. Zeros
+    /// stand for the rest. They take no memory until something writes to them.
+    pub fn read_blocks(
         &self,
         checkpoint: &Checkpoint,
-        index: usize,
-        bytes: usize,
-        progress: &dyn Progress,
-    ) -> Result<Vec<u8>, Error> {
-        let no_memory = |_| Error::NotEnoughMemory {
+        ranges: impl Iterator<Item = Range<u64>>,
+    ) -> Result<Arrays<'static>, Error> {
+        let mut arrays = self.all_zeros(checkpoint)?;
+        for index in (0..LEAVES.len()).filter(|&index| index != STREAM && index != SIGN_MANTISSA) {
+            self.read_array(checkpoint, index, &mut arrays[index], 0, &())?;
+        }
+        let damaged = |fault| self.damaged(checkpoint, fault);
+        let unit = view_of(&arrays).validate().map_err(damaged)?;
+        let blocks = ranges.map(|range| unit.blocks_of(range.start, (range.end - range.start) as usize));
+        let mut blocks: Vec<Range<usize>> = blocks.collect::<Result<_, _>>().map_err(damaged)?;
+        blocks.retain(|blocks| !blocks.is_empty());
+        blocks.sort_unstable_by_key(|blocks| blocks.start);
+        blocks.dedup_by(|next, last| {
+            let overlap = next.start <= last.end;
+            if overlap {
+                last.end = last.end.max(next.end);
+            }
+            overlap
+        });
+        let of_blocks = |blocks: Range<usize>| {
+            let weights = unit.block(blocks.start).weights.start..unit.block(blocks.end - 1).weights.end;
+            // The last code may end in the chunk after its block.
+            let stream_end = (blocks.end * BLOCK_BYTES + CHUNK_BYTES).min(arrays[STREAM].len());
+            (blocks.start * BLOCK_BYTES..stream_end, weights.start as usize..weights.end as usize)
+        };
+        let windows: Vec<_> = blocks.into_iter().map(of_blocks).collect();
+        for (stream, weights) in windows {
+            for (index, window) in [(STREAM, stream), (SIGN_MANTISSA, weights)] {
+                let first = window.start as u64;
+                self.read_array(checkpoint, index, &mut arrays[index][window], first, &())?;
+            }
+        }
+        Ok(arrays_of(arrays))
+    }
+
+    /// New memory for its six arrays.
+    fn all_zeros(&self, checkpoint: &Checkpoint) -> Result<[Vec<u8>; LEAVES.len()], Error> {
+        let mut arrays: [Vec<u8>; LEAVES.len()] = Default::default();
+        for (index, (array, bytes)) in arrays.iter_mut().zip(self.sizes(checkpoint)?).enumerate() {
+            *array = self.zeros(checkpoint, index, bytes)?;
+        }
+        Ok(arrays)
+    }
+
+    /// New memory for the array with this index in `LEAVES`.
+    fn zeros(&self, checkpoint: &Checkpoint, index: usize, bytes: usize) -> Result<Vec<u8>, Error> {
+        df11_cpu::buffer(bytes).map_err(|_| Error::NotEnoughMemory {
             path: self.path(checkpoint),
             name: self.leaf_name(index),
             bytes: bytes as u64,
-        };
-        let mut array = df11_cpu::buffer(bytes).map_err(no_memory)?;
-        self.read_array(checkpoint, index, &mut array, progress)?;
-        Ok(array)
+        })
     }
 
-    /// Reads the array with this index in `LEAVES`. `array` must have its size.
+    /// Reads bytes of the array with this index in `LEAVES`, from byte `first` on, into all of
+    /// `bytes`. They must be within the array.
     pub fn read_array(
         &self,
         checkpoint: &Checkpoint,
         index: usize,
-        array: &mut [u8],
+        bytes: &mut [u8],
+        first: u64,
         progress: &dyn Progress,
     ) -> Result<(), Error> {
         let (place, name) = (&self.leaves[index], self.leaf_name(index));
         let mut offset = 0;
-        for piece in array.chunks_mut(PIECE_BYTES) {
+        for piece in bytes.chunks_mut(PIECE_BYTES) {
             check_between(progress, offset)?;
-            checkpoint.reader(place).read(&name, &place.info, offset, piece)?;
+            checkpoint.reader(place).read(&name, &place.info, first + offset, piece)?;
             offset += piece.len() as u64;
             progress.advance(piece.len() as u64);
         }

@@ -4,7 +4,7 @@
 //! own `pattern_dict`. Without any of these, the matrix of a unit of one matrix is its module's
 //! `.weight`, and a numbered block of seven matrices is a Llama block.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use df11_core::bf16;
@@ -33,7 +33,8 @@ pub(crate) struct Naming<'a> {
 /// Where the names come from.
 enum By<'a> {
     Record(&'a Record),
-    Patterns(PatternDict),
+    /// Patterns, and for the units that one matches its number.
+    Patterns(PatternDict, BTreeMap<String, usize>),
     Guess,
 }
 
@@ -54,9 +55,9 @@ impl<'a> Naming<'a> {
     pub fn of(model: &'a CodedModel, given: Option<&PatternDict>) -> Result<Self, Error> {
         let by = match (&model.record, given, &model.dfloat11_config) {
             (Ok(Some(record)), ..) => By::Record(record),
-            (_, Some(given), _) => By::Patterns(given.clone()),
+            (_, Some(given), _) => By::patterns(given.clone(), model)?,
             (.., Some((config, path))) if !config[PATTERN_DICT].is_null() => {
-                By::Patterns(PatternDict::from_json(&config[PATTERN_DICT], path)?)
+                By::patterns(PatternDict::from_json(&config[PATTERN_DICT], path)?, model)?
             }
             _ => By::Guess,
         };
@@ -87,7 +88,10 @@ impl<'a> Naming<'a> {
     pub fn matrices(&mut self, model: &CodedModel, unit: &CodedUnit) -> Result<Vec<Matrix>, Error> {
         let tensors = match &self.by {
             By::Record(record) => by_record(record, model, unit)?,
-            By::Patterns(patterns) => by_patterns(patterns, model, unit, &mut self.room)?,
+            By::Patterns(patterns, found) => {
+                let attributes = found.get(&unit.name).map(|&pattern| patterns.attributes(pattern));
+                by_attributes(attributes, model, unit, &mut self.room)?
+            }
             By::Guess => guessed(model, unit)?,
         };
         let ranges = model.splits(unit)?;
@@ -106,16 +110,25 @@ fn by_record(record: &Record, model: &CodedModel, unit: &CodedUnit) -> Result<Ve
     Err(Error::Record { path: model.checkpoint.main_path(), key: UNITS_KEY.to_owned(), reason })
 }
 
+impl By<'_> {
+    fn patterns(patterns: PatternDict, model: &CodedModel) -> Result<Self, Error> {
+        let units = model.units.iter().map(|unit| unit.name.as_str()).collect();
+        let found = patterns.first_matches(&units)?.into_iter();
+        let found = found.map(|(unit, pattern)| (unit.to_owned(), pattern)).collect();
+        Ok(By::Patterns(patterns, found))
+    }
+}
+
 /// One pattern of a few bytes gives names to any number of units. So the numbers of matrices are
 /// compared before names are made, and all names together may take as many bytes as in a header:
 /// the source had them in its own.
-fn by_patterns(
-    patterns: &PatternDict,
+fn by_attributes(
+    attributes: Option<&[String]>,
     model: &CodedModel,
     unit: &CodedUnit,
     room: &mut u64,
 ) -> Result<Vec<String>, Error> {
-    let Some(attributes) = patterns.attributes(&unit.name) else {
+    let Some(attributes) = attributes else {
         return Err(unknown(model, unit, MatricesReason::NoPattern));
     };
     // Without attributes, the module's own `.weight` is the only matrix.

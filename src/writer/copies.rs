@@ -12,7 +12,7 @@ use crate::files::file_names::{CONFIG_FILE, is_index, is_of_another_tool, is_oth
 use crate::files::folder::{has, names, weights_files};
 use crate::files::links::{Entry, Home};
 use crate::files::our_files::{Digits, OurFile};
-use crate::progress::{PIECE_BYTES, Progress, check_stopped};
+use crate::progress::{PIECE_BYTES, Progress, check_stopped, report_reading};
 use crate::safetensors::{Reader, Witness};
 use crate::writer::output::Output;
 use crate::{Error, Note};
@@ -206,6 +206,7 @@ fn copy_file(other: &Other, output: &Output, to: &Path, progress: &dyn Progress)
     let (mut hash, mut size, mut buffer) = (Xxh3Default::new(), 0, vec![0; PIECE_BYTES]);
     loop {
         check_stopped(progress)?;
+        report_reading(progress, &name, size, witness.bytes());
         let bytes = source.read(&mut buffer).map_err(Error::io("read", from))?;
         if bytes == 0 {
             break;

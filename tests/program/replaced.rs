@@ -115,6 +115,44 @@ fn what_the_same_job_wrote_before_is_replaced_by_force() {
 }
 
 #[test]
+fn a_copy_that_is_no_longer_what_was_copied_is_never_removed_by_force() {
+    let place = Place::new();
+    let [m, other, out] = ["m", "other", "out"].map(|name| place.at(name));
+    for source in [&m, &other] {
+        miniature::write_directory(source);
+    }
+    fs::create_dir(m.join("notes")).expect("created");
+    fs::write(m.join("notes/thesis.tex"), "theirs!!").expect("written");
+    let copy = out.join("notes/thesis.tex");
+    type Change = fn(&Path, &Path);
+    let changes: [Change; 4] = [
+        |copy, _| fs::write(copy, "precious").expect("written"),
+        |copy, _| fs::write(copy, "precious, and longer").expect("written"),
+        |copy, elsewhere| {
+            fs::rename(copy, elsewhere).expect("moved");
+            symlink(elsewhere, copy).expect("linked");
+        },
+        |copy, elsewhere| {
+            fs::remove_file(copy).expect("removed");
+            assert!(std::process::Command::new("mkfifo").arg(copy).status().expect("mkfifo").success());
+            fs::write(elsewhere, "").expect("written");
+        },
+    ];
+    for change in changes {
+        df11(["compress", text(&m), "-o", text(&out)]).fine();
+        change(&copy, &place.at("elsewhere"));
+        // The source that has such a file, and one that has none.
+        for source in [&m, &other] {
+            place.refuses(["compress", text(source), "-o", text(&out), "-f"], &["thesis.tex", "move that file away"]);
+        }
+        fs::remove_dir_all(&out).expect("removed");
+    }
+    df11(["compress", text(&m), "-o", text(&out)]).fine();
+    df11(["compress", text(&other), "-o", text(&out), "-f"]).fine();
+    assert!(!copy.exists());
+}
+
+#[test]
 fn an_output_that_is_a_link_is_left_to_its_owner() {
     let place = Place::new();
     let (m, coded) = (place.at("m"), place.at("coded"));

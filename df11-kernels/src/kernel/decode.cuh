@@ -271,7 +271,7 @@ DF11_DEVICE void decode_block(const Job& job, const Lanes& lanes, u32 block, u32
   end = warp_total(lane == SIDE_END ? chunks.side : 0);
   // Each lane has ten bits of gaps.
   const u32 side = swap_bytes(chunks.side), of_lane = 10 * lane >> 5;
-  const u32 gaps = funnel_left(value_of(side, of_lane + 1), value_of(side, of_lane), 10 * lane);
+  const u32 gaps = funnel_left(shuffle(side, of_lane + 1), shuffle(side, of_lane), 10 * lane);
   const u32 gap = number == 0 ? 0 : gaps >> 27, next_gap = (gaps >> 17) & 31;
   const u32 word_of_next = shuffle_down(chunks.word[0], 1);
   Window window;

@@ -90,7 +90,7 @@ struct Escapes {
     load(matrix, 0, 0);
     load(matrix, 1, ROW_LANES);
   }
-  DF11_DEVICE_MEMBER u32 of_next(u32 value) const { return value_of(value, (thread_index() & (DF11_WARP - ROW_LANES)) + cursor); }
+  DF11_DEVICE_MEMBER u32 of_next(u32 value) const { return shuffle(value, (thread_index() & (DF11_WARP - ROW_LANES)) + cursor); }
   DF11_DEVICE_MEMBER void begin() {
     column = of_next(columns[0]);
     group = at < end ? column / GROUP : NO_GROUP;

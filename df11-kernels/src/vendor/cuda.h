@@ -102,8 +102,8 @@ DF11_DEVICE u32 as_word(float value) { return __float_as_uint(value); }
 DF11_DEVICE float fused(float left, float right, float sum) { return __fmaf_rn(left, right, sum); }
 DF11_DEVICE float add(float left, float right) { return __fadd_rn(left, right); }
 
+DF11_DEVICE u32 shuffle(u32 value, u32 lane) { return __shfl_sync(DF11_ALL, value, lane); }
 DF11_DEVICE u32 shuffle_xor(u32 value, u32 by) { return __shfl_xor_sync(DF11_ALL, value, by); }
-DF11_DEVICE u32 value_of(u32 value, u32 lane) { return __shfl_sync(DF11_ALL, value, lane); }
 DF11_DEVICE u32 shuffle_down(u32 value, u32 by) { return __shfl_down_sync(DF11_ALL, value, by); }
 DF11_DEVICE bool warp_any(bool is) { return __any_sync(DF11_ALL, is); }
 // The sum over the warp. From 8.0 on, one instruction computes it and leaves the shuffle pipe free.

@@ -86,6 +86,7 @@ DF11_DEVICE u32 lane_index() { return thread_index() & (DF11_WARP - 1); }
 // The value of a lane of this wavefront. Why not __shfl: older compilers know it without a mask,
 // newer ones with a mask of 64 bits.
 DF11_DEVICE u32 value_of(u32 value, u32 lane) { return (u32)__builtin_amdgcn_ds_bpermute((int)(4 * lane), (int)value); }
+DF11_DEVICE u32 shuffle(u32 value, u32 lane) { return value_of(value, lane); }
 DF11_DEVICE u32 shuffle_xor(u32 value, u32 by) { return value_of(value, lane_index() ^ by); }
 DF11_DEVICE u32 shuffle_down(u32 value, u32 by) {
   const u32 lane = lane_index();

@@ -71,8 +71,8 @@ DF11_DEVICE u32 as_word(float value) {
 DF11_DEVICE float fused(float left, float right, float sum) { return std::fma(left, right, sum); }
 DF11_DEVICE float add(float left, float right) { return left + right; }
 
+#define shuffle(value, lane) machine::exchange(DF11_SITE(shuffle), value, (lane) % DF11_WARP)
 #define shuffle_xor(value, by) machine::exchange(DF11_SITE(shuffle_xor), value, (thread_index() & (DF11_WARP - 1)) ^ (by))
-#define value_of(value, lane) machine::exchange(DF11_SITE(value_of), value, lane)
 #define shuffle_down(value, by) machine::exchange(DF11_SITE(shuffle_down), value, machine::down(by))
 #define warp_any(is) machine::any(DF11_SITE(any), is)
 #define warp_total(value) machine::total(DF11_SITE(total), value)

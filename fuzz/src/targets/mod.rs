@@ -1,10 +1,9 @@
-//! What must hold for any bytes. A target returns, or panics with what does not hold.
+//! What must hold for any bytes. `../files.rs` has the targets of the facade. A target returns, or panics with what does not hold.
 
 mod api;
 mod codes;
 mod damaged;
 mod flat;
-mod models;
 mod sound;
 
 use crate::support::adversarial;
@@ -14,7 +13,6 @@ pub use api::api;
 pub use codes::{huffman_lengths, lookup_table};
 pub use damaged::{decode_any_bytes, validate};
 pub use flat::flat;
-pub use models::{model_directory, safetensors_header};
 pub use sound::{backends_agree, round_trip};
 
 /// Most exponents of a unit, by a draw; 256 in one unit of 64. The plans of its encoders take
@@ -34,16 +32,14 @@ fn any_words(draw: &mut Bytes, most: usize) -> Vec<u16> {
 /// A target by name.
 pub type Target = (&'static str, fn(&[u8]));
 
-/// Every target. `fuzz_targets` has a file for each.
-pub const ALL: [Target; 10] = [
+/// Every target of core and of the CPU levels. `fuzz_targets` has a file for each.
+pub const ALL: [Target; 8] = [
     ("round_trip", round_trip),
     ("decode_any_bytes", decode_any_bytes),
     ("validate", validate),
     ("backends_agree", backends_agree),
     ("huffman_lengths", huffman_lengths),
     ("lookup_table", lookup_table),
-    ("safetensors_header", safetensors_header),
-    ("model_directory", model_directory),
     ("flat", flat),
     ("api", api),
 ];

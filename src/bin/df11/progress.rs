@@ -38,11 +38,19 @@ struct Log {
 }
 
 /// How fast the job is, and when it will end. The end is predicted anew only as something is done:
-/// while nothing is, the time left counts down, and never grows.
+/// while nothing is, the time left counts down, and never grows. What an earlier run did, and what
+/// the job reads beside its work, do not count: their time is taken out.
 struct Pace {
+    /// When this run's work began, moved on by the time that was taken out.
     began: Instant,
+    /// When anything was reported last.
+    last: Instant,
+    /// 0 before the job begins.
     total: u64,
+    /// Done by this run.
     done: u64,
+    /// Done by an earlier run.
+    kept: u64,
     end: Option<Instant>,
 }
 
@@ -95,6 +103,7 @@ impl df11::jobs::Progress for Progress {
             How::Drawn(bar, pace) => {
                 with(pace, |pace| pace.begin(total_bytes, Instant::now()));
                 bar.set_length(total_bytes);
+                bar.set_position(0);
                 bar.enable_steady_tick(REDRAW);
             }
             How::Told(log) => with(log, |log| log.pace.begin(total_bytes, Instant::now())),
@@ -124,6 +133,40 @@ impl df11::jobs::Progress for Progress {
         }
     }
 
+    fn kept(&self, bytes: u64) {
+        match &self.how {
+            How::Silent => {}
+            How::Drawn(bar, pace) => {
+                with(pace, |pace| pace.keep(bytes, Instant::now()));
+                bar.inc(bytes);
+            }
+            How::Told(log) => with(log, |log| log.pace.keep(bytes, Instant::now())),
+        }
+    }
+
+    fn reading(&self, name: &str, bytes: u64, total: u64) {
+        let what = || format!("reading {}: {} of {}", shown(name), size(bytes), size(total));
+        match &self.how {
+            How::Silent => {}
+            How::Drawn(bar, pace) => {
+                let has_begun = with(pace, |pace| {
+                    pace.take_out_time(Instant::now());
+                    pace.total > 0
+                });
+                if !has_begun {
+                    bar.set_length(total);
+                    bar.set_position(bytes);
+                }
+                bar.set_message(what());
+            }
+            How::Told(log) => with(log, |log| {
+                if log.reading(Instant::now()) {
+                    to_stderr(what());
+                }
+            }),
+        }
+    }
+
     fn advance(&self, bytes: u64) {
         match &self.how {
             How::Silent => {}
@@ -147,7 +190,7 @@ fn with<T, R>(shared: &Mutex<T>, use_it: impl FnOnce(&mut T) -> R) -> R {
 
 impl Pace {
     fn new(now: Instant) -> Pace {
-        Pace { began: now, total: 0, done: 0, end: None }
+        Pace { began: now, last: now, total: 0, done: 0, kept: 0, end: None }
     }
 
     fn begin(&mut self, total: u64, now: Instant) {
@@ -156,16 +199,31 @@ impl Pace {
 
     fn advance(&mut self, bytes: u64, now: Instant) {
         self.done += bytes;
+        self.last = now;
         if self.done > 0 {
-            let share = self.share();
-            let left = (now - self.began).as_secs_f64() * (1.0 - share) / share;
+            let rest = self.total.saturating_sub(self.kept).saturating_sub(self.done);
+            let left = (now - self.began).as_secs_f64() * rest as f64 / self.done as f64;
             self.end = Duration::try_from_secs_f64(left).ok().and_then(|left| now.checked_add(left));
         }
     }
 
+    fn keep(&mut self, bytes: u64, now: Instant) {
+        self.kept += bytes;
+        self.take_out_time(now);
+    }
+
+    /// Leaves out the time since the last report. The time left stands still meanwhile.
+    fn take_out_time(&mut self, now: Instant) {
+        let out = now - self.last;
+        self.began += out;
+        self.end = self.end.and_then(|end| end.checked_add(out));
+        self.last = now;
+    }
+
     /// The share of the work that is done.
     fn share(&self) -> f64 {
-        self.done as f64 / self.total.max(self.done).max(1) as f64
+        let done = self.done + self.kept;
+        done as f64 / self.total.max(done).max(1) as f64
     }
 
     /// The time left; `None` if nothing tells it yet.
@@ -177,6 +235,16 @@ impl Pace {
 impl Log {
     fn new(now: Instant) -> Log {
         Log { last_line: now, pace: Pace::new(now), unit: String::new() }
+    }
+
+    /// Whether a line about something that is read is due now.
+    fn reading(&mut self, now: Instant) -> bool {
+        self.pace.take_out_time(now);
+        let is_due = now - self.last_line >= BETWEEN_LINES;
+        if is_due {
+            self.last_line = now;
+        }
+        is_due
     }
 
     /// The line that is due now, if there is one.
@@ -208,6 +276,25 @@ mod tests {
         assert_eq!(log.advance(500_000, began + Duration::from_secs(20)), None);
         assert!(log.advance(500_000, began + Duration::from_secs(22)).is_some_and(|line| line.starts_with(" 50 %")));
     }
+
+    #[test]
+    fn what_an_earlier_run_did_and_what_is_read_beside_the_work_do_not_change_the_speed() {
+        let began = Instant::now();
+        let after = |seconds| began + Duration::from_secs(seconds);
+        let mut log = Log::new(began);
+        log.pace.begin(1000, began);
+        log.pace.keep(300, after(1));
+        log.pace.keep(300, after(2));
+        assert_eq!(log.pace.left(after(2)), None);
+        assert!(!log.reading(after(9)) && log.reading(after(12)) && !log.reading(after(13)));
+        log.pace.advance(100, after(23));
+        assert_eq!(log.pace.share(), 0.7);
+        assert_eq!(log.pace.left(after(23)), Some(Duration::from_secs(30)));
+        log.reading(after(1023));
+        log.pace.advance(100, after(1033));
+        assert_eq!(log.pace.left(after(1033)), Some(Duration::from_secs(20)));
+    }
+
     #[test]
     fn the_time_left_counts_down_while_nothing_is_done() {
         let began = Instant::now();

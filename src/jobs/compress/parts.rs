@@ -28,7 +28,7 @@ pub(super) fn compress_parts(
     refuse_card(input)?;
     refuse_list(input)?;
     let mut all = CompressReport::default();
-    let models = parts.iter().map(|part| Ok((part, ToCode::open(&input.join(part), options)?)));
+    let models = parts.iter().map(|part| Ok((part, ToCode::open(&input.join(part), options, progress)?)));
     let models = models.collect::<Result<Vec<_>, Error>>()?;
     let sources = models.iter().map(|(_, model)| &model.source);
     all.notes.extend(note_on_patterns(sources, options.pattern_dict.as_ref())?);

@@ -44,7 +44,7 @@ pub(super) fn is_finished(
             return Err(Error::Output { path, reason });
         }
         unit.note_hash(tensor, expected)?;
-        unit.early.done(source.tensors[tensor].info.bytes());
+        unit.early.kept(source.tensors[tensor].info.bytes());
     }
     ledger.retell(noted.notes);
     ledger.report.units += units;

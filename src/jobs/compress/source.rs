@@ -18,12 +18,13 @@ use crate::jobs::memory::check_specs;
 use crate::naming::owners::RawReason;
 use crate::naming::pattern::PatternDict;
 use crate::naming::units::{MIN_LONE_WEIGHTS, UnitSpec};
+use crate::progress::Progress;
 use crate::safetensors::total;
 use crate::{Error, Note};
 
 /// Opens a model that is not coded yet, and finds which of its F32 and F16 tensors are BF16 in
 /// disguise.
-fn open_source(input: &Path, options: &CompressOptions) -> Result<Checkpoint, Error> {
+fn open_source(input: &Path, options: &CompressOptions, progress: &dyn Progress) -> Result<Checkpoint, Error> {
     /// Values that are checked before the next ones are read.
     const STEP: u64 = 1 << 20;
     check_exclusive(options.code, options.all, options.model_card)?;
@@ -37,7 +38,7 @@ fn open_source(input: &Path, options: &CompressOptions) -> Result<Checkpoint, Er
     }
     let all_of =
         |weights: u64| (0..weights.div_ceil(STEP)).map(move |step| (step * STEP, STEP.min(weights - step * STEP)));
-    let others = source.find_disguised(options.all, all_of)?;
+    let others = source.find_disguised(options.all, all_of, progress)?;
     if !source.disguised.is_empty() {
         let count = source.disguised.len();
         source.notes.push(Note::Disguised { tensors: count });
@@ -62,8 +63,8 @@ pub(crate) struct ToCode {
 
 impl ToCode {
     /// Opens the model at `input`, and checks whether it can be compressed with these options.
-    pub fn open(input: &Path, options: &CompressOptions) -> Result<ToCode, Error> {
-        let source = open_source(input, options)?;
+    pub fn open(input: &Path, options: &CompressOptions, progress: &dyn Progress) -> Result<ToCode, Error> {
+        let source = open_source(input, options, progress)?;
         if source.is_dir {
             refuse_card(&source.path)?;
         }

@@ -14,7 +14,7 @@ use crate::jobs::judge::{judge_data, read_checked};
 use crate::jobs::memory::check_units;
 use crate::jobs::restoration::Restoration;
 use crate::naming::pattern::PatternDict;
-use crate::progress::{Progress, check_stopped};
+use crate::progress::{Progress, check_stopped, report_reading};
 use crate::record::coded::CodedModel;
 use crate::record::matrices::Naming;
 use crate::record::source::Record;
@@ -203,6 +203,7 @@ fn restore_copy(
     };
     read_checked(&from, *size, *xxh3, |offset, bytes| {
         check_stopped(progress)?;
+        report_reading(progress, name, offset, *size);
         copy.write(bytes, offset)
     })?;
     copy.finish()?;

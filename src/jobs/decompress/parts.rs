@@ -39,7 +39,7 @@ pub(super) fn restore_parts(
         let mut plan = plan(&mut model, options)?;
         if !options.partial {
             // Check the copies now: restoring the parts before this one may take hours.
-            plan.judgement.copies(model.checkpoint.folder(), plan.copies.iter().flatten())?;
+            plan.judgement.copies(model.checkpoint.folder(), plan.copies.iter().flatten(), progress)?;
         }
         all.missing.append(&mut plan.judgement.faults);
         planned.push((folder, model, plan));

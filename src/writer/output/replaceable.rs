@@ -9,28 +9,33 @@
 //! a weight file that the model names                         model.safetensors, a shard, the only
 //!                                                            weight file, what an index lists
 //! a list of shards, config.json, a tokenizer, README.md ...  what models usually have too
-//! a file that INPUT has too, by the same name                what an earlier job copied from there
-//! a file that the record in the directory names, as large    what the job copied that wrote it
+//! a copy that the record in the directory lists, unchanged   what the job copied that wrote it
+//! a file that no record lists and INPUT has too, by name     what an earlier job copied from there
 //! ```
+//!
+//! A listed copy is compared by its checksum: a file of the same name and size may be the user's.
 //!
 //! A mark of ours could not tell: the published form has none, and a decompressed model has none.
 //! Links in a directory are removed as links; what they lead to stays. An OUTPUT that is itself a
 //! link is not replaced: whoever made it meant something by it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, FileType};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use xxhash_rust::xxh3::Xxh3Default;
+
 use super::tidy::{exists, parent, refused, walk};
-use crate::Error;
 use crate::error::OutputReason;
 use crate::files::account::weight_map;
 use crate::files::checkpoint::Checkpoint;
 use crate::files::file_names::{MAIN_FILES, is_consolidated, is_index, is_weights_file, shard_of};
 use crate::files::folder::{replaced_files, weights_files};
-use crate::files::our_files::OurFile;
+use crate::files::our_files::{Digits, OurFile};
 use crate::files::own::FILES_KEY;
 use crate::safetensors::Reader;
+use crate::{Error, open};
 
 /// Files that models usually have beside weights and lists of shards.
 const USUAL: [&str; 26] = [
@@ -62,6 +67,9 @@ const USUAL: [&str; 26] = [
     "vocab.txt",
 ];
 
+/// Bytes of a copy that are read at once.
+const COMPARED_BYTES: usize = 1 << 20;
+
 /// The folder that the hub's client keeps in a model that it downloaded.
 const HUB_FOLDER: &str = ".cache/huggingface";
 
@@ -79,8 +87,11 @@ pub(super) fn refuse_strangers(folder: &Path, input: &Path) -> Result<bool, Erro
     let recorded = recorded(folder);
     walk(folder, &mut |name, kind| {
         has_weights |= is_weights_file(name);
-        let is_ours = || is_usual(folder, name) || recorded.contains(name);
-        if kind.is_dir() || !is_special(kind) && (is_ours() || input.is_dir() && exists(&input.join(name))) {
+        let is_a_copy = || match recorded.get(name) {
+            Some(copy) => kind.is_file() && copy.is_at(&folder.join(name)).unwrap_or(false),
+            None => input.is_dir() && exists(&input.join(name)),
+        };
+        if kind.is_dir() || !is_special(kind) && (is_usual(folder, name) || is_a_copy()) {
             return Ok(());
         }
         Err(refused(folder, OutputReason::Foreign { name: name.to_path_buf() }))
@@ -88,9 +99,32 @@ pub(super) fn refuse_strangers(folder: &Path, input: &Path) -> Result<bool, Erro
     Ok(has_weights)
 }
 
-/// The files that a record in the directory, or in a part of a pipeline, says were copied there. A
-/// file of another size is not the one that was copied.
-fn recorded(root: &Path) -> BTreeSet<PathBuf> {
+/// What a job copied.
+struct Copy {
+    size: u64,
+    xxh3: Digits,
+}
+
+impl Copy {
+    /// Whether the file at `path` is still what was copied.
+    fn is_at(&self, path: &Path) -> Result<bool, Error> {
+        let io = || Error::io("read", path);
+        let mut file = open::regular(path)?;
+        if file.metadata().map_err(io())?.len() != self.size {
+            return Ok(false);
+        }
+        let (mut hash, mut buffer) = (Xxh3Default::new(), vec![0; COMPARED_BYTES]);
+        loop {
+            match file.read(&mut buffer).map_err(io())? {
+                0 => return Ok(Digits(hash.digest()) == self.xxh3),
+                bytes => hash.update(&buffer[..bytes]),
+            }
+        }
+    }
+}
+
+/// The files that a record in the directory, or in a part of a pipeline, says were copied there.
+fn recorded(root: &Path) -> BTreeMap<PathBuf, Copy> {
     let parts = fs::read_dir(root).into_iter().flatten().flatten().map(|entry| entry.file_name().into());
     let mains = parts.chain([PathBuf::new()]).flat_map(|part: PathBuf| MAIN_FILES.map(|main| part.join(main)));
     let records = mains.filter_map(|main| {
@@ -100,12 +134,11 @@ fn recorded(root: &Path) -> BTreeSet<PathBuf> {
     });
     let copied = records.flat_map(|(part, files)| {
         files.into_iter().filter_map(move |file| match file {
-            OurFile::Copied { name, size, .. } => Some((part.join(name), size)),
+            OurFile::Copied { name, size, xxh3, .. } => Some((part.join(name), Copy { size, xxh3 })),
             _ => None,
         })
     });
-    let is_as_large = |name: &PathBuf, size| fs::metadata(root.join(name)).is_ok_and(|found| found.len() == size);
-    copied.filter(|(name, size)| is_as_large(name, *size)).map(|(name, _)| name).collect()
+    copied.collect()
 }
 
 /// Whether it is a device, a pipe or a socket.

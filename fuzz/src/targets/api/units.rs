@@ -44,6 +44,7 @@ fn decode_whole(unit: &Unit) -> Option<Vec<bf16>> {
 /// What a unit says of chunks, blocks and weights that it has, and of others.
 fn places(unit: &Unit, draw: &mut Bytes) {
     let (weights, blocks, stream) = (unit.weights(), unit.blocks(), unit.view().encoded_exponent.len());
+    assert!(unit.view().sizes().check_relations().is_ok());
     assert!(blocks == stream.div_ceil(4096) && weights == unit.view().sign_mantissa.len() as u64);
     assert!(
         unit.code().shortest() >= 1 && unit.lookup().find(draw.below(1 << 32) as u32).is_none_or(|found| found.1 >= 1)

@@ -101,7 +101,7 @@ impl FileLayout for Published<'_> {
     fn pattern_dict(&self, coded: &[&UnitSpec]) -> Value {
         let mut coded = without_extension(coded);
         if let Some(given) = self.given.filter(|_| coded.len() == self.specs.len())
-            && let Some(value) = given.as_given(coded.iter().map(|spec| spec.name.as_str()))
+            && let Some(value) = given.as_given(&coded.iter().map(|spec| spec.name.as_str()).collect())
         {
             return value;
         }

@@ -1,9 +1,11 @@
-//! Model files from strangers: an error, or the right weights.
+//! Model files from strangers: an error, or the right weights. These are the targets of the facade.
+//! Building it for a fuzzer takes minutes, so they have a feature of their own.
 
 use crate::support::draw::{Bytes, Draw};
 use crate::support::models::{Contents, tensor, tree, weights};
 use crate::support::safetensors;
 use crate::support::with;
+use crate::targets::Target;
 use df11::jobs::{
     CompressOptions, DecompressOptions, InspectOptions, VerifyOptions, compress, decompress, inspect, verify,
 };
@@ -13,6 +15,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::sync::OnceLock;
+
+/// Every target here.
+pub const ALL: [Target; 2] = [("safetensors_header", safetensors_header), ("model_directory", model_directory)];
 
 /// Most bytes of data that a header is tried with.
 const MOST_DATA: u64 = 1 << 16;
