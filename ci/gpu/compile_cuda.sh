@@ -37,12 +37,12 @@ resources() {
   local architecture
   for architecture in sm_75 sm_80 sm_90; do
     "$cuda/nvcc" -cubin -lineinfo -Xptxas -v -arch=$architecture -o "target/gpu/$architecture.cubin" target/gpu/cuda.cu 2>&1 | tee "target/gpu/$architecture.log" |
-      awk -v architecture=$architecture -v few=$registers -v many=$product_registers -v some=$spilled -v kernels=$kernels '
+      awk -v architecture=$architecture -v few=$registers -v many=$product_registers -v spilled=$spilled -v kernels=$kernels '
         /error|warning/ { print; bad = 1 }
         /Compiling entry function/ { split($0, quoted, "\047"); kernel = quoted[2] }
         /spill stores/ { stores = $5 }
         /Used [0-9]+ registers/ {
-          registers = kernel ~ /product/ ? many : few; spilled = kernel ~ /product|flat/ ? 0 : some
+          registers = kernel ~ /product/ ? many : few
           match($0, /Used [0-9]+/); used = substr($0, RSTART + 5, RLENGTH - 5)
           shared = match($0, /[0-9]+ bytes smem/) ? substr($0, RSTART, RLENGTH) : "0 bytes smem"
           printf "%s %-20s %3d registers (bound %d), %3d bytes spilled (bound %d), %s besides dynamic\n", architecture, kernel, used, registers, stores, spilled, shared

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Counts what the fast kernel costs per weight, without a GPU (rules:
 # df11-kernels/shim/cpp/machine.h). Prints it with the H200's budget and the plain kernel, which
-# calibrates the counter. Fails above a bound. `ci/gpu/cost.sh FILE...` also prices your own files
-# of BF16 words.
+# calibrates the counter; then what the loops of products cost. Fails above a bound.
+# `ci/gpu/cost.sh FILE...` also prices your own files of BF16 words.
 . "$(dirname "$0")/../lib.sh"
 . ci/gpu/tools.sh
 
@@ -30,6 +30,7 @@ cost() {
   cargo run --quiet --release --locked -p df11-gpu-shim --example cost -- --json target/gpu/minilm "$@" >target/gpu/cost.tsv
   grep -q skipped target/gpu/cost.tsv && skip "no C++ compiler"
   python3 ci/gpu/cost.py target/gpu/cuda.cu target/gpu/cost.sass target/gpu/cost.tsv
+  python3 ci/gpu/products.py target/gpu/cost.sass
 }
 
 step "cost" cost "$@"

@@ -1,17 +1,16 @@
-use std::collections::BTreeMap;
-use std::ffi::{c_int, c_void};
-use std::mem::ManuallyDrop;
-use std::ptr::null_mut;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use df11_kernels::{BLOCK_THREADS, DECODE, GATHER, Geometry, Job, Jobs};
+use df11_kernels::{
+    BLOCK_THREADS, DECODE, DeviceFlat, FLAT_COUNT, FLAT_EXPAND, FLAT_THREADS, FLAT_WRITE, Flatten, GATHER, Job, Jobs,
+    PRODUCT_THREADS, PRODUCTS, Product, flat_geometry,
+};
 
-use crate::compiler::{Compiler, c_text};
+use crate::compiler::Compiler;
 use crate::device::Device;
-use crate::driver::{Driver, Image, call};
+use crate::driver::{Driver, Image};
 use crate::error::Error;
-use crate::flat_kernels::FlatKernels;
-use crate::functions::{Handle, RawStream};
+use crate::functions::RawStream;
+use crate::module::{Kernel, Module, pointer};
 
 /// The kernels, loaded on a device.
 #[derive(Debug)]
@@ -22,22 +21,21 @@ pub struct Kernels<D: Driver> {
     flat: FlatKernels,
 }
 
+/// The kernels of the flat form, and of products.
 #[derive(Debug)]
-pub(crate) struct Module<D: Driver> {
-    device: Arc<Device<D>>,
-    raw: Handle,
-    // AMD's runtime does not promise to have read all of it once it has loaded it: it goes with the
-    // module, or stays with it.
-    image: ManuallyDrop<Image>,
+struct FlatKernels {
+    count: Kernel,
+    write: Kernel,
+    expand: Kernel,
+    products: Vec<Kernel>,
 }
 
-#[derive(Debug)]
-pub(crate) struct Kernel {
-    raw: Handle,
-    threads: u32,
-    /// Thread blocks that the device holds at a time, by their bytes of shared memory: the driver
-    /// takes long to say it. Units that are right have some two thousand sizes.
-    resident: Mutex<BTreeMap<u32, u32>>,
+impl FlatKernels {
+    fn of<D: Driver>(module: &Module<D>) -> Result<Self, Error> {
+        let kernel = |name| module.kernel(name, FLAT_THREADS);
+        let products = PRODUCTS.iter().map(|name| module.kernel(name, PRODUCT_THREADS)).collect::<Result<_, _>>()?;
+        Ok(Self { count: kernel(FLAT_COUNT)?, write: kernel(FLAT_WRITE)?, expand: kernel(FLAT_EXPAND)?, products })
+    }
 }
 
 /// Rows of a matrix, to be gathered.
@@ -70,23 +68,15 @@ impl<D: Driver> Kernels<D> {
     }
 
     fn of_image(device: &Arc<Device<D>>, image: Image) -> Result<Self, Error> {
-        let mut raw = null_mut();
-        // SAFETY: a whole image, as `Driver` promises, which lives as long as the module.
-        unsafe { call!(device.bind()?, module_load(&mut raw, image.as_ptr().cast()))? };
-        let module = Module { device: device.clone(), raw: Handle(raw), image: ManuallyDrop::new(image) };
+        let module = Module::load(device, image)?;
         let (decode, gather) = (module.kernel(DECODE, BLOCK_THREADS)?, module.kernel(GATHER, BLOCK_THREADS)?);
         let flat = FlatKernels::of(&module)?;
         Ok(Self { module, decode, gather, flat })
     }
 
-    /// The module, and its kernels of the flat form and of products.
-    pub(crate) fn flat(&self) -> (&Module<D>, &FlatKernels) {
-        (&self.module, &self.flat)
-    }
-
     /// The device.
     pub fn device(&self) -> &Arc<Device<D>> {
-        &self.module.device
+        self.module.device()
     }
 
     /// Decodes a batch in one launch on `stream`. Returns at once. Afterwards each job's status is
@@ -132,82 +122,60 @@ impl<D: Driver> Kernels<D> {
         // SAFETY: as above.
         unsafe { self.module.launch_blocks(&self.gather, rows.count, stage_bytes, stream, &mut parameters) }
     }
-}
 
-impl<D: Driver> Module<D> {
-    /// The kernel of this name, in thread blocks of so many threads.
-    pub(crate) fn kernel(&self, name: &str, threads: u32) -> Result<Kernel, Error> {
-        let mut raw = null_mut();
-        // SAFETY: the module is loaded, the name ends with a byte of 0.
-        unsafe { call!(self.device.bind()?, module_function(&mut raw, self.raw.0, c_text(name).as_ptr()))? };
-        Ok(Kernel { raw: Handle(raw), threads, resident: Mutex::default() })
-    }
-
-    /// Thread blocks with so many bytes of shared memory that the device holds at a time. An error
-    /// is not kept.
-    pub(crate) fn resident(&self, kernel: &Kernel, shared_bytes: u32) -> Result<u32, Error> {
-        let mut known = kernel.resident.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(&resident) = known.get(&shared_bytes) {
-            return Ok(resident);
-        }
-        let mut each = 0;
-        // SAFETY: the kernel is of this module, which is loaded.
-        unsafe {
-            let (threads, shared) = (kernel.threads as c_int, shared_bytes as usize);
-            call!(self.device.bind()?, occupancy(&mut each, kernel.raw.0, threads, shared))?;
-        }
-        let resident = (each.max(1) as u32).saturating_mul(self.device.multiprocessors());
-        known.insert(shared_bytes, resident);
-        Ok(resident)
-    }
-
+    /// Multiplies, on `stream`. Returns at once. The bits of y are those of FLAT.md, "Products",
+    /// whatever the form of the weights and the number of vectors.
+    ///
     /// # Safety
-    /// As `launch`.
-    unsafe fn launch_blocks(
-        &self,
-        kernel: &Kernel,
-        blocks: u32,
-        stage_bytes: u32,
-        stream: RawStream,
-        parameters: &mut [*mut c_void],
-    ) -> Result<(), Error> {
-        let resident = self.resident(kernel, Geometry::shared_bytes(stage_bytes))?;
-        // SAFETY: the caller's.
-        unsafe { self.launch(kernel, Geometry::new(blocks, stage_bytes, resident), stream, parameters) }
+    /// Until the launch has run:
+    /// - `self` and `stream` live, and `stream` is a stream of the device;
+    /// - every address in `product` is of device memory as large as its sizes say, and a multiple of
+    ///   what `Product` and its parts say;
+    /// - y is written by nobody else, and overlaps nothing that the launch reads.
+    pub unsafe fn product(&self, stream: RawStream, mut product: Product) -> Result<(), Error> {
+        let kernel = &self.flat.products[product.kernel()];
+        let geometry = product.geometry(self.module.resident(kernel, product.shared_bytes())?);
+        // SAFETY: the parameter is that of the entry point; the rest is the caller's promise.
+        unsafe { self.module.launch(kernel, geometry, stream, &mut [pointer(&mut product)]) }
     }
 
+    /// Counts the escapes of each row of `flatten`, on `stream`. Returns at once.
+    ///
     /// # Safety
-    /// `kernel` is one of the module, `parameters` are those of its entry point, and as
-    /// `Kernels::decode`.
-    pub(crate) unsafe fn launch(
+    /// As `product`, for what is written.
+    pub unsafe fn count_escapes(&self, stream: RawStream, mut flatten: Flatten) -> Result<(), Error> {
+        let geometry = flat_geometry(flatten.row_count());
+        // SAFETY: as above.
+        unsafe { self.module.launch(&self.flat.count, geometry, stream, &mut [pointer(&mut flatten)]) }
+    }
+
+    /// Writes a flat matrix but for its header and row starts, on `stream`. Returns at once.
+    ///
+    /// # Safety
+    /// As `product`, for what is written; and the row starts are the sums of what `count_escapes`
+    /// has counted of the same words.
+    pub unsafe fn write_flat(&self, stream: RawStream, mut flatten: Flatten) -> Result<(), Error> {
+        let geometry = flat_geometry(flatten.row_count());
+        // SAFETY: as above.
+        unsafe { self.module.launch(&self.flat.write, geometry, stream, &mut [pointer(&mut flatten)]) }
+    }
+
+    /// Writes `count` weights from `first` on, counted from the first row of `matrix`, to the BF16
+    /// words at `out`, on `stream`. Returns at once.
+    ///
+    /// # Safety
+    /// As `product`, for what is written.
+    pub unsafe fn expand(
         &self,
-        kernel: &Kernel,
-        Geometry { grid, shared_bytes }: Geometry,
         stream: RawStream,
-        parameters: &mut [*mut c_void],
+        mut matrix: DeviceFlat,
+        mut out: u64,
+        mut first: u64,
+        count: u64,
     ) -> Result<(), Error> {
-        let (raw, threads, parameters) = (kernel.raw.0, kernel.threads, parameters.as_mut_ptr());
-        let driver = self.device.bind()?;
-        // SAFETY: the caller's.
-        unsafe { call!(driver, launch(raw, grid, 1, 1, threads, 1, 1, shared_bytes, stream, parameters, null_mut())) }
+        let (geometry, mut end) = (flat_geometry(matrix.row_count()), first.saturating_add(count));
+        let mut parameters = [pointer(&mut matrix), pointer(&mut out), pointer(&mut first), pointer(&mut end)];
+        // SAFETY: as above.
+        unsafe { self.module.launch(&self.flat.expand, geometry, stream, &mut parameters) }
     }
-}
-
-impl<D: Driver> Drop for Module<D> {
-    fn drop(&mut self) {
-        // Nobody promises that what is running is kept. If it cannot be waited for, the module is
-        // left where it is.
-        if self.device.synchronize().is_ok()
-            && let Ok(driver) = self.device.bind()
-            // SAFETY: loaded once, and no kernel runs.
-            && unsafe { call!(driver, module_unload(self.raw.0)) }.is_ok()
-        {
-            // SAFETY: dropped once, here, and the module that may read it is gone.
-            unsafe { ManuallyDrop::drop(&mut self.image) };
-        }
-    }
-}
-
-pub(crate) fn pointer<T>(value: &mut T) -> *mut c_void {
-    std::ptr::from_mut(value).cast()
 }

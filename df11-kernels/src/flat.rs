@@ -220,11 +220,11 @@ impl Product {
 }
 
 /// Lanes that share a row.
-const ROW_LANES: u32 = 8;
+pub(crate) const ROW_LANES: u32 = 8;
 /// Threads of a thread block of a product.
 pub const PRODUCT_THREADS: u32 = 128;
 /// Most elements of x that a thread block keeps in shared memory.
-const CHUNK_VALUES: u32 = 8192;
+pub(crate) const CHUNK_VALUES: u32 = 8192;
 /// Vectors that the kernels take at a time, ascending. For more of them, the last kernel reads the
 /// weights again.
 const VECTORS: [u32; 4] = [1, 2, 4, 8];

@@ -75,7 +75,10 @@ mod tests {
     use super::*;
     use crate::geometry::{STAGE_OFFSET, STAGE_SLACK};
     use crate::jobs::{Job, Jobs, LAUNCH_JOBS, fault};
-    use crate::{BLOCK_THREADS, TABLE_WORDS};
+    use crate::{
+        BLOCK_THREADS, FLAT_COUNT, FLAT_EXPAND, FLAT_THREADS, FLAT_WRITE, Flatten, PRODUCT_THREADS, PRODUCTS, Product,
+        TABLE_WORDS,
+    };
 
     /// The number that the source defines under this name.
     fn defined(name: &str) -> u32 {
@@ -98,6 +101,23 @@ mod tests {
     }
 
     #[test]
+    fn both_sides_say_the_same_numbers_of_products() {
+        let here = [FLAT_THREADS, PRODUCT_THREADS, df11_core::limits::GROUP as u32, df11_core::limits::ESCAPE.into()];
+        assert_eq!(["ROW_BLOCK_THREADS", "PRODUCT_THREADS", "GROUP", "ESCAPE"].map(defined), here);
+        assert_eq!(
+            [defined("ROW_LANES"), defined("CHUNK_VALUES")],
+            [crate::flat::ROW_LANES, crate::flat::CHUNK_VALUES]
+        );
+        assert_eq!((size_of::<Product>(), size_of::<Flatten>()), (120, 80));
+        // `PRODUCT(name, row, rows, vectors, ...`: the vectors that a kernel takes end its name.
+        for name in PRODUCTS {
+            let vectors = name.rsplit('_').next().unwrap();
+            let row = if name.contains("flat") { "FlatRow" } else { "WordRow" };
+            assert!(CUDA.contains(&format!("PRODUCT({name}, {row}, 1, {vectors}, ")), "{name}");
+        }
+    }
+
+    #[test]
     fn a_launch_fits_the_parameters_of_every_driver() {
         assert_eq!(size_of::<Job>(), 88);
         assert!(size_of::<Jobs>() + 3 * size_of::<u32>() <= 4096);
@@ -107,8 +127,8 @@ mod tests {
     fn the_source_needs_no_header() {
         let includes = |source: &str| source.lines().filter(|line| line.starts_with("#include")).count();
         assert_eq!([includes(CUDA), includes(HIP)], [0, 0]);
-        let entries: Vec<&str> =
-            [DECODE, GATHER, PLAIN].into_iter().filter(|name| CUDA.contains(&format!(", {name})("))).collect();
-        assert_eq!(entries, [DECODE, GATHER, PLAIN]);
+        let names = [DECODE, GATHER, PLAIN, FLAT_COUNT, FLAT_WRITE, FLAT_EXPAND];
+        let entries: Vec<&str> = names.into_iter().filter(|name| CUDA.contains(&format!(", {name})("))).collect();
+        assert_eq!(entries, names);
     }
 }

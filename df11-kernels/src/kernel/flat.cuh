@@ -172,13 +172,13 @@ struct Flatten {
   FlatMatrix matrix;
 };
 
-// A row's weight of this column, or 0, which has code 0 there, if the column is in the padding.
+// A row's weight of this column.
 DF11_DEVICE u32 load_word(const Flatten& flatten, u32 row, u32 column) {
   return global_load16(word, flatten.words + 2 * ((u64)row * flatten.matrix.columns + column));
 }
 
 // Counts the escapes of each row.
-DF11_KERNEL(256, df11_flat_count)(DF11_PARAMETER Flatten flatten) {
+DF11_KERNEL(ROW_BLOCK_THREADS, df11_flat_count)(DF11_PARAMETER Flatten flatten) {
   load_codes(flatten.matrix.exponents);
   barrier(codes);
   const u32 row = row_of_thread(1), columns = flatten.matrix.columns;
@@ -196,7 +196,7 @@ DF11_KERNEL(256, df11_flat_count)(DF11_PARAMETER Flatten flatten) {
 }
 
 // Writes signs and mantissas, codes, and the lists of escapes. The row starts are there.
-DF11_KERNEL(256, df11_flat_write)(DF11_PARAMETER Flatten flatten) {
+DF11_KERNEL(ROW_BLOCK_THREADS, df11_flat_write)(DF11_PARAMETER Flatten flatten) {
   const FlatMatrix& matrix = flatten.matrix;
   load_codes(matrix.exponents);
   barrier(codes);
@@ -246,7 +246,7 @@ DF11_KERNEL(256, df11_flat_write)(DF11_PARAMETER Flatten flatten) {
 
 // Writes weights `first` to `end` of the matrix, counted from its first row, to `out` (a multiple
 // of 2).
-DF11_KERNEL(256, df11_flat_expand)(DF11_PARAMETER FlatMatrix matrix, u64 out, u64 first, u64 end) {
+DF11_KERNEL(ROW_BLOCK_THREADS, df11_flat_expand)(DF11_PARAMETER FlatMatrix matrix, u64 out, u64 first, u64 end) {
   const u32 row = row_of_thread(1), lane = row_lane(), groups = groups_of(matrix.columns);
   const bool is_row = row < matrix.rows;
   const u32 read = is_row ? row : matrix.rows - 1;

@@ -3,14 +3,15 @@
 // row: so every partial sum is added in the order of columns, and no lane waits for another.
 //
 //   prologue:    x -> shared memory, as f32, in the order of positions; -0 for the padding
-//   each lane:   its piece of a group -> eight weights -> fused steps
+//   each turn:   loads of the next turn's pieces; then, group by group of this turn's,
+//                piece -> eight weights of a lane -> fused steps
 //   at the end:  the tree of partial sums, by shuffles and within the lane
 //
-// 1. A lane loads its pieces AHEAD groups before they are used, into the place of the piece just
-//    used.
-// 2. A turn of the loop takes AHEAD groups. It is taken with care if not all of them and of the
-//    next ones are there, or if a weight of a row of the warp escapes: then every group is looked
-//    at.
+// 1. A turn takes AHEAD groups. Its pieces are in registers, and those of the next turn arrive while
+//    it is computed. The turn after a row's last is the first of the thread block's next rows.
+// 2. A lane notes the one weight of a turn that escapes, and takes its exponent from the list where
+//    its group comes. A turn in which a lane has two is taken with care: every group looks for
+//    escapes. So is a turn that is not whole, or is followed by one that is not.
 // 3. Lanes of rows after the last take the last row, and store nothing.
 
 // A product of all rows of a matrix with vectors.

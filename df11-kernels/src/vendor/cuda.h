@@ -89,11 +89,8 @@ DF11_DEVICE void look_up(const Sixteen& table, u32 numbers, u32& low, u32& high)
 #pragma unroll
   for (u32 i = 0; i < 2; ++i) {
     const u32 of_low = numbers >> 16 * i, of_high = turned >> 16 * i;
-    found[i] = select_bytes(table.low[0], table.low[1], of_low) ^ select_bytes(table.high[0], table.high[1], of_high)
-#ifndef DF11_REGULAR
-               ^ select_bytes(table.odd[0], table.odd[1], of_high) << 1
-#endif
-        ;
+    found[i] = select_bytes(table.low[0], table.low[1], of_low) ^ select_bytes(table.high[0], table.high[1], of_high) ^
+               select_bytes(table.odd[0], table.odd[1], of_high) << 1;
   }
   low = select_bytes(found[0], found[1], 0x6420);
   high = select_bytes(found[0], found[1], 0x7531);
@@ -182,18 +179,16 @@ DF11_DEVICE u32 load_global16(u64 at) {
   asm("ld.global.u16 %0, [%1];" : "=h"(word) : "l"(at));
   return word;
 }
-#ifndef DF11_STREAM
-#define DF11_STREAM ".nc.L1::no_allocate.L2::128B"
-#endif
-// Read once, and not kept in the multiprocessor's cache.
+// Read once, and not kept in the multiprocessor's cache; the second-level cache reads whole lines
+// ahead, which saves 3 to 5 % of the time of a product on an H200.
 DF11_DEVICE u32 stream_global32(u64 at) {
   u32 word;
-  asm volatile("ld.global" DF11_STREAM ".u32 %0, [%1];" : "=r"(word) : "l"(at));
+  asm volatile("ld.global.nc.L1::no_allocate.L2::128B.u32 %0, [%1];" : "=r"(word) : "l"(at));
   return word;
 }
 DF11_DEVICE u32x2 stream_global64(u64 at) {
   u32x2 pair;
-  asm volatile("ld.global" DF11_STREAM ".v2.u32 {%0, %1}, [%2];" : "=r"(pair.x), "=r"(pair.y) : "l"(at));
+  asm volatile("ld.global.nc.L1::no_allocate.L2::128B.v2.u32 {%0, %1}, [%2];" : "=r"(pair.x), "=r"(pair.y) : "l"(at));
   return pair;
 }
 DF11_DEVICE void store_global8(u64 at, u32 byte) { asm volatile("st.global.u8 [%0], %1;" ::"l"(at), "r"(byte) : "memory"); }
