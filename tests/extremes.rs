@@ -262,7 +262,7 @@ fn patterns_of_the_published_form_are_those_that_both_engines_read_alike() {
 fn patterns_that_a_reader_would_refuse_are_not_written() {
     let work = work();
     let number = |i: usize| format!("{}{}", "1".repeat(4000), 2 * i);
-    let tensors = (0..500).map(|i| tensor(&format!("l.{}.weight", number(i)), [2, 2], false)).collect();
+    let tensors = (0..700).map(|i| tensor(&format!("l.{}.weight", number(i)), [2, 2], false)).collect();
     let source = write(&work.path().join("source"), tensors, false);
     let published = with!(single_file(), code: CodeKind::Published);
     let message = refusal(&source, work.path(), &published);

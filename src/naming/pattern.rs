@@ -105,7 +105,16 @@ impl PatternDict {
     /// Compiles patterns with their attribute lists, in order.
     pub(crate) fn new(patterns: Vec<(String, Vec<String>)>) -> Result<PatternDict, Error> {
         pattern_cost::check(patterns.iter().map(|(pattern, _)| pattern.as_str()))?;
-        let parsed: Vec<Hir> = patterns.iter().map(|(pattern, _)| parse(pattern)).collect::<Result<_, _>>()?;
+        let (mut parsed, mut bytes) = (Vec::new(), 0);
+        for (pattern, _) in &patterns {
+            let (hir, of_one) = parse(pattern)?;
+            parsed.push(hir);
+            bytes += of_one;
+            // All together take about the sum, and this is known before they are compiled.
+            if bytes > MAX_SET_BYTES {
+                return Err(Error::Pattern { pattern: None, reason: PatternReason::TooCostly });
+            }
+        }
         let automaton = Automaton::new(&parsed, MAX_SET_BYTES).map_err(|error| refused(None, &error))?;
         Ok(PatternDict { patterns, automaton, given: None })
     }
@@ -211,10 +220,12 @@ fn not_patterns(reason: JsonReason, path: &Path) -> Error {
 }
 
 /// Parses a pattern, and checks that it is not too large.
-fn parse(pattern: &str) -> Result<Hir, Error> {
+/// A pattern, and the bytes that it takes when it is compiled.
+fn parse(pattern: &str) -> Result<(Hir, usize), Error> {
     let parsed = regex_syntax::parse(pattern).map_err(|error| refused(Some(pattern), &error))?;
-    Automaton::new(slice::from_ref(&parsed), MAX_PATTERN_BYTES).map_err(|error| refused(Some(pattern), &error))?;
-    Ok(parsed)
+    let compiled = Automaton::new(slice::from_ref(&parsed), MAX_PATTERN_BYTES);
+    let bytes = compiled.map_err(|error| refused(Some(pattern), &error))?.bytes();
+    Ok((parsed, bytes))
 }
 
 /// The engine refuses a pattern, or all together. The last line of its message says why.

@@ -152,6 +152,44 @@ fn a_copy_that_is_no_longer_what_was_copied_is_never_removed_by_force() {
     assert!(!copy.exists());
 }
 
+/// Neither a name that INPUT has too nor a usual one makes a file ours, once somebody has worked on it.
+#[test]
+fn a_file_that_somebody_has_worked_on_is_never_removed_by_force() {
+    let place = Place::new();
+    let [m, coded, back] = ["m", "coded", "back"].map(|name| place.at(name));
+    miniature::write_directory(&m);
+    for name in ["modeling_x.py", "chat_template.jinja"] {
+        fs::write(m.join(name), "theirs").expect("written");
+    }
+    let compress = ["compress", text(&m), "-o", text(&coded), "-f", "--model-card"];
+    let decompress = ["decompress", text(&coded), "-o", text(&back), "-f"];
+    df11(compress).fine();
+    df11(decompress).fine();
+    let worked_on = |path: &Path, arguments: &[&str]| {
+        let before = fs::read(path).ok();
+        fs::write(path, "edits").expect("written");
+        let name = path.file_name().expect("a name").to_string_lossy();
+        place.refuses(arguments, &[&*name, "move that file away"]);
+        assert_eq!(fs::read(path).expect("still there"), b"edits");
+        match before {
+            Some(bytes) => fs::write(path, bytes).expect("written"),
+            None => fs::remove_file(path).expect("removed"),
+        }
+    };
+    worked_on(&back.join("modeling_x.py"), &decompress);
+    worked_on(&coded.join("modeling_x.py"), &compress);
+    worked_on(&coded.join("chat_template.jinja"), &compress);
+    worked_on(&coded.join("README.md"), &compress);
+    // INPUT has a file, or a folder, of that name, and no record lists it.
+    fs::write(m.join("notes.txt"), "other").expect("written");
+    worked_on(&coded.join("notes.txt"), &compress);
+    fs::create_dir(m.join("thesis")).expect("created");
+    fs::write(m.join("thesis/one.tex"), "other").expect("written");
+    worked_on(&coded.join("thesis"), &compress);
+    df11(compress).fine();
+    df11(decompress).fine();
+}
+
 #[test]
 fn an_output_that_is_a_link_is_left_to_its_owner() {
     let place = Place::new();

@@ -42,6 +42,11 @@ impl Automaton {
         built.map(Automaton).map_err(|error| error.to_string())
     }
 
+    /// Bytes of memory that it takes.
+    pub fn bytes(&self) -> usize {
+        self.0.memory_usage()
+    }
+
     /// Calls `found` with each path that is matched as a whole, and with the numbers of the
     /// patterns that match it, in ascending order.
     pub fn each_match<'a>(

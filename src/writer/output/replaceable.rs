@@ -8,25 +8,27 @@
 //! a coded weight file                                        as DFloat11 tools write
 //! a weight file that the model names                         model.safetensors, a shard, the only
 //!                                                            weight file, what an index lists
-//! a list of shards, config.json, a tokenizer, README.md ...  what models usually have too
-//! a copy that the record in the directory lists, unchanged   what the job copied that wrote it
-//! a file that no record lists and INPUT has too, by name     what an earlier job copied from there
+//! a copy or card that the record in it lists, unchanged      what the job made that wrote it
+//! a list of shards, config.json, a tokenizer, README.md ...  what models usually have too, if no
+//!                                                            record lists it
+//! a file that no record lists and INPUT has too, byte by     what an earlier job copied from there
+//! byte
 //! ```
 //!
-//! A listed copy is compared by its checksum: a file of the same name and size may be the user's.
+//! Bytes are compared, not names and sizes: a changed copy is the user's work.
 //!
 //! A mark of ours could not tell: the published form has none, and a decompressed model has none.
 //! Links in a directory are removed as links; what they lead to stays. An OUTPUT that is itself a
 //! link is not replaced: whoever made it meant something by it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, FileType};
+use std::fs::{self, File, FileType};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use xxhash_rust::xxh3::Xxh3Default;
 
-use super::tidy::{exists, parent, refused, walk};
+use super::tidy::{parent, refused, walk};
 use crate::error::OutputReason;
 use crate::files::account::weight_map;
 use crate::files::checkpoint::Checkpoint;
@@ -87,11 +89,12 @@ pub(super) fn refuse_strangers(folder: &Path, input: &Path) -> Result<bool, Erro
     let recorded = recorded(folder);
     walk(folder, &mut |name, kind| {
         has_weights |= is_weights_file(name);
-        let is_a_copy = || match recorded.get(name) {
-            Some(copy) => kind.is_file() && copy.is_at(&folder.join(name)).unwrap_or(false),
-            None => input.is_dir() && exists(&input.join(name)),
+        let (here, there) = (folder.join(name), input.join(name));
+        let is_ours = || match recorded.get(name) {
+            Some(made) => kind.is_file() && made.is_at(&here).unwrap_or(false),
+            None => is_usual(folder, name) || kind.is_file() && are_equal(&here, &there).unwrap_or(false),
         };
-        if kind.is_dir() || !is_special(kind) && (is_usual(folder, name) || is_a_copy()) {
+        if kind.is_dir() || !is_special(kind) && is_ours() {
             return Ok(());
         }
         Err(refused(folder, OutputReason::Foreign { name: name.to_path_buf() }))
@@ -99,32 +102,42 @@ pub(super) fn refuse_strangers(folder: &Path, input: &Path) -> Result<bool, Erro
     Ok(has_weights)
 }
 
-/// What a job copied.
-struct Copy {
-    size: u64,
+/// What a job made: a copy, or a card, whose size is not recorded.
+struct Made {
+    size: Option<u64>,
     xxh3: Digits,
 }
 
-impl Copy {
-    /// Whether the file at `path` is still what was copied.
+impl Made {
+    /// Whether the file at `path` is still what was made.
     fn is_at(&self, path: &Path) -> Result<bool, Error> {
-        let io = || Error::io("read", path);
-        let mut file = open::regular(path)?;
-        if file.metadata().map_err(io())?.len() != self.size {
-            return Ok(false);
-        }
-        let (mut hash, mut buffer) = (Xxh3Default::new(), vec![0; COMPARED_BYTES]);
-        loop {
-            match file.read(&mut buffer).map_err(io())? {
-                0 => return Ok(Digits(hash.digest()) == self.xxh3),
-                bytes => hash.update(&buffer[..bytes]),
-            }
+        let file = open::regular(path)?;
+        let size = file.metadata().map_err(Error::io("read", path))?.len();
+        Ok(self.size.is_none_or(|made| made == size) && digest(file, path)? == self.xxh3)
+    }
+}
+
+/// Whether two files hold the same bytes.
+fn are_equal(one: &Path, other: &Path) -> Result<bool, Error> {
+    let files = [open::regular(one)?, open::regular(other)?];
+    let sizes = files.each_ref().map(|file| file.metadata().map(|metadata| metadata.len()).ok());
+    let [file, beside] = files;
+    Ok(sizes[0] == sizes[1] && digest(file, one)? == digest(beside, other)?)
+}
+
+fn digest(mut file: File, path: &Path) -> Result<Digits, Error> {
+    let (mut hash, mut buffer) = (Xxh3Default::new(), vec![0; COMPARED_BYTES]);
+    loop {
+        match file.read(&mut buffer).map_err(Error::io("read", path))? {
+            0 => return Ok(Digits(hash.digest())),
+            bytes => hash.update(&buffer[..bytes]),
         }
     }
 }
 
-/// The files that a record in the directory, or in a part of a pipeline, says were copied there.
-fn recorded(root: &Path) -> BTreeMap<PathBuf, Copy> {
+/// The files that a record in the directory, or in a part of a pipeline, says a job copied there or
+/// wrote for people.
+fn recorded(root: &Path) -> BTreeMap<PathBuf, Made> {
     let parts = fs::read_dir(root).into_iter().flatten().flatten().map(|entry| entry.file_name().into());
     let mains = parts.chain([PathBuf::new()]).flat_map(|part: PathBuf| MAIN_FILES.map(|main| part.join(main)));
     let records = mains.filter_map(|main| {
@@ -134,7 +147,8 @@ fn recorded(root: &Path) -> BTreeMap<PathBuf, Copy> {
     });
     let copied = records.flat_map(|(part, files)| {
         files.into_iter().filter_map(move |file| match file {
-            OurFile::Copied { name, size, xxh3, .. } => Some((part.join(name), Copy { size, xxh3 })),
+            OurFile::Copied { name, size, xxh3, .. } => Some((part.join(name), Made { size: Some(size), xxh3 })),
+            OurFile::Card { name, xxh3 } => Some((part.join(name), Made { size: None, xxh3 })),
             _ => None,
         })
     });
