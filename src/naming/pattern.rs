@@ -313,6 +313,15 @@ mod tests {
         found.get(module).map(|&pattern| dictionary.attributes(pattern).to_vec())
     }
 
+    #[test]
+    fn patterns_that_take_too_much_memory_together_are_refused() {
+        for one in [".?", "[^.]?"] {
+            let patterns = (0..500).map(|i| (format!("{}{i}", one.repeat(2000 / one.len() * 2)), Vec::new()));
+            let refused = PatternDict::new(patterns.collect()).expect_err("more than 64 MB");
+            assert!(matches!(refused, Error::Pattern { pattern: None, reason: PatternReason::TooCostly }), "{refused}");
+        }
+    }
+
     fn written(units: &[UnitSpec], others: &[&str]) -> String {
         let tensors: Vec<&str> =
             units.iter().flat_map(|u| &u.tensors).map(String::as_str).chain(others.iter().copied()).collect();

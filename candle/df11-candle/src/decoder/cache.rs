@@ -122,13 +122,15 @@ impl Kept {
         let most = self.window.map_or(context, |window| window.saturating_sub(1) + BEYOND_WINDOW);
         let rows = tokens - first;
         let room = (rows + more).max((2 * room).min(most));
-        for tensor in [&mut self.keys, &mut self.values] {
+        let moved = |tensor: &Tensor| -> Result<Tensor> {
             let larger = Tensor::zeros((room, heads, head_dim), DType::BF16, &Device::Cpu)?;
             if rows > 0 {
                 larger.slice_set(&tensor.narrow(0, first - self.first, rows)?, 0, 0)?;
             }
-            *tensor = larger;
-        }
+            Ok(larger)
+        };
+        // If one of them fails, both are as they were.
+        (self.keys, self.values) = (moved(&self.keys)?, moved(&self.values)?);
         self.first = first;
         Ok(())
     }
