@@ -23,6 +23,10 @@ i686() {
   test_on i686-unknown-linux-gnu i686-linux-gnu-gcc ""
 }
 
+# The kernels through the compilers that no change of ours is likely to upset: NVRTC of CUDA 13, an
+# older hipcc, hiprtc.
+gpu_compilers() { bash ci/gpu/compile_cuda.sh full && bash ci/gpu/compile_hip.sh full; }
+
 # Core without std, and its tests. wasm has no threads. Debian's C library for it lacks two
 # functions that join them. A call of either would trap.
 wasm() {
@@ -158,12 +162,12 @@ peers_read() { bash ci/peers_read.sh; }
 # --- Running them ---------------------------------------------------------------------------------
 
 declare -A limit_s=(
-  [deny]=1200 [i686]=1200 [s390x]=2400 [aarch64]=2400 [wasm]=1200 [sse_only]=2400 [avx2_only]=2400
+  [deny]=1200 [i686]=1200 [s390x]=2400 [aarch64]=2400 [wasm]=1200 [gpu_compilers]=1200 [sse_only]=2400 [avx2_only]=2400
   [address_sanitizer]=2400 [valgrind]=3600 [careful]=2400 [published_loader]=1200 [published_tied]=1200 [published_bytes]=1200 [peers_read]=1200
   [acceptance]=2400 [acceptance_asan]=2400 [every_bit_damaged]=2400 [extremes]=1200 [fuzz_files]=2400 [resources]=1200 [killed]=1200
   [candle_transformers]=2400
 )
-order=(deny i686 s390x aarch64 wasm sse_only avx2_only address_sanitizer valgrind careful published_loader published_tied published_bytes peers_read
+order=(deny i686 s390x aarch64 wasm gpu_compilers sse_only avx2_only address_sanitizer valgrind careful published_loader published_tied published_bytes peers_read
   acceptance acceptance_asan every_bit_damaged extremes fuzz_files resources killed candle_transformers)
 
 # A step runs this script again in its own process, so that `timeout` can end it and all it started.
