@@ -16,7 +16,7 @@
 // begin with its bits, and `find_long` searches these. `take_long` takes the one that it found, at
 // every fourth step. A long code that is the lane's last is taken where the last entry is cut.
 
-// With 22, no register spills (sm_80 to sm_90). With 32, some do, and an H200 is 13 % slower.
+// With 22, no register spills (sm_80 to sm_90). With 32, some do, and an H100 is 4 % slower.
 #define KEPT 22
 // Steps that nearly every warp takes. Only after them does the warp ask whether any lane goes on.
 #define SURE_STEPS 15
