@@ -13,7 +13,7 @@
 . "$(dirname "$0")/lib.sh"
 
 kit=target/gpu-kit most_mib=45
-# Seconds: the tests, the benchmark, the package, each run of the profiler, each tool of the sanitizer.
+# Seconds: the tests, the benchmark, the package, a run of the profiler, a tool of the sanitizer.
 tests_limit=180 bench_limit=60 package_limit=60 profiler_limit=40 tool_limit=40
 # Other builds of the kernel that race beside ours: a name, and constants of the source.
 variants=("kept24 KEPT=24" "kept32 KEPT=32" "early2 EARLY=2 LATE=5" "early4 EARLY=4 LATE=3" "sure16 SURE_STEPS=16")

@@ -54,7 +54,7 @@ impl Progress for Heard {
     }
 }
 
-/// The calls of a job that is stopped once it has named so many units.
+/// The calls of a job that is stopped once it has named a number of units.
 fn calls(units: usize, job: impl FnOnce(&dyn Progress)) -> Vec<Call> {
     let heard = Heard(Mutex::default(), units);
     job(&heard);

@@ -261,7 +261,7 @@ fn one_expert_is_decoded_from_the_blocks_that_hold_it() {
                 eprintln!("SKIPPED: this system does not count the bytes that a thread reads");
                 continue;
             };
-            // Coded it is smaller than BF16; two blocks at its ends are shared, at most 32,768 weights each.
+            // Coded it is smaller than BF16. It shares two blocks, of at most 32,768 weights each.
             let most = size_of_val(&*found) as u64 + small as u64 + 2 * 2 * 32_768 + 4096;
             assert!(read < most && read < unit.bytes() / 4, "{}: {read} bytes of {}", backend.name(), unit.bytes());
             println!("{}, expert {expert}: {read} of {} bytes, {small} in small arrays", backend.name(), unit.bytes());

@@ -3,8 +3,8 @@
 # - the committed code objects are what clang-19 makes from the source
 #   (`ci/gpu/compile_hip.sh write` makes them again);
 # - registers, scratch and LDS are within bounds;
-# - with `full`: also with an old hipcc, if Debian's knows the target, and hiprtc compiles it, if one is
-#   installed (Debian's is part of its libamdhip64).
+# - with `full`: also with an old hipcc, if Debian's knows the target, and hiprtc compiles it, if one
+#   is installed (Debian's is part of its libamdhip64).
 . "$(dirname "$0")/../lib.sh"
 . ci/gpu/tools.sh
 

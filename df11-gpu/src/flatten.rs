@@ -114,7 +114,7 @@ impl<D: Driver> Source<'_, D> {
     }
 }
 
-/// The bytes of so many words, which are in memory.
+/// The bytes of a number of words, which are in memory.
 fn bytes_of(words: u64) -> usize {
     words as usize * size_of::<bf16>()
 }

@@ -51,7 +51,7 @@ impl<D: Driver> Module<D> {
         &self.device
     }
 
-    /// The kernel of this name, in thread blocks of so many threads.
+    /// The kernel of this name, in thread blocks of this number of threads.
     pub(crate) fn kernel(&self, name: &str, threads: u32) -> Result<Kernel, Error> {
         let mut raw = null_mut();
         // SAFETY: the module is loaded, the name ends with a byte of 0.
@@ -59,7 +59,7 @@ impl<D: Driver> Module<D> {
         Ok(Kernel { raw: Handle(raw), threads, resident: Mutex::default() })
     }
 
-    /// Thread blocks with so many bytes of shared memory that the device holds at a time. An error
+    /// Thread blocks with this much shared memory that the device holds at a time. An error
     /// is not kept.
     pub(crate) fn resident(&self, kernel: &Kernel, shared_bytes: u32) -> Result<u32, Error> {
         let mut known = kernel.resident.lock().unwrap_or_else(PoisonError::into_inner);

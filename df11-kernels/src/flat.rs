@@ -251,7 +251,7 @@ pub const FLAT_WRITE: &str = "df11_flat_write";
 /// `end` of the matrix to the BF16 words at `out`.
 pub const FLAT_EXPAND: &str = "df11_flat_expand";
 
-/// The launch of `FLAT_COUNT`, `FLAT_WRITE` or `FLAT_EXPAND` for so many rows, of thread blocks of
+/// The launch of `FLAT_COUNT`, `FLAT_WRITE` or `FLAT_EXPAND` for this number of rows, of thread blocks of
 /// `FLAT_THREADS`.
 pub fn flat_geometry(rows: u32) -> Geometry {
     // A code for each exponent, as u32.

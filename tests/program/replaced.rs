@@ -152,7 +152,8 @@ fn a_copy_that_is_no_longer_what_was_copied_is_never_removed_by_force() {
     assert!(!copy.exists());
 }
 
-/// Neither a name that INPUT has too nor a usual one makes a file ours, once somebody has worked on it.
+/// A name that INPUT has too, or a usual one, does not make a file ours once somebody has worked on
+/// it.
 #[test]
 fn a_file_that_somebody_has_worked_on_is_never_removed_by_force() {
     let place = Place::new();

@@ -6,14 +6,9 @@
 #[path = "../../../tests/support/random.rs"]
 #[allow(dead_code)]
 mod random;
+mod skip;
 
-/// Says aloud that nothing is tested here.
-fn skipped() -> bool {
-    if !df11_gpu_shim::MACHINE {
-        println!("skipped: kernels on the processor (no C++ compiler, or no fibers for this target)");
-    }
-    !df11_gpu_shim::MACHINE
-}
+use skip::skipped;
 
 #[cfg(not(df11_no_machine))]
 mod on_the_machine {

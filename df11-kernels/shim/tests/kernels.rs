@@ -9,17 +9,11 @@ mod cases;
 #[allow(dead_code)]
 mod random;
 
+mod skip;
 mod unit;
 
+use skip::skipped;
 use unit::Parts;
-
-/// Says aloud that nothing is tested here.
-fn skipped() -> bool {
-    if !df11_gpu_shim::MACHINE {
-        println!("skipped: kernels on the processor (no C++ compiler, or no fibers for this target)");
-    }
-    !df11_gpu_shim::MACHINE
-}
 
 #[cfg(not(df11_no_machine))]
 mod on_the_machine {

@@ -15,7 +15,7 @@ typedef uint4 u32x4;
 #define DF11_DEVICE_MEMBER __device__ __forceinline__
 // 64 registers per thread, which lets 1024 threads run on every multiprocessor.
 #define DF11_KERNEL(threads, name) extern "C" __global__ void __launch_bounds__(threads, 1024 / threads) name
-// Registers for so many thread blocks on every multiprocessor.
+// Registers for this number of thread blocks on every multiprocessor.
 #define DF11_WIDE_KERNEL(threads, blocks, name) extern "C" __global__ void __launch_bounds__(threads, blocks) name
 #define DF11_PARAMETER const __grid_constant__
 #define DF11_AT(region, step)

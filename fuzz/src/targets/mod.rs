@@ -1,4 +1,5 @@
-//! What must hold for any bytes. `../files.rs` has the targets of the facade. A target returns, or panics with what does not hold.
+//! What must hold for any bytes. `../files.rs` has the targets of the facade. A target returns, or
+//! panics with what does not hold.
 
 mod api;
 mod codes;

@@ -2,9 +2,8 @@ use std::sync::Arc;
 
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 use df11::bf16;
-use rayon::prelude::*;
 
-use crate::linear::bf16_of;
+use super::norm::each_row;
 
 /// `(x - mean) / sqrt(variance + epsilon) * weight + bias`, over the last dimension, in F32 until
 /// the end.
@@ -41,13 +40,6 @@ impl CustomOp1 for LayerNorm {
     }
 
     fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        let (x, columns) = (bf16_of(storage, layout)?, self.weights.len());
-        if layout.dims().last() != Some(&columns) || columns == 0 {
-            candle_core::bail!("a norm of {columns} elements over a tensor of {:?}", layout.dims());
-        }
-        let mut y = vec![bf16::ZERO; x.len()];
-        let rows = x.par_chunks(columns).zip(y.par_chunks_mut(columns));
-        rows.for_each(|(x, y)| self.row(x, y));
-        Ok((CpuStorage::BF16(y), layout.shape().clone()))
+        each_row(storage, layout, self.weights.len(), |x, y| self.row(x, y))
     }
 }

@@ -48,13 +48,23 @@ impl CustomOp1 for RmsNorm {
     }
 
     fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        let (x, columns) = (bf16_of(storage, layout)?, self.weight.len());
-        if layout.dims().last() != Some(&columns) || columns == 0 {
-            candle_core::bail!("a norm of {columns} elements over a tensor of {:?}", layout.dims());
-        }
-        let mut y = vec![bf16::ZERO; x.len()];
-        let rows = x.par_chunks(columns).zip(y.par_chunks_mut(columns));
-        rows.for_each(|(x, y)| self.row(x, y));
-        Ok((CpuStorage::BF16(y), layout.shape().clone()))
+        each_row(storage, layout, self.weight.len(), |x, y| self.row(x, y))
     }
+}
+
+/// Applies `norm` to each row of `columns` elements.
+pub(super) fn each_row(
+    storage: &CpuStorage,
+    layout: &Layout,
+    columns: usize,
+    norm: impl Fn(&[bf16], &mut [bf16]) + Sync,
+) -> Result<(CpuStorage, Shape)> {
+    let x = bf16_of(storage, layout)?;
+    if layout.dims().last() != Some(&columns) || columns == 0 {
+        candle_core::bail!("a norm of {columns} elements over a tensor of {:?}", layout.dims());
+    }
+    let mut y = vec![bf16::ZERO; x.len()];
+    let rows = x.par_chunks(columns).zip(y.par_chunks_mut(columns));
+    rows.for_each(|(x, y)| norm(x, y));
+    Ok((CpuStorage::BF16(y), layout.shape().clone()))
 }
